@@ -1,0 +1,58 @@
+"""Decide whether this process may get traffic: it is not draining, and its database answers with a schema it knows."""
+
+import asyncio
+from dataclasses import dataclass, field
+from time import monotonic
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import async_sessionmaker
+
+from app.database import ReadOnlySession
+from app.errors import ServiceError
+from app.health.revisions import Revisions
+
+TIME_LIMIT_SECONDS = 1.0  # a probe that waits longer than its caller tells nothing
+CACHE_SECONDS = 1.0  # several balancers probing every worker cost one query a second
+UNDEFINED_TABLE = "42P01"
+
+log = structlog.get_logger("readiness")
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Ask the database at most once a second and remember the answer; any number of callers share one query."""
+
+    sessions: async_sessionmaker[ReadOnlySession]
+    revisions: Revisions
+    draining: bool = False
+    """Set when the process was told to stop: the balancer should look elsewhere."""
+    _reasons: tuple[str, ...] = ()
+    _expires: float = 0.0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def reasons(self) -> tuple[str, ...]:
+        """Return why traffic should stay away; empty means ready."""
+        if self.draining:
+            return ("the process is stopping",)
+        async with self._lock:
+            if monotonic() >= self._expires:
+                self._reasons = await self._ask_database()
+                self._expires = monotonic() + CACHE_SECONDS
+        return self._reasons
+
+    async def _ask_database(self) -> tuple[str, ...]:
+        try:
+            async with asyncio.timeout(TIME_LIMIT_SECONDS), self.sessions() as session:
+                found = (await session.scalars(text("SELECT version_num FROM alembic_version"))).all()
+        except TimeoutError:
+            return (f"the database did not answer within {TIME_LIMIT_SECONDS:g} s",)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
+                return self.revisions.missing(())
+            log.warning("readiness query failed", exc_info=True)
+            return ("the database refused the readiness query",)
+        except (ServiceError, SQLAlchemyError) as error:
+            return (str(error) if isinstance(error, ServiceError) else "no database connection is free",)
+        return self.revisions.missing(tuple(found))

@@ -1,0 +1,57 @@
+"""The composition root: middleware, error handlers, routers and the lifespan are put together here, and only here.
+
+gunicorn and uvicorn load `app.main:app`; tests call `create_app` with settings of their own.
+"""
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from app.downstreams.registry import Transports, over_the_network
+from app.health.routes import router as health
+from app.lifespan import build_lifespan
+from app.middleware.access_log import AccessLog
+from app.middleware.catch_all import CatchAll
+from app.middleware.request_id import RequestId
+from app.observability import logs
+from app.problems import HANDLERS, add_problem_schema, problems
+from app.settings import Settings, load_settings
+
+# isort: split
+# {% if cookiecutter.example == "yes" %}
+from app.orders.routes import router as orders
+
+# {% endif %}
+# yours below
+
+
+def create_app(settings: Settings, transports: Transports = over_the_network) -> FastAPI:
+    """Compose the application; nothing is opened before its lifespan starts.
+
+    Args:
+        settings: the configuration.
+        transports: what calls to downstreams travel over; tests pass fakes.
+    """
+    logs.configure(level=settings.log_level, log_format=settings.log_format)
+    app = FastAPI(
+        title=settings.service_name,
+        lifespan=build_lifespan(settings, transports),
+        middleware=[  # outermost first
+            Middleware(RequestId),
+            Middleware(AccessLog),
+            Middleware(CatchAll),
+        ],
+        exception_handlers=HANDLERS,
+        max_body_size=settings.max_body_bytes,
+        responses=problems(422, 500, 503),
+        openapi_url="/openapi.json" if settings.api_docs else None,
+    )
+    add_problem_schema(app)
+    app.include_router(health)
+    # {% if cookiecutter.example == "yes" %}
+    app.include_router(orders)
+    # {% endif %}
+    # yours below
+    return app
+
+
+app = create_app(load_settings())

@@ -1,0 +1,1 @@
+"""Pure ASGI classes, one a file; `main.py` lists them, outermost first."""

@@ -1,0 +1,50 @@
+"""The tables of orders."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import CHAR, BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Numeric, String, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database import Base
+
+
+class OrderState(StrEnum):
+    """The life of an order."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+
+
+class Order(Base):
+    """What a customer wants, in one currency."""
+
+    __tablename__ = "orders"
+    __table_args__ = (CheckConstraint("state IN ('placed', 'paid', 'shipped', 'cancelled')", name="state_known"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    customer: Mapped[str] = mapped_column(String(200))
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    # Text and a check instead of an enum type: a new state is then a migration that locks nothing for long.
+    state: Mapped[str] = mapped_column(String(20), default=OrderState.PLACED)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    lines: Mapped[list["OrderLine"]] = relationship(order_by="OrderLine.position", cascade="all", passive_deletes=True)
+
+
+class OrderLine(Base):
+    """One article of an order. Prices are exact decimals: a float cannot hold ten cents."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+    )
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sku: Mapped[str] = mapped_column(String(64))
+    quantity: Mapped[int]
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))

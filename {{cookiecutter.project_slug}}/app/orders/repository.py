@@ -1,0 +1,65 @@
+"""The SQL of orders: statements in, rows out. Only a session that may write is taken by a function that writes."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from app.database import ReadWriteSession
+from app.orders.models import Order, OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """An order without its lines, as columns: a list needs no entities."""
+
+    id: int
+    customer: str
+    currency: str
+    state: str
+    created_at: datetime
+
+
+async def add(session: ReadWriteSession, order: Order) -> Order:
+    """Store an order with its lines; the database's defaults come back with the INSERT."""
+    session.add(order)
+    await session.flush()
+    return order
+
+
+async def find(session: AsyncSession, order_id: int) -> Order | None:
+    """Return one order with its lines, in one statement."""
+    statement = select(Order).where(Order.id == order_id).options(joinedload(Order.lines))
+    return (await session.scalars(statement)).unique().one_or_none()
+
+
+async def newest(session: AsyncSession, *, limit: int, before: int | None = None) -> Sequence[SummaryRow]:
+    """Return summaries, newest first, that are older than `before`; the index on the key finds the place."""
+    statement = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
+    if before is not None:
+        statement = statement.where(Order.id < before)
+    rows = await session.execute(statement.order_by(Order.id.desc()).limit(limit))
+    return [SummaryRow(*row) for row in rows.tuples()]
+
+
+async def count_by_state(session: AsyncSession) -> dict[OrderState, int]:
+    """Return how many orders are in each state that occurs."""
+    rows = await session.execute(select(Order.state, func.count()).group_by(Order.state))
+    return {OrderState(state): count for state, count in rows.tuples()}
+
+
+async def move(
+    session: ReadWriteSession, order_id: int, *, to: OrderState, allowed_from: Collection[OrderState]
+) -> bool:
+    """Change the state if it is one of these; the check and the change are one statement, so no race lies between."""
+    statement = update(Order).where(Order.id == order_id, Order.state.in_(allowed_from)).values(state=to)
+    moved = await session.scalar(statement.returning(Order.id))
+    return moved is not None
+
+
+async def remove(session: ReadWriteSession, order_id: int) -> bool:
+    """Delete an order, its lines with it; tell whether it was there."""
+    return await session.scalar(delete(Order).where(Order.id == order_id).returning(Order.id)) is not None

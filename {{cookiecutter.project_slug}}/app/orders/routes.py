@@ -1,0 +1,79 @@
+"""The HTTP of orders: paths, parameters and statuses. The work is in `service.py`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.dependencies import ReadSession, ReadSessionsDep, WriteSession
+from app.orders import service
+from app.orders.dependencies import RatesDep
+from app.orders.models import Order
+from app.orders.schemas import (
+    Currency,
+    Dashboard,
+    OrderIn,
+    OrderOut,
+    OrderPage,
+    OrderSummary,
+    OrderTotal,
+    StateIn,
+)
+from app.problems import problems
+
+router = APIRouter(prefix="/api/v1", tags=["orders"])
+
+OrderId = Annotated[int, Path(ge=1, le=2**63 - 1)]  # the range of the column: PostgreSQL fails on more
+After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The `next` of the page before.")]
+
+
+@router.post("/orders", status_code=201, response_model=OrderOut)
+async def create_order(order: OrderIn, session: WriteSession, request: Request, response: Response) -> Order:
+    """Place an order."""
+    placed = await service.place(session, order)
+    response.headers["Location"] = request.url_for("read_order", order_id=placed.id).path
+    return placed
+
+
+@router.get("/orders")
+async def list_orders(
+    session: ReadSession, limit: Annotated[int, Query(ge=1, le=100)] = 50, after: After = None
+) -> OrderPage:
+    """List orders, newest first. Pages follow the key, so a new order neither repeats nor hides another one."""
+    rows, following = await service.page(session, limit=limit, after=after)
+    return OrderPage(orders=[OrderSummary.model_validate(row) for row in rows], next=following)
+
+
+@router.get("/orders/{order_id}", response_model=OrderOut, responses=problems(404))
+async def read_order(order_id: OrderId, session: ReadSession) -> Order:
+    """Read an order with its lines."""
+    return await service.get(session, order_id)
+
+
+@router.patch("/orders/{order_id}", response_model=OrderOut, responses=problems(404, 409))
+async def change_order_state(order_id: OrderId, change: StateIn, session: WriteSession) -> Order:
+    """Move an order to its next state: placed, paid, shipped; or cancelled before it is shipped."""
+    return await service.change_state(session, order_id, change.state)
+
+
+@router.delete("/orders/{order_id}", status_code=204, responses=problems(404))
+async def delete_order(order_id: OrderId, session: WriteSession) -> None:
+    """Delete an order with its lines."""
+    await service.delete(session, order_id)
+
+
+@router.get("/orders/{order_id}/total", responses=problems(404, 502, 504))
+async def read_order_total(order_id: OrderId, currency: Currency, session: ReadSession, rates: RatesDep) -> OrderTotal:
+    """Convert what an order costs."""
+    total = await service.total(session, rates, order_id, currency)
+    return OrderTotal(order_id=order_id, amount=total.amount, currency=currency, rate=total.rate)
+
+
+@router.get("/dashboard", responses=problems(502, 504))
+async def read_dashboard(sessions: ReadSessionsDep, rates: RatesDep) -> Dashboard:
+    """Count the orders, list the latest and ask for a rate, all three at once."""
+    overview = await service.overview(sessions, rates)
+    return Dashboard(
+        orders_by_state=overview.orders_by_state,
+        latest=[OrderSummary.model_validate(row) for row in overview.latest],
+        usd_to_eur=overview.usd_to_eur,
+    )

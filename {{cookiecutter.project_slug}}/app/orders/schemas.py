@@ -1,0 +1,92 @@
+"""What goes over the wire for orders. Money is a decimal string, times are UTC."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.orders.models import OrderState
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
+Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$"), Field(examples=["TEA-1"])]
+Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2, examples=["4.50"])]
+
+MAX_LINES = 100
+MAX_QUANTITY = 1_000_000
+
+
+class LineIn(BaseModel):
+    """One article to order."""
+
+    sku: Sku
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    unit_price: Price
+
+
+class OrderIn(BaseModel):
+    """An order to place."""
+
+    customer: Customer
+    currency: Currency = "USD"
+    lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
+
+
+class StateIn(BaseModel):
+    """The state that an order should have next."""
+
+    state: OrderState
+
+
+class FromRow(BaseModel):
+    """Read from the attributes of an entity or a row."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class LineOut(FromRow):
+    """One article of an order."""
+
+    sku: str
+    quantity: int
+    unit_price: Decimal
+
+
+class OrderSummary(FromRow):
+    """An order without its lines, for lists."""
+
+    id: int
+    customer: str
+    currency: str
+    state: OrderState
+    created_at: AwareDatetime
+
+
+class OrderOut(OrderSummary):
+    """An order with its lines."""
+
+    lines: list[LineOut]
+
+
+class OrderPage(BaseModel):
+    """A part of the list, newest first."""
+
+    orders: list[OrderSummary]
+    next: int | None = Field(description="Pass it as `after` to get the following page; null at the end.")
+
+
+class OrderTotal(BaseModel):
+    """What an order costs, converted."""
+
+    order_id: int
+    amount: Decimal = Field(examples=["8.28"])
+    currency: str
+    rate: Decimal = Field(description="Units of the wanted currency for one unit of the order's.")
+
+
+class Dashboard(BaseModel):
+    """The state of the shop at a glance."""
+
+    orders_by_state: dict[OrderState, int]
+    latest: list[OrderSummary]
+    usd_to_eur: Decimal

@@ -1,0 +1,129 @@
+"""What can be done with orders. Knows the rules, not HTTP, and no SQL."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app.database import ReadOnlySession, ReadWriteSession
+from app.errors import Conflict, NotFound
+from app.orders import repository
+from app.orders.models import Order, OrderLine, OrderState
+from app.orders.rates import Rates
+from app.orders.repository import SummaryRow
+from app.orders.schemas import OrderIn
+
+CENT = Decimal("0.01")
+LATEST = 5
+
+# Which states may come before: a shipped order is never cancelled, and nothing goes back.
+ALLOWED_FROM: Mapping[OrderState, frozenset[OrderState]] = {
+    OrderState.PLACED: frozenset(),
+    OrderState.PAID: frozenset({OrderState.PLACED}),
+    OrderState.SHIPPED: frozenset({OrderState.PAID}),
+    OrderState.CANCELLED: frozenset({OrderState.PLACED, OrderState.PAID}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What an order costs in another currency, and the rate that was used."""
+
+    amount: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The numbers of the dashboard."""
+
+    orders_by_state: dict[OrderState, int]
+    latest: Sequence[SummaryRow]
+    usd_to_eur: Decimal
+
+
+async def place(session: ReadWriteSession, order: OrderIn) -> Order:
+    """Store a new order."""
+    lines = [
+        OrderLine(position=position, sku=line.sku, quantity=line.quantity, unit_price=line.unit_price)
+        for position, line in enumerate(order.lines, start=1)
+    ]
+    return await repository.add(session, Order(customer=order.customer, currency=order.currency, lines=lines))
+
+
+async def get(session: AsyncSession, order_id: int) -> Order:
+    """Return an order with its lines.
+
+    Raises:
+        NotFound: there is none.
+    """
+    order = await repository.find(session, order_id)
+    if order is None:
+        raise NotFound(f"There is no order {order_id}.")
+    return order
+
+
+async def page(session: AsyncSession, *, limit: int, after: int | None) -> tuple[Sequence[SummaryRow], int | None]:
+    """Return a page and the key that the next one starts after; one row more than asked tells whether there is one."""
+    rows = await repository.newest(session, limit=limit + 1, before=after)
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
+async def change_state(session: ReadWriteSession, order_id: int, state: OrderState) -> Order:
+    """Move an order to its next state.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it cannot go there from the state that it is in.
+    """
+    moved = await repository.move(session, order_id, to=state, allowed_from=ALLOWED_FROM[state])
+    order = await get(session, order_id)
+    if not moved:
+        raise Conflict(f"Order {order_id} is {order.state} and cannot become {state}.")
+    return order
+
+
+async def delete(session: ReadWriteSession, order_id: int) -> None:
+    """Delete an order.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not await repository.remove(session, order_id):
+        raise NotFound(f"There is no order {order_id}.")
+
+
+async def total(session: ReadOnlySession, rates: Rates, order_id: int, currency: str) -> Total:
+    """Return what an order costs in this currency, rounded half-even to cents once, at the end.
+
+    Raises:
+        NotFound: there is no such order.
+        Invalid: there is no rate for this pair.
+        DownstreamError: the rates did not come.
+    """
+    order = await get(session, order_id)
+    # The connection goes back to the pool before the wait: a slow neighbour must not hold our database.
+    await session.close()
+    rate = await rates.rate(order.currency, currency)
+    exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))
+    return Total(amount=(exact * rate).quantize(CENT, rounding=ROUND_HALF_EVEN), rate=rate)
+
+
+async def overview(sessions: async_sessionmaker[ReadOnlySession], rates: Rates) -> Overview:
+    """Ask three sources at once; the slowest alone sets the time. The first failure cancels the others."""
+
+    async def count() -> dict[OrderState, int]:
+        async with sessions() as session:  # one session is not safe to share between tasks
+            return await repository.count_by_state(session)
+
+    async def latest() -> Sequence[SummaryRow]:
+        async with sessions() as session:
+            return await repository.newest(session, limit=LATEST)
+
+    async with asyncio.TaskGroup() as group:
+        counting = group.create_task(count())
+        listing = group.create_task(latest())
+        converting = group.create_task(rates.rate("USD", "EUR"))
+    return Overview(counting.result(), listing.result(), converting.result())

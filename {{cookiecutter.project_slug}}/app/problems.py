@@ -1,0 +1,171 @@
+"""Every failure becomes one kind of answer: RFC 9457 problem JSON with the request id. Nothing internal leaves.
+
+Error classes that are expected have a handler here. What is left is a bug and ends in `middleware/catch_all.py`, which
+answers with `internal_error()` from this file.
+"""
+
+import json
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.errors import Conflict, Invalid, ServiceError, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+SAFE_NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,64}")
+
+# The first two characters of a SQLSTATE are its class. Source: PostgreSQL's manual, appendix A, "Error Codes".
+SQLSTATE_CLASSES: Mapping[str, ServiceError] = {
+    "22": Invalid("A value does not fit its column."),
+    "23": Conflict("This contradicts what is already stored."),
+    "08": Unavailable("The database connection was lost."),
+    "28": Unavailable("The database does not let the service in."),
+    "3D": Unavailable("The database does not exist."),
+    "40": Unavailable("The transaction met another one. Try again."),
+    "53": Unavailable("The database is out of resources."),
+    "55": Unavailable("The row is held by another transaction. Try again."),
+    "57": Unavailable("The database stopped the statement."),
+}
+
+log = structlog.get_logger("problems")
+
+
+class FieldProblem(BaseModel):
+    """One rejected part of a request. The rejected value is never repeated: it may be a secret, or not even be text."""
+
+    field: str = Field(examples=["body.lines.0.quantity"])
+    reason: str = Field(examples=["Input should be greater than 0"])
+
+
+class Problem(BaseModel):
+    """The body of every error answer (RFC 9457)."""
+
+    type: str = Field(default="about:blank", description="Always about:blank: the status says what kind it is.")
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no order 7."])
+    request_id: str = Field(description="Also in the X-Request-ID header and in every log line of this request.")
+    errors: list[FieldProblem] = Field(default=[], description="The rejected parts of an invalid request.")
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: list[FieldProblem] | None = None,
+) -> Response:
+    """Build the answer. Its text is plain ASCII, so that no character of a client's own can break it."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    body = Problem(title=title, status=status, detail=detail, request_id=request_id, errors=errors or [])
+    content = json.dumps(body.model_dump(exclude_defaults=True) | {"type": body.type}, ensure_ascii=True)
+    return Response(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def internal_error() -> Response:
+    """Answer a bug: the client gets an id to quote, the log has the rest."""
+    return problem(500, "Internal error", "The service failed. Quote the request id when you report it.")
+
+
+async def handle_service_error(_request: Request, error: ServiceError) -> Response:
+    """Answer an expected failure with its own status and sentence."""
+    retry = error.retry_after_seconds
+    headers = {"Retry-After": str(retry)} if retry is not None else None
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request failed", status=error.status, reason=error.detail, cause=_cause(error))
+    return problem(error.status, error.title, error.detail, headers=headers)
+
+
+async def handle_database_error(request: Request, error: DBAPIError) -> Response:
+    """Answer what PostgreSQL refused, by the class of its SQLSTATE; an unknown class is a bug of ours."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    known = SQLSTATE_CLASSES.get(state[:2])
+    if known is None and error.connection_invalidated:
+        known = SQLSTATE_CLASSES["08"]
+    if known is None:
+        raise error
+    log.info("database refused", sqlstate=state, reason=known.detail)
+    return await handle_service_error(request, known)
+
+
+async def handle_timeout(request: Request, _error: Exception) -> Response:
+    """Answer a wait that reached its bound: the pool's, or asyncpg's command_timeout (a bare TimeoutError)."""
+    return await handle_service_error(request, Unavailable("The database is too busy."))
+
+
+async def handle_http_exception(_request: Request, error: HTTPException) -> Response:
+    """Answer what the framework itself refuses: unknown path, wrong method, a body that is too large."""
+    title = HTTPStatus(error.status_code).phrase
+    return problem(error.status_code, title, str(error.detail), headers=error.headers)
+
+
+async def handle_validation_error(_request: Request, error: RequestValidationError) -> Response:
+    """Answer an invalid request with what is wrong where, never with the value that was wrong."""
+    rejected = [FieldProblem(field=_field(item), reason=str(item["msg"])) for item in error.errors()]
+    return problem(Invalid.status, Invalid.title, "The request does not fit what this route takes.", errors=rejected)
+
+
+async def handle_group(request: Request, error: ExceptionGroup[Exception]) -> Response:
+    """Answer for a task group with its first failure; that one cancelled the rest."""
+    leaf: Exception = error
+    while isinstance(leaf, ExceptionGroup):
+        leaf = leaf.exceptions[0]
+    for kind, handler in HANDLERS.items():
+        if isinstance(kind, type) and isinstance(leaf, kind):
+            return await handler(request, leaf)
+    raise error
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    ServiceError: handle_service_error,
+    HTTPException: handle_http_exception,
+    RequestValidationError: handle_validation_error,
+    DBAPIError: handle_database_error,
+    PoolTimeoutError: handle_timeout,
+    TimeoutError: handle_timeout,
+    ExceptionGroup: handle_group,
+}
+
+
+def _field(item: Mapping[str, Any]) -> str:
+    """Name the place; keys that the client made up are left out like its values."""
+    location = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
+    return ".".join(part if SAFE_NAME.fullmatch(part) else "?" for part in map(str, location))
+
+
+def _cause(error: Exception) -> str | None:
+    return type(error.__cause__).__name__ if error.__cause__ else None
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses=` of a route that may answer with these statuses."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def add_problem_schema(app: FastAPI) -> None:
+    """Describe `Problem` in OpenAPI: FastAPI describes response models, and only ever as application/json."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        template = "#/components/schemas/{model}"
+        own = Problem.model_json_schema(ref_template=template)
+        schemas.update(own.pop("$defs"), Problem=own)
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the schema

@@ -1,0 +1,50 @@
+"""The gunicorn worker: uvicorn-worker's, with two of its gaps closed.
+
+The stock worker waits without bound for open connections, so gunicorn kills it while a stream is open and the
+lifespan never exits. And nobody tells the application that the end has come.
+"""
+
+import sys
+from types import FrameType
+from typing import Any
+
+from fastapi import FastAPI
+from gunicorn.arbiter import Arbiter
+from uvicorn.config import Config
+from uvicorn.server import Server
+from uvicorn_worker import UvicornWorker
+
+from app.lifespan import begin_drain
+
+# What the lifespan's exit gets of gunicorn's graceful_timeout, in seconds.
+LIFESPAN_EXIT_SECONDS = 2
+
+
+class DrainingServer(Server):
+    """A uvicorn server that tells the application first."""
+
+    def __init__(self, config: Config, application: FastAPI) -> None:
+        super().__init__(config)
+        self.application = application
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take the worker out of the balancer, then stop as uvicorn does."""
+        begin_drain(self.application)
+        super().handle_exit(sig, frame)
+
+
+class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships no types
+    """Serve the application on one event loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
+        super().__init__(*args, **kwargs)
+        self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - LIFESPAN_EXIT_SECONDS)
+
+    async def _serve(self) -> None:
+        """Do what the parent does, with our server."""
+        self.config.app = self.wsgi
+        server = DrainingServer(self.config, self.wsgi)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

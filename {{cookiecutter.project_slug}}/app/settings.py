@@ -1,0 +1,187 @@
+"""Every environment variable of the service, typed, with its reason. Nothing else reads the environment.
+
+A wrong value stops the start with one line that names the variable and the fix. No line ever shows a value: it may be
+a secret.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+DRIVER = "postgresql+asyncpg"
+
+
+def _asyncpg_url(secret: SecretStr) -> SecretStr:
+    """Name the driver: a bare `postgresql://` means psycopg to SQLAlchemy 2.1, and hosting platforms hand out that."""
+    scheme, separator, rest = secret.get_secret_value().partition("://")
+    if not separator or not rest or scheme not in {"postgres", "postgresql", DRIVER}:
+        raise ValueError("write it as postgresql://user:password@host:5432/database")
+    return SecretStr(f"{DRIVER}://{rest}")
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_asyncpg_url)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in_errors=True):
+    """One downstream: where it is and how much of it this service may use."""
+
+    base_url: HttpUrl
+    """Where it answers, such as https://rates.internal:8443."""
+
+    concurrency: int = Field(default=10, ge=1, le=20)
+    """Calls in flight per worker. httpx slows down beyond 20, and a downstream wants a bound from each caller."""
+
+    connect_seconds: Seconds = 1.0
+    """A TCP and TLS handshake inside one data centre takes milliseconds; a second means it is not there."""
+
+    total_seconds: Seconds = 2.0
+    """The whole call, waiting for a free slot included: a downstream that trickles beats a limit per read."""
+
+
+class DownstreamsSettings(BaseModel):
+    """One field per downstream; the field's name is the downstream's name everywhere."""
+
+    # {% if cookiecutter.example == "yes" %}
+    rates: DownstreamSettings = DownstreamSettings(base_url=HttpUrl("http://127.0.0.1:8100/rates"))
+    # {% endif %}
+    # yours below
+
+
+class Settings(BaseSettings):
+    """The service's configuration, read once at start."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        extra="ignore",  # .env also feeds compose and the shell
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    environment: Literal["development", "production"] = "production"
+    """The stricter one is the default, so that forgetting it is safe."""
+
+    service_name: str = "{{ cookiecutter.project_slug }}"
+    """Shown in logs, in the API's title and in pg_stat_activity."""
+
+    api_docs: bool = False
+    """Serve /docs and /openapi.json. Refused in production: they tell a stranger every route."""
+
+    database_url: DatabaseUrl
+    """The database, as postgresql://user:password@host:5432/database."""
+
+    database_max_connections: int = Field(default=100, ge=1)
+    """The server's max_connections; PostgreSQL ships with 100."""
+
+    database_reserved_connections: int = Field(default=10, ge=0)
+    """Kept free for migrations, people and the superuser."""
+
+    database_pool_limit: int = Field(default=10, ge=1)
+    """The largest pool of one worker: a worker is one CPU, and more connections only move the queue into the server."""
+
+    replicas: int = Field(default=1, ge=1)
+    """Copies of this service that share the database. While rolling out there are twice as many."""
+
+    web_concurrency: int | None = Field(default=None, ge=1)
+    """Worker processes of one copy; when unset, one per CPU that the container may use."""
+
+    database_connect_seconds: Seconds = 1.5
+    """The bound of opening one connection."""
+
+    database_pool_wait_seconds: Seconds = 1.0
+    """The wait for a free connection before the client is told 503. SQLAlchemy's 30 s would be an outage."""
+
+    database_lock_seconds: Seconds = 1.0
+    """PostgreSQL's lock_timeout: a row or table that somebody else holds."""
+
+    database_statement_seconds: Seconds = 2.5
+    """PostgreSQL's statement_timeout. Enforced by the server, so it also stops what a client abandoned."""
+
+    database_command_seconds: Seconds = 3.0
+    """asyncpg's command_timeout. Enforced here, for a server that is frozen and cannot keep its own limit."""
+
+    graceful_stop_seconds: Seconds = 20.0
+    """What requests in flight get after SIGTERM before the worker ends them."""
+
+    termination_grace_seconds: Seconds = 30.0
+    """What the orchestrator gives between SIGTERM and SIGKILL; Kubernetes ships with 30."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; in a container 0.0.0.0."""
+
+    port: int = Field(default=8000, ge=1, le=65535)
+    """The port to listen on."""
+
+    keep_alive_seconds: int = Field(default=75, ge=1)
+    """Above the balancer's idle timeout (60 s on most), so that the balancer closes first and never meets a reset."""
+
+    forwarded_allow_ips: str = "127.0.0.1"
+    """Proxies whose X-Forwarded-* headers are believed, comma separated."""
+
+    max_body_bytes: int = Field(default=1_048_576, ge=0)
+    """The largest request body; FastAPI itself has no limit."""
+
+    thread_tokens: int = Field(default=40, ge=1)
+    """Threads for blocking calls that routes hand off; Starlette's own default."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe line that is written."""
+
+    log_format: Literal["json", "console"] = "json"
+    """JSON for machines, console for a person at a terminal."""
+
+    downstreams: DownstreamsSettings = DownstreamsSettings()
+    """DOWNSTREAMS__<NAME>__BASE_URL and so on; see DownstreamSettings."""
+
+    @model_validator(mode="after")
+    def _timeouts_nest(self) -> Self:
+        """An inner limit that outlasts its outer one never fires, and the outer one answers without a reason."""
+        names = (
+            "database_lock_seconds",
+            "database_statement_seconds",
+            "database_command_seconds",
+            "graceful_stop_seconds",
+            "termination_grace_seconds",
+        )
+        for inner, outer in pairwise(names):
+            if getattr(self, inner) >= getattr(self, outer):
+                raise ValueError(f"{inner.upper()} must be less than {outer.upper()}")
+        return self
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if self.environment == "production" and self.api_docs:
+            raise ValueError("API_DOCS must be false when ENVIRONMENT is production")
+        return self
+
+
+def explain(error: ValidationError) -> str:
+    """Say what to change, one line for each variable; values are left out, they may be secrets."""
+    lines = ["The service cannot start with these settings:"]
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        variable = "__".join(str(part) for part in item["loc"]).upper()
+        field = Settings.model_fields.get(str(item["loc"][0])) if item["loc"] else None
+        purpose = f" ({field.description})" if field and field.description else ""
+        reason = item["msg"].removeprefix("Value error, ")
+        lines.append(f"  {variable}: {reason}{purpose}" if variable else f"  {reason}")
+    return "\n".join([*lines, f"Set them in the environment or in {Path('.env').resolve()}."])
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`.
+
+    Raises:
+        SystemExit: a value is missing or wrong; the message names each variable and what to write.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit(explain(error)) from None
+    except SettingsError as error:
+        raise SystemExit(f"The service cannot start with these settings:\n  {error}") from None

@@ -1,0 +1,61 @@
+"""How alembic runs: on the async engine, one at a time, with every feature's models loaded.
+
+Start it with `make migrate`; in production it is a step of its own before the new code starts, never part of the start.
+"""
+
+import asyncio
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+import app
+from app.database import Base, Limits, build_engine
+from app.observability import logs
+from app.settings import load_settings
+
+# Any number that nothing else in this database uses: two migrations at once would both create the same table.
+ADVISORY_LOCK = 7_203_115_001
+
+PATIENT = Limits(  # a migration may work for long, but must not queue for a lock: everybody else queues behind it
+    connect=timedelta(seconds=5),
+    pool_wait=timedelta(seconds=5),
+    lock=timedelta(seconds=60),
+    statement=timedelta(minutes=30),
+    command=timedelta(minutes=31),
+)
+
+
+def load_models() -> None:
+    """Import every `app/*/models.py`: a table that autogenerate does not see, it would drop."""
+    for file in sorted(Path(app.__file__).parent.glob("*/models.py")):
+        import_module(f"app.{file.parent.name}.models")
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations in one transaction; others wait at the lock and then find nothing left to do."""
+    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        context.run_migrations()
+
+
+async def run() -> None:
+    """Connect to the database of the settings and migrate it."""
+    settings = load_settings()
+    logs.configure(level=settings.log_level, log_format=settings.log_format)
+    name = f"{settings.service_name} migrations"
+    engine = build_engine(settings.database_url.get_secret_value(), pool_size=1, limits=PATIENT, application_name=name)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+    finally:
+        await engine.dispose()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations run against a database: set DATABASE_URL, or use `make migrate`.")
+load_models()
+asyncio.run(run())
