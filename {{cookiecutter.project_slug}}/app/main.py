@@ -10,6 +10,7 @@ from app.downstreams.registry import Transports, over_the_network
 from app.health.routes import router as health
 from app.lifespan import build_lifespan
 from app.middleware.access_log import AccessLog
+from app.middleware.body_limit import BodyLimit
 from app.middleware.catch_all import CatchAll
 from app.middleware.request_id import RequestId
 from app.observability import logs
@@ -39,10 +40,10 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
             Middleware(RequestId),
             Middleware(AccessLog),
             Middleware(CatchAll),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers=HANDLERS,
-        max_body_size=settings.max_body_bytes,
-        responses=problems(422, 500, 503),
+        responses=problems(413, 422, 500, 503),
         openapi_url="/openapi.json" if settings.api_docs else None,
     )
     add_problem_schema(app)

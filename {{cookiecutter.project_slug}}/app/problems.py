@@ -69,7 +69,7 @@ def problem(
     """Build the answer. Its text is plain ASCII, so that no character of a client's own can break it."""
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     body = Problem(title=title, status=status, detail=detail, request_id=request_id, errors=errors or [])
-    content = json.dumps(body.model_dump(exclude_defaults=True) | {"type": body.type}, ensure_ascii=True)
+    content = json.dumps(body.model_dump(exclude=None if errors else {"errors"}), ensure_ascii=True)
     return Response(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 

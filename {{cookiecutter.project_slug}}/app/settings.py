@@ -184,4 +184,6 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise SystemExit(explain(error)) from None
     except SettingsError as error:
-        raise SystemExit(f"The service cannot start with these settings:\n  {error}") from None
+        raise SystemExit(
+            f"The service cannot start with these settings:\n  {error}; write DOWNSTREAMS__<NAME>__<SETTING>"
+        ) from None

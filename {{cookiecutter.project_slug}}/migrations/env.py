@@ -4,17 +4,21 @@ Start it with `make migrate`; in production it is a step of its own before the n
 """
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
 from alembic import context
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import app
 from app.database import Base, Limits, build_engine
+from app.errors import Unavailable
 from app.observability import logs
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 
 # Any number that nothing else in this database uses: two migrations at once would both create the same table.
 ADVISORY_LOCK = 7_203_115_001
@@ -44,15 +48,26 @@ def migrate(connection: Connection) -> None:
 
 async def run() -> None:
     """Connect to the database of the settings and migrate it."""
-    settings = load_settings()
+    # tests pass the settings of a throwaway database; the command line reads the environment
+    settings: Settings = context.config.attributes.get("settings") or load_settings()
     logs.configure(level=settings.log_level, log_format=settings.log_format)
     name = f"{settings.service_name} migrations"
     engine = build_engine(settings.database_url.get_secret_value(), pool_size=1, limits=PATIENT, application_name=name)
     try:
-        async with engine.connect() as connection:
+        async with aclosing(await connected(engine)) as connection:
             await connection.run_sync(migrate)
     finally:
         await engine.dispose()
+
+
+async def connected(engine: AsyncEngine) -> AsyncConnection:
+    """Connect, or say in one sentence why not: a wrong DATABASE_URL is no reason for a traceback."""
+    try:
+        return await engine.connect()
+    except Unavailable as error:
+        raise SystemExit(f"{error.detail} Is DATABASE_URL right, and does the server run?") from None
+    except DBAPIError as error:
+        raise SystemExit(f"The database of DATABASE_URL refuses the connection: {error.orig}") from None
 
 
 if context.is_offline_mode():

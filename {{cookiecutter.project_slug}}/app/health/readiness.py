@@ -42,6 +42,10 @@ class Readiness:
                 self._expires = monotonic() + CACHE_SECONDS
         return self._reasons
 
+    def forget(self) -> None:
+        """Ask anew at the next call."""
+        self._expires = 0.0
+
     async def _ask_database(self) -> tuple[str, ...]:
         try:
             async with asyncio.timeout(TIME_LIMIT_SECONDS), self.sessions() as session:

@@ -15,6 +15,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 LogFormat = Literal["json", "console"]
 
 LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
+# At info level they write a line per call (with its whole URL) or per plugin.
+TALKATIVE_LOGGERS = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic.runtime.plugins", "alembic.autogenerate")
 # The access log is the service's own, one line a request; theirs would be a second one without the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
 
@@ -43,6 +45,7 @@ def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
         ],
     }
     loud = {"handlers": [], "level": level.upper(), "propagate": True}
+    warnings = {"handlers": [], "level": "WARNING", "propagate": True}
     silent = {"handlers": [], "level": "CRITICAL", "propagate": False}
     return {
         "version": 1,
@@ -52,7 +55,9 @@ def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
             "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "structured"}
         },
         "root": {"handlers": ["stdout"], "level": level.upper()},
-        "loggers": dict.fromkeys(LIBRARY_LOGGERS, loud) | dict.fromkeys(SILENCED_LOGGERS, silent),
+        "loggers": dict.fromkeys(LIBRARY_LOGGERS, loud)
+        | dict.fromkeys(TALKATIVE_LOGGERS, warnings)
+        | dict.fromkeys(SILENCED_LOGGERS, silent),
     }
 
 

@@ -42,13 +42,13 @@ async def newest(session: AsyncSession, *, limit: int, before: int | None = None
     if before is not None:
         statement = statement.where(Order.id < before)
     rows = await session.execute(statement.order_by(Order.id.desc()).limit(limit))
-    return [SummaryRow(*row) for row in rows.tuples()]
+    return [SummaryRow(*row) for row in rows]
 
 
 async def count_by_state(session: AsyncSession) -> dict[OrderState, int]:
     """Return how many orders are in each state that occurs."""
     rows = await session.execute(select(Order.state, func.count()).group_by(Order.state))
-    return {OrderState(state): count for state, count in rows.tuples()}
+    return {OrderState(state): count for state, count in rows}
 
 
 async def move(

@@ -1,0 +1,1 @@
+"""Tests of the example feature; they leave with it."""

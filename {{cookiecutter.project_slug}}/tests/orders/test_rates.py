@@ -1,0 +1,137 @@
+"""What an order costs elsewhere, and the dashboard: the routes that call a downstream."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Pool
+
+from app.downstreams.client import httpx
+from app.main import create_app
+from tests.conftest import Fakes, Handler, client_of
+from tests.databases import make_settings
+from tests.orders.conftest import place
+
+
+async def test_a_total_is_converted_exactly(client: httpx.AsyncClient, rates: list[str]) -> None:
+    order_id = await place(client)
+
+    answer = await client.get(f"/api/v1/orders/{order_id}/total?currency=EUR")
+
+    assert answer.json() == {"order_id": order_id, "amount": "8.19", "currency": "EUR", "rate": "0.9"}
+    assert rates == ["/rates/USD/EUR"]
+
+
+async def test_a_total_in_its_own_currency_asks_nobody(client: httpx.AsyncClient, rates: list[str]) -> None:
+    order_id = await place(client)
+
+    answer = await client.get(f"/api/v1/orders/{order_id}/total?currency=USD")
+
+    assert answer.json()["amount"] == "9.10"
+    assert rates == []
+
+
+async def test_half_a_cent_goes_to_the_even_cent(client: httpx.AsyncClient, fakes: Fakes) -> None:
+    fakes["rates"] = lambda _request: httpx.Response(200, json={"rate": "0.5"})
+    prices = {"0.01": "0.00", "0.03": "0.02", "0.05": "0.02", "0.07": "0.04"}
+
+    amounts = {}
+    for price in prices:
+        order_id = await place(client, lines=[{"sku": "TEA-1", "quantity": 1, "unit_price": price}])
+        amounts[price] = (await client.get(f"/api/v1/orders/{order_id}/total?currency=EUR")).json()["amount"]
+
+    assert amounts == prices
+
+
+def refuse(_request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "detail"),
+    [
+        (lambda _: httpx.Response(404), 422, "There is no rate from USD to EUR."),
+        (lambda _: httpx.Response(500), 503, "rates: it answered 500."),
+        (lambda _: httpx.Response(301), 502, "rates: it answered 301."),
+        (lambda _: httpx.Response(200, text="<html>"), 502, "rates: its answer is not JSON."),
+        (lambda _: httpx.Response(200, json=[]), 502, "rates: its answer has no rate."),
+        (lambda _: httpx.Response(200, json={"rate": "many"}), 502, "rates: its answer has no rate."),
+        (lambda _: httpx.Response(200, json={"rate": "NaN"}), 502, "rates: its rate is not a positive number."),
+        (refuse, 503, "rates: it cannot be reached."),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/orders/{}/total?currency=EUR", "/api/v1/dashboard"])
+async def test_a_downstream_that_fails_is_told_apart(  # noqa: PLR0913, PLR0917 - the columns of the table above
+    committed_client: httpx.AsyncClient, fakes: Fakes, path: str, answer: Handler, status: int, detail: str
+) -> None:
+    fakes["rates"] = answer
+    order_id = await place(committed_client)
+
+    found = await committed_client.get(path.format(order_id))
+
+    assert (found.status_code, found.json()["detail"]) == (status, detail)
+
+
+async def test_the_dashboard_shows_all_three_sources(committed_client: httpx.AsyncClient, rates: list[str]) -> None:
+    first, second = await place(committed_client), await place(committed_client)
+    await committed_client.patch(f"/api/v1/orders/{first}", json={"state": "paid"})
+
+    board = (await committed_client.get("/api/v1/dashboard")).json()
+
+    assert board["orders_by_state"] == {"placed": 1, "paid": 1}
+    assert [order["id"] for order in board["latest"]] == [second, first]
+    assert board["usd_to_eur"] == "0.9"
+    assert rates == ["/rates/USD/EUR"]
+
+
+async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(asyncio.IncompleteReadError, ConnectionError):  # a caller that gave up
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.5)
+        body = json.dumps({"rate": "0.9"}).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+        await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAPI]:  # noqa: ANN401 - any limit
+    """An app whose rates come over a real socket, half a second late."""
+    server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    rates = {"base_url": f"http://127.0.0.1:{port}/rates"} | limits
+    app = create_app(make_settings(committed_url, downstreams={"rates": rates}))
+    async with server, app.router.lifespan_context(app):
+        yield app
+
+
+async def test_no_database_connection_is_held_while_a_downstream_is_awaited(committed_url: str) -> None:
+    async with slow_rates(committed_url) as app, client_of(app) as client:
+        order_id = await place(client)
+        pool: Pool = app.state.resources.engine.pool
+        waiting = asyncio.create_task(client.get(f"/api/v1/orders/{order_id}/total?currency=EUR"))
+        await asyncio.sleep(0.25)
+        held = pool.status()
+
+        assert (await waiting).status_code == 200
+    assert "Current Checked out connections: 0" in held
+
+
+async def test_a_downstream_that_is_too_slow_is_504(committed_url: str) -> None:
+    async with slow_rates(committed_url, total_seconds=0.1) as app, client_of(app) as client:
+        answer = await client.get("/api/v1/dashboard")
+
+    assert (answer.status_code, answer.json()["detail"]) == (504, "rates: no answer within 0.1 s.")
+
+
+async def test_waiting_for_a_slot_counts_against_the_limit(committed_url: str) -> None:
+    """Three calls of half a second through one slot, with 0.8 s each: only the first can be in time."""
+    async with slow_rates(committed_url, concurrency=1, total_seconds=0.8) as app, client_of(app) as client:
+        calls = [asyncio.create_task(client.get("/api/v1/dashboard")) for _ in range(3)]
+        answers = [(await call).status_code for call in calls]
+
+    assert sorted(answers) == [200, 504, 504]

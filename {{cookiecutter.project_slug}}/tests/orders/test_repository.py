@@ -1,0 +1,52 @@
+"""Each piece of work costs the fewest statements: what reaches PostgreSQL is counted."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from app.downstreams.client import httpx
+from tests.orders.conftest import place
+
+
+@pytest.fixture
+def statements(committed_app: FastAPI) -> Iterator[list[str]]:
+    """The first words of the statements that the app sends; BEGIN and COMMIT are the driver's own."""
+    engine = committed_app.state.resources.engine.sync_engine
+    seen: list[str] = []
+
+    def remember(*arguments: object) -> None:
+        seen.append(str(arguments[2]).split(" ", 1)[0])
+
+    event.listen(engine, "before_cursor_execute", remember)
+    yield seen
+    event.remove(engine, "before_cursor_execute", remember)
+
+
+async def test_a_create_inserts_order_and_lines_and_nothing_else(
+    committed_client: httpx.AsyncClient, statements: list[str]
+) -> None:
+    await place(committed_client)
+
+    assert statements == ["INSERT", "INSERT"]
+
+
+async def test_a_read_is_one_statement_with_its_lines(
+    committed_client: httpx.AsyncClient, statements: list[str]
+) -> None:
+    order_id = await place(committed_client)
+    statements.clear()
+
+    await committed_client.get(f"/api/v1/orders/{order_id}")
+
+    assert statements == ["SELECT"]
+
+
+async def test_a_list_is_one_statement(committed_client: httpx.AsyncClient, statements: list[str]) -> None:
+    await place(committed_client)
+    statements.clear()
+
+    await committed_client.get("/api/v1/orders")
+
+    assert statements == ["SELECT"]

@@ -1,0 +1,123 @@
+"""Orders over HTTP: create, read, list, change, delete."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.downstreams.client import httpx
+from tests.orders.conftest import ORDER, place
+
+
+async def test_an_order_is_created_and_read_back_exactly(client: httpx.AsyncClient) -> None:
+    created = await client.post("/api/v1/orders", json=ORDER)
+    read = await client.get(created.headers["location"])
+
+    body = created.json()
+    assert created.status_code == 201
+    assert read.json() == body
+    assert body == ORDER | {"id": body["id"], "state": "placed", "created_at": body["created_at"]}
+    assert datetime.now(UTC) - datetime.fromisoformat(body["created_at"]) < timedelta(minutes=1)
+    assert body["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"lines": []}, "body.lines"),
+        ({"customer": "  "}, "body.customer"),
+        ({"currency": "dollars"}, "body.currency"),
+        ({"lines": [{"sku": "TEA-1", "quantity": 0, "unit_price": "1"}]}, "body.lines.0.quantity"),
+        ({"lines": [{"sku": "TEA-1", "quantity": 1, "unit_price": "0.001"}]}, "body.lines.0.unit_price"),
+        ({"lines": [{"sku": "TEA-1", "quantity": 1, "unit_price": "-1"}]}, "body.lines.0.unit_price"),
+        ({"lines": [{"sku": "TEA-1", "quantity": 1, "unit_price": "NaN"}]}, "body.lines.0.unit_price"),
+        ({"lines": [{"sku": "a b", "quantity": 1, "unit_price": "1"}]}, "body.lines.0.sku"),
+    ],
+)
+async def test_an_order_that_makes_no_sense_is_422(
+    client: httpx.AsyncClient, change: dict[str, object], field: str
+) -> None:
+    answer = await client.post("/api/v1/orders", json=ORDER | change)
+
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["errors"]] == [field]
+
+
+async def test_an_order_that_is_not_there_is_404(client: httpx.AsyncClient) -> None:
+    answers = [
+        await client.get("/api/v1/orders/404"),
+        await client.delete("/api/v1/orders/404"),
+        await client.patch("/api/v1/orders/404", json={"state": "paid"}),
+        await client.get("/api/v1/orders/404/total?currency=EUR"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert {answer.json()["detail"] for answer in answers} == {"There is no order 404."}
+
+
+async def test_pages_follow_each_other_without_gap_or_repetition(client: httpx.AsyncClient) -> None:
+    placed = [await place(client) for _ in range(5)]
+
+    first = (await client.get("/api/v1/orders?limit=2")).json()
+    await place(client)  # a newcomer must not shift the pages
+    second = (await client.get(f"/api/v1/orders?limit=2&after={first['next']}")).json()
+    third = (await client.get(f"/api/v1/orders?limit=2&after={second['next']}")).json()
+
+    pages = [[order["id"] for order in page["orders"]] for page in (first, second, third)]
+    assert pages == [placed[:2:-1], placed[2:0:-1], placed[:1]]
+    assert third["next"] is None
+
+
+async def test_a_list_shows_summaries(client: httpx.AsyncClient) -> None:
+    order_id = await place(client)
+    whole = (await client.get(f"/api/v1/orders/{order_id}")).json()
+
+    page = (await client.get("/api/v1/orders")).json()
+
+    del whole["lines"]
+    assert page == {"orders": [whole], "next": None}
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "after=0", "after=9223372036854775808", "limit=many"])
+async def test_a_page_that_cannot_be_is_422(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/api/v1/orders?{query}")
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("states", "statuses"),
+    [
+        (["paid", "shipped"], [200, 200]),
+        (["paid", "cancelled"], [200, 200]),
+        (["cancelled", "paid"], [200, 409]),
+        (["shipped"], [409]),
+        (["paid", "paid"], [200, 409]),
+        (["paid", "shipped", "cancelled"], [200, 200, 409]),
+        (["placed"], [409]),
+        (["lost"], [422]),
+    ],
+)
+async def test_the_state_only_goes_forward(client: httpx.AsyncClient, states: list[str], statuses: list[int]) -> None:
+    order_id = await place(client)
+
+    answers = [await client.patch(f"/api/v1/orders/{order_id}", json={"state": state}) for state in states]
+
+    assert [answer.status_code for answer in answers] == statuses
+    good = [state for state, status in zip(states, statuses, strict=True) if status == 200]
+    assert (await client.get(f"/api/v1/orders/{order_id}")).json()["state"] == (good[-1] if good else "placed")
+
+
+async def test_a_refused_change_says_why(client: httpx.AsyncClient) -> None:
+    order_id = await place(client)
+
+    answer = await client.patch(f"/api/v1/orders/{order_id}", json={"state": "shipped"})
+
+    assert answer.json()["detail"] == f"Order {order_id} is placed and cannot become shipped."
+
+
+async def test_a_deleted_order_is_gone_with_its_lines(client: httpx.AsyncClient) -> None:
+    order_id = await place(client)
+
+    answers = [await client.delete(f"/api/v1/orders/{order_id}"), await client.get(f"/api/v1/orders/{order_id}")]
+
+    assert [answer.status_code for answer in answers] == [204, 404]

@@ -1,0 +1,1 @@
+"""Tests of what runs the app in production: real gunicorn, real signals."""

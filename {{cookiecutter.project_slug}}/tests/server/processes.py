@@ -1,0 +1,94 @@
+"""Start the service under gunicorn as production does, and read what it wrote."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_server
+from typing import Any
+
+from tests.databases import ROOT
+
+START_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running gunicorn."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def lines(self, event: str | None = None) -> list[dict[str, Any]]:
+        """Return the log so far, one dictionary a line; a line that is no JSON fails the test."""
+        parsed: list[dict[str, Any]] = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
+        return [line for line in parsed if event in {None, line["event"]}]
+
+    def wait_for(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
+        """Return the log lines of this event with these fields once there are `count`; a worker writes after it answers.
+
+        Raises:
+            AssertionError: they did not come, or the process ended; with the whole log.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            ended = self.process.poll() is not None
+            found = [line for line in self.lines(event) if fields.items() <= line.items()]
+            if len(found) >= count:
+                return found
+            if ended:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"no {count} x {event!r} in the log:\n{self.log.read_text('utf-8')}")
+
+    def wait_until_started(self, workers: int = 2) -> None:
+        """Wait until every worker serves."""
+        self.wait_for("Application startup complete.", workers)
+
+    def stop(self) -> int:
+        """Send SIGTERM to the master and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def gunicorn(database_url: str, **variables: str) -> Iterator[Service]:
+    """Serve on a free port until the block ends."""
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "ENVIRONMENT": "development",
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "2",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"],
+                cwd=ROOT,
+                env=environment | variables,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        service = Service(process, f"http://127.0.0.1:{port}", log)
+        try:
+            yield service
+        finally:
+            process.kill()
+            process.wait()

@@ -1,0 +1,125 @@
+"""The service under real gunicorn with two workers: its answers, its log, its end."""
+
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from app.downstreams.client import httpx
+from tests.databases import cloned
+from tests.server.processes import Service, gunicorn
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+
+@pytest.fixture(scope="module")
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """A database for the processes of this file."""
+    with cloned(server_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def service(database_url: str) -> Iterator[Service]:
+    """The service, started once for this file."""
+    with gunicorn(database_url) as running:
+        running.wait_until_started()
+        yield running
+
+
+def test_it_becomes_ready(service: Service) -> None:
+    assert httpx.get(f"{service.url}/health/ready").json() == {"status": "ready", "reasons": []}
+
+
+def test_a_request_is_one_json_line_with_its_id_and_no_query(service: Service) -> None:
+    answer = httpx.get(f"{service.url}/nowhere?token=canary", headers={"X-Request-ID": "caller-0002"})
+
+    (line,) = service.wait_for("request", request_id="caller-0002")
+    del line["milliseconds"], line["timestamp"]
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "method": "GET",
+        "path": "/nowhere",
+        "status": 404,
+        "bytes": len(answer.content),
+        "request_id": "caller-0002",
+    }
+    assert "canary" not in service.log.read_text("utf-8")
+
+
+def test_probes_are_quiet(service: Service) -> None:
+    httpx.get(f"{service.url}/health/live", headers={"X-Request-ID": "quiet-0001"})
+    httpx.get(f"{service.url}/nowhere", headers={"X-Request-ID": "loud-00001"})
+    service.wait_for("request", request_id="loud-00001")
+
+    assert [line for line in service.lines() if line.get("request_id") == "quiet-0001"] == []
+
+
+def test_every_library_logs_in_the_same_format(service: Service) -> None:
+    """`lines` parses each line as JSON: the master's, the workers' and uvicorn's are all in it."""
+    events = {line["event"] for line in service.lines()}
+
+    assert {"started", "Application startup complete."} <= events
+    assert any(event.startswith("Listening at") for event in events)
+
+
+def test_a_body_that_is_too_large_does_not_stop_the_next_request(service: Service) -> None:
+    with httpx.Client(base_url=service.url) as client:
+        refused = client.post("/nowhere", content=b"x" * 1_100_000)
+        following = client.get("/health/live")
+
+    assert (refused.status_code, refused.headers["content-type"]) == (413, "application/problem+json")
+    assert following.status_code == 200
+
+
+def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> None:
+    with gunicorn(database_url) as service:
+        service.wait_until_started()
+        code = service.stop()
+        stopped = service.lines("stopped")
+
+    assert code == 0
+    assert len(stopped) == 2
+
+
+def test_sigterm_does_not_wait_for_a_client_that_never_finishes(database_url: str) -> None:
+    """The stock worker waits without bound until gunicorn kills it, and the lifespan never exits."""
+    with gunicorn(database_url, WEB_CONCURRENCY="1", GRACEFUL_STOP_SECONDS="4") as service:
+        service.wait_until_started(workers=1)
+        host, port = service.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
+            client.recv(4096)
+            client.sendall(b"GET /health/live HTTP/1.1\r\n")
+            code = service.stop()
+        stopped = service.lines("stopped")
+
+    assert (code, len(stopped)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"PORT": "many"}, "PORT: Input should be a valid integer"),
+        ({"WEB_CONCURRENCY": "90"}, "Lower WEB_CONCURRENCY or REPLICAS"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_message(variables: dict[str, str], message: str) -> None:
+    with gunicorn("postgresql://nobody@127.0.0.1:1/none", **variables) as service:
+        code = service.process.wait(timeout=20)
+        output = service.log.read_text("utf-8")
+
+    assert code == 1
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_a_start_without_a_database_is_live_but_not_ready() -> None:
+    with gunicorn("postgresql://nobody@127.0.0.1:1/none") as service:
+        service.wait_until_started()
+        answer = httpx.get(f"{service.url}/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["The database cannot be reached."]

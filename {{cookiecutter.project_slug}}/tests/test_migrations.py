@@ -1,0 +1,73 @@
+"""Migrations: one line of history, reversible, equal to the models, and safe to start four times at once."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from tests.databases import ROOT, alembic_config, on_database
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncGenerator[str]:
+    """A database without a schema."""
+    name = f"empty_{uuid4().hex}"
+    connection = await asyncpg.connect(server_url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield on_database(server_url, name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+async def tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+def test_the_history_has_one_head() -> None:
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+
+    assert len(scripts.get_heads()) == 1
+
+
+async def test_up_down_up_leaves_the_same_tables(empty_url: str) -> None:
+    config = alembic_config(empty_url)
+    seen = []
+    for step, target in ((command.upgrade, "head"), (command.downgrade, "base"), (command.upgrade, "head")):
+        await asyncio.to_thread(step, config, target)
+        seen.append(await tables(empty_url))
+
+    assert seen[0] == seen[2]
+    assert seen[1] == {"alembic_version"}
+
+
+async def test_models_and_migrations_agree(committed_url: str) -> None:
+    """`check` raises when autogenerate would write anything."""
+    await asyncio.to_thread(command.check, alembic_config(committed_url))
+
+
+async def test_four_migrations_at_once_all_succeed(empty_url: str) -> None:
+    """Without the advisory lock, at least one of them fails over a table that another one has just made."""
+
+    async def upgrade() -> int:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "alembic", "upgrade", "head"),
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": empty_url},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        return await process.wait()
+
+    codes = await asyncio.gather(*(upgrade() for _ in range(4)))
+
+    assert codes == [0, 0, 0, 0]
+    assert "alembic_version" in await tables(empty_url)

@@ -1,0 +1,187 @@
+"""Every error is problem JSON with a request id, and tells nothing that is internal."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
+
+from app.dependencies import WriteSession
+from app.downstreams.client import httpx
+from app.errors import Conflict, NotFound, Unavailable
+from app.main import create_app
+from tests.conftest import client_of
+from tests.databases import make_settings
+
+router = APIRouter()
+
+
+class Strict(BaseModel):
+    """A body that takes one number and nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+    number: int
+
+
+@router.get("/bug")
+async def bug() -> None:
+    raise RuntimeError("secret internals")
+
+
+@router.get("/not-found")
+async def not_found() -> None:
+    raise NotFound("There is no such thing.")
+
+
+@router.get("/unavailable")
+async def unavailable() -> None:
+    raise Unavailable("A part is away.")
+
+
+@router.get("/group")
+async def group() -> None:
+    async def fail() -> None:
+        raise Conflict("One of two failed.")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fail())
+        tasks.create_task(asyncio.sleep(60))
+
+
+@router.post("/strict")
+async def strict(body: Strict) -> int:
+    return body.number
+
+
+@router.get("/sql")
+async def sql(statement: str, session: WriteSession) -> None:
+    await session.execute(text(statement))
+
+
+@pytest.fixture
+async def http(shared_url: str) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of an app with routes that fail."""
+    app = create_app(make_settings(shared_url, max_body_bytes=1000))
+    app.include_router(router)
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "title", "detail"),
+    [
+        ("GET", "/nowhere", 404, "Not Found", "Not Found"),
+        ("PUT", "/bug", 405, "Method Not Allowed", "Method Not Allowed"),
+        ("GET", "/not-found", 404, "Not found", "There is no such thing."),
+        ("GET", "/unavailable", 503, "Service unavailable", "A part is away."),
+        ("GET", "/group", 409, "Conflict", "One of two failed."),
+        ("GET", "/bug", 500, "Internal error", "The service failed. Quote the request id when you report it."),
+        ("GET", "/sql?statement=SELECT 1/0", 422, "Invalid request", "A value does not fit its column."),
+        ("GET", "/sql?statement=SELECT pg_sleep(3)", 503, "Service unavailable", "The database stopped the statement."),
+        ("GET", "/sql?statement=SELECT nonsense", 500, "Internal error", None),
+    ],
+)
+async def test_an_error_is_a_problem(  # noqa: PLR0913, PLR0917 - the columns of the table above
+    http: httpx.AsyncClient, method: str, path: str, status: int, title: str, detail: str | None
+) -> None:
+    answer = await http.request(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["title"] == title
+    assert detail is None or answer.json()["detail"] == detail
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "internals" not in answer.text
+
+
+async def test_the_whole_body_of_a_problem(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/not-found", headers={"X-Request-ID": "caller-0001"})
+
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Not found",
+        "status": 404,
+        "detail": "There is no such thing.",
+        "request_id": "caller-0001",
+    }
+
+
+async def test_a_retry_is_only_promised_where_it_can_help(http: httpx.AsyncClient) -> None:
+    answers = {path: await http.get(path) for path in ("/unavailable", "/not-found", "/bug")}
+
+    assert {path: answer.headers.get("retry-after") for path, answer in answers.items()} == {
+        "/unavailable": "1",
+        "/not-found": None,
+        "/bug": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ('{"number": "canary"}', "body.number"),
+        ('{"number": 1, "canary\\u0000\\ud800": 2}', "body"),
+        ('{"number": NaN, "canary": ', "body.26"),
+        ('{"number": "\\ud800canary"}', "body.number"),
+        ("[]", "body"),
+    ],
+)
+async def test_a_rejected_value_is_never_repeated(http: httpx.AsyncClient, body: str, field: str) -> None:
+    answer = await http.post("/strict", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["errors"]] == [field]
+    assert "canary" not in answer.text
+
+
+async def test_a_body_that_declares_too_much_is_413(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/strict", content=b"x" * 1001)
+
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == "The body is larger than 1000 bytes."
+
+
+async def test_a_chunked_body_that_grows_too_large_is_413(http: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
+        for _ in range(11):
+            yield b"x" * 100
+
+    answer = await http.post("/strict", content=chunks())
+
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "The body is larger than 1000 bytes."
+
+
+async def test_openapi_describes_errors_as_problems(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+
+    responses = document["paths"]["/strict"]["post"]["responses"]
+    reference = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert {status: responses[status]["content"] for status in responses if status != "200"} == {
+        "413": reference,
+        "422": reference,
+        "500": reference,
+        "503": reference,
+    }
+    assert {"Problem", "FieldProblem"} <= document["components"]["schemas"].keys()
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+async def test_without_a_database_the_answer_is_503(fastapi_without_database: FastAPI) -> None:
+    async with client_of(fastapi_without_database) as client:
+        answer = await client.get("/sql?statement=SELECT 1")
+
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "The database cannot be reached."
+
+
+@pytest.fixture
+async def fastapi_without_database() -> AsyncGenerator[FastAPI]:
+    """An app whose database port is closed."""
+    app = create_app(make_settings("postgresql://nobody:nothing@127.0.0.1:1/none"))
+    app.include_router(router)
+    async with app.router.lifespan_context(app):
+        yield app

@@ -1,0 +1,161 @@
+"""The promises of ReadSession and WriteSession, on a table of our own in a database of our own."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import text
+from starlette.types import Message
+
+from app.dependencies import ReadSession, SnapshotSession, WriteSession
+from app.downstreams.client import httpx
+from app.lifespan import Resources
+from tests.conftest import client_of
+
+router = APIRouter()
+
+
+@router.post("/notes/{note}", status_code=201)
+async def add_note(note: int, session: WriteSession) -> int:
+    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+    return note
+
+
+@router.post("/notes/{note}/then-fail", status_code=201)
+async def add_note_then_fail(note: int, session: WriteSession) -> None:
+    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+    raise RuntimeError("the handler is broken")
+
+
+@router.get("/notes/{note}")
+async def count_notes(note: int, session: ReadSession) -> int:
+    found: int = await session.scalar(text("SELECT count(*) FROM notes WHERE id = :note"), {"note": note}) or 0
+    return found
+
+
+@router.get("/write-through-read/{note}")
+async def write_through_read(note: int, session: ReadSession) -> None:
+    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+
+
+@router.get("/write-through-snapshot/{note}")
+async def write_through_snapshot(note: int, session: SnapshotSession) -> None:
+    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+
+
+@router.get("/snapshot")
+async def count_twice(session: SnapshotSession) -> list[str]:
+    level = text("SELECT current_setting('transaction_isolation')")
+    stamp = text("SELECT now()::text")
+    return [str(await session.scalar(one)) for one in (level, stamp, stamp)]
+
+
+@pytest.fixture
+async def notes(committed_app: FastAPI) -> FastAPI:
+    """The app with a table whose constraint is checked at commit, and routes on it."""
+    resources: Resources = committed_app.state.resources
+    async with resources.write_sessions.begin() as session:
+        await session.execute(text("CREATE TABLE notes (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+    committed_app.include_router(router)
+    return committed_app
+
+
+@pytest.fixture
+async def http(notes: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of that app."""
+    async with client_of(notes) as client:
+        yield client
+
+
+async def test_a_commit_that_fails_is_409_and_leaves_no_row(http: httpx.AsyncClient) -> None:
+    await http.post("/notes/1")
+
+    answer = await http.post("/notes/1")
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "This contradicts what is already stored."
+    assert (await http.get("/notes/1")).json() == 1
+
+
+async def test_an_exception_in_a_handler_leaves_no_row(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/notes/2/then-fail")
+
+    assert answer.status_code == 500
+    assert (await http.get("/notes/2")).json() == 0
+
+
+async def test_what_was_created_is_read_at_once_300_times(http: httpx.AsyncClient) -> None:
+    """A commit after the response would let some of these reads, on the other connection, come too early."""
+    misses = 0
+    for note in range(300):
+        created = await http.post(f"/notes/{note}")
+        misses += created.status_code != 201 or (await http.get(f"/notes/{note}")).json() != 1
+
+    assert misses == 0
+
+
+@pytest.mark.parametrize("path", ["/write-through-read/3", "/write-through-snapshot/3"])
+async def test_a_write_through_a_session_for_reading_is_an_error(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+
+    assert answer.status_code == 500
+    assert (await http.get("/notes/3")).json() == 0
+
+
+async def test_a_snapshot_is_one_repeatable_read_transaction(http: httpx.AsyncClient) -> None:
+    level, first, second = (await http.get("/snapshot")).json()
+
+    assert level == "repeatable read"
+    assert first == second
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/notes/4"), ("POST", "/notes/4")])
+async def test_the_connection_is_back_before_the_response_starts(notes: FastAPI, method: str, path: str) -> None:
+    resources: Resources = notes.state.resources
+    held: dict[str, int] = {}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        held[message["type"]] = resources.engine.pool.checkedout()  # type: ignore[attr-defined] # not on every pool
+
+    await notes(_scope(method, path), receive, send)
+
+    assert held == {"http.response.start": 0, "http.response.body": 0}
+
+
+def _scope(method: str, path: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("service", 80),
+    }
+
+
+async def test_the_bounds_of_a_connection_are_set_on_the_server(notes: FastAPI) -> None:
+    resources: Resources = notes.state.resources
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "TimeZone")
+    async with resources.read_sessions() as session:
+        found = [await session.scalar(text("SELECT current_setting(:name)"), {"name": name}) for name in names]
+
+    assert found == ["1s", "2500ms", "3s", "UTC"]
+
+
+async def test_a_pool_that_stays_empty_is_503_with_retry_after(notes: FastAPI, http: httpx.AsyncClient) -> None:
+    resources: Resources = notes.state.resources
+    async with resources.engine.connect(), resources.engine.connect():
+        answer = await http.get("/notes/1")
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
