@@ -54,20 +54,37 @@ async def test_models_and_migrations_agree(committed_url: str) -> None:
     await asyncio.to_thread(command.check, alembic_config(committed_url))
 
 
+async def start_migration(url: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": url},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def wait_for_waiters(url: str, count: int) -> None:
+    """Wait until this many connections wait for a lock."""
+    connection = await asyncpg.connect(url)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while await connection.fetchval(query) < count:  # noqa: ASYNC110 - only the server knows
+            await asyncio.sleep(0.05)
+    await connection.close()
+
+
 async def test_four_migrations_at_once_all_succeed(empty_url: str) -> None:
-    """Without the advisory lock, at least one of them fails over a table that another one has just made."""
+    """All four are held at the version table until each has arrived; without the advisory lock three of them fail."""
+    await asyncio.to_thread(command.ensure_version, alembic_config(empty_url))
+    connection = await asyncpg.connect(empty_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        migrations = [await start_migration(empty_url) for _ in range(4)]
+        await wait_for_waiters(empty_url, 4)
 
-    async def upgrade() -> int:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "alembic", "upgrade", "head"),
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": empty_url},
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        return await process.wait()
-
-    codes = await asyncio.gather(*(upgrade() for _ in range(4)))
+    codes = [await migration.wait() for migration in migrations]
 
     assert codes == [0, 0, 0, 0]
-    assert "alembic_version" in await tables(empty_url)
+    assert await connection.fetchval("SELECT count(*) FROM alembic_version") == 1
+    await connection.close()

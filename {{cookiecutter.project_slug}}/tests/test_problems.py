@@ -14,6 +14,7 @@ from app.errors import Conflict, NotFound, Unavailable
 from app.main import create_app
 from tests.conftest import client_of
 from tests.databases import make_settings
+from tests.serving import served
 
 router = APIRouter()
 
@@ -61,11 +62,18 @@ async def sql(statement: str, session: WriteSession) -> None:
 
 
 @pytest.fixture
-async def http(shared_url: str) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of an app with routes that fail."""
+async def app_with_failures(shared_url: str) -> AsyncGenerator[FastAPI]:
+    """An app with routes that fail."""
     app = create_app(make_settings(shared_url, max_body_bytes=1000))
     app.include_router(router)
-    async with app.router.lifespan_context(app), client_of(app) as client:
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def http(app_with_failures: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of that app."""
+    async with client_of(app_with_failures) as client:
         yield client
 
 
@@ -106,6 +114,24 @@ async def test_the_whole_body_of_a_problem(http: httpx.AsyncClient) -> None:
         "detail": "There is no such thing.",
         "request_id": "caller-0001",
     }
+
+
+async def test_the_connection_survives_a_bug(app_with_failures: FastAPI) -> None:
+    """Starlette answers a bug and raises it again; uvicorn then drops the connection under the next request."""
+    request = b"GET /%s HTTP/1.1\r\nhost: service\r\n\r\n"
+    async with served(app_with_failures) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        first_lines = []
+        for path in (b"bug", b"health/live"):
+            writer.write(request % path)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+            first_lines.append(head.partition(b"\r\n")[0])
+        writer.close()
+
+    assert first_lines == [b"HTTP/1.1 500 Internal Server Error", b"HTTP/1.1 200 OK"]
 
 
 async def test_a_retry_is_only_promised_where_it_can_help(http: httpx.AsyncClient) -> None:
@@ -170,8 +196,8 @@ async def test_openapi_describes_errors_as_problems(http: httpx.AsyncClient) -> 
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-async def test_without_a_database_the_answer_is_503(fastapi_without_database: FastAPI) -> None:
-    async with client_of(fastapi_without_database) as client:
+async def test_without_a_database_the_answer_is_503(app_without_database: FastAPI) -> None:
+    async with client_of(app_without_database) as client:
         answer = await client.get("/sql?statement=SELECT 1")
 
     assert answer.status_code == 503
@@ -179,7 +205,7 @@ async def test_without_a_database_the_answer_is_503(fastapi_without_database: Fa
 
 
 @pytest.fixture
-async def fastapi_without_database() -> AsyncGenerator[FastAPI]:
+async def app_without_database() -> AsyncGenerator[FastAPI]:
     """An app whose database port is closed."""
     app = create_app(make_settings("postgresql://nobody:nothing@127.0.0.1:1/none"))
     app.include_router(router)

@@ -16,6 +16,7 @@ from app.settings import DownstreamSettings
 __all__ = ["Downstream", "build_client", "httpx"]
 
 SERVER_ERROR = 500
+CLIMBING = frozenset({"", ".", ".."})  # percent-encoding does not change what they mean
 
 
 def build_client(settings: DownstreamSettings, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -53,10 +54,13 @@ class Downstream:
             path: the parts of the path, each percent-encoded here, so that a value cannot leave its place.
 
         Raises:
+            ValueError: a part is empty or dots, which would name another place.
             DownstreamTimedOut: no whole answer within `total_seconds`, waiting for a slot included.
             DownstreamUnavailable: no connection, or a 5xx.
             DownstreamBadResponse: another status, or not JSON.
         """
+        if CLIMBING.intersection(path):
+            raise ValueError("An empty text, '.' and '..' cannot be a part of a path.")
         url = "/".join(quote(part, safe="") for part in path)
         try:
             async with asyncio.timeout(self.total_seconds), self.semaphore:

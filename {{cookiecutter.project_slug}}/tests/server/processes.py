@@ -32,7 +32,7 @@ class Service:
         return [line for line in parsed if event in {None, line["event"]}]
 
     def wait_for(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
-        """Return the log lines of this event with these fields once there are `count`; a worker writes after it answers.
+        """Return the lines of this event with these fields once there are `count`; a worker writes after it answers.
 
         Raises:
             AssertionError: they did not come, or the process ended; with the whole log.
@@ -66,7 +66,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def gunicorn(database_url: str, **variables: str) -> Iterator[Service]:
+def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[Service]:
     """Serve on a free port until the block ends."""
     port = free_port()
     environment = {
@@ -80,7 +80,7 @@ def gunicorn(database_url: str, **variables: str) -> Iterator[Service]:
         log = Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"],
+                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments],
                 cwd=ROOT,
                 env=environment | variables,
                 stdout=output,

@@ -1,13 +1,13 @@
 """The service under real gunicorn with two workers: its answers, its log, its end."""
 
-import socket
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from app.capacity import plan_for
 from app.downstreams.client import httpx
-from tests.databases import cloned
+from tests.databases import cloned, make_settings
 from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
@@ -30,6 +30,14 @@ def service(database_url: str) -> Iterator[Service]:
 
 def test_it_becomes_ready(service: Service) -> None:
     assert httpx.get(f"{service.url}/health/ready").json() == {"status": "ready", "reasons": []}
+
+
+def test_every_worker_has_the_numbers_of_the_one_plan(service: Service) -> None:
+    plan = plan_for(make_settings("postgresql://nobody@127.0.0.1:1/none", web_concurrency=2))
+
+    started = service.wait_for("started", 2)
+
+    assert [(line["workers"], line["pool_size"]) for line in started] == [(plan.workers, plan.pool_size)] * 2
 
 
 def test_a_request_is_one_json_line_with_its_id_and_no_query(service: Service) -> None:
@@ -84,19 +92,30 @@ def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> 
     assert len(stopped) == 2
 
 
-def test_sigterm_does_not_wait_for_a_client_that_never_finishes(database_url: str) -> None:
+def test_sigterm_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
     """The stock worker waits without bound until gunicorn kills it, and the lifespan never exits."""
-    with gunicorn(database_url, WEB_CONCURRENCY="1", GRACEFUL_STOP_SECONDS="4") as service:
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "4"}
+    with gunicorn(database_url, "tests.server.endless:app", **variables) as service:
         service.wait_until_started(workers=1)
-        host, port = service.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as client:
-            client.sendall(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
-            client.recv(4096)
-            client.sendall(b"GET /health/live HTTP/1.1\r\n")
+        with httpx.stream("GET", f"{service.url}/endless") as answer:
+            ticks = answer.iter_bytes()  # kept: when it is collected, the connection closes and the answer ends
+            assert next(ticks) == b"serving\n"
             code = service.stop()
         stopped = service.lines("stopped")
 
     assert (code, len(stopped)) == (0, 1)
+
+
+def test_sigterm_takes_the_worker_out_of_the_balancer(database_url: str) -> None:
+    with gunicorn(database_url, "tests.server.endless:app", WEB_CONCURRENCY="1") as service:
+        service.wait_until_started(workers=1)
+        with httpx.stream("GET", f"{service.url}/endless") as answer:
+            ticks = answer.iter_bytes()
+            before = next(ticks)
+            service.process.terminate()
+            after = [next(ticks) for _ in range(20)][-1]
+
+    assert (before, after) == (b"serving\n", b"draining\n")
 
 
 @pytest.mark.parametrize(

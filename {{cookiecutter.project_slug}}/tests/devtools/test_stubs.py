@@ -1,0 +1,21 @@
+"""The stand-ins for downstreams are found by their file names, and a service needs none."""
+
+from pathlib import Path
+
+from devtools import stubs
+
+
+def test_a_module_is_a_stub_by_its_name(tmp_path: Path) -> None:
+    for name in ("mail_stub.py", "billing_stub.py", "stubs.py", "run.py"):
+        (tmp_path / name).touch()
+
+    assert stubs.names(tmp_path) == ["billing", "mail"]
+
+
+def test_a_service_without_downstreams_has_no_stubs(tmp_path: Path) -> None:
+    assert stubs.names(tmp_path) == []
+    assert stubs.build_app([]).routes == []
+
+
+def test_the_service_finds_a_stub_by_a_variable() -> None:
+    assert stubs.variable("rates") == "DOWNSTREAMS__RATES__BASE_URL"
