@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
 from app.errors import Unavailable
+from app.pool import FairPool
 
 
 class Base(DeclarativeBase):
@@ -86,6 +87,7 @@ def build_engine(url: str, *, pool_size: int, limits: Limits, application_name: 
     """
     return create_async_engine(
         url,
+        poolclass=FairPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=limits.pool_wait.total_seconds(),

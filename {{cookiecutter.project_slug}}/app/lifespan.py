@@ -82,17 +82,21 @@ def begin_drain(app: FastAPI) -> None:
         resources.readiness.draining = True
 
 
-def _build_engine(settings: Settings, plan: Plan) -> AsyncEngine:
-    limits = database.Limits(
+def limits_of(settings: Settings) -> database.Limits:
+    """Return the time limits of database connections."""
+    return database.Limits(
         connect=timedelta(seconds=settings.database_connect_seconds),
         pool_wait=timedelta(seconds=settings.database_pool_wait_seconds),
         lock=timedelta(seconds=settings.database_lock_seconds),
         statement=timedelta(seconds=settings.database_statement_seconds),
         command=timedelta(seconds=settings.database_command_seconds),
     )
+
+
+def _build_engine(settings: Settings, plan: Plan) -> AsyncEngine:
     return database.build_engine(
         settings.database_url.get_secret_value(),
         pool_size=plan.pool_size,
-        limits=limits,
+        limits=limits_of(settings),
         application_name=settings.service_name,
     )

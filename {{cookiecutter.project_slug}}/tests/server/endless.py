@@ -8,7 +8,6 @@ from starlette.responses import StreamingResponse
 from app.main import create_app
 from app.settings import load_settings
 
-
 app = create_app(load_settings())
 
 

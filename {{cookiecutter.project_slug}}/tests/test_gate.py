@@ -1,0 +1,112 @@
+"""The gate: its bounds, its order, and that no place is ever lost."""
+
+import asyncio
+
+import pytest
+
+from app.database import build_engine
+from app.errors import Unavailable
+from app.gate import Gate
+from app.lifespan import limits_of
+from app.pool import FairPool
+from tests.databases import make_settings
+
+
+def gate(places: int = 1, max_waiting: int = 100, max_wait_seconds: float = 5) -> Gate:
+    return Gate(places=places, max_waiting=max_waiting, max_wait_seconds=max_wait_seconds, refusal="Full.")
+
+
+async def test_who_came_first_is_served_first_and_newcomers_do_not_overtake() -> None:
+    one, served = gate(), list[int]()
+
+    async def visit(number: int) -> None:
+        await one.enter()
+        served.append(number)
+        await asyncio.sleep(0)
+        one.leave()
+        if number < 10:  # comes back at once, as the next request of a busy client does
+            await visit(number + 10)
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for number in range(10):
+            group.create_task(visit(number))
+
+    assert served == list(range(20))
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    one = gate(max_waiting=1, max_wait_seconds=60)
+    await one.enter()
+    waiting = asyncio.create_task(one.enter())
+    await asyncio.sleep(0)
+
+    with pytest.raises(Unavailable, match="Full"):
+        await asyncio.wait_for(one.enter(), timeout=5)
+
+    one.leave()
+    await waiting
+
+
+async def test_a_wait_that_is_too_long_is_refused() -> None:
+    one = gate(max_wait_seconds=0.01)
+    await one.enter()
+
+    with pytest.raises(Unavailable, match="Full"):
+        await asyncio.wait_for(one.enter(), timeout=5)
+
+    assert (one.in_use, one.waiting) == (1, 0)
+
+
+async def test_no_place_is_lost_when_those_who_wait_are_cancelled() -> None:
+    one = gate(places=2)
+    for _ in range(50):
+        visitors = [asyncio.create_task(one.enter()) for _ in range(6)]
+        await asyncio.sleep(0)
+        for visitor in visitors[::2]:
+            visitor.cancel()
+        entered = 0
+        for visitor in visitors:
+            done, _pending = await asyncio.wait({visitor}, timeout=1)
+            if done and not visitor.cancelled():
+                entered += 1
+                one.leave()
+        assert entered >= 2
+
+    assert (one.in_use, one.waiting) == (0, 0)
+
+
+async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -> None:
+    """Forty callers on two connections: all are served, and no more than two are ever inside."""
+    settings = make_settings(committed_url)
+    url = settings.database_url.get_secret_value()
+    engine = build_engine(url, pool_size=2, limits=limits_of(settings), application_name="test")
+    pool = engine.pool
+    assert isinstance(pool, FairPool)
+    order: list[int] = []
+
+    async def use(number: int) -> None:
+        async with engine.connect():
+            assert pool.gate.in_use == pool.checkedout() <= 2
+            await asyncio.sleep(0.001)
+        order.append(number)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(40):
+            group.create_task(use(number))
+
+    assert [abs(place - number) <= 1 for place, number in enumerate(order)] == [True] * 40
+    assert (pool.gate.in_use, pool.gate.waiting) == (0, 0)
+    await engine.dispose()
+
+
+async def test_a_connection_that_cannot_be_opened_costs_no_place() -> None:
+    settings = make_settings("postgresql://nobody:nothing@127.0.0.1:1/none")
+    url = settings.database_url.get_secret_value()
+    engine = build_engine(url, pool_size=1, limits=limits_of(settings), application_name="test")
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await engine.connect()
+
+    pool = engine.pool
+    assert isinstance(pool, FairPool)
+    assert (pool.gate.in_use, pool.gate.waiting) == (0, 0)
