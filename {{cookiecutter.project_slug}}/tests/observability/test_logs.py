@@ -1,0 +1,66 @@
+"""Every line of the process has one shape, whoever wrote it; run in a process of its own, where nothing captures it."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.databases import ROOT
+
+SPEAK = """
+import logging
+import structlog
+from app.observability import logs
+
+logs.configure(level="info", log_format={log_format!r})
+with structlog.contextvars.bound_contextvars(request_id="caller-0001"):
+    structlog.get_logger("ours").info("from us", number=1)
+    for name in ("uvicorn.error", "gunicorn.error", "sqlalchemy.engine.Engine", "alembic", "anybody"):
+        logging.getLogger(name).warning("from %s", name)
+    logging.getLogger("uvicorn.error").info("plain", extra=dict(color_message="coloured"))
+    structlog.get_logger("ours").debug("too quiet")
+    logging.getLogger("httpx").info("HTTP Request: GET http://secret.invalid/?token=canary")
+    logging.getLogger("uvicorn.access").info("a second access log")
+    secret = "canary"
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        structlog.get_logger("ours").exception("ours failed")
+        logging.getLogger("anybody").exception("theirs failed")
+"""
+
+
+def speak(log_format: str) -> list[str]:
+    program = SPEAK.format(log_format=log_format)
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert result.stderr == ""
+    assert "canary" not in result.stdout
+    return result.stdout.splitlines()
+
+
+def test_json_lines_have_one_shape_whoever_wrote_them() -> None:
+    lines: list[dict[str, Any]] = [json.loads(line) for line in speak("json")]
+
+    assert [line["event"] for line in lines] == [
+        "from us",
+        "from uvicorn.error",
+        "from gunicorn.error",
+        "from sqlalchemy.engine.Engine",
+        "from alembic",
+        "from anybody",
+        "plain",
+        "ours failed",
+        "theirs failed",
+    ]
+    assert [line["request_id"] for line in lines] == ["caller-0001"] * len(lines)
+    assert {frozenset(line) for line in lines[1:7]} == {frozenset({"event", "level", "timestamp", "request_id"})}
+    assert ["ValueError: broken" in line["exception"] for line in lines[7:]] == [True, True]
+
+
+def test_the_console_shows_the_same_lines_to_a_person() -> None:
+    text = "\n".join(speak("console"))
+
+    assert text.count("request_id=caller-0001") == 9
+    assert text.count("ValueError: broken") == 2
+    assert "\x1b[" not in text  # no colours into a file
