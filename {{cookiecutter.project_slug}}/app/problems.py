@@ -53,7 +53,7 @@ class Problem(BaseModel):
     type: str = Field(default="about:blank", description="Always about:blank: the status says what kind it is.")
     title: str = Field(examples=["Not found"])
     status: int = Field(examples=[404])
-    detail: str = Field(examples=["There is no order 7."])
+    detail: str = Field(examples=["There is no customer 7."])
     request_id: str = Field(description="Also in the X-Request-ID header and in every log line of this request.")
     errors: list[FieldProblem] = Field(default=[], description="The rejected parts of an invalid request.")
 

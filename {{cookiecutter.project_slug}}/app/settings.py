@@ -30,7 +30,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """One downstream: where it is and how much of it this service may use."""
 
     base_url: HttpUrl
-    """Where it answers, such as https://rates.internal:8443."""
+    """Where it answers, such as https://billing.internal:8443."""
 
     concurrency: int = Field(default=10, ge=1, le=20)
     """Calls in flight per worker. httpx slows down beyond 20, and a downstream wants a bound from each caller."""

@@ -33,7 +33,10 @@ class ChildEnded(Exception):
 
 @dataclass(slots=True)
 class Children:
-    """Started children, the oldest first; leaving the context stops them, the youngest first."""
+    """Started children, the oldest first; leaving the context stops them, the youngest first.
+
+    Each is held by `devtools.leash`, so that they end with us, also when we are killed.
+    """
 
     folder: Path
     stop_seconds: float = STOP_SECONDS
@@ -49,13 +52,18 @@ class Children:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         while self._running:
-            _stop(self._running.pop()[1], self.stop_seconds)
+            self._stop(self._running.pop()[1])
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         """Start a child in a process group of its own: Ctrl-C reaches only the runner, which keeps the order."""
-        new_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        leash = [sys.executable, "-m", "devtools.leash", str(self.stop_seconds), *command]
         process = subprocess.Popen(
-            command, cwd=self.folder, env=dict(environment), start_new_session=True, creationflags=new_group
+            leash,
+            cwd=self.folder,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._running.append((name, process))
 
@@ -68,7 +76,7 @@ class Children:
             except ChildEnded as ended:
                 if ended.name != name:
                     raise
-                self._running.pop()
+                self._stop(self._running.pop()[1])
                 return ended.code
 
     def pause(self) -> None:
@@ -85,21 +93,17 @@ class Children:
             if process.poll() is not None:
                 raise ChildEnded(name, process.returncode)
 
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        """Let go of the leash; end what is left of the group if somebody killed the leash itself."""
+        if process.stdin:
+            process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(self.stop_seconds + 1)
+        process.kill()
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):  # nothing is left, as it should be
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stop_asked = True
-
-
-def _stop(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ask the child, which stops its own children in order; then end whatever is left of its group."""
-    if sys.platform == "win32":
-        process.send_signal(signal.CTRL_BREAK_EVENT)
-    else:
-        process.terminate()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    if sys.platform != "win32":
-        with contextlib.suppress(ProcessLookupError):  # nothing is left, as it should be
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

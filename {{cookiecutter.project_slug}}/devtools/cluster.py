@@ -8,13 +8,13 @@ Nobody calls this without the locks of `devtools.guard`.
 import re
 import secrets
 import shutil
-import socket
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from devtools.binaries import Programs, ServerError
+from devtools.ports import free_port, listens
 
 USER = "app"
 
@@ -39,8 +39,9 @@ START_ATTEMPTS = 5
 
 START_PAUSE_SECONDS = 0.2
 
-ORPHANS_SECONDS = 1.0
-"""An initdb or pg_ctl whose caller was killed is at its end, or visible in postmaster.pid, after this time."""
+ORPHAN_LOOKS = 10
+ORPHAN_PAUSE_SECONDS = 0.1
+"""The initdb or pg_ctl of a caller that was killed lives on for a moment: one second of looking finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Cluster:
         A process id alone may be stale and belong to anybody by now, and so may a port: it takes both.
         """
         notes = self._notes()
-        return notes[7:] == ["ready"] and _listens(int(notes[3])) and self._control("status") == 0
+        return notes[7:] == ["ready"] and listens(int(notes[3])) and self._control("status") == 0
 
     def start(self) -> None:
         """Start the server, and make it first if it is not there yet."""
@@ -93,8 +94,10 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server if it runs; delete the folder unless it is durable."""
-        if not self.is_alive():  # killed, or its starter was killed on the way
-            time.sleep(ORPHANS_SECONDS)
+        for _ in range(ORPHAN_LOOKS):
+            if self.is_alive():
+                break
+            time.sleep(ORPHAN_PAUSE_SECONDS)
         if self.data.exists():
             self._control("stop", "-w", "-m", "fast" if self.durable else "immediate")
         if not self.durable:
@@ -164,26 +167,6 @@ class Cluster:
         return "\n".join(f"  {line}" for line in lines)
 
 
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def free_port(wanted: int = 0) -> int:
-    """Return `wanted` if it is free, else any free port."""
-    for port in (wanted, 0):
-        try:
-            with socket.create_server(("127.0.0.1", port)) as server:
-                found: int = server.getsockname()[1]
-                return found
-        except OSError:
-            continue
-    raise ServerError("No free port on 127.0.0.1.")
-
-
 def _remove(folder: Path) -> None:
     """Delete a folder so that nobody can ever see half of it."""
     if folder.exists():
@@ -193,6 +176,11 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete what was being made or deleted when its process was killed."""
-    for leftover in folder.parent.glob(f"{folder.name}.[no][el][wd]-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    """Delete what was being made or deleted when its process was killed; an initdb that lives on writes more of it."""
+    for _ in range(ORPHAN_LOOKS):
+        leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
+        if not leftovers:
+            break
+        for leftover in leftovers:
+            shutil.rmtree(leftover, ignore_errors=True)
+        time.sleep(ORPHAN_PAUSE_SECONDS)

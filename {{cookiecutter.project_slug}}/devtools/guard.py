@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,9 @@ GUARD_POLL_SECONDS = 0.1
 
 GUARD_PATIENCE_SECONDS = 1.0
 """A newcomer that looks whether there is a guard holds its lock for a moment; a guard does not give up for that."""
+
+SHARED_LOOKS, SEE_OFF_LOOKS = 25, 500
+"""A guard that has not begun to stop the server after half a second sees other users; a stop takes 10 s at most."""
 
 _threads = threading.RLock()
 _users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
@@ -96,18 +100,34 @@ def ensure(folder: Path, *, durable: bool) -> None:
             start_new_session=True,
             creationflags=windows_flags,
         )
-    # The guard outlives us on purpose. Somebody has to be waiting for it, else Python warns and a zombie stays.
+    # Somebody has to wait for it, else Python warns and a zombie stays; at once would cost as long as Python starts.
     threading.Thread(target=guard.wait, daemon=True).start()
+
+
+def see_off(folder: Path) -> None:
+    """Return once the server of `folder` has stopped, or soon if somebody else uses it: for a person at a terminal."""
+    log = _lock_file(folder, "guard.log")
+    for attempt in range(SEE_OFF_LOOKS):
+        time.sleep(POLL_SECONDS)
+        if attempt == SHARED_LOOKS and "stops" not in log.read_text():
+            return
+        probe = InterProcessLock(_lock_file(folder, "guard"))
+        if probe.acquire(blocking=False):
+            probe.release()
+            return
+        probe.lockfile.close()
 
 
 def stand_guard(folder: Path, *, durable: bool) -> None:
     """Wait until nobody uses the server of `folder`, then stop it."""
     mine = InterProcessLock(_lock_file(folder, "guard"))
     if not mine.acquire(timeout=GUARD_PATIENCE_SECONDS):
+        print("guard", os.getpid(), "is not needed", flush=True)
         return
     print("guard", os.getpid(), "waits", flush=True)
     users = InterProcessReaderWriterLock(_lock_file(folder, "users"))
     users.acquire_write_lock(max_delay=GUARD_POLL_SECONDS)
+    print("guard", os.getpid(), "stops the server", flush=True)
     try:
         place, programs = settle(folder)
         Cluster(place, programs, durable).stop()
@@ -121,4 +141,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--durable", action="store_true")
     options = parser.parse_args()
+    if hasattr(os, "fork") and os.fork():  # whoever ends a process with all its children must not find the guard
+        os._exit(0)
     stand_guard(options.folder, durable=options.durable)

@@ -51,6 +51,8 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
         try:
             place, programs = settle(folder)
             cluster = Cluster(place, programs, durable)
+            if durable:
+                stack.callback(guard.see_off, place)
             with guard.starting(place):
                 stack.enter_context(guard.using(place))
                 guard.ensure(place, durable=durable)
@@ -58,7 +60,8 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
                 if not cluster.is_alive():
                     cluster.start()
         except PermissionError as error:
-            raise ServerError(f"{error.filename} belongs to another user (to root?): delete it as that user.") from None
+            path = os.fsdecode(error.filename)
+            raise ServerError(f"{path} belongs to another user (to root?): delete it as that user.") from None
         yield cluster
 
 

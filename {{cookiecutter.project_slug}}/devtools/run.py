@@ -6,11 +6,9 @@ Ctrl-C stops all of it, in reverse order.
 
 import argparse
 import http.client
-import json
 import os
 import shlex
 import signal
-import socket
 import sys
 import time
 from contextlib import ExitStack
@@ -19,7 +17,7 @@ from typing import NoReturn
 from devtools import stubs
 from devtools.binaries import ServerError
 from devtools.children import ChildEnded, Children, Stopped
-from devtools.cluster import free_port
+from devtools.ports import free_port, is_free
 from devtools.postgres import PROJECT, development_url, setting
 
 SERVICE = "app.main:app"
@@ -36,8 +34,6 @@ OK = 200
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "API_DOCS": "true", "LOG_FORMAT": "console"}
 
-EXAMPLE_ORDER = {"customer": "Ada", "lines": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}]}
-
 
 class RunError(Exception):
     """The service cannot be served; the message says what to do."""
@@ -50,11 +46,8 @@ def pick_port(wanted: int | None) -> int:
         RunError: it is in use.
     """
     for port in [wanted] if wanted else range(FIRST_PORT, LAST_PORT + 1):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
+        if is_free(port):
+            return port
     if wanted:
         raise RunError(f"Port {wanted} is in use: stop what listens there, or leave out --port to get a free one.")
     raise RunError(f"The ports from {FIRST_PORT} to {LAST_PORT} are all in use: name a free one with --port.")
@@ -115,9 +108,10 @@ def hints(port: int) -> str:
     """Return what a person can do with the running service."""
     base = f"http://127.0.0.1:{port}"
     call = ["curl", "-s", f"{base}/health/ready"]
-    if (PROJECT / "app" / "orders").is_dir():
-        order = json.dumps(EXAMPLE_ORDER, separators=(",", ":"))
-        call = ["curl", "-s", f"{base}/api/v1/orders", "-H", "content-type: application/json", "-d", order]
+    # {% if cookiecutter.example == "yes" %}
+    order = '{"customer":"Ada","lines":[{"sku":"TEA-1","quantity":2,"unit_price":"4.50"}]}'
+    call = ["curl", "-s", f"{base}/api/v1/orders", "-H", "content-type: application/json", "-d", order]
+    # {% endif %}
     documentation = f"  open    {base}/docs\n" if probe(port, "/docs")[0] == OK else ""
     return f"\n{documentation}  health  {base}/health/ready\n  try     {shlex.join(call)}\n\nCtrl-C stops everything.\n"
 

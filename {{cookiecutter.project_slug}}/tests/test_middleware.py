@@ -1,9 +1,10 @@
-"""Request ids and broken answers, as a caller sees them. The log lines are read in `server/test_gunicorn.py`."""
+"""Request ids, body limits and broken answers, as a caller sees them. The log lines are read in `server/test_gunicorn.py`."""
 
 from collections.abc import AsyncGenerator
+from typing import Annotated
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Body, FastAPI
 from starlette.responses import StreamingResponse
 
 from app.downstreams.client import httpx
@@ -30,9 +31,9 @@ async def test_a_malformed_request_id_is_replaced(client: httpx.AsyncClient, giv
 
 
 @pytest.fixture
-async def app_with_stream(shared_url: str) -> AsyncGenerator[FastAPI]:
-    """An app that breaks in the middle of an answer."""
-    app = create_app(make_settings(shared_url))
+async def app_with_routes(shared_url: str) -> AsyncGenerator[FastAPI]:
+    """An app with an answer that breaks in the middle, and a route that reads its body."""
+    app = create_app(make_settings(shared_url, max_body_bytes=1000))
 
     async def broken() -> AsyncGenerator[bytes]:
         yield b"the first half"
@@ -42,11 +43,36 @@ async def app_with_stream(shared_url: str) -> AsyncGenerator[FastAPI]:
     async def half() -> StreamingResponse:
         return StreamingResponse(broken())
 
+    @app.post("/size")
+    async def size(body: Annotated[bytes, Body()]) -> int:
+        return len(body)
+
     async with app.router.lifespan_context(app):
         yield app
 
 
-async def test_an_answer_that_breaks_half_way_is_not_passed_off_as_whole(app_with_stream: FastAPI) -> None:
-    async with client_of(app_with_stream) as client:
+async def test_an_answer_that_breaks_half_way_is_not_passed_off_as_whole(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
         with pytest.raises(RuntimeError, match="no second half"):
             await client.get("/half")
+
+
+async def chunks(count: int) -> AsyncGenerator[bytes]:
+    for _ in range(count):
+        yield b"x" * 100
+
+
+async def test_a_body_up_to_the_limit_is_taken(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        answers = [await client.post("/size", content=body) for body in (b"x" * 1000, chunks(10))]
+
+    assert [answer.json() for answer in answers] == [1000, 1000]
+
+
+async def test_a_body_over_the_limit_is_413_whether_it_is_declared_or_not(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        answers = [await client.post("/size", content=body) for body in (b"x" * 1001, chunks(11))]
+
+    assert [answer.status_code for answer in answers] == [413, 413]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert {answer.json()["detail"] for answer in answers} == {"The body is larger than 1000 bytes."}

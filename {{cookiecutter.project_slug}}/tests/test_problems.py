@@ -64,7 +64,7 @@ async def sql(statement: str, session: WriteSession) -> None:
 @pytest.fixture
 async def app_with_failures(shared_url: str) -> AsyncGenerator[FastAPI]:
     """An app with routes that fail."""
-    app = create_app(make_settings(shared_url, max_body_bytes=1000))
+    app = create_app(make_settings(shared_url))
     app.include_router(router)
     async with app.router.lifespan_context(app):
         yield app
@@ -160,25 +160,6 @@ async def test_a_rejected_value_is_never_repeated(http: httpx.AsyncClient, body:
     assert answer.status_code == 422
     assert [one["field"] for one in answer.json()["errors"]] == [field]
     assert "canary" not in answer.text
-
-
-async def test_a_body_that_declares_too_much_is_413(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/strict", content=b"x" * 1001)
-
-    assert answer.status_code == 413
-    assert answer.json()["detail"] == "The body is larger than 1000 bytes."
-
-
-async def test_a_chunked_body_that_grows_too_large_is_413(http: httpx.AsyncClient) -> None:
-    async def chunks() -> AsyncGenerator[bytes]:
-        for _ in range(11):
-            yield b"x" * 100
-
-    answer = await http.post("/strict", content=chunks())
-
-    assert answer.status_code == 413
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"] == "The body is larger than 1000 bytes."
 
 
 async def test_openapi_describes_errors_as_problems(http: httpx.AsyncClient) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from devtools import binaries, postgres
 from devtools.binaries import Account, Programs, ServerError
-from tests.devtools.users import PROJECT, USER, ask, has_guard, within
+from tests.devtools.users import PROJECT, USER, ask, guards_leave
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX accounts")
 
@@ -57,7 +57,7 @@ def test_root_gets_a_server_also_for_a_folder_that_its_account_cannot_enter(tmp_
     try:
         with postgres.server(folder, durable=False) as url:
             answer = ask(url)
-        gone = within(5, lambda: not has_guard(place) and not place.exists())
+        gone = guards_leave(place) and not place.exists()
     finally:
         shutil.rmtree(place.parent)
 
@@ -112,7 +112,7 @@ def test_an_ordinary_user_runs_the_server_himself() -> None:
         os.chown(parent, nobody.uid, nobody.gid)
         folder = Path(parent) / "postgres"
         done = run_user(python, folder, nobody)
-        gone = within(5, lambda: not has_guard(folder) and not folder.exists())
+        gone = guards_leave(folder) and not folder.exists()
         folder.with_name("postgres.start").chmod(0o600)
         os.chown(folder.with_name("postgres.start"), 0, 0)
         refused = run_user(python, folder, nobody)

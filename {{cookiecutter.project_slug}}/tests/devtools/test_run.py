@@ -1,7 +1,6 @@
 """The development runner: everything comes up, and everything goes away again."""
 
 import http.client
-import json
 import os
 import re
 import secrets
@@ -10,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +19,9 @@ import pytest
 
 from devtools import postgres, run
 from devtools.children import Children
-from devtools.cluster import free_port
+from devtools.ports import free_port
 from devtools.run import RunError
-from tests.devtools.users import PROJECT, ask
+from tests.devtools.users import PROJECT, ask, marked, read_until
 from tests.devtools.users import run as run_python
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes by /proc")
@@ -36,25 +36,13 @@ def database() -> Iterator[str]:
         yield server.replace("/postgres", f"/{name}")
 
 
-def marked(mark: str) -> list[int]:
-    """Return the processes that inherited this mark in their environment."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-        except OSError:  # ended meanwhile, or somebody else's
-            continue
-    return found
-
-
 @contextmanager
 def runner(database: str, mark: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Start the runner as the leader of its process group, as a shell does."""
     with subprocess.Popen(
         [sys.executable, "-m", "devtools.run", "--port", str(free_port()), *options],
         cwd=PROJECT,
-        env=os.environ | {"DATABASE_URL": database, "MARK": mark},
+        env=os.environ | {"DATABASE_URL": database, "MARK": mark, "WEB_CONCURRENCY": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -64,18 +52,6 @@ def runner(database: str, mark: str, *options: str) -> Iterator[subprocess.Popen
             yield process
         finally:
             process.kill()
-
-
-def read_until(process: subprocess.Popen[str], end: str) -> str:
-    """Return the output up to a line."""
-    assert process.stdout
-
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if end in line:
-            break
-    return "".join(lines)
 
 
 def do(curl: str) -> int:
@@ -108,37 +84,9 @@ def test_all_is_served_as_printed_and_a_signal_leaves_nothing_running(
         "migrating ...",
     ]
     assert statuses in ([200], [201])
-    assert ("/docs" in said) == (not options)
+    assert options or "/docs" in said
     assert children >= 2
     assert (code, "Traceback" in rest) == (0, False)
-    assert marked(mark) == []
-
-
-CHILDREN = """
-import sys
-from pathlib import Path
-from devtools.children import *
-stubborn = "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + (
-    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('up', flush=True); time.sleep(60)")
-quitter = "import time; time.sleep(0.3); raise SystemExit(3)"
-environment = dict(os.environ)
-with Children(Path("."), stop_seconds=0.1) as children:
-    children.start("the stubborn", [sys.executable, "-c", stubborn], environment)
-    children.start("the quitter", [sys.executable, "-c", quitter], environment)
-    try:
-        while True:
-            children.pause()
-    except ChildEnded as ended:
-        print(ended)
-"""
-
-
-@on_linux
-def test_a_child_that_ends_is_named_and_the_others_are_ended_with_their_children() -> None:
-    mark = secrets.token_hex(8)
-    done = run_python("-c", CHILDREN, MARK=mark)
-
-    assert done.stdout.splitlines() == ["up", "the quitter ended by itself, with exit code 3"]
     assert marked(mark) == []
 
 
@@ -169,10 +117,8 @@ def test_without_a_wish_the_next_free_port_is_taken() -> None:
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
 def test_an_impossible_port_is_refused(port: str) -> None:
-    done = run_python("-m", "devtools.run", "--port", port)
-
-    assert done.returncode == 2
-    assert done.stderr.endswith("a port is a number from 1 to 65535\n")
+    with pytest.raises(ArgumentTypeError, match="from 1 to 65535"):
+        run.port_number(port)
 
 
 def test_production_on_windows_is_refused() -> None:
@@ -189,11 +135,3 @@ def test_a_variable_that_the_person_set_wins(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("LOG_FORMAT", "json")
 
     assert run.environment("postgresql://x", 1, production=False)["LOG_FORMAT"] == "json"
-
-
-def test_the_example_order_is_what_the_hint_sends() -> None:
-    """Only with the example; the folder is asked, as the runner does."""
-    said = run.hints(free_port())
-
-    assert ("/api/v1/orders" in said) == (PROJECT / "app" / "orders").is_dir()
-    assert json.dumps(run.EXAMPLE_ORDER, separators=(",", ":")) in said or "/api/v1/orders" not in said

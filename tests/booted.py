@@ -1,0 +1,100 @@
+"""Boots a generated service as its image would: only the files that the Dockerfile copies, under real gunicorn."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.programs import Program, background, environment, free_port, must
+
+HOLD = "import os, sys; print(os.environ['DATABASE_URL'], flush=True); sys.stdin.read()"
+"""Keeps the embedded PostgreSQL for as long as the standard input is open, and says where it is."""
+
+
+@dataclass(frozen=True)
+class Booted:
+    """A service that answers."""
+
+    gunicorn: Program
+    client: httpx.Client
+
+
+def copied_by_the_image(dockerfile: str) -> list[str]:
+    """Return what the last stage of a Dockerfile copies out of the project."""
+    last = dockerfile.rsplit("\nFROM ", maxsplit=1)[-1]
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", last, re.MULTILINE)
+    return [name for names in copies for name in names.split()]
+
+
+def lay_out_image(service: Path, target: Path) -> Path:
+    """Make the folder that the image would hold, without the packages."""
+    for name in copied_by_the_image((service / "Dockerfile").read_text()):
+        source = service / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    return target
+
+
+def image_environment(service: Path, **variables: str) -> dict[str, str]:
+    """Return the variables of a container of that image."""
+    clean = environment()
+    return clean | {"PATH": f"{service / '.venv/bin'}:{clean['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"} | variables
+
+
+@contextmanager
+def database(service: Path, logs: Path) -> Iterator[str]:
+    """Yield the address of a PostgreSQL that the service's own tools run."""
+    command = [str(service / ".venv/bin/python"), "-m", "devtools.postgres", "python", "-c", HOLD]
+    with background(command, service, environment(), logs / "database.log") as holder:
+        yield holder.line("postgres")
+        if holder.process.stdin:
+            holder.process.stdin.close()
+        holder.process.wait(30)
+
+
+@contextmanager
+def stub_downstreams(service: Path, logs: Path) -> Iterator[str]:
+    """Yield the base address of the stub downstreams."""
+    command = [str(service / ".venv/bin/python"), "-m", "devtools.stubs", "--port", "0"]
+    with background(command, service, environment(), logs / "stubs.log") as stubs:
+        yield stubs.line("stubs of").split()[-1]
+
+
+@contextmanager
+def booted(service: Path, logs: Path) -> Iterator[Booted]:
+    """Migrate and serve with two workers, as the image's commands do, and yield once it is ready."""
+    image = lay_out_image(service, logs / "image")
+    with database(service, logs) as url, stub_downstreams(service, logs) as stubs:
+        port = free_port()
+        variables = image_environment(
+            service,
+            DATABASE_URL=url,
+            DOWNSTREAMS__RATES__BASE_URL=f"{stubs}/rates",
+            ENVIRONMENT="development",
+            API_DOCS="true",
+            PORT=str(port),
+            WEB_CONCURRENCY="2",
+        )
+        must(["alembic", "upgrade", "head"], image, env=variables)
+        with (
+            background(["gunicorn"], image, variables, logs / "gunicorn.log") as gunicorn,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        ):
+            gunicorn.wait_for(lambda: gunicorn.output().count('"event":"started"') == 2 or None)
+            gunicorn.wait_for(lambda: is_ready(client))
+            yield Booted(gunicorn, client)
+
+
+def is_ready(client: httpx.Client) -> bool | None:
+    """Return True once a worker says so, else None."""
+    try:
+        return True if client.get("/health/ready").status_code == 200 else None
+    except httpx.TransportError:
+        return None

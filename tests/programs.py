@@ -1,0 +1,141 @@
+"""Starts other programs the way a person would: a clean environment, nothing left running."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from tests.repository import ROOT
+
+Answer = TypeVar("Answer")
+
+DROPPED = ("UV", "VIRTUAL_ENV", "PYTHON", "MAKE", "MAKEFLAGS", "MFLAGS", "DATABASE_URL", "PYTEST_")
+
+
+def find_uv() -> str:
+    """Return the uv that started these tests, else the one on the PATH, else the Makefile's private one."""
+    return os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
+
+
+def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True) -> dict[str, str]:
+    """Return the environment of a fresh terminal: nothing of the tests' own virtual environment, uv on the PATH."""
+    own = str(Path(sys.prefix, "bin"))
+    path = [entry for entry in os.environ["PATH"].split(os.pathsep) if entry != own]
+    if with_uv:
+        path.insert(0, str(Path(find_uv()).parent))
+    else:
+        path = [entry for entry in path if not Path(entry, "uv").exists()]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
+    clean |= {"PATH": os.pathsep.join(path), "PYTHON": os.environ.get("UV_PYTHON", "python3")}
+    if "UV_CACHE_DIR" in os.environ:
+        clean["UV_CACHE_DIR"] = os.environ["UV_CACHE_DIR"]
+    return clean | dict(extra or {})
+
+
+def run(
+    command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with these lines typed into it, and return what it printed."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env=environment() if env is None else dict(env),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def must(command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None) -> str:
+    """Run a command that has to succeed, and return what it printed."""
+    done = run(command, folder, env=env)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+class Program:
+    """A program that runs in the background, in a process group of its own; its output goes to a file."""
+
+    def __init__(self, command: Sequence[str | Path], folder: Path, env: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=folder,
+                env=dict(env),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        """Return all that it printed so far."""
+        return self.log.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """Return the program and everything that it started."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def wait_for(self, look: Callable[[], Answer | None], seconds: float = 60) -> Answer:
+        """Return what `look` finds, as soon as it finds something."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if (found := look()) is not None:
+                return found
+            assert self.process.poll() is None, f"it ended early:\n{self.output()}"
+            time.sleep(0.05)
+        raise AssertionError(f"it did not get there in {seconds:g} s:\n{self.output()}")
+
+    def line(self, start: str) -> str:
+        """Return the first whole line that starts so, once it was printed."""
+        return self.wait_for(lambda: next((x for x in self.output().split("\n")[:-1] if x.startswith(start)), None))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
+        """Send a signal to the program alone and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever happened before."""
+        try:
+            family = self.family()
+        except psutil.NoSuchProcess:
+            family = []
+        for process in family:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self.process.wait(10)
+        if self.process.stdin:
+            self.process.stdin.close()
+
+
+@contextmanager
+def background(command: Sequence[str | Path], folder: Path, env: Mapping[str, str], log: Path) -> Iterator[Program]:
+    """Run a program until the block ends."""
+    program = Program(command, folder, env, log)
+    try:
+        yield program
+    finally:
+        program.end()
+
+
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

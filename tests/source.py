@@ -1,0 +1,103 @@
+"""Reads the template's Python as syntax trees, for the ruler and the tests that judge its layout."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tests.repository import SERVICE, tracked
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+CONTROL = re.compile(r"# \{%")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Python file of the template."""
+
+    path: Path
+
+    @cached_property
+    def name(self) -> str:
+        """The path inside the service."""
+        return self.path.relative_to(SERVICE).as_posix()
+
+    @cached_property
+    def text(self) -> str:
+        """The file as it stands, with control lines."""
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The file parsed as it stands."""
+        return ast.parse(self.text, self.name)
+
+    @property
+    def lines(self) -> int:
+        """How long the file is."""
+        return len(self.text.splitlines())
+
+    @property
+    def code_lines(self) -> int:
+        """How many of its lines are code, as the usual counters count: no blanks, comments or docstrings."""
+        texts = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Expr))
+        prose = {
+            line
+            for text in texts
+            if isinstance(text, ast.Constant) and isinstance(text.value, str)
+            for line in range(text.lineno, (text.end_lineno or text.lineno) + 1)
+        }
+        lines = enumerate(self.text.splitlines(), start=1)
+        return sum(1 for number, line in lines if line.strip()[:1] not in {"", "#"} and number not in prose)
+
+    @property
+    def control_lines(self) -> int:
+        """How many of its lines steer the rendering."""
+        return sum(1 for line in self.text.splitlines() if CONTROL.search(line))
+
+    def functions(self) -> Iterator[Function]:
+        """Yield every function and method."""
+        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def inner_imports(self) -> list[str]:
+        """Name the imports that are inside functions."""
+        return [
+            f"{self.name}:{node.lineno}"
+            for function in self.functions()
+            for node in ast.walk(function)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+
+    def uses(self, *names: str) -> list[str]:
+        """Name the places that use one of these dotted names, or the last part of one."""
+        return [
+            f"{self.name}:{node.lineno}"
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Attribute | ast.Name) and _dotted(node) in names
+        ]
+
+    def calls(self, *names: str) -> list[str]:
+        """Name the places that call one of these, whatever module they take it from."""
+        return [
+            f"{self.name}:{node.lineno}"
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Call) and _dotted(node.func).split(".")[-1] in names
+        ]
+
+
+def _dotted(node: ast.expr) -> str:
+    return ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+
+
+def length(function: Function) -> int:
+    """Return the lines of a function, its decorators left out."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def sources(*folders: str) -> list[Source]:
+    """Return the Python files of the service, or of these folders of it."""
+    found = [Source(path) for path in tracked(SERVICE) if path.suffix == ".py"]
+    return [source for source in found if not folders or source.name.startswith(folders)]

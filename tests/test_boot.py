@@ -1,0 +1,99 @@
+"""A generated service under real gunicorn with two workers, from the files of its image, on a real PostgreSQL."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.booted import Booted, booted, copied_by_the_image
+
+ORDER = {"customer": "Ada", "lines": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}]}
+
+Service = Callable[[str], Path]
+
+
+@pytest.fixture(params=["default", "httpx2"], scope="module")
+def app(request: pytest.FixtureRequest, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
+    """Boot the service with each HTTP client."""
+    with booted(service(request.param), tmp_path_factory.mktemp("boot")) as running:
+        yield running
+
+
+def test_both_workers_are_up(app: Booted) -> None:
+    started = [line for line in log(app) if line["event"] == "started"]
+
+    assert [line["workers"] for line in started] == [2, 2]
+
+
+def test_the_probes_answer(app: Booted) -> None:
+    assert app.client.get("/health/live").json() == {"status": "ok"}
+    assert app.client.get("/health/ready").json() == {"status": "ready", "reasons": []}
+
+
+def test_an_order_lives_its_life(app: Booted) -> None:
+    placed = app.client.post("/api/v1/orders", json=ORDER)
+    where = placed.headers["location"]
+
+    assert placed.status_code == 201
+    assert app.client.get(where).json() == placed.json()
+    assert app.client.patch(where, json={"state": "paid"}).json()["state"] == "paid"
+    assert app.client.get(f"{where}/total", params={"currency": "EUR"}).json()["amount"] == "8.28"
+    assert app.client.delete(where).status_code == 204
+    assert app.client.get(where).status_code == 404
+
+
+def test_the_dashboard_joins_its_three_sources(app: Booted) -> None:
+    app.client.post("/api/v1/orders", json=ORDER)
+
+    dashboard = app.client.get("/api/v1/dashboard")
+
+    assert dashboard.status_code == 200
+    assert dashboard.json().keys() == {"orders_by_state", "latest", "usd_to_eur"}
+    assert dashboard.json()["usd_to_eur"] == "0.92"
+
+
+def test_the_description_of_the_api_has_every_route(app: Booted) -> None:
+    paths = app.client.get("/openapi.json").json()["paths"]
+
+    assert {"/health/live", "/health/ready", "/api/v1/orders", "/api/v1/orders/{order_id}"} <= paths.keys()
+
+
+def test_an_error_is_a_problem_document_with_the_id_of_its_request(app: Booted) -> None:
+    answer = app.client.get("/nowhere", headers={"x-request-id": "boot-test-0001"})
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-request-id"] == "boot-test-0001"
+    assert answer.json()["request_id"] == "boot-test-0001"
+
+
+@pytest.mark.parametrize("variant", ["default", "httpx2"])
+def test_sigterm_ends_both_workers_in_order(service: Service, tmp_path: Path, variant: str) -> None:
+    with booted(service(variant), tmp_path) as app:
+        workers = [process for process in app.gunicorn.family()[1:] if process.is_running()]
+
+        code = app.gunicorn.stop()
+
+        assert code == 0
+        assert len(workers) == 2
+        assert [process for process in workers if process.is_running()] == []
+        assert [line["event"] for line in log(app)].count("stopped") == 2
+
+
+def log(app: Booted) -> list[dict[str, object]]:
+    """Return the log; every line of it is JSON, whoever wrote it."""
+    return [json.loads(line) for line in app.gunicorn.output().splitlines()]
+
+
+def test_the_image_holds_no_development_files(service: Service) -> None:
+    copied = copied_by_the_image((service("default") / "Dockerfile").read_text())
+
+    assert copied == ["pyproject.toml", "gunicorn.conf.py", "migrations", "app"]
+
+
+def test_the_build_sees_only_what_the_dockerfile_copies(service: Service) -> None:
+    folder = service("default")
+    allowed = [line[1:] for line in (folder / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+    assert sorted(allowed) == sorted([*copied_by_the_image((folder / "Dockerfile").read_text()), "uv.lock"])

@@ -1,0 +1,134 @@
+"""The real `cookiecutter` command: what a person sees."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.programs import environment, run
+from tests.repository import QUESTIONS, ROOT, SERVICE, cookiecutter_home
+
+COMMAND = Path(sys.prefix, "bin", "cookiecutter")
+
+
+def generate(template: Path | str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder`."""
+    home = ["--config-file", str(cookiecutter_home(folder))]
+    return run([COMMAND, template, "--no-input", *home, *arguments], folder, env=environment({"PYTHONUTF8": "1"}))
+
+
+def test_it_ends_with_the_three_commands_to_type_next(template: Path, tmp_path: Path) -> None:
+    done = generate(template, tmp_path, "project_name=Order Service")
+
+    commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-3:]]
+    assert done.returncode == 0
+    assert commands == ["cd order-service", "make setup", "make run"]
+
+
+def test_the_questions_can_be_answered_at_the_keyboard(template: Path, tmp_path: Path) -> None:
+    home = ["--config-file", str(cookiecutter_home(tmp_path))]
+    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "3", "2"]
+
+    done = run([COMMAND, template, *home], tmp_path, env=environment({"COLUMNS": "200"}), typed="\n".join(lines) + "\n")
+
+    assert done.returncode == 0, done.stderr
+    assert "[4/8] Who owns it (a person or a team)? (Your Name): " in done.stdout
+    assert "2 - httpx2, its maintained continuation with the same interface" in done.stdout
+    project = tomllib.loads((tmp_path / "tea-shop/pyproject.toml").read_text())["project"]
+    assert project["description"] == "Sells tea."
+    assert any(item.startswith("httpx2") for item in project["dependencies"])
+
+
+def test_a_git_address_works_like_a_folder(template: Path, tmp_path: Path) -> None:
+    done = generate(f"git+file://{template}", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "order-service/pyproject.toml").is_file()
+
+
+NAME_IS_EMPTY = "The project name is empty: type something like: Order Service"
+DESCRIPTION_IS_CODE = (
+    "The description holds a double quote, a backslash or a curly brace: "
+    "type something like: Takes orders and tells their price."
+)
+SLUG_IS_TAKEN = "The slug asyncio is the name of the Python standard library: type another one, like asyncio-service"
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("project_name=", NAME_IS_EMPTY),
+        ('description=""" + 1/0 + """', DESCRIPTION_IS_CODE),
+        ("project_slug=asyncio", SLUG_IS_TAKEN),
+    ],
+)
+def test_a_refusal_is_one_sentence(template: Path, tmp_path: Path, answer: str, sentence: str) -> None:
+    done = generate(template, tmp_path, answer)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [sentence]
+    assert "pre_gen_project.py" not in done.stdout  # no traceback of ours; cookiecutter logs one of its own
+
+
+def test_a_second_run_says_that_the_folder_exists(template: Path, tmp_path: Path) -> None:
+    generate(template, tmp_path)
+
+    done = generate(template, tmp_path)
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == ['Error: "order-service" directory already exists']
+
+
+def test_force_does_not_overwrite_a_service(template: Path, tmp_path: Path) -> None:
+    generate(template, tmp_path)
+    (tmp_path / "order-service/README.md").write_text("mine")
+
+    done = generate(template, tmp_path, "--overwrite-if-exists")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The folder 'order-service' is not empty and would be overwritten: "
+        "type another slug, or use cruft update to bring an existing service up to date\n"
+    )
+    assert (tmp_path / "order-service/README.md").read_text() == "mine"
+
+
+def test_every_question_is_a_plain_sentence() -> None:
+    prompts = json.loads((ROOT / "cookiecutter.json").read_text())["__prompts__"]
+
+    assert len(QUESTIONS) <= 10
+    assert prompts.keys() == QUESTIONS.keys()
+    for name, prompt in prompts.items():
+        choices = QUESTIONS[name]
+        question = prompt if isinstance(prompt, str) else prompt["__prompt__"]
+        assert re.fullmatch(r"[A-Z].* .*\?", question)
+        assert isinstance(choices, str) or prompt.keys() == {"__prompt__", *choices}
+
+
+def test_the_names_that_a_slug_may_not_have_are_those_of_the_service() -> None:
+    refused = assigned(ROOT / "hooks/pre_gen_project.py", "DEPENDENCIES")
+    project = tomllib.loads((SERVICE / "pyproject.toml").read_text())
+    ranges = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+
+    assert {node.value for node in ast.walk(refused) if isinstance(node, ast.Constant)} == {
+        re.split(r"[\[<>=~!; ]", item)[0] for item in ranges
+    }
+
+
+def test_the_table_of_the_hook_names_files_that_exist() -> None:
+    table = ast.literal_eval(assigned(ROOT / "hooks/post_gen_project.py", "DROPPED"))
+
+    for (question, answer), paths in table.items():
+        assert answer in QUESTIONS[question]
+        assert [path for path in paths if not (SERVICE / path).exists()] == []
+
+
+def assigned(script: Path, name: str) -> ast.expr:
+    """Return what a script assigns to a name; the hooks cannot be imported before they are rendered."""
+    body = ast.parse(script.read_text()).body
+    return next(node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name)

@@ -1,0 +1,97 @@
+"""A service stays up to date with its template through cruft, and a person's own edits survive."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import IDENTITY
+from tests.programs import environment
+from tests.repository import copy_template
+
+ROUTER = "\n    # yours below\n    return app\n"
+
+
+class Workplace:
+    """A template in a git repository, and a service made from it in another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = environment({"HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"})
+        self.template = copy_template(folder / "service-template")
+        self.git(self.template, "init", "--quiet", "--initial-branch=main")
+        self.commit(self.template)
+        self.cruft(folder, "create", str(self.template), "--no-input", "--extra-context", '{"example": "yes"}')
+        self.service = folder / "order-service"
+        self.git(self.service, "init", "--quiet", "--initial-branch=main")
+        self.commit(self.service)
+
+    def start(self, command: list[str], folder: Path) -> str:
+        """Run a command and return what it printed."""
+        done = subprocess.run(command, cwd=folder, env=self.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def git(self, folder: Path, *arguments: str) -> str:
+        """Run git as nobody in particular."""
+        return self.start(["git", *IDENTITY, *arguments], folder)
+
+    def commit(self, folder: Path) -> None:
+        """Commit everything."""
+        self.git(folder, "add", "--all")
+        self.git(folder, "commit", "--quiet", "--message=change")
+
+    def cruft(self, folder: Path, *arguments: str) -> str:
+        """Run cruft."""
+        return self.start([str(Path(sys.prefix, "bin", "cruft")), *arguments], folder)
+
+    def edit(self, path: Path, old: str, new: str) -> None:
+        """Replace a piece of a file in the template or in the service, and commit."""
+        text = path.read_text()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+        self.commit(self.template if path.is_relative_to(self.template) else self.service)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Return a service with edits of its own, whose template has moved on."""
+    place = Workplace(tmp_path_factory.mktemp("cruft"))
+    sources = place.template / "{{cookiecutter.project_slug}}"
+    place.cruft(place.service, "check")
+
+    (place.service / "app/notes.py").write_text('"""My own module."""\n')
+    place.edit(place.service / "app/main.py", ROUTER, "\n    # yours below\n    print('my own line')\n    return app\n")
+    place.edit(place.service / "pyproject.toml", 'version = "0.1.0"', 'version = "7.0.0"')
+    place.edit(sources / "app/main.py", "# outermost first", "# the outermost one comes first")
+    place.edit(sources / "pyproject.toml", "line-length = 120", "line-length = 110")
+    (sources / "app/added.py").write_text('"""New in the template."""\n')
+    place.edit(sources / "compose.yaml", "postgres:18", "postgres:19")
+    return place
+
+
+def test_check_tells_that_the_template_moved_on(place: Workplace) -> None:
+    state = json.loads((place.service / ".cruft.json").read_text())
+
+    assert state["commit"] != place.git(place.template, "rev-parse", "HEAD").strip()
+    with pytest.raises(AssertionError, match="out of date"):
+        place.cruft(place.service, "check")
+
+
+def test_an_update_keeps_a_persons_edits_and_brings_the_templates(place: Workplace) -> None:
+    place.cruft(place.service, "update", "--skip-apply-ask")
+
+    main = (place.service / "app/main.py").read_text()
+    project = (place.service / "pyproject.toml").read_text()
+    assert "print('my own line')" in main
+    assert "# the outermost one comes first" in main
+    assert 'version = "7.0.0"' in project
+    assert "line-length = 110" in project
+    assert (place.service / "app/notes.py").read_text() == '"""My own module."""\n'
+    assert (place.service / "app/added.py").read_text() == '"""New in the template."""\n'
+    assert "postgres:19" in (place.service / "compose.yaml").read_text()
+    assert list(place.service.rglob("*.rej")) == []
+    assert "<<<<<<<" not in place.git(place.service, "diff", "HEAD")
+    place.cruft(place.service, "check")

@@ -1,0 +1,79 @@
+"""`make demo` as a person on a fresh machine runs it: no uv, an empty home, Ctrl-C at the end."""
+
+import os
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.programs import Program, background, environment, must, run
+from tests.repository import copy_template
+
+STOP_SECONDS = 10
+"""PostgreSQL stops after the program that a person sees has said goodbye."""
+
+
+def of_folder(folder: Path) -> list[str]:
+    """Return the command lines of all processes that run in a folder or name it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+            if str(folder) in " ".join([*command, process.cwd()]):
+                found.append(" ".join(command))
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def press_ctrl_c(program: Program) -> int:
+    """Do what a terminal does: signal the whole foreground process group."""
+    os.killpg(program.process.pid, signal.SIGINT)
+    return program.process.wait(30)
+
+
+@pytest.fixture
+def fresh_machine(tmp_path: Path) -> dict[str, str]:
+    """Return an environment with an empty home and without uv; downloads of earlier tests are reused."""
+    cache = must(["uv", "cache", "dir"], tmp_path).strip()
+    (tmp_path / "home").mkdir()
+    return environment({"HOME": str(tmp_path / "home"), "UV_CACHE_DIR": cache}, with_uv=False) | keep_pyenv()
+
+
+def keep_pyenv() -> dict[str, str]:
+    """Return where pyenv has its versions: its python3 looks below the home when it is not told."""
+    root = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
+    return {"PYENV_ROOT": root} if Path(root).is_dir() else {}
+
+
+def test_the_demo_serves_and_leaves_nothing_running(tmp_path: Path, fresh_machine: dict[str, str]) -> None:
+    clone = copy_template(tmp_path / "service-template")
+
+    for attempt in ("first", "second"):
+        with background(["make", "demo"], clone, fresh_machine, tmp_path / f"{attempt}.log") as demo:
+            demo.wait_for(lambda: "Ctrl-C stops everything." in demo.output() or None, seconds=180)
+            curl = re.search(r"^  try +(curl .+)$", demo.output(), re.MULTILINE)
+            address = re.search(r"^  open +(http\S+)/docs$", demo.output(), re.MULTILINE)
+            started = demo.family()
+            assert curl
+            assert address
+            answer = run([*shlex.split(curl[1]), "--write-out", "%{http_code}"], tmp_path)
+            page = run(["curl", "--silent", "--fail", f"{address[1]}/openapi.json"], tmp_path)
+
+            code = press_ctrl_c(demo)
+
+            assert answer.stdout.endswith("201"), answer.stdout
+            assert page.returncode == 0
+            assert code == -signal.SIGINT, demo.output()  # make passes on what ended it; a shell shows 130
+            assert "Traceback" not in demo.output()
+            assert psutil.wait_procs(started, timeout=STOP_SECONDS)[1] == []
+            assert of_folder(clone) == []
+
+
+def test_the_demo_leaves_the_checkout_clean(template: Path) -> None:
+    ignored = must(["git", "check-ignore", ".build/", ".uv/", ".venv/", "uv.lock"], template)
+
+    assert ignored.split() == [".build/", ".uv/", ".venv/", "uv.lock"]

@@ -1,0 +1,85 @@
+"""A generated service passes its own checks, for each answer that changes its Python."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import VARIANTS
+from tests.programs import environment, must, run
+from tests.repository import tracked
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_types_hold(service: Callable[[str], Path], variant: str) -> None:
+    must(["make", "types"], service(variant))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_linter_is_silent(service: Callable[[str], Path], variant: str) -> None:
+    must(["make", "lint"], service(variant))
+
+
+@pytest.mark.parametrize("variant", ["default", "httpx2", "bare"])
+def test_its_own_suite_passes(service: Callable[[str], Path], variant: str) -> None:
+    done = run(["make", "test"], service(variant))
+
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def test_setup_writes_a_lock_that_fits(service: Callable[[str], Path]) -> None:
+    must(["uv", "lock", "--check"], service("default"))
+
+
+def test_git_ignores_what_the_commands_make(service: Callable[[str], Path]) -> None:
+    folder = service("default")
+    must(["git", "init", "--quiet"], folder)
+    (folder / ".env").write_text("SECRET=1\n")
+
+    seen = {path.relative_to(folder).parts[0] for path in tracked(folder)}
+
+    (folder / ".env").unlink()
+    assert "uv.lock" in seen
+    assert "app" in seen
+    assert not seen & {".venv", ".uv", ".env", ".devtools", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+
+
+def test_uv_installs_itself_when_it_is_absent(service: Callable[[str], Path]) -> None:
+    folder = service("bare_httpx2")
+    must(["make", "types"], folder, env=environment(with_uv=False))
+
+    assert (folder / ".uv/bin/uv").is_file()
+
+
+@pytest.mark.parametrize("python", ["missing-python", "false"])
+def test_a_python_that_does_not_fit_is_one_clear_sentence(service: Callable[[str], Path], python: str) -> None:
+    done = run(["make", "test", f"PYTHON={python}"], service("default"))
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"Makefile:12: *** Python 3.11 or newer is needed and {python} is missing: install one or name it, "
+        "as in `make test PYTHON=python3.12`.  Stop.\n"
+    )
+
+
+def test_the_commands_for_the_database_work(service: Callable[[str], Path]) -> None:
+    folder = service("default")
+
+    must(["make", "migrate"], folder)
+    table = must(["make", "capacity"], folder)
+    must(["make", "migration", "m=nothing new"], folder)
+    must(["make", "lint"], folder)
+
+    written = next((folder / "migrations/versions").glob("*_nothing_new.py"))
+    text = written.read_text()
+    written.unlink()
+    assert "workers" in table
+    assert "op." not in text  # the migrations bring what the models say
+
+
+def test_a_migration_without_a_name_is_refused(service: Callable[[str], Path]) -> None:
+    done = run(["make", "migration"], service("default"))
+
+    assert done.returncode == 2
+    assert 'say what changes, as in `make migration m="add a note"`' in done.stderr

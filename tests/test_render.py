@@ -1,0 +1,174 @@
+"""Every combination of answers renders a clean tree."""
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.programs import run
+from tests.repository import EVERY_COMBINATION, Answers, files_in, render
+
+COPIED = (".github/workflows/*.yml", "*.mako")
+"""Copied as they are: their braces belong to another program."""
+
+WHOLE_TEXTS = ("LICENSE",)
+"""Texts whose blank lines are not ours to judge."""
+
+EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_| \d| id\b)|\bexchange).*"
+"""The words of the example feature; "in order" is no such word."""
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".toml": tomllib.loads,
+    ".json": json.loads,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+}
+
+
+def name_of(answers: Answers) -> str:
+    """Name a combination in the list of tests."""
+    return "-".join(list(answers.values())[1:])
+
+
+@pytest.fixture(scope="session")
+def trees(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the rendered tree of every combination."""
+    parent = tmp_path_factory.mktemp("trees")
+    return {name_of(answers): render(template, parent / name_of(answers), answers) for answers in EVERY_COMBINATION}
+
+
+@pytest.fixture(params=EVERY_COMBINATION, ids=name_of)
+def answers(request: pytest.FixtureRequest) -> Answers:
+    """Return one combination."""
+    combination: Answers = request.param
+    return combination
+
+
+@pytest.fixture
+def tree(trees: dict[str, Path], answers: Answers) -> Path:
+    """Return the tree of that combination."""
+    return trees[name_of(answers)]
+
+
+def texts(tree: Path, *, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the content of each file, by its path in the tree."""
+    return {
+        path.relative_to(tree).as_posix(): path.read_text(encoding="utf-8")
+        for path in files_in(tree)
+        if not any(path.match(pattern) for pattern in but)
+    }
+
+
+def found(pattern: str, contents: dict[str, str]) -> list[str]:
+    """Return where a pattern is in these files, with the place's text."""
+    return [
+        f"{name}: {match.group(0)!r}"
+        for name, content in contents.items()
+        for match in re.finditer(pattern, content, re.MULTILINE)
+    ]
+
+
+def test_no_template_syntax_is_left(tree: Path) -> None:
+    assert found(r".*(\{\{|\{%|%\}|\{#|cookiecutter\.).*", texts(tree, but=COPIED)) == []
+
+
+def test_no_scars_of_removed_lines_are_left(tree: Path) -> None:
+    contents = texts(tree, but=WHOLE_TEXTS)
+    configuration = {name: content for name, content in contents.items() if Path(name).suffix in PARSERS}
+
+    assert found(r"\A\s*\n", contents) == []
+    assert found(r"[ \t]+$", contents) == []
+    assert found(r"\n\n\n\n", contents) == []
+    assert found(r"\n\n\n", configuration) == []
+
+
+def test_every_file_ends_in_one_newline(tree: Path) -> None:
+    assert [name for name, content in texts(tree).items() if content and not re.search(r"\S\n\Z", content)] == []
+
+
+def test_every_file_parses(tree: Path) -> None:
+    for name, content in texts(tree).items():
+        if name.endswith(".py"):
+            compile(content, name, "exec")
+        elif parse := PARSERS.get(Path(name).suffix):
+            assert parse(content)
+
+
+def test_a_dropped_option_leaves_no_trace(tree: Path, answers: Answers) -> None:
+    contents = texts(tree)
+    client = answers["http_client"]
+    own = {name: content for name, content in contents.items() if name != "README.md"}
+
+    if client == "httpx":
+        assert found(r".*(import httpx2|from httpx2|\"httpx2[\[>]).*", contents) == []
+    else:
+        assert found(r"^.*\"httpx[\[>].*$|^ *(import httpx|from httpx)\b(?! as).*$", own) == []
+    if answers["example"] == "no":
+        assert found(EXAMPLE, contents) == []
+        assert [name for name in contents if re.search(r"orders|rates", name)] == []
+    assert ((tree / ".github").exists(), (tree / ".gitlab-ci.yml").exists()) == (
+        answers["ci"] == "github",
+        answers["ci"] == "gitlab",
+    )
+
+
+def test_no_module_imports_one_that_is_not_there(tree: Path) -> None:
+    missing = [
+        f"{file.relative_to(tree)}: {module}"
+        for file in tree.rglob("*.py")
+        for module in own_imports(ast.parse(file.read_text()))
+        if not (tree / module.replace(".", "/")).is_dir() and not (tree / f"{module.replace('.', '/')}.py").is_file()
+    ]
+
+    assert missing == []
+
+
+def own_imports(module: ast.Module) -> set[str]:
+    """Return the modules of the service that this one imports from."""
+    names = {node.module for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module}
+    names |= {alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names}
+    return {name for name in names if name.split(".")[0] in {"app", "devtools", "tests"}}
+
+
+def test_the_licence_is_the_one_that_was_chosen(tree: Path, answers: Answers) -> None:
+    first = {
+        "MIT": "MIT License",
+        "Apache-2.0": "Apache License",
+        "proprietary": "Copyright (c) Your Name. All rights reserved.",
+    }
+
+    licence = (tree / "LICENSE").read_text().splitlines()
+    assert licence[0].strip() == first[answers["licence"]]
+    assert len(licence) > 200 or answers["licence"] != "Apache-2.0"
+
+
+@pytest.mark.parametrize("command", ["ruff format --check", "ruff check"])
+def test_the_formatter_and_the_linter_have_nothing_to_say(trees: dict[str, Path], command: str) -> None:
+    done = run(["uv", "run", "--no-sync", *command.split(), "--no-cache", *trees.values()], Path.cwd())
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_document_names_only_paths_and_commands_that_exist(tree: Path) -> None:
+    targets = set(re.findall(r"^(\w+):", (tree / "Makefile").read_text(), re.MULTILINE))
+    documents = {name: content for name, content in texts(tree).items() if name.endswith(".md")}
+    paths = [
+        (name, path)
+        for name, content in documents.items()
+        for path in re.findall(r"`([\w.][\w.-]*/[\w./-]*)`", content)
+        if not (tree / path).exists() and path.split("/")[0] in {"app", "tests", "devtools", "migrations"}
+    ]
+    commands = [
+        (name, target)
+        for name, content in documents.items()
+        for target in re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`", content)))
+        if target not in targets
+    ]
+
+    assert documents
+    assert (paths, commands) == ([], [])

@@ -1,0 +1,116 @@
+"""Several processes share a server; it stops with the last one, whatever ends them."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from fasteners import InterProcessReaderWriterLock
+
+from devtools import postgres
+from tests.devtools.users import (
+    ask,
+    guard_pid,
+    has_guard,
+    kill,
+    leave,
+    listens,
+    url_of,
+    user,
+    within,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes by POSIX signals")
+
+
+def test_a_shared_server_outlives_ctrl_c_of_the_first_user_and_goes_with_kill_minus_9_of_the_last(folder: Path) -> None:
+    """A terminal sends Ctrl-C to the whole group of the process that started the server."""
+    with user(folder) as first, user(folder) as second:
+        url = url_of(first)
+        same = url_of(second)
+        os.killpg(first.pid, signal.SIGINT)
+        first.wait()
+        time.sleep(0.3)
+        guarded, answer = has_guard(folder), ask(url)
+        second.kill()
+
+    assert (same, guarded, answer) == (url, True, 1)
+    assert within(3, lambda: not listens(url) and not folder.exists())
+
+
+def test_starters_at_the_same_moment_get_one_server_and_what_a_crash_left_is_not_in_their_way(folder: Path) -> None:
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "PG_VERSION").write_text("18\n")
+    folder.with_name("postgres.new-1").mkdir()
+    with ExitStack() as stack:
+        users = [stack.enter_context(user(folder)) for _ in range(3)]
+        urls = {url_of(process) for process in users}
+        answers = [ask(url) for url in urls]
+        for process in users:
+            leave(process)
+
+    assert answers == [1]
+    assert within(3, lambda: not folder.exists())
+    assert not folder.with_name("postgres.new-1").exists()
+
+
+def test_a_killed_guard_is_replaced_by_the_next_user(kept: Path) -> None:
+    """Both users are then killed, so that neither can start a guard on leaving."""
+    with user(kept, durable=True) as first:
+        url = url_of(first)
+        kill(guard_pid(kept))
+        with user(kept, durable=True) as second:
+            same = url_of(second)
+
+    assert same == url
+    assert within(3, lambda: not listens(url))
+
+
+def test_a_killed_guard_is_replaced_by_the_user_who_leaves(kept: Path) -> None:
+    with user(kept, durable=True) as process:
+        url = url_of(process)
+        kill(guard_pid(kept))
+        leave(process)
+
+    assert within(3, lambda: not listens(url))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc for the parent")
+def test_whoever_ends_a_user_with_all_its_children_does_not_find_the_guard(kept: Path) -> None:
+    """As a debugger's stop button does; the server is not among the children either."""
+    with user(kept, durable=True) as process:
+        url_of(process)
+        parent = Path(f"/proc/{guard_pid(kept)}/stat").read_text().rpartition(") ")[2].split()[1]
+
+    assert int(parent) != process.pid
+
+
+def test_a_person_waits_until_the_durable_server_has_stopped(kept: Path) -> None:
+    with postgres.server(kept, durable=True) as url:
+        pass
+
+    assert not listens(url)
+
+
+def test_a_newcomer_waits_while_the_guard_stops_the_server(kept: Path) -> None:
+    stopping = InterProcessReaderWriterLock(kept.with_name("postgres.users"))
+    assert stopping.acquire_write_lock(timeout=3)
+    with user(kept, durable=True) as newcomer:
+        waited = not within(0.5, (kept / "data" / "postmaster.pid").exists)
+        stopping.release_write_lock()
+        answer = ask(url_of(newcomer))
+
+    assert (waited, answer) == (True, 1)
+
+
+def test_a_process_that_uses_the_server_twice_keeps_it_until_the_second_leaving(kept: Path) -> None:
+    """POSIX drops all locks of a process on a file as soon as one of its handles is closed."""
+    with postgres.server(kept, durable=True) as url:
+        with postgres.server(kept, durable=True):
+            pass
+        time.sleep(0.3)
+
+        assert ask(url) == 1
