@@ -61,7 +61,7 @@ def shape(found: list[Source]) -> list[Measure]:
 
 
 def code_lines(found: list[Source], *, devtools: bool) -> int:
-    """Count what a service's readers read; devtools are tools that most never open, so they have a line of their own."""
+    """Count what readers read; devtools are tools that most never open, so they have a line of their own."""
     return sum(source.code_lines for source in found if ("devtools/" in source.name) == devtools)
 
 

@@ -1,4 +1,4 @@
-"""Request ids, body limits and broken answers, as a caller sees them. The log lines are read in `server/test_gunicorn.py`."""
+"""Request ids, body limits and broken answers as a caller sees them; `server/test_gunicorn.py` reads the log lines."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated

@@ -59,9 +59,17 @@ def test_durable_data_and_its_port_survive_the_stop(kept: Path) -> None:
     assert (fsync, stopped, count, second) == ("on", True, 0, first)
 
 
+def pg_ctl(folder: Path, *arguments: str) -> int:
+    """Run pg_ctl on the server of `folder`."""
+    programs = binaries.settle(folder)[1]
+    return programs.run("pg_ctl", *arguments, "-D", str(folder / "data"), log=folder / "commands.log")
+
+
 def test_a_server_that_crashed_is_not_mistaken_for_a_stranger_on_its_port(kept: Path) -> None:
     with postgres.server(kept, durable=True) as url:
         kill(int((kept / "data" / "postmaster.pid").read_text().split()[0]))
+        if not within(3, lambda: pg_ctl(kept, "status") != 0):
+            pytest.skip("the first process of this container does not reap orphans, so a killed one stays for ever")
         with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)), postgres.server(kept, durable=True) as new:
             answer = ask(new)
 
@@ -85,12 +93,11 @@ def test_a_server_whose_starter_was_killed_is_stopped_even_when_it_comes_up_late
     with postgres.server(kept, durable=True):
         cluster = Cluster(*binaries.settle(kept), durable=True)
     assert guards_leave(kept)
-    port, log = str(free_port()), kept / "commands.log"
+    port = free_port()
     with ThreadPoolExecutor() as pool:
         stopping = pool.submit(cluster.stop)
         time.sleep(0.3)
-        pg_ctl = "pg_ctl", "start", "-D", str(kept / "data"), "-o", f"-p {port}", "-l", os.devnull
-        started = cluster.programs.run(*pg_ctl, log=log)
+        started = pg_ctl(kept, "start", "-o", f"-p {port}", "-l", os.devnull)
         stopping.result()
 
     assert started == 0
