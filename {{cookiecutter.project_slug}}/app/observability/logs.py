@@ -16,7 +16,11 @@ LogFormat = Literal["json", "console"]
 
 LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
 # At info level they write a line per call (with its whole URL) or per plugin.
-TALKATIVE_LOGGERS = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic.runtime.plugins", "alembic.autogenerate")
+TALKATIVE_LOGGERS = (
+    *("httpx", "httpx2", "httpcore", "httpcore2"),
+    *("alembic.runtime.plugins", "alembic.autogenerate"),
+    "app.pool",  # SQLAlchemy names a pool's logger after its class
+)
 # The access log is the service's own, one line a request; theirs would be a second one without the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
 

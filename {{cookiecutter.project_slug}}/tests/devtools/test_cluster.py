@@ -97,7 +97,7 @@ def test_a_server_whose_starter_was_killed_is_stopped_even_when_it_comes_up_late
     with ThreadPoolExecutor() as pool:
         stopping = pool.submit(cluster.stop)
         time.sleep(0.3)
-        started = pg_ctl(kept, "start", "-o", f"-p {port}", "-l", os.devnull)
+        started = pg_ctl(kept, "start", "-W", "-o", f"-p {port}", "-l", os.devnull)
         stopping.result()
 
     assert started == 0
