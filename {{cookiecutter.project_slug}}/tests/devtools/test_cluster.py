@@ -101,7 +101,7 @@ def test_a_server_whose_starter_was_killed_is_stopped_even_when_it_comes_up_late
         stopping.result()
 
     assert started == 0
-    assert not listens(f"//127.0.0.1:{port}")
+    assert not within(0.7, lambda: listens(f"//127.0.0.1:{port}"))
 
 
 def test_a_start_that_fails_once_is_tried_again(kept: Path) -> None:
@@ -138,10 +138,11 @@ def test_a_process_id_that_belongs_to_somebody_else_by_now_is_not_a_server(kept:
     assert not alive
 
 
+@pytest.mark.usefixtures("server_url")
 def test_a_database_is_created_once_however_many_ask() -> None:
-    with postgres.test_server(), ThreadPoolExecutor() as pool:
-        cluster = Cluster(*binaries.settle(postgres.STATE / "test-postgres"), durable=False)
-        name = f"created_once_{os.getpid()}"
+    cluster = Cluster(*binaries.settle(postgres.STATE / "test-postgres"), durable=False)
+    name = f"created_once_{os.getpid()}"
+    with ThreadPoolExecutor() as pool:
         urls = set(pool.map(lambda _: cluster.create_database(name), range(4)))
 
-        assert [ask(url, "SELECT current_database()") for url in urls] == [name]
+    assert [ask(url, "SELECT current_database()") for url in urls] == [name]

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from devtools import postgres, run
+from devtools import run
 from devtools.children import Children
 from devtools.ports import free_port
 from devtools.run import RunError
@@ -28,12 +28,11 @@ on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="f
 
 
 @pytest.fixture
-def database() -> Iterator[str]:
+def database(server_url: str) -> str:
     """An empty database of the throwaway server, named as a person names his own: the development data stays alone."""
-    with postgres.test_server() as server:
-        name = f"run_{secrets.token_hex(4)}"
-        ask(server, f"CREATE DATABASE {name}")
-        yield server.replace("/postgres", f"/{name}")
+    name = f"run_{secrets.token_hex(4)}"
+    ask(server_url, f"CREATE DATABASE {name}")
+    return server_url.replace("/postgres", f"/{name}")
 
 
 @contextmanager
