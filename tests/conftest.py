@@ -1,7 +1,8 @@
 """What the tests share: one clean copy of the template, and generated services that are installed once."""
 
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,22 @@ IDENTITY = ("-c", "user.name=tests", "-c", "user.email=tests@example.invalid", "
 
 
 @pytest.fixture(scope="session")
-def service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def workshop() -> Iterator[Path]:
+    """Return a folder that every user may enter: pytest's own are closed, and root's PostgreSQL is another user."""
+    with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def service(template: Path, workshop: Path) -> Callable[[str], Path]:
     """Return a function that gives the folder of a generated and installed service."""
     made: dict[str, Path] = {}
 
     def give(variant: str) -> Path:
         if variant not in made:
-            made[variant] = render(template, tmp_path_factory.mktemp(variant), VARIANTS[variant])
+            made[variant] = render(template, workshop / variant, VARIANTS[variant])
             must(["make", "setup"], made[variant])
         return made[variant]
 

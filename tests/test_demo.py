@@ -49,8 +49,10 @@ def keep_pyenv() -> dict[str, str]:
     return {"PYENV_ROOT": root} if Path(root).is_dir() else {}
 
 
-def test_the_demo_serves_and_leaves_nothing_running(tmp_path: Path, fresh_machine: dict[str, str]) -> None:
-    clone = copy_template(tmp_path / "service-template")
+def test_the_demo_serves_and_leaves_nothing_running(
+    tmp_path: Path, workshop: Path, fresh_machine: dict[str, str]
+) -> None:
+    clone = copy_template(workshop / "service-template")
 
     for attempt in ("first", "second"):
         with background(["make", "demo"], clone, fresh_machine, tmp_path / f"{attempt}.log") as demo:
