@@ -68,8 +68,7 @@ def make_plan(  # noqa: PLR0913 - keyword-only inputs of one formula
         raise CapacityError(
             f"{workers} workers x {replicas} replicas x {SURGE} while rolling out = {processes} processes share "
             f"{max_connections} - {reserved_connections} database connections: less than one each. "
-            "Lower WEB_CONCURRENCY or REPLICAS, raise the server's max_connections and DATABASE_MAX_CONNECTIONS, "
-            "or put a connection pooler between."
+            "Lower WEB_CONCURRENCY or REPLICAS, or raise the server's max_connections and DATABASE_MAX_CONNECTIONS."
         )
     return Plan(workers, min(share, pool_limit), thread_tokens, replicas, max_connections, reserved_connections)
 

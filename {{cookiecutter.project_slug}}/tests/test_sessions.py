@@ -22,37 +22,37 @@ router = APIRouter()
 SLOW_COMMIT = (
     """CREATE FUNCTION wait_a_moment() RETURNS trigger LANGUAGE plpgsql AS
        'BEGIN PERFORM pg_sleep(0.005); RETURN NULL; END'""",
-    """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+    """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON scratch_notes DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION wait_a_moment()""",
 )
 
 
 @router.post("/notes/{note}", status_code=201)
 async def add_note(note: int, session: WriteSession) -> int:
-    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+    await session.execute(text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
     return note
 
 
 @router.post("/notes/{note}/then-fail", status_code=201)
 async def add_note_then_fail(note: int, session: WriteSession) -> None:
-    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+    await session.execute(text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
     raise RuntimeError("the handler is broken")
 
 
 @router.get("/notes/{note}")
 async def count_notes(note: int, session: ReadSession) -> int:
-    found: int = await session.scalar(text("SELECT count(*) FROM notes WHERE id = :note"), {"note": note}) or 0
+    found: int = await session.scalar(text("SELECT count(*) FROM scratch_notes WHERE id = :note"), {"note": note}) or 0
     return found
 
 
 @router.get("/write-through-read/{note}")
 async def write_through_read(note: int, session: ReadSession) -> None:
-    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+    await session.execute(text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
 
 
 @router.get("/write-through-snapshot/{note}")
 async def write_through_snapshot(note: int, session: SnapshotSession) -> None:
-    await session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": note})
+    await session.execute(text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
 
 
 @router.get("/snapshot")
@@ -67,7 +67,7 @@ async def notes(committed_app: FastAPI) -> FastAPI:
     """The app with a table whose constraint is checked at commit, and routes on it."""
     resources: Resources = committed_app.state.resources
     async with resources.write_sessions.begin() as session:
-        await session.execute(text("CREATE TABLE notes (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        await session.execute(text("CREATE TABLE scratch_notes (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
         for statement in SLOW_COMMIT:
             await session.execute(text(statement))
     committed_app.include_router(router)

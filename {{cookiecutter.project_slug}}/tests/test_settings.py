@@ -129,5 +129,5 @@ def test_the_example_environment_shows_the_defaults(tmp_path: Path) -> None:
 
     loaded = Settings(_env_file=switched_on, database_url=URL)
 
-    defaults = Settings(_env_file=None, database_url=URL, environment="development", web_concurrency=2)
+    defaults = Settings(_env_file=None, database_url=URL, web_concurrency=2)
     assert loaded.model_dump() == defaults.model_dump()

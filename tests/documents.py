@@ -1,0 +1,128 @@
+"""Reads the Markdown of this repository: its links, its code, the names in it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tests.repository import ROOT, SERVICE, tracked
+
+FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (?!\{%)(.+)$", re.MULTILINE)
+
+SUFFIXES = (".py", ".md", ".toml", ".yaml", ".yml", ".json", ".example", ".mako")
+NAMES = {"Makefile", "Dockerfile", "LICENSE"}
+MADE = {"uv.lock", ".env", ".cruft.json"}
+MADE_FOLDERS = (".uv/", ".venv/", ".build/", ".devtools/")
+"""What commands make, or people write: documents name it, and a fresh checkout does not have it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced piece of code."""
+
+    info: str
+    code: str
+
+    @property
+    def language(self) -> str:
+        """The first word after the fence."""
+        return self.info.partition(" ")[0]
+
+    @property
+    def source(self) -> Path | None:
+        """The file that it is a quotation of."""
+        name = self.info.partition(" ")[2]
+        return SERVICE / name if name else None
+
+
+@dataclass(frozen=True)
+class Document:
+    """One Markdown file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path inside the repository."""
+        return self.path.relative_to(ROOT).as_posix()
+
+    @cached_property
+    def text(self) -> str:
+        """The file as it stands."""
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Its fenced code, without the indentation of a list."""
+        return [
+            Block(info.strip(), re.sub(f"^{indent}", "", code, flags=re.MULTILINE))
+            for indent, info, code in FENCE.findall(self.text)
+        ]
+
+    @cached_property
+    def prose(self) -> str:
+        """All that is not fenced code."""
+        return FENCE.sub("", self.text)
+
+    @cached_property
+    def spans(self) -> list[str]:
+        """The code inside sentences."""
+        return SPAN.findall(self.prose)
+
+    @cached_property
+    def links(self) -> list[str]:
+        """The targets of its links that stay in this repository."""
+        return [link for link in LINK.findall(self.prose) if "://" not in link]
+
+    @cached_property
+    def anchors(self) -> set[str]:
+        """The names that its headings have in links."""
+        return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in HEADING.findall(self.prose)}
+
+    def paths(self) -> Iterator[str]:
+        """Yield each path that a sentence names, and each Python file in a picture; placeholders are left out."""
+        for span in self.spans:
+            yield from filter(is_path, span.split())
+        for block in self.blocks:
+            if block.language == "text":
+                yield from re.findall(r"(?<![\w./])[\w./]+/\w+\.py\b", block.code)
+
+    def commands(self) -> Iterator[str]:
+        """Yield each line of a shell block, and each span."""
+        yield from self.spans
+        for block in self.blocks:
+            if block.language in {"sh", "bat"}:
+                yield from block.code.splitlines()
+
+
+def is_path(word: str) -> bool:
+    """Tell whether a word names a file or folder that should be there."""
+    if not re.fullmatch(r"[\w.\-]+(/[\w.\-]+)*/?", word) or word in MADE or word.startswith(MADE_FOLDERS):
+        return False
+    return word.endswith(SUFFIXES) or word in NAMES or "/" in word
+
+
+def documents() -> list[Document]:
+    """Return every Markdown file of this repository."""
+    return [Document(path) for path in tracked(ROOT) if path.suffix == ".md"]
+
+
+def find(name: str) -> Document:
+    """Return one document."""
+    return Document(ROOT / name)
+
+
+def exists(name: str) -> bool:
+    """Tell whether a path is there, in the repository or in the service; a bare name may be in any folder."""
+    if (ROOT / name).exists() or (SERVICE / name).exists():
+        return True
+    return "/" not in name and any(path.name == name for path in tracked(ROOT))
+
+
+def squeezed(text: str) -> str:
+    """Return a text with each run of blanks as one, so that indentation does not matter."""
+    return " ".join(text.split())

@@ -1,0 +1,175 @@
+"""Documents are compared with reality: paths, commands, options, trees, quotations."""
+
+import ast
+import re
+import textwrap
+
+import pytest
+
+from tests.documents import Document, documents, exists, find, squeezed
+from tests.programs import must
+from tests.repository import QUESTIONS, ROOT, SERVICE, tracked
+
+EVERY = pytest.mark.parametrize("document", documents(), ids=lambda document: document.name)
+
+
+@EVERY
+def test_every_link_leads_somewhere(document: Document) -> None:
+    broken = []
+    for link in document.links:
+        name, _, anchor = link.partition("#")
+        target = document.path.parent / name if name else document.path
+        if not target.exists() or (anchor and anchor not in Document(target).anchors):
+            broken.append(link)
+
+    assert broken == []
+
+
+@EVERY
+def test_every_path_that_is_named_exists(document: Document) -> None:
+    assert [path for path in document.paths() if not exists(path)] == []
+
+
+def targets(folder: str) -> set[str]:
+    """Return the targets of a Makefile."""
+    return set(re.findall(r"^([a-z]+):", (ROOT / folder / "Makefile").read_text(), re.MULTILINE))
+
+
+@EVERY
+def test_every_make_target_that_is_named_exists(document: Document) -> None:
+    """What is said of a generated service is about its own Makefile; so is what comes after `cd` in a block."""
+    service_only = document.path.is_relative_to(SERVICE)
+    known = targets(SERVICE.name) if service_only else targets(".") | targets(SERVICE.name)
+    missing = [word for line in document.spans for word in re.findall(r"^make (\w+)", line) if word not in known]
+    for block in document.blocks:
+        before, _, after = block.code.partition("\ncd ")
+        theirs = SERVICE.name if service_only else "."
+        for code, folder in ((before, theirs), (after, SERVICE.name)):
+            missing += [word for word in re.findall(r"^make (\w+)", code, re.MULTILINE) if word not in targets(folder)]
+
+    assert missing == []
+
+
+@EVERY
+def test_every_module_that_is_run_exists(document: Document) -> None:
+    run = {name for line in document.commands() for name in re.findall(r"\bpython -m ([\w.]+)", line)}
+
+    assert [name for name in run if not exists(f"{name.replace('.', '/')}.py")] == []
+
+
+@EVERY
+def test_every_variable_that_is_named_is_a_setting(document: Document) -> None:
+    """A test of the service holds `.env.example` equal to the settings; STOCK is the downstream that a guide adds."""
+    settings = set(re.findall(r"^#? ?([A-Z_]+)=", (SERVICE / ".env.example").read_text(), re.MULTILINE))
+    named = {span.replace("STOCK", "RATES") for span in document.spans if re.fullmatch(r"[A-Z]+(_+[A-Z]+)+", span)}
+
+    assert named - settings == set()
+
+
+@EVERY
+def test_a_quotation_is_in_its_file(document: Document) -> None:
+    for block in document.blocks:
+        if block.source is not None:
+            rest = squeezed(block.source.read_text(encoding="utf-8"))
+            for piece in re.split(r"^\.\.\.$", block.code, flags=re.MULTILINE):
+                _, found, rest = rest.partition(squeezed(piece))
+                assert found, f"{block.info} does not hold, or not in this order:\n{piece}"
+
+
+@EVERY
+def test_other_python_parses(document: Document) -> None:
+    for block in document.blocks:
+        if block.language == "python" and block.source is None:
+            ast.parse(textwrap.dedent(block.code))
+
+
+@pytest.mark.parametrize(("name", "quotations"), [("docs/tour.md", 25), ("docs/patterns.md", 19)])
+def test_the_guides_quote_the_code(name: str, quotations: int) -> None:
+    assert sum(block.source is not None for block in find(name).blocks) >= quotations
+
+
+def rows(name: str, heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first heading is this."""
+    lines = [line.strip("| ").split(" | ") for line in find(name).prose.splitlines() if line.startswith("|")]
+    start = next(number for number, cells in enumerate(lines) if cells[0] == heading)
+    length = len(lines[start])
+    return [cells for cells in lines[start + 2 :] if len(cells) == length]
+
+
+def test_the_table_of_options_is_that_of_cookiecutter() -> None:
+    table = {cells[0].strip("`"): re.findall(r"`([^`]+)`", cells[1]) for cells in rows("README.md", "question")[:8]}
+
+    computed: dict[str, list[str]] = {"project_slug": []}  # made from the name, as the table says
+    assert table == {
+        question: computed.get(question, answers if isinstance(answers, list) else [answers])
+        for question, answers in QUESTIONS.items()
+    }
+    assert list(table) == list(QUESTIONS)
+
+
+def drawn_tree() -> dict[str, set[str]]:
+    """Return the names that the README draws in each folder of the service."""
+    (code,) = (block.code for block in find("README.md").blocks if block.code.startswith("order-service/"))
+    tree: dict[str, set[str]] = {}
+    folders: list[str] = []
+    for line in code.splitlines():
+        names = line.partition("#")[0]
+        depth = (len(names) - len(names.lstrip())) // 2
+        folders[depth:] = [names.split()[0].rstrip("/")]
+        if depth:
+            tree.setdefault("/".join(folders[1:depth]), set()).update(name.rstrip("/") for name in names.split())
+    return tree
+
+
+def test_the_tree_in_the_readme_is_the_tree_of_the_service() -> None:
+    files = [path.relative_to(SERVICE) for path in tracked(SERVICE) if path.name != "__init__.py"]
+    real = {
+        folder: {path.relative_to(folder).parts[0] for path in files if path.is_relative_to(folder)}
+        for folder in drawn_tree()
+    }
+
+    assert drawn_tree() == real
+
+
+def recipe(folder: str, target: str) -> str:
+    """Return what `make` would run, in the form that the commands for Windows have."""
+    lines = must(["make", "--dry-run", target, "UV=py -m uv", "MAKE=true"], ROOT / folder)
+    return lines.replace("'", '"').replace(" >/dev/null", "")
+
+
+def test_the_commands_for_windows_are_those_of_the_makefiles() -> None:
+    (block,) = (block for block in find("README.md").blocks if block.language == "bat")
+    install, generate, run = block.code.splitlines()
+    inside = " --directory .build/demo/order-service"
+    (suite,) = (span for span in find("README.md").spans if span.startswith("py -m uv run"))
+    uv = re.search(r"'(uv>=[^']+)'", (ROOT / "Makefile").read_text())
+
+    assert uv
+    assert install == f'py -m pip install "{uv[1]}"'
+    assert generate in recipe(".", "demo").splitlines()
+    assert run.replace(inside, "") in recipe(SERVICE.name, "run").splitlines()
+    assert suite.replace(inside, "") in recipe(SERVICE.name, "test").splitlines()
+
+
+def test_every_decision_is_in_the_list_and_names_the_test_that_holds_it() -> None:
+    records = {path.name: Document(path) for path in sorted((ROOT / "docs/decisions").glob("0*.md"))}
+    parts = ["Context", "Decision", "Consequences", "Enforced by"]
+
+    listed = re.findall(r"^\| \[(\d{4})\]\((.+)\) \| (.+) \|$", find("docs/decisions/README.md").text, re.MULTILINE)
+    assert [link for _, link, _ in listed] == list(records)
+    for number, link, title in listed:
+        assert records[link].text.startswith(f"# {number} {title}\n")
+        assert re.findall(r"^## (.+)$", records[link].text, re.MULTILINE) == parts
+        assert "/test_" in records[link].text.partition("## Enforced by")[2]
+
+
+def test_a_promise_names_its_file_and_its_test() -> None:
+    for _, kept, held in rows("README.md", "promise"):
+        assert kept.startswith("[")
+        assert "/test_" in held
+
+
+def test_the_form_of_the_changelog_is_kept() -> None:
+    headings = re.findall(r"^##+ (.+)$", find("CHANGELOG.md").text, re.MULTILINE)
+
+    assert headings[:2] == ["Unreleased", "Added"]
