@@ -24,7 +24,7 @@ preload_app = False
 timeout = 30
 
 # Requests in flight get this long after SIGTERM; the worker class keeps the last seconds for the lifespan's exit.
-graceful_timeout = int(settings.graceful_stop_seconds)
+graceful_timeout = settings.graceful_stop_seconds
 
 # Above the balancer's idle timeout, else the balancer sends a request on a connection that was just closed.
 keepalive = settings.keep_alive_seconds

@@ -1,6 +1,8 @@
 """One arithmetic for every bound that depends on another: workers, pools, threads. Pure: numbers in, numbers out.
 
-    workers x pool x replicas x 2 (while rolling out) + reserve <= the server's max_connections
+    workers x (pool + 1) x replicas x 2 (while rolling out) + reserve <= the server's max_connections
+
+The one beside the pool is the readiness probe's, which must not queue behind the requests that it judges.
 
 `gunicorn.conf.py` takes the workers from here and `lifespan.py` the pool, so no two places can disagree.
 `python -m app.capacity` prints the plan.
@@ -12,6 +14,7 @@ from app.server.cpus import available_cpus
 from app.settings import Settings, load_settings
 
 SURGE = 2  # old and new copies run side by side during a rolling update
+PROBE = 1  # the connection of a worker's readiness probe
 
 
 class CapacityError(Exception):
@@ -35,14 +38,14 @@ class Plan:
     @property
     def peak_connections(self) -> int:
         """Connections that all copies hold together in the middle of a rolling update."""
-        return self.workers * self.pool_size * self.replicas * SURGE
+        return self.workers * (self.pool_size + PROBE) * self.replicas * SURGE
 
 
 def plan_for(settings: Settings) -> Plan:
     """Return the plan of these settings on this machine.
 
     Raises:
-        CapacityError: not even one connection is left for each worker.
+        CapacityError: not even one connection is left for the pool of each worker.
     """
     return make_plan(
         workers=settings.web_concurrency or available_cpus(),
@@ -63,14 +66,15 @@ def make_plan(  # noqa: PLR0913 - keyword-only inputs of one formula
         CapacityError: not even one connection is left for each worker.
     """
     processes = workers * replicas * SURGE
-    share = (max_connections - reserved_connections) // processes
-    if share < 1:
+    pool_size = (max_connections - reserved_connections) // processes - PROBE
+    if pool_size < 1:
         raise CapacityError(
             f"{workers} workers x {replicas} replicas x {SURGE} while rolling out = {processes} processes share "
-            f"{max_connections} - {reserved_connections} database connections: less than one each. "
+            f"{max_connections} - {reserved_connections} database connections: less than two each, "
+            "one for requests and one for the readiness probe. "
             "Lower WEB_CONCURRENCY or REPLICAS, or raise the server's max_connections and DATABASE_MAX_CONNECTIONS."
         )
-    return Plan(workers, min(share, pool_limit), thread_tokens, replicas, max_connections, reserved_connections)
+    return Plan(workers, min(pool_size, pool_limit), thread_tokens, replicas, max_connections, reserved_connections)
 
 
 def describe(plan: Plan) -> str:
@@ -79,7 +83,11 @@ def describe(plan: Plan) -> str:
         ("workers", plan.workers, "WEB_CONCURRENCY, else the CPUs of this container"),
         ("pool per worker", plan.pool_size, "an equal share, at most DATABASE_POOL_LIMIT"),
         ("threads per worker", plan.thread_tokens, "THREAD_TOKENS"),
-        ("peak connections", plan.peak_connections, f"workers x pool x {plan.replicas} replicas x {SURGE} rolling out"),
+        (
+            "peak connections",
+            plan.peak_connections,
+            f"workers x (pool + {PROBE}) x {plan.replicas} replicas x {SURGE} rolling out",
+        ),
         ("reserve", plan.reserved_connections, "DATABASE_RESERVED_CONNECTIONS"),
         ("server's limit", plan.max_connections, "DATABASE_MAX_CONNECTIONS"),
     )

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -51,7 +51,7 @@ class Limits:
 
 
 class _ReadOnlyByDefault(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """A connection whose transactions must ask to write.
+    """A connection whose transactions must ask to write, and whose commits cannot fail silently.
 
     The server setting `default_transaction_read_only` covers statements outside a transaction, which is how read
     sessions run. asyncpg opens a transaction with the text `BEGIN ...`; saying READ WRITE there costs no round trip.
@@ -61,6 +61,9 @@ class _ReadOnlyByDefault(asyncpg.Connection):  # type: ignore[misc] # asyncpg sh
         if query.startswith("BEGIN") and "READ ONLY" not in query:
             query = query.replace("BEGIN", "BEGIN READ WRITE", 1)
         status: str = await super().execute(query, *args, timeout=timeout)
+        if query.startswith("COMMIT") and status == "ROLLBACK":
+            # A failed statement spoilt the transaction and its error was swallowed; this word is all that tells.
+            raise asyncpg.InFailedSQLTransactionError("nothing was committed: a statement failed and was passed over")
         return status
 
 
@@ -92,39 +95,54 @@ def build_engine(url: str, *, pool_size: int, limits: Limits, application_name: 
         max_overflow=0,
         pool_timeout=limits.pool_wait.total_seconds(),
         hide_parameters=True,  # a failed statement is logged, the values of a customer are not
-        connect_args={
-            "async_creator_fn": _connect,
-            "timeout": limits.connect.total_seconds(),
-            "command_timeout": limits.command.total_seconds(),
-            "server_settings": {
-                "application_name": application_name,
-                "default_transaction_read_only": "on",
-                "lock_timeout": _milliseconds(limits.lock),
-                "statement_timeout": _milliseconds(limits.statement),
-                # a transaction that waits for its own client longer than one command was abandoned
-                "idle_in_transaction_session_timeout": _milliseconds(limits.command),
-                "timezone": "UTC",
-            },
-        },
+        connect_args=_connect_args(limits, application_name),
     )
+
+
+def build_probe_engine(url: str, *, limits: Limits, application_name: str) -> AsyncEngine:
+    """Build an engine that opens a connection for each use: a probe must neither wait for nor take one of the pool."""
+    return create_async_engine(url, poolclass=NullPool, connect_args=_connect_args(limits, application_name))
+
+
+def _connect_args(limits: Limits, application_name: str) -> dict[str, Any]:
+    return {
+        "async_creator_fn": _connect,
+        "timeout": limits.connect.total_seconds(),
+        "command_timeout": limits.command.total_seconds(),
+        "server_settings": {
+            "application_name": application_name,
+            "default_transaction_read_only": "on",
+            "lock_timeout": _milliseconds(limits.lock),
+            "statement_timeout": _milliseconds(limits.statement),
+            # a transaction that waits for its own client longer than one command was abandoned
+            "idle_in_transaction_session_timeout": _milliseconds(limits.command),
+            "timezone": "UTC",
+        },
+    }
 
 
 def _milliseconds(limit: timedelta) -> str:
     return str(round(limit.total_seconds() * 1000))
 
 
+_SESSION_OPTIONS: dict[str, Any] = {
+    "expire_on_commit": False,  # what was written is still to be shown
+    "close_resets_only": False,  # used after its end, in a background task say, it raises: nothing would commit it
+}
+
+
 def read_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadOnlySession]:
     """Sessions whose every statement stands alone: one round trip each, no BEGIN and no ROLLBACK."""
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(reader, class_=ReadOnlySession, expire_on_commit=False)
+    return async_sessionmaker(reader, class_=ReadOnlySession, **_SESSION_OPTIONS)
 
 
 def snapshot_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadOnlySession]:
     """Sessions whose statements all see one moment: a read-only, repeatable-read transaction."""
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return async_sessionmaker(reader, class_=ReadOnlySession, expire_on_commit=False)
+    return async_sessionmaker(reader, class_=ReadOnlySession, **_SESSION_OPTIONS)
 
 
 def write_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadWriteSession]:
     """Sessions for one transaction each; objects stay readable after the commit."""
-    return async_sessionmaker(engine, class_=ReadWriteSession, expire_on_commit=False)
+    return async_sessionmaker(engine, class_=ReadWriteSession, **_SESSION_OPTIONS)

@@ -7,6 +7,7 @@
     |-- Unavailable                  503  a part that we need is away or full; try again later
     `-- DownstreamError              502  another service let us down
         |-- DownstreamBadResponse    502  it answered something that we cannot use
+        |-- DownstreamNotFound       502  it knows no such thing; a feature usually says what that means for it
         |-- DownstreamUnavailable    503  it is away or refuses us
         `-- DownstreamTimedOut       504  it did not answer in time
 
@@ -73,6 +74,12 @@ class DownstreamBadResponse(DownstreamError):
     """It answered something that we cannot use."""
 
     title = "Downstream answered badly"
+
+
+class DownstreamNotFound(DownstreamError):
+    """It knows no such thing; a feature usually catches this and says what it means for it."""
+
+    title = "Downstream knows no such thing"
 
 
 class DownstreamUnavailable(DownstreamError):

@@ -59,19 +59,19 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
     """Open the engine, the downstreams with their semaphores and the thread limiter; close them in reverse."""
     plan = plan_for(settings)
     async with AsyncExitStack() as stack:
-        engine = _build_engine(settings, plan)
+        engine, probe_engine = _build_engines(settings, plan)
         stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(probe_engine.dispose)
         downstreams = await stack.enter_async_context(open_downstreams(settings.downstreams, transports))
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
-        read_sessions = database.read_sessions(engine)
         yield Resources(
             plan=plan,
             engine=engine,
-            read_sessions=read_sessions,
+            read_sessions=database.read_sessions(engine),
             snapshot_sessions=database.snapshot_sessions(engine),
             write_sessions=database.write_sessions(engine),
             downstreams=downstreams,
-            readiness=Readiness(read_sessions, Revisions.read()),
+            readiness=Readiness(database.read_sessions(probe_engine), Revisions.read()),
         )
 
 
@@ -93,10 +93,8 @@ def limits_of(settings: Settings) -> database.Limits:
     )
 
 
-def _build_engine(settings: Settings, plan: Plan) -> AsyncEngine:
-    return database.build_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=plan.pool_size,
-        limits=limits_of(settings),
-        application_name=settings.service_name,
-    )
+def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEngine]:
+    """Build the engine of the requests and the one of the readiness probe."""
+    url, limits, name = settings.database_url.get_secret_value(), limits_of(settings), settings.service_name
+    engine = database.build_engine(url, pool_size=plan.pool_size, limits=limits, application_name=name)
+    return engine, database.build_probe_engine(url, limits=limits, application_name=f"{name} probe")

@@ -43,7 +43,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers=HANDLERS,
-        responses=problems(413, 422, 500, 503),
+        responses=problems(400, 413, 422, 500, 503),
         openapi_url="/openapi.json" if settings.api_docs else None,
     )
     add_problem_schema(app)

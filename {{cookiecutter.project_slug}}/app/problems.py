@@ -15,7 +15,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -36,6 +35,8 @@ SQLSTATE_CLASSES: Mapping[str, ServiceError] = {
     "55": Unavailable("The row is held by another transaction. Try again."),
     "57": Unavailable("The database stopped the statement."),
 }
+
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 log = structlog.get_logger("problems")
 
@@ -99,25 +100,32 @@ async def handle_database_error(request: Request, error: DBAPIError) -> Response
     return await handle_service_error(request, known)
 
 
-async def handle_timeout(request: Request, _error: Exception) -> Response:
-    """Answer a wait that reached its bound: the pool's, or asyncpg's command_timeout (a bare TimeoutError)."""
-    return await handle_service_error(request, Unavailable("The database is too busy."))
+async def handle_timeout(request: Request, error: TimeoutError) -> Response:
+    """Answer a wait that reached its bound, such as asyncpg's command_timeout, which is a bare TimeoutError."""
+    log.warning("timed out", exc_info=error)
+    return await handle_service_error(request, Unavailable("The service could not finish in time. Try again."))
 
 
 async def handle_http_exception(_request: Request, error: HTTPException) -> Response:
     """Answer what the framework itself refuses: unknown path, wrong method, a body that is too large."""
-    title = HTTPStatus(error.status_code).phrase
+    title = PHRASES.get(error.status_code, "Error")
     return problem(error.status_code, title, str(error.detail), headers=error.headers)
 
 
 async def handle_validation_error(_request: Request, error: RequestValidationError) -> Response:
     """Answer an invalid request with what is wrong where, never with the value that was wrong."""
-    rejected = [FieldProblem(field=_field(item), reason=str(item["msg"])) for item in error.errors()]
+    rejected = [FieldProblem(field=_field(item), reason=_reason(item)) for item in error.errors()]
     return problem(Invalid.status, Invalid.title, "The request does not fit what this route takes.", errors=rejected)
 
 
 async def handle_group(request: Request, error: ExceptionGroup[Exception]) -> Response:
-    """Answer for a task group with its first failure; that one cancelled the rest."""
+    """Answer for a task group with its first failure; that one cancelled the rest.
+
+    If any of the failures is a bug, the whole is one: it must reach the log, whatever the others say.
+    """
+    known = tuple(kind for kind in HANDLERS if isinstance(kind, type) and kind is not ExceptionGroup)
+    if error.split(known)[1]:
+        raise error
     leaf: Exception = error
     while isinstance(leaf, ExceptionGroup):
         leaf = leaf.exceptions[0]
@@ -132,16 +140,20 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     HTTPException: handle_http_exception,
     RequestValidationError: handle_validation_error,
     DBAPIError: handle_database_error,
-    PoolTimeoutError: handle_timeout,
     TimeoutError: handle_timeout,
     ExceptionGroup: handle_group,
 }
 
 
 def _field(item: Mapping[str, Any]) -> str:
-    """Name the place; keys that the client made up are left out like its values."""
+    """Name the place; an unknown field is left out like a value, the key of a mapping stays if it is a plain name."""
     location = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
     return ".".join(part if SAFE_NAME.fullmatch(part) else "?" for part in map(str, location))
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    """Say what is wrong; one of pydantic's messages quotes the input."""
+    return "Input has an unknown tag" if item["type"] == "union_tag_invalid" else str(item["msg"])
 
 
 def _cause(error: Exception) -> str | None:

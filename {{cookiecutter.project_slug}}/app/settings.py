@@ -11,18 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-DRIVER = "postgresql+asyncpg"
+from app.database_url import asyncpg_url
+
+STOP_MARGIN_SECONDS = 2.0  # what the lifespan's exit gets of GRACEFUL_STOP_SECONDS
 
 
-def _asyncpg_url(secret: SecretStr) -> SecretStr:
-    """Name the driver: a bare `postgresql://` means psycopg to SQLAlchemy 2.1, and hosting platforms hand out that."""
-    scheme, separator, rest = secret.get_secret_value().partition("://")
-    if not separator or not rest or scheme not in {"postgres", "postgresql", DRIVER}:
-        raise ValueError("write it as postgresql://user:password@host:5432/database")
-    return SecretStr(f"{DRIVER}://{rest}")
-
-
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_asyncpg_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -106,8 +100,8 @@ class Settings(BaseSettings):
     database_command_seconds: Seconds = 3.0
     """asyncpg's command_timeout. Enforced here, for a server that is frozen and cannot keep its own limit."""
 
-    graceful_stop_seconds: Seconds = 20.0
-    """What requests in flight get after SIGTERM before the worker ends them."""
+    graceful_stop_seconds: int = Field(default=20, ge=1, le=3600)
+    """What a worker gets after SIGTERM: all but the last two seconds for requests in flight, those for closing."""
 
     termination_grace_seconds: Seconds = 30.0
     """What the orchestrator gives between SIGTERM and SIGKILL; Kubernetes ships with 30."""
@@ -152,6 +146,8 @@ class Settings(BaseSettings):
         for inner, outer in pairwise(names):
             if getattr(self, inner) >= getattr(self, outer):
                 raise ValueError(f"{inner.upper()} must be less than {outer.upper()}")
+        if self.graceful_stop_seconds < self.database_command_seconds + STOP_MARGIN_SECONDS:
+            raise ValueError("GRACEFUL_STOP_SECONDS must be 2 more than DATABASE_COMMAND_SECONDS")
         return self
 
     @model_validator(mode="after")

@@ -23,10 +23,10 @@ from app.settings import Settings, load_settings
 # Any number that nothing else in this database uses: two migrations at once would both create the same table.
 ADVISORY_LOCK = 7_203_115_001
 
-PATIENT = Limits(  # a migration may work for long, but must not queue for a lock: everybody else queues behind it
+PATIENT = Limits(  # a migration may work for long, but not wait long for a table: everybody else queues behind it
     connect=timedelta(seconds=5),
     pool_wait=timedelta(seconds=5),
-    lock=timedelta(seconds=60),
+    lock=timedelta(seconds=3),
     statement=timedelta(minutes=30),
     command=timedelta(minutes=31),
 )
@@ -39,10 +39,18 @@ def load_models() -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in one transaction; others wait at the lock and then find nothing left to do."""
+    """Run the migrations in one transaction; others wait at the lock and then find nothing left to do.
+
+    `op.get_context().autocommit_block()`, for CREATE INDEX CONCURRENTLY, commits and so lets the lock go early.
+    """
     context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
     with context.begin_transaction():
+        # for statements in an autocommit block: the connection is read-only outside a transaction
+        connection.execute(text("SET default_transaction_read_only = off"))
+        # lock_timeout counts for the advisory lock too, and another migration may take its time
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENT.lock.total_seconds()}s'"))
         context.run_migrations()
 
 

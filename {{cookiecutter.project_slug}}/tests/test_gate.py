@@ -97,6 +97,7 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
             group.create_task(use(number))
 
     assert order == list(range(40))
+    assert (pool.gate.max_waiting, pool.gate.max_wait_seconds) == (40, settings.database_pool_wait_seconds)
     assert (pool.gate.in_use, pool.gate.waiting) == (0, 0)
     await engine.dispose()
 

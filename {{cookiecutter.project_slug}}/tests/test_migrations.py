@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -52,6 +54,35 @@ async def test_up_down_up_leaves_the_same_tables(empty_url: str) -> None:
 async def test_models_and_migrations_agree(committed_url: str) -> None:
     """`check` raises when autogenerate would write anything."""
     await asyncio.to_thread(command.check, alembic_config(committed_url))
+
+
+CONCURRENT_INDEX = """
+from alembic import op
+
+revision = "concurrent"
+down_revision = {head!r}
+
+
+def upgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY tried ON alembic_version (version_num)")
+"""
+
+
+async def test_an_index_can_be_made_without_blocking_writers(committed_url: str, tmp_path: Path) -> None:
+    """CREATE INDEX CONCURRENTLY runs outside a transaction, where this service's connections are read-only."""
+    folder = shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
+    head = ScriptDirectory(str(folder)).get_current_head()
+    (folder / "versions" / "concurrent.py").write_text(CONCURRENT_INDEX.format(head=head), encoding="utf-8")
+    config = alembic_config(committed_url)
+    config.set_main_option("script_location", str(folder))
+
+    await asyncio.to_thread(command.upgrade, config, "head")
+
+    connection = await asyncpg.connect(committed_url)
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "concurrent"
+    assert await connection.fetchval("SELECT count(*) FROM pg_indexes WHERE indexname = 'tried'") == 1
+    await connection.close()
 
 
 async def start_migration(url: str) -> asyncio.subprocess.Process:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Annotated, Literal
 
 import pytest
-from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, FastAPI, HTTPException
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from app.dependencies import WriteSession
@@ -24,6 +25,18 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     number: int
+
+
+class Cat(BaseModel):
+    """One kind."""
+
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    """Another kind."""
+
+    kind: Literal["dog"]
 
 
 @router.get("/bug")
@@ -49,6 +62,36 @@ async def group() -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(fail())
         tasks.create_task(asyncio.sleep(60))
+
+
+@router.get("/timeout")
+async def time_out() -> None:
+    raise TimeoutError
+
+
+@router.get("/group/nested")
+async def nested_group() -> None:
+    raise ExceptionGroup("outer", [ExceptionGroup("inner", [NotFound("Deep inside.")])])
+
+
+@router.get("/group/with-a-bug")
+async def group_with_a_bug() -> None:
+    raise ExceptionGroup("both", [NotFound("This alone would be a 404."), RuntimeError("secret internals")])
+
+
+@router.get("/odd-status")
+async def odd_status() -> None:
+    raise HTTPException(499, "The client is gone.")
+
+
+@router.get("/unloggable")
+async def unloggable() -> None:
+    raise RuntimeError("half a pair: \ud800")
+
+
+@router.post("/tagged")
+async def tagged(body: Annotated[Cat | Dog, Field(discriminator="kind")]) -> str:
+    return body.kind
 
 
 @router.post("/strict")
@@ -88,6 +131,11 @@ async def http(app_with_failures: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
         ("GET", "/bug", 500, "Internal error", "The service failed. Quote the request id when you report it."),
         ("GET", "/sql?statement=SELECT 1/0", 422, "Invalid request", "A value does not fit its column."),
         ("GET", "/sql?statement=SELECT pg_sleep(3)", 503, "Service unavailable", "The database stopped the statement."),
+        ("GET", "/timeout", 503, "Service unavailable", "The service could not finish in time. Try again."),
+        ("GET", "/group/nested", 404, "Not found", "Deep inside."),
+        ("GET", "/group/with-a-bug", 500, "Internal error", None),
+        ("GET", "/odd-status", 499, "Error", "The client is gone."),
+        ("GET", "/unloggable", 500, "Internal error", None),
         ("GET", "/sql?statement=SELECT nonsense", 500, "Internal error", None),
     ],
 )
@@ -152,6 +200,8 @@ async def test_a_retry_is_only_promised_where_it_can_help(http: httpx.AsyncClien
         ('{"number": NaN, "canary": ', "body.26"),
         ('{"number": "\\ud800canary"}', "body.number"),
         ("[]", "body"),
+        ('{"number": 1, "canary": 2}', "body"),
+        ('{"number": 1, "canary \\u0000": 2}', "body"),
     ],
 )
 async def test_a_rejected_value_is_never_repeated(http: httpx.AsyncClient, body: str, field: str) -> None:
@@ -162,12 +212,19 @@ async def test_a_rejected_value_is_never_repeated(http: httpx.AsyncClient, body:
     assert "canary" not in answer.text
 
 
+async def test_a_tag_that_is_not_known_is_not_repeated(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/tagged", json={"kind": "canary"})
+
+    assert answer.json()["errors"] == [{"field": "body", "reason": "Input has an unknown tag"}]
+
+
 async def test_openapi_describes_errors_as_problems(http: httpx.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
 
     responses = document["paths"]["/strict"]["post"]["responses"]
     reference = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     assert {status: responses[status]["content"] for status in responses if status != "200"} == {
+        "400": reference,
         "413": reference,
         "422": reference,
         "500": reference,

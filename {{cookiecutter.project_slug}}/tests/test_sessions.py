@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, BackgroundTasks, FastAPI
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from starlette.types import Message
 
 from app.dependencies import ReadSession, SnapshotSession, WriteSession
@@ -37,6 +38,18 @@ async def add_note(note: int, session: WriteSession) -> int:
 async def add_note_then_fail(note: int, session: WriteSession) -> None:
     await session.execute(text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
     raise RuntimeError("the handler is broken")
+
+
+@router.post("/notes/{note}/swallowed", status_code=201)
+async def add_note_and_swallow_an_error(note: int, session: WriteSession) -> None:
+    await session.execute(text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
+    with suppress(DBAPIError):
+        await session.execute(text("SELECT 1 / 0"))
+
+
+@router.post("/notes/{note}/in-background", status_code=201)
+async def add_note_in_background(note: int, session: WriteSession, later: BackgroundTasks) -> None:
+    later.add_task(session.execute, text("INSERT INTO scratch_notes VALUES (:note)"), {"note": note})
 
 
 @router.get("/notes/{note}")
@@ -98,6 +111,23 @@ async def test_an_exception_in_a_handler_leaves_no_row(http: httpx.AsyncClient) 
     assert (await http.get("/notes/2")).json() == 0
 
 
+async def test_a_swallowed_error_does_not_become_a_201_without_a_row(http: httpx.AsyncClient) -> None:
+    """PostgreSQL answers the COMMIT of a spoilt transaction with a rollback and no error."""
+    answer = await http.post("/notes/5/swallowed")
+
+    assert answer.status_code == 500
+    assert (await http.get("/notes/5")).json() == 0
+
+
+async def test_a_session_that_is_used_after_its_end_raises(notes: FastAPI, http: httpx.AsyncClient) -> None:
+    """It would write into a transaction that nobody commits, and keep its connection."""
+    with pytest.raises(InvalidRequestError):
+        await http.post("/notes/6/in-background")
+
+    resources: Resources = notes.state.resources
+    assert resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # not on every pool
+
+
 async def test_what_was_created_is_read_at_once_300_times(notes: FastAPI) -> None:
     """A commit after the response would let some of these reads, on the other connection, come too early."""
     misses = 0
@@ -128,7 +158,7 @@ async def test_a_snapshot_is_one_repeatable_read_transaction(http: httpx.AsyncCl
     assert first == second
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/notes/4"), ("POST", "/notes/4")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/notes/4"), ("POST", "/notes/4"), ("GET", "/snapshot")])
 async def test_the_connection_is_back_before_the_response_starts(notes: FastAPI, method: str, path: str) -> None:
     resources: Resources = notes.state.resources
     held: dict[str, int] = {}

@@ -17,6 +17,17 @@ URL = "postgresql://app:secret@127.0.0.1:1/none"
 CANARY = "canary5ecret"
 
 
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("postgres://app:a%40b@host/db?sslmode=require", "postgresql+asyncpg://app:a%40b@host/db?ssl=require"),
+        ("postgresql://app:secret@host:6432/db?timeout=3", "postgresql+asyncpg://app:secret@host:6432/db?timeout=3"),
+    ],
+)
+def test_what_platforms_hand_out_is_understood(given: str, understood: str) -> None:
+    assert make_settings(given).database_url.get_secret_value() == understood
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_a_database_url_gets_the_driver(scheme: str) -> None:
     settings = make_settings(f"{scheme}://app:secret@host/db")
@@ -29,6 +40,10 @@ def test_a_database_url_gets_the_driver(scheme: str) -> None:
     [
         ({"database_url": f"mysql://{CANARY}@host/db"}, "DATABASE_URL: write it as postgresql://"),
         ({"database_url": CANARY}, "DATABASE_URL: write it as postgresql://"),
+        ({"database_url": f"postgresql://app:p@ss:{CANARY}@host/db"}, "DATABASE_URL: write it as postgresql://"),
+        ({"database_url": f"postgresql://app:{CANARY}@[::1/db"}, "DATABASE_URL: write it as postgresql://"),
+        ({"database_url": f"{URL}?channel_binding={CANARY}"}, "DATABASE_URL: asyncpg knows no channel_binding"),
+        ({"graceful_stop_seconds": 4}, "GRACEFUL_STOP_SECONDS must be 2 more than DATABASE_COMMAND_SECONDS"),
         ({"port": 70000}, "PORT: Input should be less than or equal to 65535 (The port to listen on.)"),
         ({"log_level": CANARY}, "LOG_LEVEL: Input should be 'debug', 'info', 'warning' or 'error'"),
         ({"database_lock_seconds": 9}, "DATABASE_LOCK_SECONDS must be less than DATABASE_STATEMENT_SECONDS"),

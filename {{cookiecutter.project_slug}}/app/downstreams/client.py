@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 # {% endif %}
-from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
+from app.errors import DownstreamBadResponse, DownstreamNotFound, DownstreamTimedOut, DownstreamUnavailable
 from app.settings import DownstreamSettings
 
 __all__ = ["Downstream", "build_client", "httpx"]
@@ -48,7 +48,7 @@ class Downstream:
     total_seconds: float
 
     async def get_json(self, *path: str) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
-        """Return the JSON under this path, None when the downstream answers 404.
+        """Return the JSON under this path.
 
         Args:
             path: the parts of the path, each percent-encoded here, so that a value cannot leave its place.
@@ -56,6 +56,7 @@ class Downstream:
         Raises:
             ValueError: a part is empty or dots, which would name another place.
             DownstreamTimedOut: no whole answer within `total_seconds`, waiting for a slot included.
+            DownstreamNotFound: it answered 404.
             DownstreamUnavailable: no connection, or a 5xx.
             DownstreamBadResponse: another status, or not JSON.
         """
@@ -73,12 +74,12 @@ class Downstream:
 
     def _read(self, response: httpx.Response) -> Any:  # noqa: ANN401 - as above
         if response.status_code == httpx.codes.NOT_FOUND:
-            return None
+            raise DownstreamNotFound(self.name, "it knows no such thing.")
         if response.status_code >= SERVER_ERROR:
             raise DownstreamUnavailable(self.name, f"it answered {response.status_code}.")
         if not response.is_success:
             raise DownstreamBadResponse(self.name, f"it answered {response.status_code}.")
         try:
             return response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # deeply nested JSON is the second
             raise DownstreamBadResponse(self.name, "its answer is not JSON.") from error

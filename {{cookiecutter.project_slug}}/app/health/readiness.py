@@ -6,7 +6,7 @@ from time import monotonic
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import async_sessionmaker
 
 from app.database import ReadOnlySession
@@ -25,12 +25,14 @@ class Readiness:
     """Ask the database at most once a second and remember the answer; any number of callers share one query."""
 
     sessions: async_sessionmaker[ReadOnlySession]
+    """Of an engine of its own: a busy pool is no reason to send the traffic to the next copy, which is as busy."""
     revisions: Revisions
     draining: bool = False
     """Set when the process was told to stop: the balancer should look elsewhere."""
     _reasons: tuple[str, ...] = ()
     _expires: float = 0.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asking: set[asyncio.Task[tuple[str, ...]]] = field(default_factory=set)
 
     async def reasons(self) -> tuple[str, ...]:
         """Return why traffic should stay away; empty means ready."""
@@ -38,7 +40,7 @@ class Readiness:
             return ("the process is stopping",)
         async with self._lock:
             if monotonic() >= self._expires:
-                self._reasons = await self._ask_database()
+                self._reasons = await self._ask_in_time()
                 self._expires = monotonic() + CACHE_SECONDS
         return self._reasons
 
@@ -46,17 +48,26 @@ class Readiness:
         """Ask anew at the next call."""
         self._expires = 0.0
 
+    async def _ask_in_time(self) -> tuple[str, ...]:
+        """Answer at the limit even when the query cannot be ended at once: a frozen server does not hear a cancel."""
+        asking = asyncio.create_task(self._ask_database(), name="readiness")
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        await asyncio.wait({asking}, timeout=TIME_LIMIT_SECONDS)
+        if asking.done():
+            return asking.result()
+        asking.cancel()
+        return (f"the database did not answer within {TIME_LIMIT_SECONDS:g} s",)
+
     async def _ask_database(self) -> tuple[str, ...]:
         try:
-            async with asyncio.timeout(TIME_LIMIT_SECONDS), self.sessions() as session:
+            async with self.sessions() as session:
                 found = (await session.scalars(text("SELECT version_num FROM alembic_version"))).all()
-        except TimeoutError:
-            return (f"the database did not answer within {TIME_LIMIT_SECONDS:g} s",)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
                 return self.revisions.missing(())
             log.warning("readiness query failed", exc_info=True)
             return ("the database refused the readiness query",)
-        except (ServiceError, SQLAlchemyError) as error:
-            return (str(error) if isinstance(error, ServiceError) else "no database connection is free",)
+        except (ServiceError, TimeoutError) as error:
+            return (str(error) or "the database did not answer",)
         return self.revisions.missing(tuple(found))

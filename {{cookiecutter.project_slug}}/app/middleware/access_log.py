@@ -24,14 +24,17 @@ class AccessLog:
         started = perf_counter()
         status: int | None = None  # stays None when no answer was started
         size = 0
+        ended: float | None = None
 
         async def watch(message: Message) -> None:
-            nonlocal status, size
+            nonlocal status, size, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                ended = perf_counter()  # background tasks come after, and nobody waits for them
 
         try:
             await self.app(scope, receive, watch)
@@ -43,5 +46,5 @@ class AccessLog:
                 path=scope["path"],  # without the query: people put secrets there
                 status=status,
                 bytes=size,
-                milliseconds=round((perf_counter() - started) * 1000, 2),
+                milliseconds=round(((ended or perf_counter()) - started) * 1000, 2),
             )

@@ -4,6 +4,7 @@ The service's own lines take the short way (structlog straight to stdout); lines
 library's logging and end in the same shape.
 """
 
+import json
 import logging.config
 import sys
 from typing import Any, Literal
@@ -91,7 +92,10 @@ def _text_renderer(log_format: LogFormat) -> Processor:
 
 
 def _dump_bytes(event: EventDict, **_options: object) -> bytes:
-    return orjson.dumps(event, default=str)
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:  # half a surrogate pair, or a number beyond 64 bits: a log call must not break its request
+        return json.dumps(event, default=str).encode()
 
 
 def _dump_text(event: EventDict, **options: object) -> str:

@@ -3,7 +3,9 @@
 from decimal import Decimal, InvalidOperation
 
 from app.downstreams.client import Downstream
-from app.errors import DownstreamBadResponse, Invalid
+from app.errors import DownstreamBadResponse, DownstreamNotFound, Invalid
+
+LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # no pair of currencies is anywhere near
 
 
 class Rates:
@@ -21,13 +23,19 @@ class Rates:
         """
         if base == quote:
             return Decimal(1)
-        answer = await self._downstream.get_json(base, quote)
-        if answer is None:
-            raise Invalid(f"There is no rate from {base} to {quote}.")
         try:
-            rate = Decimal(answer["rate"])
-        except (KeyError, TypeError, InvalidOperation) as error:
-            raise DownstreamBadResponse(self._downstream.name, "its answer has no rate.") from error
-        if not rate.is_finite() or rate <= 0:
-            raise DownstreamBadResponse(self._downstream.name, "its rate is not a positive number.")
+            answer = await self._downstream.get_json(base, quote)
+        except DownstreamNotFound:
+            raise Invalid(f"There is no rate from {base} to {quote}.") from None
+        return self._read(answer)
+
+    def _read(self, answer: object) -> Decimal:
+        """Take a text only: a JSON number has been a float on its way, and a float is not exact."""
+        text = answer.get("rate") if isinstance(answer, dict) else None
+        try:
+            rate = Decimal(text) if isinstance(text, str) else Decimal("NaN")
+        except InvalidOperation:
+            rate = Decimal("NaN")
+        if not rate.is_finite() or not LEAST <= rate <= GREATEST:
+            raise DownstreamBadResponse(self._downstream.name, "its answer has no usable rate.")
         return rate

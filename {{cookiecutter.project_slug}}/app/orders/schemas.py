@@ -3,14 +3,20 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.orders.models import OrderState
+
+
+def _as_stored(price: Decimal) -> Decimal:
+    """Write 4.5 as 4.50 and -0 as 0.00, as the column does: the answer to a POST and to a GET are then the same."""
+    return abs(price).quantize(Decimal("0.01"))
+
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
 Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$"), Field(examples=["TEA-1"])]
-Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2, examples=["4.50"])]
+Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2, examples=["4.50"]), AfterValidator(_as_stored)]
 
 MAX_LINES = 100
 MAX_QUANTITY = 1_000_000

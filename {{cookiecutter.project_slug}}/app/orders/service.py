@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -16,6 +16,7 @@ from app.orders.repository import SummaryRow
 from app.orders.schemas import OrderIn
 
 CENT = Decimal("0.01")
+DIGITS = 60  # the largest order times the longest rate; decimal's own 28 would round on the way
 LATEST = 5
 
 # Which states may come before: a shipped order is never cancelled, and nothing goes back.
@@ -107,8 +108,9 @@ async def total(session: ReadOnlySession, rates: Rates, order_id: int, currency:
     # The connection goes back to the pool before the wait: a slow neighbour must not hold our database.
     await session.close()
     rate = await rates.rate(order.currency, currency)
-    exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))
-    return Total(amount=(exact * rate).quantize(CENT, rounding=ROUND_HALF_EVEN), rate=rate)
+    with localcontext(prec=DIGITS):
+        exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))
+        return Total(amount=(exact * rate).quantize(CENT, rounding=ROUND_HALF_EVEN), rate=rate)
 
 
 async def overview(sessions: async_sessionmaker[ReadOnlySession], rates: Rates) -> Overview:

@@ -15,9 +15,7 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from app.lifespan import begin_drain
-
-# What the lifespan's exit gets of gunicorn's graceful_timeout, in seconds.
-LIFESPAN_EXIT_SECONDS = 2
+from app.settings import STOP_MARGIN_SECONDS
 
 
 class DrainingServer(Server):
@@ -38,7 +36,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args, **kwargs)
-        self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - LIFESPAN_EXIT_SECONDS)
+        self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - round(STOP_MARGIN_SECONDS))
 
     async def _serve(self) -> None:
         """Do what the parent does, with our server."""

@@ -47,6 +47,19 @@ async def test_half_a_cent_goes_to_the_even_cent(client: httpx.AsyncClient, fake
     assert amounts == prices
 
 
+async def test_the_largest_order_is_converted_to_the_cent(client: httpx.AsyncClient, fakes: Fakes) -> None:
+    fakes["rates"] = lambda _request: httpx.Response(200, json={"rate": "123456789.123456789"})
+    lines = [{"sku": "GEM-1", "quantity": 1_000_000, "unit_price": "9999999999.99"}] * 100
+    order_id = await place(client, lines=lines)
+
+    answer = await client.get(f"/api/v1/orders/{order_id}/total?currency=EUR")
+
+    assert answer.json()["amount"] == "123456789123333332210876543.21"
+
+
+UNUSABLE = "rates: its answer has no usable rate."
+
+
 def refuse(_request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused")
 
@@ -56,11 +69,16 @@ def refuse(_request: httpx.Request) -> httpx.Response:
     [
         (lambda _: httpx.Response(404), 422, "There is no rate from USD to EUR."),
         (lambda _: httpx.Response(500), 503, "rates: it answered 500."),
-        (lambda _: httpx.Response(301), 502, "rates: it answered 301."),
+        (lambda _: httpx.Response(301, headers={"location": "http://evil.invalid/"}), 502, "rates: it answered 301."),
         (lambda _: httpx.Response(200, text="<html>"), 502, "rates: its answer is not JSON."),
-        (lambda _: httpx.Response(200, json=[]), 502, "rates: its answer has no rate."),
-        (lambda _: httpx.Response(200, json={"rate": "many"}), 502, "rates: its answer has no rate."),
-        (lambda _: httpx.Response(200, json={"rate": "NaN"}), 502, "rates: its rate is not a positive number."),
+        (lambda _: httpx.Response(200, text="[" * 100_000), 502, "rates: its answer is not JSON."),
+        (lambda _: httpx.Response(200, text="null"), 502, UNUSABLE),
+        (lambda _: httpx.Response(200, json=[]), 502, UNUSABLE),
+        (lambda _: httpx.Response(200, json={"rate": 0.9}), 502, UNUSABLE),
+        (lambda _: httpx.Response(200, json={"rate": "many"}), 502, UNUSABLE),
+        (lambda _: httpx.Response(200, json={"rate": "NaN"}), 502, UNUSABLE),
+        (lambda _: httpx.Response(200, json={"rate": "-1"}), 502, UNUSABLE),
+        (lambda _: httpx.Response(200, json={"rate": "1e999999"}), 502, UNUSABLE),
         (refuse, 503, "rates: it cannot be reached."),
     ],
 )

@@ -33,6 +33,16 @@ async def test_the_call_that_the_development_runner_shows_works(client: httpx.As
     assert answer.status_code == 201
 
 
+@pytest.mark.parametrize(("price", "stored"), [("4.5", "4.50"), ("1E+2", "100.00"), ("-0", "0.00"), ("0.010", "0.01")])
+async def test_a_price_is_answered_as_it_is_stored(client: httpx.AsyncClient, price: str, stored: str) -> None:
+    lines = [{"sku": "TEA-1", "quantity": 1, "unit_price": price}]
+
+    created = await client.post("/api/v1/orders", json=ORDER | {"lines": lines})
+
+    assert created.json()["lines"][0]["unit_price"] == stored
+    assert (await client.get(created.headers["location"])).json() == created.json()
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -94,7 +94,7 @@ def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> 
 
 def test_sigterm_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
     """The stock worker waits without bound until gunicorn kills it, and the lifespan never exits."""
-    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "4"}
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "5"}
     with gunicorn(database_url, "tests.server.endless:app", **variables) as service:
         service.wait_until_started(workers=1)
         with httpx.stream("GET", f"{service.url}/endless") as answer:
