@@ -28,10 +28,10 @@ endif
 # The default answers, whatever the person's own cookiecutter configuration says.
 GENERATE = $(UV) tool run --from 'cookiecutter>=2.7.1,<3' cookiecutter . --no-input --default-config --output-dir
 
-.PHONY: help setup demo test suite lint format ruler clean
+.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-ladder clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .uv/bin/uv:
 	@echo "uv is not installed: putting a private one into .uv/"
@@ -68,6 +68,15 @@ format: $(PRIVATE_UV) ## rewrite all Python, the template's too, in the one styl
 
 ruler: $(PRIVATE_UV) ## measure the template against its targets
 	$(UV) run python -m tests.ruler
+
+bench: $(PRIVATE_UV) ## measure a generated service beside others that do the same work; needs wrk
+	@$(UV) run python -m benchmarks
+
+bench-quick: $(PRIVATE_UV) ## the same in under three minutes, less steady
+	@$(UV) run python -m benchmarks --quick
+
+bench-ladder: $(PRIVATE_UV) ## measure what each layer of a read costs, into docs/performance.md
+	@$(UV) run python -m benchmarks ladder
 
 clean: ## remove all that the other targets made
 	rm -rf .build .venv .uv uv.lock .mypy_cache .ruff_cache .pytest_cache

@@ -32,7 +32,7 @@ def test_every_path_that_is_named_exists(document: Document) -> None:
 
 def targets(folder: str) -> set[str]:
     """Return the targets of a Makefile."""
-    return set(re.findall(r"^([a-z]+):", (ROOT / folder / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / folder / "Makefile").read_text(), re.MULTILINE))
 
 
 @EVERY

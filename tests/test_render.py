@@ -166,7 +166,7 @@ def test_a_document_names_only_paths_and_commands_that_exist(tree: Path) -> None
     commands = [
         (name, target)
         for name, content in documents.items()
-        for target in re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`", content)))
+        for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"`[^`]+`", content)))
         if target not in targets
     ]
 

@@ -83,7 +83,7 @@ def test_make_help_lists_every_target_with_its_purpose(makefile: str) -> None:
     folder = ROOT if makefile == "root" else SERVICE
     targets = re.search(r"^\.PHONY: (.*)$", (folder / "Makefile").read_text(), re.MULTILINE)
 
-    listed = re.findall(r"^  make (\w+) +\S.{10,}$", must(["make"], folder), re.MULTILINE)
+    listed = re.findall(r"^  make ([\w-]+) +\S.{10,}$", must(["make"], folder), re.MULTILINE)
 
     assert targets
     assert listed == targets[1].split()

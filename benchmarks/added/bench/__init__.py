@@ -1,0 +1,1 @@
+"""What the bench runs with the service's own interpreter."""
