@@ -4,12 +4,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Integer, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from app.database import ReadWriteSession
 from app.orders.models import Order, OrderState
+
+# Built once: building a statement takes longer than looking up how it was compiled.
+FIND = select(Order).where(Order.id == bindparam("order_id")).options(joinedload(Order.lines))
+NEWEST = (
+    select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
+    .order_by(Order.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+NEWEST_BEFORE = NEWEST.where(Order.id < bindparam("before"))
+COUNT_BY_STATE = select(Order.state, func.count()).group_by(Order.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +42,21 @@ async def add(session: ReadWriteSession, order: Order) -> Order:
 
 async def find(session: AsyncSession, order_id: int) -> Order | None:
     """Return one order with its lines, in one statement."""
-    statement = select(Order).where(Order.id == order_id).options(joinedload(Order.lines))
-    return (await session.scalars(statement)).unique().one_or_none()
+    return (await session.scalars(FIND, {"order_id": order_id})).unique().one_or_none()
 
 
 async def newest(session: AsyncSession, *, limit: int, before: int | None = None) -> Sequence[SummaryRow]:
     """Return summaries, newest first, that are older than `before`; the index on the key finds the place."""
-    statement = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
-    if before is not None:
-        statement = statement.where(Order.id < before)
-    rows = await session.execute(statement.order_by(Order.id.desc()).limit(limit))
+    if before is None:
+        rows = await session.execute(NEWEST, {"limit": limit})
+    else:
+        rows = await session.execute(NEWEST_BEFORE, {"limit": limit, "before": before})
     return [SummaryRow(*row) for row in rows]
 
 
 async def count_by_state(session: AsyncSession) -> dict[OrderState, int]:
     """Return how many orders are in each state that occurs."""
-    rows = await session.execute(select(Order.state, func.count()).group_by(Order.state))
+    rows = await session.execute(COUNT_BY_STATE)
     return {OrderState(state): count for state, count in rows}
 
 
