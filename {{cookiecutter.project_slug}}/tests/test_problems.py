@@ -17,7 +17,8 @@ from tests.serving import served
 @pytest.fixture
 async def app_with_failures(shared_url: str) -> AsyncGenerator[FastAPI]:
     """An app with routes that fail."""
-    app = create_app(make_settings(shared_url))
+    settings = make_settings(shared_url, database_lock_seconds=0.2, database_statement_seconds=0.3)
+    app = create_app(settings)
     app.include_router(router)
     async with app.router.lifespan_context(app):
         yield app
@@ -40,7 +41,7 @@ async def http(app_with_failures: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
         ("GET", "/group", 409, "Conflict", "One of two failed."),
         ("GET", "/bug", 500, "Internal error", "The service failed. Quote the request id when you report it."),
         ("GET", "/sql?statement=SELECT 1/0", 422, "Invalid request", "A value does not fit its column."),
-        ("GET", "/sql?statement=SELECT pg_sleep(3)", 503, "Service unavailable", "The database stopped the statement."),
+        ("GET", "/sql?statement=SELECT pg_sleep(1)", 503, "Service unavailable", "The database stopped the statement."),
         ("GET", "/timeout", 503, "Service unavailable", "The service could not finish in time. Try again."),
         ("GET", "/group/nested", 404, "Not found", "Deep inside."),
         ("GET", "/group/with-a-bug", 500, "Internal error", None),

@@ -96,7 +96,7 @@ def test_a_password_does_not_reach_the_log_when_the_database_is_away() -> None:
 
 
 def test_a_downstream_that_is_no_group_is_named() -> None:
-    result = start(["-c", "import app.main"], {"DATABASE_URL": URL, "DOWNSTREAMS": CANARY})
+    result = start(["-m", "app.capacity"], {"DATABASE_URL": URL, "DOWNSTREAMS": CANARY})
 
     assert 'field "downstreams"' in result.stderr
     assert "DOWNSTREAMS__<NAME>__<SETTING>" in result.stderr
@@ -110,7 +110,7 @@ def test_settings_do_not_show_their_secrets() -> None:
 
 
 def test_a_missing_database_url_is_one_clear_message(tmp_path: Path) -> None:
-    result = start(["-c", f"import os; os.chdir({str(tmp_path)!r}); import app.main"], {})
+    result = start(["-c", f"import os; os.chdir({str(tmp_path)!r}); from app.capacity import main; main()"], {})
 
     assert "DATABASE_URL: Field required (The database, as postgresql://user:password@host:5432/database.)" in (
         result.stderr

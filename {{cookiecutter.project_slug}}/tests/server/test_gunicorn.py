@@ -10,6 +10,12 @@ from app.downstreams.client import httpx
 from tests.databases import cloned, make_settings
 from tests.server.processes import Service, gunicorn
 
+SHORT_DATABASE_LIMITS = {
+    "DATABASE_LOCK_SECONDS": "0.5",
+    "DATABASE_STATEMENT_SECONDS": "0.7",
+    "DATABASE_COMMAND_SECONDS": "0.9",
+}
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 
@@ -92,30 +98,21 @@ def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> 
     assert len(stopped) == 2
 
 
-def test_sigterm_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
-    """The stock worker waits without bound until gunicorn kills it, and the lifespan never exits."""
-    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "5"}
+def test_sigterm_drains_and_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
+    """The stock worker tells nobody, and waits without bound until gunicorn kills it: the lifespan never exits."""
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "3", **SHORT_DATABASE_LIMITS}
     with gunicorn(database_url, "tests.server.endless:app", **variables) as service:
         service.wait_until_started(workers=1)
         with httpx.stream("GET", f"{service.url}/endless") as answer:
             ticks = answer.iter_bytes()  # kept: when it is collected, the connection closes and the answer ends
-            assert next(ticks) == b"serving\n"
-            code = service.stop()
-        stopped = service.lines("stopped")
-
-    assert (code, len(stopped)) == (0, 1)
-
-
-def test_sigterm_takes_the_worker_out_of_the_balancer(database_url: str) -> None:
-    with gunicorn(database_url, "tests.server.endless:app", WEB_CONCURRENCY="1") as service:
-        service.wait_until_started(workers=1)
-        with httpx.stream("GET", f"{service.url}/endless") as answer:
-            ticks = answer.iter_bytes()
             before = next(ticks)
             service.process.terminate()
-            after = [next(ticks) for _ in range(20)][-1]
+            after = [next(ticks) for _ in range(10)][-1]
+            code = service.process.wait(timeout=30)
+        stopped = service.lines("stopped")
 
     assert (before, after) == (b"serving\n", b"draining\n")
+    assert (code, len(stopped)) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +133,8 @@ def test_a_wrong_setting_stops_the_start_with_one_message(variables: dict[str, s
 
 
 def test_a_start_without_a_database_is_live_but_not_ready() -> None:
-    with gunicorn("postgresql://nobody@127.0.0.1:1/none") as service:
-        service.wait_until_started()
+    with gunicorn("postgresql://nobody@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
+        service.wait_until_started(workers=1)
         answer = httpx.get(f"{service.url}/health/ready")
 
     assert answer.status_code == 503
