@@ -82,16 +82,26 @@ def refuse(_request: httpx.Request) -> httpx.Response:
         (refuse, 503, "rates: it cannot be reached."),
     ],
 )
-@pytest.mark.parametrize("path", ["/api/v1/orders/{}/total?currency=EUR", "/api/v1/dashboard"])
-async def test_a_downstream_that_fails_is_told_apart(  # noqa: PLR0913, PLR0917 - the columns of the table above
-    committed_client: httpx.AsyncClient, fakes: Fakes, path: str, answer: Handler, status: int, detail: str
+async def test_a_downstream_that_fails_is_told_apart(
+    client: httpx.AsyncClient, fakes: Fakes, answer: Handler, status: int, detail: str
 ) -> None:
     fakes["rates"] = answer
-    order_id = await place(committed_client)
+    order_id = await place(client)
 
-    found = await committed_client.get(path.format(order_id))
+    found = await client.get(f"/api/v1/orders/{order_id}/total?currency=EUR")
 
     assert (found.status_code, found.json()["detail"]) == (status, detail)
+
+
+async def test_a_source_of_the_dashboard_that_fails_is_told_like_a_single_call(
+    committed_client: httpx.AsyncClient, fakes: Fakes
+) -> None:
+    """A task group wraps it in an ExceptionGroup; the client must not see the difference."""
+    fakes["rates"] = refuse
+
+    found = await committed_client.get("/api/v1/dashboard")
+
+    assert (found.status_code, found.json()["detail"]) == (503, "rates: it cannot be reached.")
 
 
 async def test_the_dashboard_shows_all_three_sources(committed_client: httpx.AsyncClient, rates: list[str]) -> None:
