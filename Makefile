@@ -52,10 +52,10 @@ demo: $(PRIVATE_UV) ## generate a service with the default answers and run it un
 test: $(PRIVATE_UV) lint ## run every test: the template's, and a generated service's own inside
 	$(UV) run pytest
 
-suite: $(PRIVATE_UV) ## run a generated service's own suite, as in `make suite PYTHON=python3.13`
+suite: $(PRIVATE_UV) ## run a generated service's own checks, as in `make suite PYTHON=python3.13`
 	@rm -rf .build/suite
 	@$(GENERATE) .build/suite >/dev/null
-	@$(MAKE) --no-print-directory -C .build/suite/* test
+	@$(MAKE) --no-print-directory -C .build/suite/* check
 
 lint: $(PRIVATE_UV) ## check the style and the types of the hooks and the tests
 	$(UV) run ruff format --check .

@@ -17,7 +17,7 @@ DROPPED = {
         "app/orders",
         "devtools/rates_stub.py",
         "migrations/versions/0002_orders.py",
-        "tests/devtools/test_rates_stub.py",
+        "devtools/tests/test_rates_stub.py",
         "tests/orders",
     ),
     ("ci", "github"): (".gitlab-ci.yml",),

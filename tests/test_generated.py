@@ -27,6 +27,13 @@ def test_its_own_suite_passes(service: Callable[[str], Path], variant: str) -> N
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
+@pytest.mark.parametrize("variant", ["default", "bare"])
+def test_the_suite_of_its_tools_passes(service: Callable[[str], Path], variant: str) -> None:
+    done = run(["uv", "run", "pytest", "devtools"], service(variant))
+
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
 def test_setup_writes_a_lock_that_fits(service: Callable[[str], Path]) -> None:
     must(["uv", "lock", "--check"], service("default"))
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from devtools import postgres
-from tests.devtools.users import (
+from devtools.tests.users import (
     run,
 )
 

@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tests.devtools.users import PROJECT
+from devtools.tests.users import PROJECT
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from devtools import run
 from devtools.children import Children
 from devtools.ports import free_port
 from devtools.run import RunError
-from tests.devtools.users import PROJECT, ask, marked, read_until
-from tests.devtools.users import run as run_python
+from devtools.tests.users import PROJECT, ask, marked, read_until
+from devtools.tests.users import run as run_python
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes by /proc")
 

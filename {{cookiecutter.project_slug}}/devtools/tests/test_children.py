@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.devtools.users import PROJECT, marked, read_until, within
+from devtools.tests.users import PROJECT, marked, read_until, within
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes by /proc")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.devtools.users import guards_leave
+from devtools.postgres import test_server as throwaway_server
+from devtools.tests.users import guards_leave
 
 
 @contextmanager
@@ -18,6 +19,13 @@ def empty_place() -> Iterator[Path]:
         folder = Path(parent) / "postgres"
         yield folder
         assert guards_leave(folder)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The throwaway server of the service's own tests."""
+    with throwaway_server() as url:
+        yield url
 
 
 @pytest.fixture

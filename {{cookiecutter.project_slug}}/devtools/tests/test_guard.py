@@ -10,7 +10,7 @@ import pytest
 from fasteners import InterProcessReaderWriterLock
 
 from devtools import postgres
-from tests.devtools.users import (
+from devtools.tests.users import (
     ask,
     guard_pid,
     has_guard,

@@ -15,7 +15,7 @@ from devtools import binaries, postgres
 from devtools.binaries import Programs
 from devtools.cluster import Cluster
 from devtools.ports import free_port
-from tests.devtools.users import (
+from devtools.tests.users import (
     ask,
     guards_leave,
     kill,

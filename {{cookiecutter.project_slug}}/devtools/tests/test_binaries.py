@@ -12,7 +12,7 @@ import pytest
 
 from devtools import binaries
 from devtools.binaries import Account, Programs, ServerError
-from tests.devtools.users import PROJECT, USER, guards_leave
+from devtools.tests.users import PROJECT, USER, guards_leave
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX accounts")
 

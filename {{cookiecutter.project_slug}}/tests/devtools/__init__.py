@@ -1,1 +1,0 @@
-"""Tests of the tools for development; they start, break and kill real processes."""
