@@ -38,8 +38,8 @@ GUARD_POLL_SECONDS = 0.1
 GUARD_PATIENCE_SECONDS = 1.0
 """A newcomer that looks whether there is a guard holds its lock for a moment; a guard does not give up for that."""
 
-SHARED_LOOKS, SEE_OFF_LOOKS = 25, 500
-"""A guard that has not begun to stop the server after half a second sees other users; a stop takes 10 s at most."""
+SEE_OFF_LOOKS = 500
+"""A stop takes 10 s at most."""
 
 _threads = threading.RLock()
 _users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
@@ -105,17 +105,32 @@ def ensure(folder: Path, *, durable: bool) -> None:
 
 
 def see_off(folder: Path) -> None:
-    """Return once the server of `folder` has stopped, or soon if somebody else uses it: for a person at a terminal."""
-    log = _lock_file(folder, "guard.log")
-    for attempt in range(SEE_OFF_LOOKS):
-        time.sleep(POLL_SECONDS)
-        if attempt == SHARED_LOOKS and "stops" not in log.read_text():
+    """Return once the server of `folder` has stopped, or at once if somebody else uses it: for a person who waits."""
+    for _look in range(SEE_OFF_LOOKS):
+        if _others_use(folder):
             return
         probe = InterProcessLock(_lock_file(folder, "guard"))
         if probe.acquire(blocking=False):
             probe.release()
             return
         probe.lockfile.close()
+        time.sleep(POLL_SECONDS)
+
+
+def _others_use(folder: Path) -> bool:
+    """Tell whether there are users, and not only a guard that is about to stop the server or does."""
+    with _threads:
+        if (os.getpid(), folder) in _users:  # this process itself; looking at the file would drop its lock
+            return True
+        lock = InterProcessReaderWriterLock(_lock_file(folder, "users"))
+        if lock.acquire_write_lock(blocking=False):
+            lock.release_write_lock()
+            return False
+        if lock.acquire_read_lock(blocking=False):
+            lock.release_read_lock()
+            return True
+        lock.lockfile.close()
+        return False
 
 
 def stand_guard(folder: Path, *, durable: bool) -> None:
