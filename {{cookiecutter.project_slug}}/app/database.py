@@ -1,7 +1,7 @@
 """The one place that builds the database engine and its sessions. Arguments in, objects out.
 
 Every connection is read-only unless a transaction says otherwise, so that PostgreSQL itself refuses a write through a
-read session. Nothing here reads settings: tests, migrations and scripts build engines without an environment.
+`Reader`. Nothing here reads settings: tests, migrations and scripts build engines without an environment.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Base(DeclarativeBase):
 
 
 class ReadOnlySession(AsyncSession):
-    """A session for reading. PostgreSQL refuses a write through it."""
+    """A session inside one transaction that only reads. PostgreSQL refuses a write."""
 
 
 class ReadWriteSession(AsyncSession):
@@ -53,8 +53,9 @@ class Limits:
 class _ReadOnlyByDefault(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
     """A connection whose transactions must ask to write, and whose commits cannot fail silently.
 
-    The server setting `default_transaction_read_only` covers statements outside a transaction, which is how read
-    sessions run. asyncpg opens a transaction with the text `BEGIN ...`; saying READ WRITE there costs no round trip.
+    The server setting `default_transaction_read_only` covers statements outside a transaction, which is how a
+    `Reader` runs them. asyncpg opens a transaction with the text `BEGIN ...`; saying READ WRITE there costs no round
+    trip.
     """
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's signature
@@ -82,6 +83,8 @@ async def _connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - SQ
 def build_engine(url: str, *, pool_size: int, limits: Limits, application_name: str) -> AsyncEngine:
     """Build the engine; no connection is opened before the first statement.
 
+    A statement that runs on it as it is stands alone, and can only read: the sessions below are for everything else.
+
     Args:
         url: `postgresql+asyncpg://...`.
         pool_size: connections at most; there is no overflow.
@@ -90,6 +93,7 @@ def build_engine(url: str, *, pool_size: int, limits: Limits, application_name: 
     """
     return create_async_engine(
         url,
+        isolation_level="AUTOCOMMIT",  # set here and not for each read, which would cost a fifth of it
         poolclass=FairPool,
         pool_size=pool_size,
         max_overflow=0,
@@ -101,7 +105,9 @@ def build_engine(url: str, *, pool_size: int, limits: Limits, application_name: 
 
 def build_probe_engine(url: str, *, limits: Limits, application_name: str) -> AsyncEngine:
     """Build an engine that opens a connection for each use: a probe must neither wait for nor take one of the pool."""
-    return create_async_engine(url, poolclass=NullPool, connect_args=_connect_args(limits, application_name))
+    return create_async_engine(
+        url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=_connect_args(limits, application_name)
+    )
 
 
 def _connect_args(limits: Limits, application_name: str) -> dict[str, Any]:
@@ -131,18 +137,17 @@ _SESSION_OPTIONS: dict[str, Any] = {
 }
 
 
-def read_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadOnlySession]:
-    """Sessions whose every statement stands alone: one round trip each, no BEGIN and no ROLLBACK."""
-    reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return async_sessionmaker(reader, class_=ReadOnlySession, **_SESSION_OPTIONS)
-
-
 def snapshot_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadOnlySession]:
     """Sessions whose statements all see one moment: a read-only, repeatable-read transaction."""
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return async_sessionmaker(reader, class_=ReadOnlySession, **_SESSION_OPTIONS)
 
 
+def transactional(engine: AsyncEngine) -> AsyncEngine:
+    """Return the same engine, on which the first statement opens a transaction that may write."""
+    return engine.execution_options(isolation_level="READ COMMITTED")
+
+
 def write_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadWriteSession]:
     """Sessions for one transaction each; objects stay readable after the commit."""
-    return async_sessionmaker(engine, class_=ReadWriteSession, **_SESSION_OPTIONS)
+    return async_sessionmaker(transactional(engine), class_=ReadWriteSession, **_SESSION_OPTIONS)

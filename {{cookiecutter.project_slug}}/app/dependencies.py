@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import async_sessionmaker
 
 from app.database import ReadOnlySession, ReadWriteSession
 from app.downstreams.registry import Downstreams
 from app.health.readiness import Readiness
 from app.lifespan import Resources
+from app.reader import Reader
 
 
 async def get_resources(request: Request) -> Resources:
@@ -27,10 +27,9 @@ ResourcesDep = Annotated[Resources, Depends(get_resources)]
 """Everything that lives as long as the process. Routes ask for a part of it, by the aliases below."""
 
 
-async def open_read_session(resources: ResourcesDep) -> AsyncGenerator[ReadOnlySession]:
-    """Lend a session whose statements stand alone."""
-    async with resources.read_sessions() as session:
-        yield session
+async def get_reader(resources: ResourcesDep) -> Reader:
+    """Return what runs statements that stand alone."""
+    return resources.reader
 
 
 async def open_snapshot_session(resources: ResourcesDep) -> AsyncGenerator[ReadOnlySession]:
@@ -45,11 +44,6 @@ async def open_write_session(resources: ResourcesDep) -> AsyncGenerator[ReadWrit
         yield session
 
 
-async def get_read_sessions(resources: ResourcesDep) -> async_sessionmaker[ReadOnlySession]:
-    """Return the factory, for work that runs several reads at once."""
-    return resources.read_sessions
-
-
 async def get_downstreams(resources: ResourcesDep) -> Downstreams:
     """Return the downstreams by name."""
     return resources.downstreams
@@ -60,17 +54,14 @@ async def get_readiness(resources: ResourcesDep) -> Readiness:
     return resources.readiness
 
 
-ReadSession = Annotated[ReadOnlySession, Depends(open_read_session, scope="function")]
-"""For a route that reads: one round trip a statement, and PostgreSQL refuses a write."""
+ReadSession = Annotated[Reader, Depends(get_reader)]
+"""For a route that reads: one round trip a statement, no connection held in between, and PostgreSQL refuses a write."""
 
 SnapshotSession = Annotated[ReadOnlySession, Depends(open_snapshot_session, scope="function")]
 """For a route whose reads must agree with each other: one read-only, repeatable-read transaction."""
 
 WriteSession = Annotated[ReadWriteSession, Depends(open_write_session, scope="function")]
 """For a route that writes: one transaction, committed before the response starts."""
-
-ReadSessionsDep = Annotated[async_sessionmaker[ReadOnlySession], Depends(get_read_sessions)]
-"""For a route that reads several things at once: a session is not safe to share, so each task opens its own."""
 
 DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
 """The other services, by name."""

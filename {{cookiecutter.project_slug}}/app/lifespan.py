@@ -20,6 +20,7 @@ from app.database import ReadOnlySession, ReadWriteSession
 from app.downstreams.registry import Downstreams, Transports, open_downstreams, over_the_network
 from app.health.readiness import Readiness
 from app.health.revisions import Revisions
+from app.reader import Reader
 from app.settings import Settings
 
 log = structlog.get_logger("lifespan")
@@ -31,7 +32,7 @@ class Resources:
 
     plan: Plan
     engine: AsyncEngine
-    read_sessions: async_sessionmaker[ReadOnlySession]
+    reader: Reader
     snapshot_sessions: async_sessionmaker[ReadOnlySession]
     write_sessions: async_sessionmaker[ReadWriteSession]
     downstreams: Downstreams
@@ -67,11 +68,11 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
         yield Resources(
             plan=plan,
             engine=engine,
-            read_sessions=database.read_sessions(engine),
+            reader=Reader(engine),
             snapshot_sessions=database.snapshot_sessions(engine),
             write_sessions=database.write_sessions(engine),
             downstreams=downstreams,
-            readiness=Readiness(database.read_sessions(probe_engine), Revisions.read()),
+            readiness=Readiness(Reader(probe_engine), Revisions.read()),
         )
 
 

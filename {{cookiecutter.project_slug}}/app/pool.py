@@ -5,8 +5,11 @@ some requests wait for ever shorter and some for ever longer times. A gate of ex
 that nobody ever waits in that queue.
 """
 
+from math import inf
+from time import monotonic
 from typing import Any
 
+import asyncpg
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util.concurrency import await_
 
@@ -14,6 +17,14 @@ from app.gate import Gate
 
 WAITING_PER_CONNECTION = 20
 """At 5 ms a statement the last in the queue waits 0.1 s; far longer queues only serve clients that have given up."""
+
+IDLE_SECONDS = 60.0
+"""Firewalls and balancers forget silent connections after minutes, without a word to either end."""
+
+ANSWER_SECONDS = 1.0
+"""The wait for an idle connection's sign of life; opening a new one takes a tenth of it."""
+
+RETURNED_AT = "returned_at"
 
 
 class FairPool(AsyncAdaptedQueuePool):
@@ -24,6 +35,7 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def __init__(self, creator: Any, pool_size: int = 5, timeout: float = 1.0, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
         super().__init__(creator, pool_size, timeout=timeout, **options)
+        self.idle_seconds = IDLE_SECONDS
         self.gate = Gate(
             places=pool_size,
             max_waiting=WAITING_PER_CONNECTION * pool_size,
@@ -34,11 +46,39 @@ class FairPool(AsyncAdaptedQueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         await_(self.gate.enter())
         try:
-            return super()._do_get()
+            record = super()._do_get()
         except BaseException:
             self.gate.leave()
             raise
+        try:
+            self._drop_if_dead(record)
+        except BaseException:
+            record.invalidate(soft=True)  # cut off while it was asked; whoever gets it next opens a new one
+            self._do_return_conn(record)
+            raise
+        return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        record.info[RETURNED_AT] = monotonic()
         super()._do_return_conn(record)
         self.gate.leave()
+
+    def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
+        """Let SQLAlchemy open a new connection in place of one that has ended. In the usual case this asks nobody."""
+        driver = record.driver_connection
+        if driver is None:  # SQLAlchemy dropped it already
+            return
+        if not driver.is_closed():
+            if monotonic() - record.info.get(RETURNED_AT, inf) < self.idle_seconds or await_(_answers(driver)):
+                return
+            driver.terminate()  # a polite goodbye would wait for the same silence
+        record.invalidate()
+
+
+async def _answers(driver: asyncpg.Connection) -> bool:
+    """Ask an idle connection for nothing: one round trip, no plan."""
+    try:
+        await driver.execute(";", timeout=ANSWER_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True

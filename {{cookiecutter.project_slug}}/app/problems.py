@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.errors import Conflict, Invalid, ServiceError, Unavailable
+from app.observability.request_id import request_id
 
 MEDIA_TYPE = "application/problem+json"
 SAFE_NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,64}")
@@ -68,8 +69,7 @@ def problem(
     errors: list[FieldProblem] | None = None,
 ) -> Response:
     """Build the answer. Its text is plain ASCII, so that no character of a client's own can break it."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
-    body = Problem(title=title, status=status, detail=detail, request_id=request_id, errors=errors or [])
+    body = Problem(title=title, status=status, detail=detail, request_id=request_id.get() or "", errors=errors or [])
     content = json.dumps(body.model_dump(exclude=None if errors else {"errors"}), ensure_ascii=True)
     return Response(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 

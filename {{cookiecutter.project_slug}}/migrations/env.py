@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import app
-from app.database import Base, Limits, build_engine
+from app.database import Base, Limits, build_engine, transactional
 from app.errors import Unavailable
 from app.observability import logs
 from app.settings import Settings, load_settings
@@ -71,7 +71,7 @@ async def run() -> None:
 async def connected(engine: AsyncEngine) -> AsyncConnection:
     """Connect, or say in one sentence why not: a wrong DATABASE_URL is no reason for a traceback."""
     try:
-        return await engine.connect()
+        return await transactional(engine).connect()
     except Unavailable as error:
         raise SystemExit(f"{error.detail} Is DATABASE_URL right, and does the server run?") from None
     except DBAPIError as error:

@@ -45,8 +45,7 @@ def with_two_downstreams(url: str, **changes: Any) -> Settings:  # noqa: ANN401 
 async def test_what_was_opened_is_closed_in_reverse(committed_url: str) -> None:
     events: list[str] = []
     async with open_resources(with_two_downstreams(committed_url), lambda name: Recorded(name, events)) as resources:
-        async with resources.read_sessions() as session:
-            await session.execute(text("SELECT 1"))
+        await resources.reader.execute(text("SELECT 1"))
         pool = resources.engine.pool
 
     opened = [event.removeprefix("open ") for event in events if event.startswith("open")]

@@ -135,17 +135,16 @@ def _scope(method: str, path: str) -> dict[str, Any]:
 async def test_the_bounds_of_a_connection_are_set_on_the_server(notes: FastAPI) -> None:
     resources: Resources = notes.state.resources
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "TimeZone")
-    async with resources.read_sessions() as session:
-        found = [await session.scalar(text("SELECT current_setting(:name)"), {"name": name}) for name in names]
+    find = text("SELECT current_setting(:name)")
+    found = [await resources.reader.scalar(find, {"name": name}) for name in names]
 
     assert found == ["1s", "2500ms", "3s", "UTC"]
 
 
 async def test_a_failed_statement_does_not_show_its_values(notes: FastAPI) -> None:
     resources: Resources = notes.state.resources
-    async with resources.read_sessions() as session:
-        with pytest.raises(DBAPIError) as failure:
-            await session.execute(text("SELECT :value, nonsense"), {"value": "canary"})
+    with pytest.raises(DBAPIError) as failure:
+        await resources.reader.execute(text("SELECT :value, nonsense"), {"value": "canary"})
 
     assert "canary" not in str(failure.value)
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import database
-from app.database import ReadOnlySession
 from app.dependencies import ReadSession, ResourcesDep
 from app.items import repository
 from app.items.repository import ItemRow
@@ -24,6 +22,7 @@ from app.middleware.body_limit import BodyLimit
 from app.middleware.catch_all import CatchAll
 from app.middleware.request_id import RequestId
 from app.problems import HANDLERS
+from app.reader import Reader
 
 CONSTANT = ItemOut(
     id=7, name="Item", kind="tool", price_cents=7, in_stock=True, created_at=datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,7 +59,7 @@ async def resources_only(item_id: ItemId, resources: ResourcesDep) -> ItemOut:
 
 
 async def session_unused(item_id: ItemId, session: ReadSession) -> ItemOut:
-    """Open and close a session that does nothing."""
+    """Ask for a reader and leave it."""
     del item_id, session
     return CONSTANT
 
@@ -88,7 +87,7 @@ def routed(endpoint: Callable[..., object], resources: object) -> FastAPI:
 class OwnPool:
     """Stands where `Resources` does, with SQLAlchemy's own pool behind it."""
 
-    read_sessions: async_sessionmaker[ReadOnlySession]
+    reader: Reader
 
 
 def ungated(url: str) -> AsyncEngine:
@@ -98,12 +97,12 @@ def ungated(url: str) -> AsyncEngine:
 
 def steps(resources: Resources, plain: AsyncEngine, whole: ASGIApp) -> list[Step]:
     """Return all steps, the lowest first."""
-    own_pool = OwnPool(database.read_sessions(plain))
+    own_pool = OwnPool(Reader(plain))
     found = [
         Step("the measuring itself", "", constant),
         Step("FastAPI", "routing, the path parameter, the answer from a model", routed(no_dependency, resources)),
         Step("resources", "the one way to what the lifespan opened", routed(resources_only, resources)),
-        Step("session dependency", "closed before the answer starts", routed(session_unused, resources)),
+        Step("session dependency", "what a route reads through", routed(session_unused, resources)),
         Step("one statement", "SQLAlchemy, asyncpg and one round trip", routed(one_statement, own_pool)),
         Step("gate of the pool", "first come, first served; a bounded queue", routed(one_statement, resources)),
         Step("row into the answer", "the answer has only what the schema names", routed(row_to_answer, resources)),

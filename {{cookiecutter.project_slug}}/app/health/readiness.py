@@ -7,11 +7,10 @@ from time import monotonic
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import async_sessionmaker
 
-from app.database import ReadOnlySession
 from app.errors import ServiceError
 from app.health.revisions import Revisions
+from app.reader import Reader
 
 TIME_LIMIT_SECONDS = 1.0  # a probe that waits longer than its caller tells nothing
 CACHE_SECONDS = 1.0  # several balancers probing every worker cost one query a second
@@ -24,7 +23,7 @@ log = structlog.get_logger("readiness")
 class Readiness:
     """Ask the database at most once a second and remember the answer; any number of callers share one query."""
 
-    sessions: async_sessionmaker[ReadOnlySession]
+    reader: Reader
     """Of an engine of its own: a busy pool is no reason to send the traffic to the next copy, which is as busy."""
     revisions: Revisions
     draining: bool = False
@@ -61,8 +60,7 @@ class Readiness:
 
     async def _ask_database(self) -> tuple[str, ...]:
         try:
-            async with self.sessions() as session:
-                found = (await session.scalars(text("SELECT version_num FROM alembic_version"))).all()
+            found = (await self.reader.scalars(text("SELECT version_num FROM alembic_version"))).all()
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
                 return self.revisions.missing(())

@@ -1,19 +1,19 @@
 """Give every request an id (the caller's, when it is well-formed), on its answer and on each of its log lines."""
 
+import random
 import re
-from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
-HEADER = "X-Request-ID"
+from app.observability.request_id import request_id
+
+HEADER = b"x-request-id"  # ASGI hands header names over as lower-case bytes
 # Anything else could forge log lines or grow without bound.
-WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{7,63}")
+WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.\-]{7,63}")
 
 
 class RequestId:
-    """Bind the id for the time of the request."""
+    """Set the id for the time of the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,13 +23,29 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if WELL_FORMED.fullmatch(given) else uuid4().hex
+        value = well_formed_id(scope) or new_id()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), (HEADER, value)]
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
+        token = request_id.set(value.decode())
+        try:
             await self.app(scope, receive, send_with_id)
+        finally:
+            request_id.reset(token)
+
+
+def well_formed_id(scope: Scope) -> bytes | None:
+    """Return the caller's id, or None when it sent none that may be repeated."""
+    for name, value in scope["headers"]:
+        if name == HEADER and WELL_FORMED.fullmatch(value):
+            given: bytes = value
+            return given
+    return None
+
+
+def new_id() -> bytes:
+    """Return 32 hexadecimal digits: unique, and no secret, so no need to ask the kernel for each."""
+    return b"%032x" % random.getrandbits(128)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Integer, bindparam, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from app.database import ReadWriteSession
 from app.orders.models import Order, OrderState
+from app.reader import AnySession
 
 # Built once: building a statement takes longer than looking up how it was compiled.
 FIND = select(Order).where(Order.id == bindparam("order_id")).options(joinedload(Order.lines))
@@ -40,12 +40,12 @@ async def add(session: ReadWriteSession, order: Order) -> Order:
     return order
 
 
-async def find(session: AsyncSession, order_id: int) -> Order | None:
+async def find(session: AnySession, order_id: int) -> Order | None:
     """Return one order with its lines, in one statement."""
     return (await session.scalars(FIND, {"order_id": order_id})).unique().one_or_none()
 
 
-async def newest(session: AsyncSession, *, limit: int, before: int | None = None) -> Sequence[SummaryRow]:
+async def newest(session: AnySession, *, limit: int, before: int | None = None) -> Sequence[SummaryRow]:
     """Return summaries, newest first, that are older than `before`; the index on the key finds the place."""
     if before is None:
         rows = await session.execute(NEWEST, {"limit": limit})
@@ -54,7 +54,7 @@ async def newest(session: AsyncSession, *, limit: int, before: int | None = None
     return [SummaryRow(*row) for row in rows]
 
 
-async def count_by_state(session: AsyncSession) -> dict[OrderState, int]:
+async def count_by_state(session: AnySession) -> dict[OrderState, int]:
     """Return how many orders are in each state that occurs."""
     rows = await session.execute(COUNT_BY_STATE)
     return {OrderState(state): count for state, count in rows}

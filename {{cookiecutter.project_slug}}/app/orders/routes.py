@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.dependencies import ReadSession, ReadSessionsDep, WriteSession
+from app.dependencies import ReadSession, WriteSession
 from app.orders import service
 from app.orders.dependencies import RatesDep
 from app.orders.models import Order
@@ -69,9 +69,9 @@ async def read_order_total(order_id: OrderId, currency: Currency, session: ReadS
 
 
 @router.get("/dashboard", responses=problems(502, 504))
-async def read_dashboard(sessions: ReadSessionsDep, rates: RatesDep) -> Dashboard:
+async def read_dashboard(session: ReadSession, rates: RatesDep) -> Dashboard:
     """Count the orders, list the latest and ask for a rate, all three at once."""
-    overview = await service.overview(sessions, rates)
+    overview = await service.overview(session, rates)
     return Dashboard(
         orders_by_state=overview.orders_by_state,
         latest=[OrderSummary.model_validate(row) for row in overview.latest],

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-
-from app.database import ReadOnlySession, ReadWriteSession
+from app.database import ReadWriteSession
 from app.errors import Conflict, NotFound
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderState
 from app.orders.rates import Rates
 from app.orders.repository import SummaryRow
 from app.orders.schemas import OrderIn
+from app.reader import AnySession, Reader
 
 CENT = Decimal("0.01")
 DIGITS = 60  # the largest order times the longest rate; decimal's own 28 would round on the way
@@ -54,7 +53,7 @@ async def place(session: ReadWriteSession, order: OrderIn) -> Order:
     return await repository.add(session, Order(customer=order.customer, currency=order.currency, lines=lines))
 
 
-async def get(session: AsyncSession, order_id: int) -> Order:
+async def get(session: AnySession, order_id: int) -> Order:
     """Return an order with its lines.
 
     Raises:
@@ -66,7 +65,7 @@ async def get(session: AsyncSession, order_id: int) -> Order:
     return order
 
 
-async def page(session: AsyncSession, *, limit: int, after: int | None) -> tuple[Sequence[SummaryRow], int | None]:
+async def page(session: AnySession, *, limit: int, after: int | None) -> tuple[Sequence[SummaryRow], int | None]:
     """Return a page and the key that the next one starts after; one row more than asked tells whether there is one."""
     rows = await repository.newest(session, limit=limit + 1, before=after)
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
@@ -96,7 +95,7 @@ async def delete(session: ReadWriteSession, order_id: int) -> None:
         raise NotFound(f"There is no order {order_id}.")
 
 
-async def total(session: ReadOnlySession, rates: Rates, order_id: int, currency: str) -> Total:
+async def total(reader: Reader, rates: Rates, order_id: int, currency: str) -> Total:
     """Return what an order costs in this currency, rounded half-even to cents once, at the end.
 
     Raises:
@@ -104,28 +103,17 @@ async def total(session: ReadOnlySession, rates: Rates, order_id: int, currency:
         Invalid: there is no rate for this pair.
         DownstreamError: the rates did not come.
     """
-    order = await get(session, order_id)
-    # The connection goes back to the pool before the wait: a slow neighbour must not hold our database.
-    await session.close()
+    order = await get(reader, order_id)  # the connection is back already: a slow neighbour must not hold our database
     rate = await rates.rate(order.currency, currency)
     with localcontext(prec=DIGITS):
         exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))
         return Total(amount=(exact * rate).quantize(CENT, rounding=ROUND_HALF_EVEN), rate=rate)
 
 
-async def overview(sessions: async_sessionmaker[ReadOnlySession], rates: Rates) -> Overview:
+async def overview(reader: Reader, rates: Rates) -> Overview:
     """Ask three sources at once; the slowest alone sets the time. The first failure cancels the others."""
-
-    async def count() -> dict[OrderState, int]:
-        async with sessions() as session:  # one session is not safe to share between tasks
-            return await repository.count_by_state(session)
-
-    async def latest() -> Sequence[SummaryRow]:
-        async with sessions() as session:
-            return await repository.newest(session, limit=LATEST)
-
     async with asyncio.TaskGroup() as group:
-        counting = group.create_task(count())
-        listing = group.create_task(latest())
+        counting = group.create_task(repository.count_by_state(reader))
+        listing = group.create_task(repository.newest(reader, limit=LATEST))
         converting = group.create_task(rates.rate("USD", "EUR"))
     return Overview(counting.result(), listing.result(), converting.result())

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import ReadWriteSession
 from app.items.models import Item
+from app.reader import AnySession
 
 ItemRow = Row[Any]
 """All columns of an item: nothing is changed on it, so no entity is needed."""
@@ -25,12 +25,12 @@ async def add(session: ReadWriteSession, values: dict[str, Any]) -> ItemRow:
     return (await session.execute(ADD, values)).one()
 
 
-async def find(session: AsyncSession, item_id: int) -> ItemRow | None:
+async def find(session: AnySession, item_id: int) -> ItemRow | None:
     """Return one item."""
     return (await session.execute(FIND, {"id": item_id})).one_or_none()
 
 
-async def newest(session: AsyncSession, *, limit: int, before: int | None = None) -> Sequence[ItemRow]:
+async def newest(session: AnySession, *, limit: int, before: int | None = None) -> Sequence[ItemRow]:
     """Return items, newest first, that are older than `before`; the index on the key finds the place."""
     if before is None:
         return (await session.execute(NEWEST, {"limit": limit})).all()

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.database import ReadWriteSession
 from app.errors import NotFound
 from app.items import repository
 from app.items.repository import ItemRow
 from app.items.schemas import ItemIn
+from app.reader import AnySession
 
 
 async def add(session: ReadWriteSession, item: ItemIn) -> ItemRow:
@@ -16,7 +15,7 @@ async def add(session: ReadWriteSession, item: ItemIn) -> ItemRow:
     return await repository.add(session, item.model_dump())
 
 
-async def get(session: AsyncSession, item_id: int) -> ItemRow:
+async def get(session: AnySession, item_id: int) -> ItemRow:
     """Return an item.
 
     Raises:
@@ -28,7 +27,7 @@ async def get(session: AsyncSession, item_id: int) -> ItemRow:
     return row
 
 
-async def page(session: AsyncSession, *, limit: int, after: int | None) -> tuple[Sequence[ItemRow], int | None]:
+async def page(session: AnySession, *, limit: int, after: int | None) -> tuple[Sequence[ItemRow], int | None]:
     """Return a page and the key that the next one starts after; one row more than asked tells whether there is one."""
     rows = await repository.newest(session, limit=limit + 1, before=after)
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
