@@ -11,7 +11,7 @@ from tests.conftest import IDENTITY
 from tests.programs import environment
 from tests.repository import copy_template
 
-ROUTER = "\n    # yours below\n    return app\n"
+ROUTER = "    # yours below\n"
 
 
 class Workplace:
@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     place.cruft(place.service, "check")
 
     (place.service / "app/notes.py").write_text('"""My own module."""\n')
-    place.edit(place.service / "app/main.py", ROUTER, "\n    # yours below\n    print('my own line')\n    return app\n")
+    place.edit(place.service / "app/main.py", ROUTER, "    # yours below\n    print('my own line')\n")
     place.edit(place.service / "pyproject.toml", 'version = "0.1.0"', 'version = "7.0.0"')
     place.edit(sources / "app/main.py", "# outermost first", "# the outermost one comes first")
     place.edit(sources / "pyproject.toml", "line-length = 120", "line-length = 110")

@@ -17,41 +17,37 @@ from app.lifespan import Resources
 from app.reader import Reader
 
 
-async def get_resources(request: Request) -> Resources:
-    """Return what the lifespan opened."""
+def resources_of(request: Request) -> Resources:
+    """Return what the lifespan opened. A plain call: as a dependency of its own it would cost every request more."""
     resources: Resources = request.app.state.resources
     return resources
 
 
-ResourcesDep = Annotated[Resources, Depends(get_resources)]
-"""Everything that lives as long as the process. Routes ask for a part of it, by the aliases below."""
-
-
-async def get_reader(resources: ResourcesDep) -> Reader:
+async def get_reader(request: Request) -> Reader:
     """Return what runs statements that stand alone."""
-    return resources.reader
+    return resources_of(request).reader
 
 
-async def open_snapshot_session(resources: ResourcesDep) -> AsyncGenerator[ReadOnlySession]:
+async def open_snapshot_session(request: Request) -> AsyncGenerator[ReadOnlySession]:
     """Lend a session whose statements see one moment."""
-    async with resources.snapshot_sessions() as session:
+    async with resources_of(request).snapshot_sessions() as session:
         yield session
 
 
-async def open_write_session(resources: ResourcesDep) -> AsyncGenerator[ReadWriteSession]:
+async def open_write_session(request: Request) -> AsyncGenerator[ReadWriteSession]:
     """Lend a session inside a transaction; commit it when the handler returned, roll it back when anything raised."""
-    async with resources.write_sessions.begin() as session:
+    async with resources_of(request).write_sessions.begin() as session:
         yield session
 
 
-async def get_downstreams(resources: ResourcesDep) -> Downstreams:
+async def get_downstreams(request: Request) -> Downstreams:
     """Return the downstreams by name."""
-    return resources.downstreams
+    return resources_of(request).downstreams
 
 
-async def get_readiness(resources: ResourcesDep) -> Readiness:
+async def get_readiness(request: Request) -> Readiness:
     """Return what decides about traffic."""
-    return resources.readiness
+    return resources_of(request).readiness
 
 
 ReadSession = Annotated[Reader, Depends(get_reader)]

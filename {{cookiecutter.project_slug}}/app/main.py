@@ -45,13 +45,16 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         exception_handlers=HANDLERS,
         responses=problems(400, 413, 422, 500, 503),
         openapi_url="/openapi.json" if settings.api_docs else None,
+        telemetry={"tracing": settings.telemetry, "metrics": settings.telemetry, "logs": settings.telemetry},
     )
     add_problem_schema(app)
+    # Routes are tried in turn, and each one costs every request that goes on to a later one: the busiest first.
+    # yours below
+
     app.include_router(health)
     # {% if cookiecutter.example == "yes" %}
     app.include_router(orders)
     # {% endif %}
-    # yours below
     return app
 
 

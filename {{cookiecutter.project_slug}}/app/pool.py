@@ -36,6 +36,7 @@ class FairPool(AsyncAdaptedQueuePool):
     def __init__(self, creator: Any, pool_size: int = 5, timeout: float = 1.0, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
         super().__init__(creator, pool_size, timeout=timeout, **options)
         self.idle_seconds = IDLE_SECONDS
+        self.answer_seconds = ANSWER_SECONDS
         self.gate = Gate(
             places=pool_size,
             max_waiting=WAITING_PER_CONNECTION * pool_size,
@@ -69,16 +70,17 @@ class FairPool(AsyncAdaptedQueuePool):
         if driver is None:  # SQLAlchemy dropped it already
             return
         if not driver.is_closed():
-            if monotonic() - record.info.get(RETURNED_AT, inf) < self.idle_seconds or await_(_answers(driver)):
+            idle = monotonic() - record.info.get(RETURNED_AT, inf)
+            if idle < self.idle_seconds or await_(_answers(driver, self.answer_seconds)):
                 return
             driver.terminate()  # a polite goodbye would wait for the same silence
         record.invalidate()
 
 
-async def _answers(driver: asyncpg.Connection) -> bool:
-    """Ask an idle connection for nothing: one round trip, no plan."""
+async def _answers(driver: asyncpg.Connection, seconds: float) -> bool:
+    """Ask an idle connection for a sign of life, in one round trip."""
     try:
-        await driver.execute(";", timeout=ANSWER_SECONDS)
+        await driver.execute("SELECT 1", timeout=seconds)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
     return True

@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     thread_tokens: int = Field(default=40, ge=1)
     """Threads for blocking calls that routes hand off; Starlette's own default."""
 
+    telemetry: bool = False
+    """FastAPI's own OpenTelemetry, for a process that sets up a provider; else each request asks thrice for one."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe line that is written."""
 

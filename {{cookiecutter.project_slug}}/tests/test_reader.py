@@ -1,19 +1,21 @@
 """Reading while connections die, callers leave and schemas change, on a database of its own with two connections."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from random import Random
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import Executable, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Bundle, aliased
 
-from app.lifespan import Resources
+from app.errors import Unavailable
+from app.lifespan import Resources, open_resources
 from app.orders.models import Order, OrderLine
 from app.pool import FairPool
 from app.reader import AGAIN_AT_ONCE, has_entities
+from tests.databases import make_settings
 
 ONE = text("SELECT 1")
 OWN_PID = text("SELECT pg_backend_pid()")
@@ -24,10 +26,11 @@ END_OTHERS = """
 
 
 @pytest.fixture
-def resources(committed_app: FastAPI) -> Resources:
-    """What the app opened: two connections at most."""
-    found: Resources = committed_app.state.resources
-    return found
+async def resources(committed_url: str) -> AsyncGenerator[Resources]:
+    """What the service opens: two connections at most, and patience for a busy machine."""
+    settings = make_settings(committed_url, database_pool_limit=2, database_pool_wait_seconds=20)
+    async with open_resources(settings) as opened:
+        yield opened
 
 
 async def end_connections(url: str) -> None:
@@ -151,12 +154,12 @@ async def test_readers_that_leave_at_any_moment_leave_the_pool_whole(resources: 
             try:
                 async with asyncio.timeout(random.uniform(0.0, 0.05)):
                     assert await resources.reader.scalar(read, {"number": number}) == number
-            except TimeoutError:
+            except (TimeoutError, Unavailable):  # the server refuses some of the many connections that replace others
                 left += 1
 
-    await asyncio.gather(*(reads(range(start, start + 20)) for start in range(0, 400, 20)))
+    await asyncio.gather(*(reads(range(start, start + 20)) for start in range(0, 200, 20)))
 
-    assert 0 < left < 400
+    assert 0 < left < 200
     pool = resources.engine.pool
     assert isinstance(pool, FairPool)
     assert (pool.checkedout(), pool.gate.in_use, pool.gate.waiting) == (0, 0, 0)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.dependencies import ReadSession, ResourcesDep
+from app.dependencies import ReadSession
 from app.items import repository
 from app.items.repository import ItemRow
 from app.items.routes import ItemId
@@ -49,12 +49,6 @@ async def constant(_scope: Scope, _receive: Receive, send: Send) -> None:
 async def no_dependency(item_id: ItemId) -> ItemOut:
     """Check the path parameter and write the answer from a model."""
     del item_id
-    return CONSTANT
-
-
-async def resources_only(item_id: ItemId, resources: ResourcesDep) -> ItemOut:
-    """Ask for what the lifespan opened."""
-    del item_id, resources
     return CONSTANT
 
 
@@ -101,7 +95,6 @@ def steps(resources: Resources, plain: AsyncEngine, whole: ASGIApp) -> list[Step
     found = [
         Step("the measuring itself", "", constant),
         Step("FastAPI", "routing, the path parameter, the answer from a model", routed(no_dependency, resources)),
-        Step("resources", "the one way to what the lifespan opened", routed(resources_only, resources)),
         Step("session dependency", "what a route reads through", routed(session_unused, resources)),
         Step("one statement", "SQLAlchemy, asyncpg and one round trip", routed(one_statement, own_pool)),
         Step("gate of the pool", "first come, first served; a bounded queue", routed(one_statement, resources)),
