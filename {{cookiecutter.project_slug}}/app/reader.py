@@ -28,9 +28,6 @@ AnyRows = Result[*tuple[Any, ...]]
 AGAIN_AT_ONCE, AGAIN_SECONDS = 20, 1.0
 """A restart of the server breaks what is in flight, a full pool at most. More would feed a server that is dying."""
 
-# The server ended the connection, not the statement: an administrator's order, and a crash of one of its processes.
-ENDED_BY_SERVER = frozenset({"57P01", "57P02"})
-
 log = structlog.get_logger("reader")
 
 
@@ -80,12 +77,7 @@ class Reader:
 
     def _run_once(self, statement: Executable, values: Values | None) -> AnyRows:
         with self._engine.connect() as connection:
-            try:
-                return rows_of(connection, statement, values)
-            except DBAPIError as error:
-                if is_stale(error) and not connection.invalidated:
-                    connection.invalidate(error)  # it is about to end: nobody else should get it from the pool
-                raise
+            return rows_of(connection, statement, values)
 
 
 AnySession = Reader | AsyncSession
@@ -103,7 +95,7 @@ def rows_of(connection: Connection, statement: Executable, values: Values | None
 def is_stale(error: DBAPIError) -> bool:
     """Tell whether the connection was at fault, not the statement: it ended, or it remembers an older schema."""
     schema_changed = isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
-    return error.connection_invalidated or schema_changed or getattr(error.orig, "sqlstate", None) in ENDED_BY_SERVER
+    return error.connection_invalidated or schema_changed
 
 
 def has_entities(statement: Executable) -> bool:

@@ -1,4 +1,4 @@
-"""Reading while connections die, callers leave and schemas change, on a database of its own with two connections."""
+"""Reading while connections die, callers leave and schemas change, on a database of its own with one connection."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -27,8 +27,8 @@ END_OTHERS = """
 
 @pytest.fixture
 async def resources(committed_url: str) -> AsyncGenerator[Resources]:
-    """What the service opens: two connections at most, and patience for a busy machine."""
-    settings = make_settings(committed_url, database_pool_limit=2, database_pool_wait_seconds=20)
+    """What the service opens: one connection, and patience for a busy machine."""
+    settings = make_settings(committed_url, database_pool_limit=1, database_pool_wait_seconds=20)
     async with open_resources(settings) as opened:
         yield opened
 
