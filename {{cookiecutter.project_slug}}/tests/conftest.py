@@ -4,22 +4,32 @@
 database of its own where commits are real: for commits, read-only sessions, and several connections at once.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker
+from sqlalchemy.util import await_
 
-from app.database import ReadOnlySession, ReadWriteSession
+from app.database import ReadOnlySession, ReadWriteSession, transactional
 from app.downstreams.client import httpx
 from app.lifespan import Resources
 from app.main import create_app
+from app.reader import AnyRows, Reader, Values, rows_of
 from devtools.postgres import test_server as throwaway_server
 from tests.databases import cloned, ensure_template, make_settings
+from tests.phases import PhaseReport, phase
 
 Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the run end with a line that says where its time went."""
+    config.pluginmanager.register(PhaseReport())
 
 
 class Fakes(dict[str, Handler]):
@@ -43,14 +53,17 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The throwaway PostgreSQL server, shared by all workers of the run."""
-    with throwaway_server() as url:
+    with ExitStack() as stack:
+        with phase("cluster"):
+            url = stack.enter_context(throwaway_server())
         yield url
 
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
     """The name of a migrated database to clone from."""
-    return ensure_template(server_url)
+    with phase("migration"):
+        return ensure_template(server_url)
 
 
 @pytest.fixture(scope="session")
@@ -92,21 +105,39 @@ async def shared_app(shared_url: str, shared_fakes: Fakes) -> AsyncGenerator[Fas
 async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
     """The app inside a transaction that is rolled back; its commits release savepoints."""
     resources: Resources = shared_app.state.resources
-    async with resources.engine.connect() as connection, connection.begin() as transaction:
+    async with transactional(resources.engine).connect() as connection, connection.begin() as transaction:
         shared_app.state.resources = _on_one_connection(resources, connection)
         yield shared_app
         shared_app.state.resources = resources
         await transaction.rollback()
 
 
+class ReaderInside(Reader):
+    """Reads through the connection of the test, so that it sees what the test wrote; one statement at a time."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection.engine)
+        self._inside = connection.sync_connection
+        self._free = asyncio.Lock()
+
+    def _run(self, statement: Executable, values: Values | None) -> AnyRows:
+        assert self._inside is not None
+        await_(self._free.acquire())
+        try:
+            with self._inside.begin_nested():
+                return rows_of(self._inside, statement, values)
+        finally:
+            self._free.release()
+
+
 def _on_one_connection(resources: Resources, connection: AsyncConnection) -> Resources:
-    readers = async_sessionmaker(
+    snapshots = async_sessionmaker(
         connection, class_=ReadOnlySession, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
     writers = async_sessionmaker(
         connection, class_=ReadWriteSession, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
-    return replace(resources, read_sessions=readers, snapshot_sessions=readers, write_sessions=writers)
+    return replace(resources, reader=ReaderInside(connection), snapshot_sessions=snapshots, write_sessions=writers)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Make databases for tests on the throwaway server: migrated once, then cloned in a few milliseconds each."""
+"""Make databases for tests on the throwaway server: migrated once, then cloned in less than 0.1 s each."""
 
 import asyncio
 import hashlib
@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 
 from app.settings import Settings
+from tests.phases import phase
 
 ROOT = Path(__file__).parents[1]
 LOCK = 4_311_907_002  # the workers of one run agree on who migrates
@@ -81,6 +82,8 @@ def cloned(server_url: str, template: str) -> Iterator[str]:
     """Lend a database of one's own, made from the template, and drop it afterwards."""
     name = f"test_{uuid4().hex}"
     # FILE_COPY writes no WAL; the default is several times slower for a small database
-    asyncio.run(run_statement(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+    with phase("clones"):
+        asyncio.run(run_statement(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     yield on_database(server_url, name)
-    asyncio.run(run_statement(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    with phase("drops"):
+        asyncio.run(run_statement(server_url, f"DROP DATABASE {name} WITH (FORCE)"))

@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 
 from app.downstreams.client import httpx
 from app.health import readiness as readiness_module
+from app.health.readiness import Readiness
 from app.health.revisions import Revisions
 from app.lifespan import Resources, begin_drain
 from app.main import create_app
@@ -113,11 +114,10 @@ async def test_a_busy_pool_is_no_reason_to_send_the_traffic_elsewhere(
 
 
 async def test_any_number_of_probes_cost_one_query(committed_app: FastAPI) -> None:
-    readiness = committed_app.state.resources.readiness
+    resources: Resources = committed_app.state.resources
+    readiness = Readiness(resources.reader, resources.readiness.revisions)
     asked: list[str] = []
-    event.listen(
-        readiness.sessions.kw["bind"].sync_engine, "before_cursor_execute", lambda *seen: asked.append(seen[2])
-    )
+    event.listen(resources.engine.sync_engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
 
     await asyncio.gather(*(readiness.reasons() for _ in range(20)))
 
