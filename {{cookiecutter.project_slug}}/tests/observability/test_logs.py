@@ -1,8 +1,11 @@
 """Every line of the process has one shape, whoever wrote it; run in a process of its own, where nothing captures it."""
 
 import json
+import os
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.databases import ROOT
@@ -11,9 +14,11 @@ SPEAK = """
 import logging
 import structlog
 from app.observability import logs
+from app.observability.request_id import request_id
 
 logs.configure(level="info", log_format={log_format!r})
-with structlog.contextvars.bound_contextvars(request_id="caller-0001"):
+request_id.set("caller-0001")
+with structlog.contextvars.bound_contextvars(batch=7):
     structlog.get_logger("ours").info("from us", number=1)
     for name in ("uvicorn.error", "gunicorn.error", "sqlalchemy.engine.Engine", "alembic", "anybody"):
         logging.getLogger(name).warning("from %s", name)
@@ -27,12 +32,17 @@ with structlog.contextvars.bound_contextvars(request_id="caller-0001"):
     except ValueError:
         structlog.get_logger("ours").exception("ours failed")
         logging.getLogger("anybody").exception("theirs failed")
+    structlog.get_logger("ours").warn("no JSON library takes all", large=2**70, text=chr(0xD800))
 """
+
+MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 
 def speak(log_format: str) -> list[str]:
     program = SPEAK.format(log_format=log_format)
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    far_from_utc = os.environ | {"TZ": "JST-9"}
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=ROOT, env=far_from_utc, capture_output=True, text=True, check=True)
 
     assert result.stderr == ""
     assert "canary" not in result.stdout
@@ -52,15 +62,23 @@ def test_json_lines_have_one_shape_whoever_wrote_them() -> None:
         "plain",
         "ours failed",
         "theirs failed",
+        "no JSON library takes all",
     ]
+    assert [line["level"] for line in lines] == ["info", *["warning"] * 5, "info", "error", "error", "warning"]
+    assert [line["timestamp"] for line in lines if not re.fullmatch(MOMENT, line["timestamp"])] == []
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(lines[0]["timestamp"])) < timedelta(minutes=5)
     assert [line["request_id"] for line in lines] == ["caller-0001"] * len(lines)
-    assert {frozenset(line) for line in lines[1:7]} == {frozenset({"event", "level", "timestamp", "request_id"})}
-    assert ["ValueError: broken" in line["exception"] for line in lines[7:]] == [True, True]
+    assert {frozenset(line) for line in lines[1:7]} == {
+        frozenset({"event", "level", "timestamp", "request_id", "batch"})
+    }
+    assert ["ValueError: broken" in line["exception"] for line in lines[7:9]] == [True, True]
+    assert (lines[9]["large"], lines[9]["text"]) == (2**70, "\ud800")
 
 
 def test_the_console_shows_the_same_lines_to_a_person() -> None:
     text = "\n".join(speak("console"))
 
-    assert text.count("request_id=caller-0001") == 9
+    assert text.count("request_id=caller-0001") == 10
+    assert len(re.findall(rf"^{MOMENT} \[", text, re.MULTILINE)) == 10
     assert text.count("ValueError: broken") == 2
     assert "\x1b[" not in text  # no colours into a file
