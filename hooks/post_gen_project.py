@@ -26,7 +26,7 @@ DROPPED = {
 }
 
 
-LEFTOVERS = (".devtools", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
+LEFTOVERS = (".devtools", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
 """What tools left in the template's own folder while somebody worked on it; cookiecutter copies it like the rest."""
 
 

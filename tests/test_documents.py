@@ -54,7 +54,9 @@ def test_every_make_target_that_is_named_exists(document: Document) -> None:
 def test_every_module_that_is_run_exists(document: Document) -> None:
     run = {name for line in document.commands() for name in re.findall(r"\bpython -m ([\w.]+)", line)}
 
-    assert [name for name in run if not exists(f"{name.replace('.', '/')}.py")] == []
+    assert [
+        name for name in run if not any(exists(name.replace(".", "/") + end) for end in (".py", "/__main__.py"))
+    ] == []
 
 
 @EVERY

@@ -48,7 +48,8 @@ def test_git_ignores_what_the_commands_make(service: Callable[[str], Path]) -> N
     (folder / ".env").unlink()
     assert "uv.lock" in seen
     assert "app" in seen
-    assert not seen & {".venv", ".uv", ".env", ".devtools", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+    assert not seen & {".venv", ".uv", ".env", ".devtools", ".hypothesis"}
+    assert not seen & {".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
 def test_uv_installs_itself_when_it_is_absent(service: Callable[[str], Path]) -> None:

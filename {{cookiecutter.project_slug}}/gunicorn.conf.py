@@ -1,6 +1,6 @@
 """How gunicorn runs the service. Every number comes from `app.capacity` or `app.settings`."""
 
-from app.capacity import CapacityError, plan_for
+from app.capacity.plan import CapacityError, plan_for
 from app.observability.logs import library_logging
 from app.settings import load_settings
 

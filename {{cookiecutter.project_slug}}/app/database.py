@@ -4,17 +4,20 @@ Every connection is read-only unless a transaction says otherwise, so that Postg
 `Reader`. Nothing here reads settings: tests, migrations and scripts build engines without an environment.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
-from sqlalchemy import MetaData, NullPool
+from sqlalchemy import MetaData, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from app.errors import Unavailable
+from app.connection import Limits, connect_args, end_refused_statement
 from app.pool import FairPool
+
+NAME_BYTES = 63
+"""What PostgreSQL keeps of a name: NAMEDATALEN - 1."""
 
 
 class Base(DeclarativeBase):
@@ -40,95 +43,62 @@ class ReadWriteSession(AsyncSession):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long the database may keep this service waiting, innermost first."""
+class PoolBounds:
+    """How many connections, and how many callers may wait for one, for how long."""
 
-    connect: timedelta
-    pool_wait: timedelta
-    lock: timedelta
-    statement: timedelta
-    command: timedelta
+    size: int
+    overflow: int = 0
+    waiting: int = 0
+    wait: timedelta = timedelta(seconds=1)
 
 
-class _ReadOnlyByDefault(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """A connection whose transactions must ask to write, and whose commits cannot fail silently.
+def connection_name(service: str, purpose: str, *, pgbouncer: bool = False) -> str:
+    """Tell in `pg_stat_activity` whose connection it is and what for, as `order-service requests worker 4711`.
 
-    The server setting `default_transaction_read_only` covers statements outside a transaction, which is how a
-    `Reader` runs them. asyncpg opens a transaction with the text `BEGIN ...`; saying READ WRITE there costs no round
-    trip.
+    PostgreSQL keeps 63 bytes of it and no letter beyond ASCII; it is the service's name that is cut. Behind PgBouncer
+    workers share server connections, and each change of the name would cost a SET before the transaction.
     """
-
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's signature
-        if query.startswith("BEGIN") and "READ ONLY" not in query:
-            query = query.replace("BEGIN", "BEGIN READ WRITE", 1)
-        status: str = await super().execute(query, *args, timeout=timeout)
-        if query.startswith("COMMIT") and status == "ROLLBACK":
-            # A failed statement spoilt the transaction and its error was swallowed; this word is all that tells.
-            raise asyncpg.InFailedSQLTransactionError("nothing was committed: a statement failed and was passed over")
-        return status
+    rest = f" {purpose}" if pgbouncer else f" {purpose} worker {os.getpid()}"
+    return service.encode("ascii", "replace").decode()[: NAME_BYTES - len(rest)] + rest
 
 
-async def _connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - SQLAlchemy passes asyncpg's own arguments
-    """Open one connection; SQLAlchemy leaves a refused or unresolved address as a bare OSError, which names nothing.
-
-    Raises:
-        Unavailable: nobody listens there, the name does not resolve, or the time limit passed.
-    """
-    try:
-        return await asyncpg.connect(connection_class=_ReadOnlyByDefault, **arguments)
-    except (OSError, TimeoutError) as error:
-        raise Unavailable("The database cannot be reached.") from error
-
-
-def build_engine(url: str, *, pool_size: int, limits: Limits, application_name: str) -> AsyncEngine:
+def build_engine(
+    url: str, *, pool: PoolBounds, limits: Limits, application_name: str, pgbouncer: bool = False
+) -> AsyncEngine:
     """Build the engine; no connection is opened before the first statement.
 
     A statement that runs on it as it is stands alone, and can only read: the sessions below are for everything else.
 
     Args:
         url: `postgresql+asyncpg://...`.
-        pool_size: connections at most; there is no overflow.
+        pool: how many connections, and who may wait for one.
         limits: the time limits of every connection.
-        application_name: shown in `pg_stat_activity`.
+        application_name: shown in `pg_stat_activity`; see `connection_name`.
+        pgbouncer: the address leads to PgBouncer in transaction mode; see `pgbouncer.py`.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",  # set here and not for each read, which would cost a fifth of it
         poolclass=FairPool,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=limits.pool_wait.total_seconds(),
+        pool_size=pool.size,
+        max_overflow=pool.overflow,
+        pool_timeout=pool.wait.total_seconds(),
+        max_waiting=pool.waiting,
         hide_parameters=True,  # a failed statement is logged, the values of a customer are not
-        connect_args=_connect_args(limits, application_name),
+        connect_args=connect_args(limits, application_name, pgbouncer=pgbouncer),
     )
+    event.listen(engine.sync_engine, "handle_error", end_refused_statement)
+    return engine
 
 
-def build_probe_engine(url: str, *, limits: Limits, application_name: str) -> AsyncEngine:
+def build_probe_engine(url: str, *, limits: Limits, application_name: str, pgbouncer: bool = False) -> AsyncEngine:
     """Build an engine that opens a connection for each use: a probe must neither wait for nor take one of the pool."""
     return create_async_engine(
-        url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=_connect_args(limits, application_name)
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args=connect_args(limits, application_name, pgbouncer=pgbouncer),
     )
-
-
-def _connect_args(limits: Limits, application_name: str) -> dict[str, Any]:
-    return {
-        "async_creator_fn": _connect,
-        "timeout": limits.connect.total_seconds(),
-        "command_timeout": limits.command.total_seconds(),
-        "server_settings": {
-            "application_name": application_name,
-            "default_transaction_read_only": "on",
-            "lock_timeout": _milliseconds(limits.lock),
-            "statement_timeout": _milliseconds(limits.statement),
-            # a transaction that waits for its own client longer than one command was abandoned
-            "idle_in_transaction_session_timeout": _milliseconds(limits.command),
-            "timezone": "UTC",
-        },
-    }
-
-
-def _milliseconds(limit: timedelta) -> str:
-    return str(round(limit.total_seconds() * 1000))
 
 
 _SESSION_OPTIONS: dict[str, Any] = {

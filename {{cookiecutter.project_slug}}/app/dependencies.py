@@ -5,15 +5,17 @@ All are async: FastAPI runs a sync dependency in a thread, for a fifth more CPU 
 commit after the client has read its 201, and a commit that fails would be a lie.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from app.database import ReadOnlySession, ReadWriteSession
 from app.downstreams.registry import Downstreams
+from app.gate import Gate
 from app.health.readiness import Readiness
 from app.lifespan import Resources
+from app.offload import Offload
 from app.reader import Reader
 
 
@@ -45,6 +47,16 @@ async def get_downstreams(request: Request) -> Downstreams:
     return resources_of(request).downstreams
 
 
+async def get_offload(request: Request) -> Offload:
+    """Return the threads and processes for work that would stop the event loop."""
+    return resources_of(request).offload
+
+
+async def get_gates(request: Request) -> Mapping[str, Gate]:
+    """Return where requests wait, by name."""
+    return resources_of(request).gates
+
+
 async def get_readiness(request: Request) -> Readiness:
     """Return what decides about traffic."""
     return resources_of(request).readiness
@@ -61,6 +73,12 @@ WriteSession = Annotated[ReadWriteSession, Depends(open_write_session, scope="fu
 
 DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
 """The other services, by name."""
+
+OffloadDep = Annotated[Offload, Depends(get_offload)]
+"""For a route that has to call something that blocks, or to compute for more than a few milliseconds."""
+
+GatesDep = Annotated[Mapping[str, Gate], Depends(get_gates)]
+"""For who wants to see how busy this process is."""
 
 ReadinessDep = Annotated[Readiness, Depends(get_readiness)]
 """For the health probes."""

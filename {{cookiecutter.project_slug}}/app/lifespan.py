@@ -4,9 +4,9 @@ One AsyncExitStack, so that a start that fails half way closes what it had opene
 `Resources` through `dependencies.py`.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -15,11 +15,17 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from app import database
-from app.capacity import Plan, plan_for
+from app.capacity.check import CapacityCheck
+from app.capacity.plan import Plan, plan_for
+from app.connection import Limits, enforced
 from app.database import ReadOnlySession, ReadWriteSession
 from app.downstreams.registry import Downstreams, Transports, open_downstreams, over_the_network
+from app.gate import Gate
 from app.health.readiness import Readiness
 from app.health.revisions import Revisions
+from app.health.role_check import RoleCheck
+from app.offload import Offload
+from app.pool import FairPool
 from app.reader import Reader
 from app.settings import Settings
 
@@ -36,18 +42,21 @@ class Resources:
     snapshot_sessions: async_sessionmaker[ReadOnlySession]
     write_sessions: async_sessionmaker[ReadWriteSession]
     downstreams: Downstreams
+    offload: Offload
     readiness: Readiness
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    """Where requests wait, by name: `database`, and the route families."""
 
 
 def build_lifespan(
-    settings: Settings, transports: Transports = over_the_network
+    settings: Settings, transports: Transports = over_the_network, gates: Mapping[str, Gate] | None = None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an application with these settings."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with open_resources(settings, transports) as resources:
-            app.state.resources = resources
+            app.state.resources = replace(resources, gates={**resources.gates, **(gates or {})})
             log.info("started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
             yield
         log.info("stopped")
@@ -63,8 +72,14 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
         engine, probe_engine = _build_engines(settings, plan)
         stack.push_async_callback(engine.dispose)
         stack.push_async_callback(probe_engine.dispose)
+        capacity = CapacityCheck(plan, Reader(probe_engine), settings.database_capacity_check)
+        await capacity.at_start()
+        role = RoleCheck(enforced(limits_of(settings)), capacity.reader) if plan.pgbouncer_connections else None
+        if role:
+            await role.at_start()
         downstreams = await stack.enter_async_context(open_downstreams(settings.downstreams, transports))
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
+        offload = Offload(threads=plan.offload_threads, processes=plan.processes)
         yield Resources(
             plan=plan,
             engine=engine,
@@ -72,7 +87,9 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
             snapshot_sessions=database.snapshot_sessions(engine),
             write_sessions=database.write_sessions(engine),
             downstreams=downstreams,
-            readiness=Readiness(Reader(probe_engine), Revisions.read()),
+            offload=offload,
+            readiness=Readiness(capacity.reader, Revisions.read(), capacity, role),
+            gates={"database": engine.pool.gate} if isinstance(engine.pool, FairPool) else {},
         )
 
 
@@ -83,19 +100,35 @@ def begin_drain(app: FastAPI) -> None:
         resources.readiness.draining = True
 
 
-def limits_of(settings: Settings) -> database.Limits:
+def limits_of(settings: Settings) -> Limits:
     """Return the time limits of database connections."""
-    return database.Limits(
+    return Limits(
         connect=timedelta(seconds=settings.database_connect_seconds),
-        pool_wait=timedelta(seconds=settings.database_pool_wait_seconds),
         lock=timedelta(seconds=settings.database_lock_seconds),
         statement=timedelta(seconds=settings.database_statement_seconds),
         command=timedelta(seconds=settings.database_command_seconds),
     )
 
 
+def pool_of(plan: Plan) -> database.PoolBounds:
+    """Return the bounds of the pool that serves the requests."""
+    return database.PoolBounds(
+        size=plan.pool_size,
+        overflow=plan.max_overflow,
+        waiting=plan.database_waiting,
+        wait=timedelta(seconds=plan.database_wait_seconds),
+    )
+
+
 def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEngine]:
     """Build the engine of the requests and the one of the readiness probe."""
-    url, limits, name = settings.database_url.get_secret_value(), limits_of(settings), settings.service_name
-    engine = database.build_engine(url, pool_size=plan.pool_size, limits=limits, application_name=name)
-    return engine, database.build_probe_engine(url, limits=limits, application_name=f"{name} probe")
+    url, limits = settings.database_url.get_secret_value(), limits_of(settings)
+    pgbouncer = plan.pgbouncer_connections is not None
+    requests, probe = (
+        database.connection_name(settings.service_name, purpose, pgbouncer=pgbouncer)
+        for purpose in ("requests", "probe")
+    )
+    engine = database.build_engine(
+        url, pool=pool_of(plan), limits=limits, application_name=requests, pgbouncer=pgbouncer
+    )
+    return engine, database.build_probe_engine(url, limits=limits, application_name=probe, pgbouncer=pgbouncer)

@@ -7,12 +7,16 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
+from app.capacity.plan import CapacityError, plan_for
 from app.downstreams.registry import Transports, over_the_network
+from app.families import Families
 from app.health.routes import router as health
 from app.lifespan import build_lifespan
 from app.middleware.access_log import AccessLog
+from app.middleware.admission import Admission, gates_for
 from app.middleware.body_limit import BodyLimit
 from app.middleware.catch_all import CatchAll
+from app.middleware.deadline import Deadline
 from app.middleware.request_id import RequestId
 from app.observability import logs
 from app.problems import HANDLERS, add_problem_schema, problems
@@ -34,12 +38,16 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         transports: what calls to downstreams travel over; tests pass fakes.
     """
     logs.configure(level=settings.log_level, log_format=settings.log_format)
+    families = Families(settings.families)
+    gates = gates_for(families, plan_for(settings))
     app = FastAPI(
         title=settings.service_name,
-        lifespan=build_lifespan(settings, transports),
+        lifespan=build_lifespan(settings, transports, gates),
         middleware=[  # outermost first
             Middleware(RequestId),
             Middleware(AccessLog),
+            Middleware(Deadline, families=families),
+            Middleware(Admission, families=families, gates=gates),
             Middleware(CatchAll),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
@@ -64,4 +72,7 @@ def telemetry(*, on: bool) -> TelemetryConfig:
     return {"tracing": on, "metrics": on, "logs": on, "operation_spans": False}
 
 
-app = create_app(load_settings())
+try:
+    app = create_app(load_settings())
+except CapacityError as error:
+    raise SystemExit(f"The service cannot start: {error}") from None

@@ -2,7 +2,7 @@
 
 In SQLAlchemy's own queue a newcomer takes a connection that was just returned from under those who wait, so under load
 some requests wait for ever shorter and some for ever longer times. A gate of exactly the pool's size in front means
-that nobody ever waits in that queue.
+that nobody ever waits in that queue. `capacity/plan.py` decides the numbers.
 """
 
 from math import inf
@@ -14,9 +14,6 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util.concurrency import await_
 
 from app.gate import Gate
-
-WAITING_PER_CONNECTION = 20
-"""At 5 ms a statement the last in the queue waits 0.1 s; far longer queues only serve clients that have given up."""
 
 IDLE_SECONDS = 60.0
 """Firewalls and balancers forget silent connections after minutes, without a word to either end."""
@@ -33,16 +30,31 @@ class FairPool(AsyncAdaptedQueuePool):
     `_do_get` and `_do_return_conn` are what every pool class of SQLAlchemy implements.
     """
 
-    def __init__(self, creator: Any, pool_size: int = 5, timeout: float = 1.0, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
-        super().__init__(creator, pool_size, timeout=timeout, **options)
+    def __init__(
+        self,
+        creator: Any,  # noqa: ANN401 - SQLAlchemy's own
+        pool_size: int = 5,
+        max_overflow: int = 0,
+        timeout: float = 1.0,
+        max_waiting: int = 0,
+        **options: Any,  # noqa: ANN401 - SQLAlchemy's own
+    ) -> None:
+        super().__init__(creator, pool_size, max_overflow, timeout, **options)
         self.idle_seconds = IDLE_SECONDS
         self.answer_seconds = ANSWER_SECONDS
         self.gate = Gate(
-            places=pool_size,
-            max_waiting=WAITING_PER_CONNECTION * pool_size,
+            places=pool_size + max_overflow,
+            max_waiting=max_waiting,
             max_wait_seconds=timeout,
             refusal="The database is too busy.",
         )
+
+    def recreate(self) -> "FairPool":
+        """Return the empty pool that follows a disposed one; SQLAlchemy itself knows nothing of the queue's bound."""
+        fresh = super().recreate()
+        assert isinstance(fresh, FairPool)  # noqa: S101 - it makes one of its own class
+        fresh.gate.max_waiting = self.gate.max_waiting
+        return fresh
 
     def _do_get(self) -> ConnectionPoolEntry:
         await_(self.gate.enter())

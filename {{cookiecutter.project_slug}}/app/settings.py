@@ -11,7 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from app.capacity.settings import CapacitySettings
 from app.database_url import asyncpg_url
+from app.families import FamiliesSettings
 
 STOP_MARGIN_SECONDS = 2.0  # what the lifespan's exit gets of GRACEFUL_STOP_SECONDS
 
@@ -45,7 +47,7 @@ class DownstreamsSettings(BaseModel):
     # yours below
 
 
-class Settings(BaseSettings):
+class Settings(CapacitySettings, BaseSettings):
     """The service's configuration, read once at start."""
 
     model_config = SettingsConfigDict(
@@ -70,20 +72,8 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl
     """The database, as postgresql://user:password@host:5432/database."""
 
-    database_max_connections: int = Field(default=100, ge=1)
-    """The server's max_connections; PostgreSQL ships with 100."""
-
-    database_reserved_connections: int = Field(default=10, ge=0)
-    """Kept free for migrations, people and the superuser."""
-
-    database_pool_limit: int = Field(default=10, ge=1)
-    """The largest pool of one worker: a worker is one CPU, and more connections only move the queue into the server."""
-
-    replicas: int = Field(default=1, ge=1)
-    """Copies of this service that share the database. While rolling out there are twice as many."""
-
-    web_concurrency: int | None = Field(default=None, ge=1)
-    """Worker processes of one copy; when unset, one per CPU that the container may use."""
+    database_direct_url: DatabaseUrl | None = None
+    """The database past PgBouncer, for migrations and LISTEN; unset, DATABASE_URL leads to the server itself."""
 
     database_connect_seconds: Seconds = 1.5
     """The bound of opening one connection."""
@@ -121,9 +111,6 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, ge=0)
     """The largest request body; FastAPI itself has no limit."""
 
-    thread_tokens: int = Field(default=40, ge=1)
-    """Threads for blocking calls that routes hand off; Starlette's own default."""
-
     telemetry: bool = False
     """FastAPI's own OpenTelemetry, for a process that sets up a provider; else each request asks thrice for one."""
 
@@ -135,6 +122,9 @@ class Settings(BaseSettings):
 
     downstreams: DownstreamsSettings = DownstreamsSettings()
     """DOWNSTREAMS__<NAME>__BASE_URL and so on; see DownstreamSettings."""
+
+    families: FamiliesSettings = FamiliesSettings()
+    """FAMILIES__<NAME>__DEADLINE_SECONDS and so on; see Family in families.py."""
 
     @model_validator(mode="after")
     def _timeouts_nest(self) -> Self:
@@ -151,6 +141,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"{inner.upper()} must be less than {outer.upper()}")
         if self.graceful_stop_seconds < self.database_command_seconds + STOP_MARGIN_SECONDS:
             raise ValueError("GRACEFUL_STOP_SECONDS must be 2 more than DATABASE_COMMAND_SECONDS")
+        return self
+
+    @model_validator(mode="after")
+    def _deadlines_nest(self) -> Self:
+        for name, family in self.families:
+            deadline = family.deadline_seconds
+            if 0 < deadline <= self.database_command_seconds:
+                raise ValueError(
+                    f"FAMILIES__{name.upper()}__DEADLINE_SECONDS must be more than DATABASE_COMMAND_SECONDS"
+                )
+            if deadline > self.graceful_stop_seconds - STOP_MARGIN_SECONDS:
+                raise ValueError(
+                    f"GRACEFUL_STOP_SECONDS must be 2 more than FAMILIES__{name.upper()}__DEADLINE_SECONDS"
+                )
         return self
 
     @model_validator(mode="after")

@@ -30,6 +30,9 @@ READY_SECONDS = 30.0
 
 PROBE_SECONDS = 2.0
 
+WORKERS = "2"
+"""With --production: two show what one hides, and all CPUs of a large machine would not fit into the database."""
+
 OK = 200
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "API_DOCS": "true", "LOG_FORMAT": "console"}
@@ -56,6 +59,7 @@ def pick_port(wanted: int | None) -> int:
 def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str]:
     """Return the variables of the children: the person's own, and ours where the person set none."""
     ours = {stubs.variable(name): f"http://127.0.0.1:{stubs_port}/{name}" for name in stubs.names()}
+    ours["WEB_CONCURRENCY"] = WORKERS if production else "1"
     if not production and setting("ENVIRONMENT") in (None, "development"):
         ours |= DEVELOPMENT
     free = {name: value for name, value in ours.items() if setting(name) is None}

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import app
-from app.database import Base, Limits, build_engine, transactional
+from app.connection import Limits, PgBouncerInBetween
+from app.database import Base, PoolBounds, build_engine, transactional
 from app.errors import Unavailable
 from app.observability import logs
 from app.settings import Settings, load_settings
@@ -25,7 +26,6 @@ ADVISORY_LOCK = 7_203_115_001
 
 PATIENT = Limits(  # a migration may work for long, but not wait long for a table: everybody else queues behind it
     connect=timedelta(seconds=5),
-    pool_wait=timedelta(seconds=5),
     lock=timedelta(seconds=3),
     statement=timedelta(minutes=30),
     command=timedelta(minutes=31),
@@ -60,7 +60,7 @@ async def run() -> None:
     settings: Settings = context.config.attributes.get("settings") or load_settings()
     logs.configure(level=settings.log_level, log_format=settings.log_format)
     name = f"{settings.service_name} migrations"
-    engine = build_engine(settings.database_url.get_secret_value(), pool_size=1, limits=PATIENT, application_name=name)
+    engine = build_engine(address(settings), pool=PoolBounds(size=1), limits=PATIENT, application_name=name)
     try:
         async with aclosing(await connected(engine)) as connection:
             await connection.run_sync(migrate)
@@ -68,10 +68,24 @@ async def run() -> None:
         await engine.dispose()
 
 
+def address(settings: Settings) -> str:
+    """Return the server's own address: a lock or a setting that outlives a transaction would stay inside PgBouncer."""
+    if settings.database_direct_url is not None:
+        return settings.database_direct_url.get_secret_value()
+    if settings.database_pgbouncer_connections is not None:
+        raise SystemExit(
+            "DATABASE_PGBOUNCER_CONNECTIONS says that DATABASE_URL leads to PgBouncer, and migrations must not go "
+            "through it: set DATABASE_DIRECT_URL to the server's own address."
+        )
+    return settings.database_url.get_secret_value()
+
+
 async def connected(engine: AsyncEngine) -> AsyncConnection:
     """Connect, or say in one sentence why not: a wrong DATABASE_URL is no reason for a traceback."""
     try:
         return await transactional(engine).connect()
+    except PgBouncerInBetween as error:
+        raise SystemExit(str(error)) from None
     except Unavailable as error:
         raise SystemExit(f"{error.detail} Is DATABASE_URL right, and does the server run?") from None
     except DBAPIError as error:

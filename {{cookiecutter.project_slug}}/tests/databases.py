@@ -21,8 +21,13 @@ LOCK = 4_311_907_002  # the workers of one run agree on who migrates
 
 def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN401 - any setting may be changed
     """Return settings for this database, with nothing from the environment or a `.env` of the person."""
-    values: dict[str, Any] = {"environment": "development", "api_docs": True, "database_url": database_url} | changes
-    return Settings(_env_file=None, **values)
+    values: dict[str, Any] = {
+        "environment": "development",
+        "api_docs": True,
+        "database_url": database_url,
+        "web_concurrency": 2,  # the CPUs of a large machine would not fit into the throwaway server
+    }
+    return Settings(_env_file=None, **(values | changes))
 
 
 def on_database(url: str, name: str) -> str:

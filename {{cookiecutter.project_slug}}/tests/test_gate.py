@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.database import build_engine
+from app.database import PoolBounds, build_engine
 from app.errors import Unavailable
 from app.gate import Gate
 from app.lifespan import limits_of
@@ -57,6 +57,22 @@ async def test_a_wait_that_is_too_long_is_refused() -> None:
     assert (one.in_use, one.waiting) == (1, 0)
 
 
+async def test_who_would_wait_in_vain_is_refused_at_once_and_only_as_long_as_that_holds() -> None:
+    one = gate(max_wait_seconds=0.2)
+    await one.enter()
+    await asyncio.sleep(0.25)  # stuck for longer than anybody waits
+
+    with pytest.raises(Unavailable, match="Full"):
+        await asyncio.wait_for(one.enter(), timeout=0.1)
+
+    one.leave()
+    await one.enter()
+    waiting = asyncio.create_task(one.enter())
+    await asyncio.sleep(0)
+    one.leave()
+    await waiting
+
+
 async def test_no_place_is_lost_when_those_who_wait_are_cancelled() -> None:
     one = gate(places=2)
     for _ in range(50):
@@ -79,7 +95,8 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
     """Forty callers on two connections: all are served in their order, and no more than two are ever inside."""
     settings = make_settings(committed_url)
     url = settings.database_url.get_secret_value()
-    engine = build_engine(url, pool_size=2, limits=limits_of(settings), application_name="test")
+    bounds = PoolBounds(size=2, waiting=40)
+    engine = build_engine(url, pool=bounds, limits=limits_of(settings), application_name="test")
     pool = engine.pool
     assert isinstance(pool, FairPool)
     order: list[int] = []
@@ -97,7 +114,6 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
             group.create_task(use(number))
 
     assert order == list(range(40))
-    assert (pool.gate.max_waiting, pool.gate.max_wait_seconds) == (40, settings.database_pool_wait_seconds)
     assert (pool.gate.in_use, pool.gate.waiting) == (0, 0)
     await engine.dispose()
 
@@ -105,7 +121,7 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
 async def test_a_connection_that_cannot_be_opened_costs_no_place() -> None:
     settings = make_settings("postgresql://nobody:nothing@127.0.0.1:1/none")
     url = settings.database_url.get_secret_value()
-    engine = build_engine(url, pool_size=1, limits=limits_of(settings), application_name="test")
+    engine = build_engine(url, pool=PoolBounds(size=1), limits=limits_of(settings), application_name="test")
     for _ in range(3):
         with pytest.raises(Unavailable, match="cannot be reached"):
             await engine.connect()

@@ -115,7 +115,7 @@ async def test_a_busy_pool_is_no_reason_to_send_the_traffic_elsewhere(
 
 async def test_any_number_of_probes_cost_one_query(committed_app: FastAPI) -> None:
     resources: Resources = committed_app.state.resources
-    readiness = Readiness(resources.reader, resources.readiness.revisions)
+    readiness = Readiness(resources.reader, resources.readiness.revisions, resources.readiness.capacity)
     asked: list[str] = []
     event.listen(resources.engine.sync_engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
 
@@ -142,3 +142,10 @@ async def test_a_frozen_server_does_not_hold_the_probe(shared_url: str) -> None:
 
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["the database did not answer within 1 s"]
+
+
+async def test_verbose_readiness_shows_every_queue(committed_client: httpx.AsyncClient) -> None:
+    answer = (await committed_client.get("/health/ready?verbose")).json()
+
+    assert {"database", "others"} <= set(answer["gates"])
+    assert answer["gates"]["database"] == {"places": 2, "in_use": 0, "max_waiting": 40, "waiting": 0, "refused": 0}

@@ -28,9 +28,9 @@ class Relay:
         self._forgotten = set(range(self._connections))
 
     @asynccontextmanager
-    async def listening(self) -> AsyncGenerator[str]:
+    async def listening(self, port: int = 0) -> AsyncGenerator[str]:
         """Yield the database's address through this relay."""
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._carry, "127.0.0.1", port)
         through = f"{self.behind.hostname}:{self.behind.port}", f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield self.behind.geturl().replace(*through)
         server.close()

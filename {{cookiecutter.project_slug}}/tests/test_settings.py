@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.families import FamiliesSettings, Family
 from app.settings import Settings, explain
 from tests.databases import ROOT, make_settings
 
@@ -110,7 +111,7 @@ def test_settings_do_not_show_their_secrets() -> None:
 
 
 def test_a_missing_database_url_is_one_clear_message(tmp_path: Path) -> None:
-    result = start(["-c", f"import os; os.chdir({str(tmp_path)!r}); from app.capacity import main; main()"], {})
+    result = start(["-c", f"import os; os.chdir({str(tmp_path)!r}); import app.main"], {})
 
     assert "DATABASE_URL: Field required (The database, as postgresql://user:password@host:5432/database.)" in (
         result.stderr
@@ -123,7 +124,12 @@ def test_every_setting_says_why() -> None:
 
 
 def flat_names() -> set[str]:
-    names = {name.upper() for name in Settings.model_fields} - {"DOWNSTREAMS"}
+    names = {name.upper() for name in Settings.model_fields} - {"DOWNSTREAMS", "FAMILIES"}
+    names |= {
+        f"FAMILIES__{family}__{part}".upper()
+        for family in FamiliesSettings.model_fields
+        for part in Family.model_fields
+    }
     for downstream, field in type(make_settings(URL).downstreams).model_fields.items():
         assert field.annotation is not None
         names |= {f"DOWNSTREAMS__{downstream}__{part}".upper() for part in field.annotation.model_fields}

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 # {% endif %}
+from app.deadline import seconds_left
 from app.errors import DownstreamBadResponse, DownstreamNotFound, DownstreamTimedOut, DownstreamUnavailable
 from app.settings import DownstreamSettings
 
@@ -64,7 +65,7 @@ class Downstream:
             raise ValueError("An empty text, '.' and '..' cannot be a part of a path.")
         url = "/".join(quote(part, safe="") for part in path)
         try:
-            async with asyncio.timeout(self.total_seconds), self.semaphore:
+            async with asyncio.timeout(seconds_left(self.total_seconds)), self.semaphore:
                 response = await self.client.get(url)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise DownstreamTimedOut(self.name, f"no answer within {self.total_seconds:g} s.") from error

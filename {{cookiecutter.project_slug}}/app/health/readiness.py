@@ -1,4 +1,7 @@
-"""Decide whether this process may get traffic: it is not draining, and its database answers with a schema it knows."""
+"""Decide whether this process may get traffic.
+
+It is not draining, and its database answers, with a schema that it knows, and has room for all of its copies.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,8 +11,10 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.capacity.check import CapacityCheck
 from app.errors import ServiceError
 from app.health.revisions import Revisions
+from app.health.role_check import RoleCheck
 from app.reader import Reader
 
 TIME_LIMIT_SECONDS = 1.0  # a probe that waits longer than its caller tells nothing
@@ -26,6 +31,9 @@ class Readiness:
     reader: Reader
     """Of an engine of its own: a busy pool is no reason to send the traffic to the next copy, which is as busy."""
     revisions: Revisions
+    capacity: CapacityCheck
+    role: RoleCheck | None = None
+    """Only behind PgBouncer."""
     draining: bool = False
     """Set when the process was told to stop: the balancer should look elsewhere."""
     _reasons: tuple[str, ...] = ()
@@ -61,6 +69,9 @@ class Readiness:
     async def _ask_database(self) -> tuple[str, ...]:
         try:
             found = (await self.reader.scalars(text("SELECT version_num FROM alembic_version"))).all()
+            await self.capacity.ask()  # costs a query only until the server has said that the plan fits
+            if self.role:
+                await self.role.ask()
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
                 return self.revisions.missing(())
@@ -68,4 +79,5 @@ class Readiness:
             return ("the database refused the readiness query",)
         except (ServiceError, TimeoutError) as error:
             return (str(error) or "the database did not answer",)
-        return self.revisions.missing(tuple(found))
+        role_refusals = self.role.refusals if self.role else ()
+        return (*self.revisions.missing(tuple(found)), *self.capacity.refusals, *role_refusals)

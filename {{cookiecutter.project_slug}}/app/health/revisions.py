@@ -32,11 +32,12 @@ class Revisions:
         Raises:
             RevisionsError: there is no migration, one does not say what it is, or the history does not have one head.
         """
-        versions = folder / "versions"
-        files = [file for file in sorted(versions.glob("*.py")) if not file.name.startswith(NO_MIGRATIONS)]
-        history = [_revision(file) for file in files]
+        files = sorted((folder / "versions").glob("*.py"))
+        history = [_revision(file) for file in files if not file.name.startswith(NO_MIGRATIONS)]
         if not history:
-            raise RevisionsError(f"There is no migration in {versions}: was the folder left out of the image?")
+            raise RevisionsError(
+                f"There is no migration in {folder / 'versions'}: was the folder left out of the image?"
+            )
         parents = {parent for _, its_parents in history for parent in its_parents}
         heads = [revision for revision, _ in history if revision not in parents]
         if len(heads) != 1:

@@ -1,11 +1,11 @@
 """The probes. `live` says that the event loop turns; `ready` says that requests can be served."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.dependencies import ReadinessDep
+from app.dependencies import GatesDep, ReadinessDep
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -16,11 +16,26 @@ class Live(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Load(BaseModel):
+    """How busy one gate is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    places: int
+    in_use: int
+    max_waiting: int
+    waiting: int
+    refused: int
+
+
 class Ready(BaseModel):
     """Whether this process may get traffic, and why not."""
 
     status: Literal["ready", "not ready"]
     reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
+    gates: dict[str, Load] | None = Field(default=None, exclude_if=lambda gates: gates is None)
+    """Of this worker, with `?verbose`: the database's and each route family's."""
 
 
 @router.get("/live")
@@ -30,10 +45,13 @@ async def live() -> Live:
 
 
 @router.get("/ready", responses={503: {"model": Ready, "description": "Not ready"}})
-async def ready(readiness: ReadinessDep, response: Response) -> Ready:
-    """Answer 503 with reasons while traffic should stay away."""
+async def ready(
+    readiness: ReadinessDep, gates: GatesDep, response: Response, verbose: Annotated[str | None, Query()] = None
+) -> Ready:
+    """Answer 503 with reasons while traffic should stay away; `?verbose` also tells how busy this worker is."""
     reasons = await readiness.reasons()
+    loads = None if verbose is None else {name: Load.model_validate(gate) for name, gate in gates.items()}
     if not reasons:
-        return Ready(status="ready")
+        return Ready(status="ready", warnings=readiness.capacity.warnings, gates=loads)
     response.status_code = 503
-    return Ready(status="not ready", reasons=reasons)
+    return Ready(status="not ready", reasons=reasons, gates=loads)

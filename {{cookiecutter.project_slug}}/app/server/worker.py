@@ -1,7 +1,8 @@
-"""The gunicorn worker: uvicorn-worker's, with two of its gaps closed.
+"""The gunicorn worker: uvicorn-worker's, with three of its gaps closed.
 
 The stock worker waits without bound for open connections, so gunicorn kills it while a stream is open and the
-lifespan never exits. And nobody tells the application that the end has come.
+lifespan never exits. Nobody tells the application that the end has come. And a start that is refused on purpose logs
+a traceback, at the end of which is the sentence that matters.
 """
 
 import sys
@@ -11,9 +12,12 @@ from typing import Any
 from fastapi import FastAPI
 from gunicorn.arbiter import Arbiter
 from uvicorn.config import Config
+from uvicorn.lifespan.on import LifespanOn, LifespanSendMessage
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from app.capacity.plan import CapacityError
+from app.health.revisions import RevisionsError
 from app.lifespan import begin_drain
 from app.settings import STOP_MARGIN_SECONDS
 
@@ -31,6 +35,17 @@ class DrainingServer(Server):
         super().handle_exit(sig, frame)
 
 
+class PlainLifespan(LifespanOn):
+    """Says why a start was refused in one sentence."""
+
+    async def send(self, message: LifespanSendMessage) -> None:
+        """Take what Starlette says about the start; while it says that it failed, it is handling the exception."""
+        error = sys.exception()
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, CapacityError | RevisionsError):
+            message["message"] = f"The service cannot start: {error}"
+        await super().send(message)
+
+
 class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships no types
     """Serve the application on one event loop."""
 
@@ -41,6 +56,8 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     async def _serve(self) -> None:
         """Do what the parent does, with our server."""
         self.config.app = self.wsgi
+        self.config.load()
+        self.config.lifespan_class = PlainLifespan
         server = DrainingServer(self.config, self.wsgi)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)

@@ -134,3 +134,13 @@ def test_a_variable_that_the_person_set_wins(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("LOG_FORMAT", "json")
 
     assert run.environment("postgresql://x", 1, production=False)["LOG_FORMAT"] == "json"
+
+
+@pytest.mark.parametrize(("production", "workers"), [(False, "1"), (True, "2")])
+def test_a_large_machine_does_not_need_a_large_database(
+    monkeypatch: pytest.MonkeyPatch, workers: str, *, production: bool
+) -> None:
+    """Unset, there would be a worker per CPU, and from 23 on no plan fits the 100 connections of a new server."""
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+
+    assert run.environment("postgresql://x", 1, production=production)["WEB_CONCURRENCY"] == workers

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.downstreams.client import httpx
 from devtools.ports import free_port
 from tests.databases import ROOT
 
@@ -52,6 +53,16 @@ class Service:
     def wait_until_started(self, workers: int = 2) -> None:
         """Wait until every worker serves."""
         self.wait_for("Application startup complete.", workers)
+
+    def wait_until_serving(self) -> None:
+        """Wait until it answers; for a service that writes no line about its start."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/health/live").is_success:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"it does not answer:\n{self.log.read_text('utf-8')}")
 
     def stop(self) -> int:
         """Send SIGTERM to the master and return its exit code."""

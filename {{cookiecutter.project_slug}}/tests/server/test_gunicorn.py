@@ -1,12 +1,14 @@
 """The service under real gunicorn with two workers: its answers, its log, its end."""
 
+import json
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from app.capacity import plan_for
+from app.capacity.plan import plan_for
 from app.downstreams.client import httpx
+from app.families import FamiliesSettings
 from tests.databases import cloned, make_settings
 from tests.server.processes import Service, gunicorn
 
@@ -100,8 +102,9 @@ def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> 
 
 def test_sigterm_drains_and_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
     """The stock worker tells nobody, and waits without bound until gunicorn kills it: the lifespan never exits."""
-    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "3", **SHORT_DATABASE_LIMITS}
-    with gunicorn(database_url, "tests.server.endless:app", **variables) as service:
+    no_deadlines = json.dumps({name: {"deadline_seconds": 0} for name in FamiliesSettings.model_fields})
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "3", "FAMILIES": no_deadlines}
+    with gunicorn(database_url, "tests.server.endless:app", **variables, **SHORT_DATABASE_LIMITS) as service:
         service.wait_until_started(workers=1)
         with httpx.stream("GET", f"{service.url}/endless") as answer:
             ticks = answer.iter_bytes()  # kept: when it is collected, the connection closes and the answer ends
@@ -129,6 +132,17 @@ def test_a_wrong_setting_stops_the_start_with_one_message(variables: dict[str, s
 
     assert code == 1
     assert message in output
+    assert "Traceback" not in output
+
+
+def test_a_plan_that_the_server_has_no_room_for_stops_the_master_with_one_sentence(database_url: str) -> None:
+    with gunicorn(database_url, DATABASE_MAX_CONNECTIONS="1000", DATABASE_POOL_LIMIT="100") as service:
+        code = service.process.wait(timeout=20)
+        errors = [line["event"] for line in service.lines() if line["level"] == "error"]
+        output = service.log.read_text("utf-8")
+
+    assert code == 3
+    assert errors[0].startswith("The service cannot start: All copies together open up to 404 connections and leave 10")
     assert "Traceback" not in output
 
 

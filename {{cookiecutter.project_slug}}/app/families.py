@@ -1,0 +1,67 @@
+"""Families of routes: what shares a deadline and a number of places, so that one that is stuck leaves the others alone.
+
+A route that waits for another service belongs into a family of its own: its slowness is not that of its neighbours.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+PATHS: Mapping[str, tuple[str, ...]] = {
+    # {% if cookiecutter.example == "yes" %}
+    "orders": ("/api/v1/orders", "/api/v1/orders/*"),
+    "conversions": ("/api/v1/orders/*/total", "/api/v1/dashboard"),
+    # {% endif %}
+    # yours below
+}
+"""Whole paths by the name of their family; `*` stands for one part. What nobody claims is in `others`."""
+
+OTHERS = "others"
+PROBES = re.compile(r"/health(/.*)?")
+"""They are in no family: they are asked when everything else is stuck."""
+
+
+class Family(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """The bounds of one family."""
+
+    deadline_seconds: Annotated[float, Field(ge=0, le=3600)] = 4.0
+    """From the arrival of a request to the end of its answer; 0, for streams and uploads, is no deadline."""
+
+    running: Annotated[int, Field(ge=1)] | None = None
+    """Requests at once in one worker; unset, what the capacity plan grants."""
+
+
+class FamiliesSettings(BaseModel):
+    """One field per family, named as in `PATHS`."""
+
+    # {% if cookiecutter.example == "yes" %}
+    orders: Family = Family()
+    conversions: Family = Family()
+    # {% endif %}
+    # yours below
+
+    others: Family = Family()
+    """Every path that no other family claims."""
+
+
+class Families:
+    """Finds the family of a path."""
+
+    def __init__(self, settings: FamiliesSettings, paths: Mapping[str, tuple[str, ...]] = PATHS) -> None:
+        self.by_name: dict[str, Family] = dict(settings)
+        self._claims = re.compile(
+            "|".join(f"(?P<{name}>{_any_of(claimed)})" for name, claimed in paths.items()) or "(?!)"
+        )
+
+    def name_of(self, path: str) -> str | None:
+        """Return the name of the family, None for the probes."""
+        found = self._claims.fullmatch(path)
+        if found is not None:
+            return found.lastgroup
+        return None if PROBES.fullmatch(path) else OTHERS
+
+
+def _any_of(paths: tuple[str, ...]) -> str:
+    return "|".join(re.escape(path).replace(r"\*", "[^/]+") for path in paths)

@@ -1,0 +1,1 @@
+"""Tests of the plan, its command and its comparison with the server."""

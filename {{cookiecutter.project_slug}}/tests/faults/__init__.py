@@ -1,0 +1,1 @@
+"""Break real processes under load and judge the answers."""

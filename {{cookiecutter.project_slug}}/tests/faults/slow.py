@@ -1,0 +1,21 @@
+"""The service with a route that keeps a connection busy for a known time; tests run it under gunicorn."""
+
+from typing import Annotated
+
+from fastapi import Query
+from sqlalchemy import text
+
+from app.dependencies import ReadSession
+from app.main import create_app
+from app.settings import load_settings
+
+app = create_app(load_settings())
+
+SLEEP = text("SELECT 1 FROM pg_sleep(:seconds)")
+
+
+@app.get("/slow")
+async def slow(session: ReadSession, seconds: Annotated[float, Query(ge=0, le=10)] = 0.05) -> int:
+    """Answer after this time."""
+    found: int = await session.scalar(SLEEP, {"seconds": seconds})
+    return found

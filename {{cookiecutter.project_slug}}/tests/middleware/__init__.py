@@ -1,0 +1,1 @@
+"""Tests of the middleware, each on a small application of its own."""

@@ -1,0 +1,182 @@
+"""Every request is answered in time, whatever its work is waiting for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from app.deadline import seconds_left
+from app.families import Families, FamiliesSettings, Family
+from app.middleware.deadline import Deadline, asked_seconds
+
+Work = Callable[[Send], Awaitable[None]]
+LIMIT = 0.1
+
+
+class Server:
+    """Asks an application as uvicorn does, and keeps what it sent and how its work ended."""
+
+    def __init__(self, work: Work, *, family: Family | None = None) -> None:
+        others = family or Family(deadline_seconds=LIMIT)
+        self._work = work
+        self.app = Deadline(self._run, Families(FamiliesSettings(others=others)))
+        self.sent: list[Message] = []
+        self.ended = asyncio.Event()
+        self.left: float | None = None
+
+    async def _run(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        self.left = seconds_left(1000.0)
+        try:
+            await self._work(send)
+        finally:
+            self.ended.set()
+
+    async def ask(self, **headers: str) -> list[int]:
+        """Return the statuses that were sent: one, or nobody can read the answer."""
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        await self.app({"type": "http", "path": "/somewhere", "method": "GET", "headers": raw}, _receive, self._send)
+        return [message["status"] for message in self.sent if message["type"] == "http.response.start"]
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+async def _receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def answer(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+
+
+async def never(_send: Send) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_work_that_ends_in_time_is_answered_as_it_is() -> None:
+    server = Server(answer)
+
+    assert await server.ask() == [200]
+
+
+async def test_work_that_does_not_end_is_a_504_and_is_cancelled() -> None:
+    server = Server(never)
+
+    assert await server.ask() == [504]
+    await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_the_answer_does_not_wait_for_a_clean_up_that_hangs() -> None:
+    thaw = asyncio.Event()
+
+    async def hang(_send: Send) -> None:
+        try:
+            await never(_send)
+        finally:
+            await thaw.wait()
+
+    server = Server(hang)
+
+    async with asyncio.timeout(5):
+        assert await server.ask() == [504]
+    assert not server.ended.is_set()
+    thaw.set()
+    await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_what_abandoned_work_still_sends_does_not_mix_with_the_answer() -> None:
+    async def late(send: Send) -> None:
+        try:
+            await never(send)
+        finally:
+            await answer(send)
+
+    server = Server(late)
+
+    await server.ask()
+    await asyncio.wait_for(server.ended.wait(), 5)
+    assert [message.get("status") for message in server.sent] == [504, None]
+
+
+async def test_an_answer_that_stops_half_way_is_cut_and_not_followed_by_another() -> None:
+    async def half(send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await never(send)
+
+    server = Server(half)
+
+    assert await server.ask() == [200]
+    await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_background_tasks_have_no_deadline() -> None:
+    worked = False
+
+    async def answer_then_work(send: Send) -> None:
+        nonlocal worked
+        await answer(send)
+        await asyncio.sleep(3 * LIMIT)
+        worked = True
+
+    server = Server(answer_then_work)
+
+    assert await server.ask() == [200]
+    assert worked
+
+
+async def test_a_family_without_a_deadline_may_take_its_time() -> None:
+    async def slow(send: Send) -> None:
+        await asyncio.sleep(3 * LIMIT)
+        await answer(send)
+
+    server = Server(slow, family=Family(deadline_seconds=0))
+
+    assert await server.ask() == [200]
+    assert server.left == 1000.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "most"),
+    [
+        ({"x_request_timeout_ms": "20"}, 0.02),
+        ({"grpc_timeout": "20m"}, 0.02),
+        ({"x_request_timeout_ms": "3600000"}, LIMIT),
+        ({"grpc_timeout": "1H"}, LIMIT),
+    ],
+)
+async def test_a_caller_may_shorten_the_time_and_not_lengthen_it(headers: dict[str, str], most: float) -> None:
+    server = Server(answer)
+
+    await server.ask(**headers)
+
+    assert server.left is not None
+    assert most - 0.02 < server.left <= most
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "ten", "1e3", "9" * 30, "\u0665"])
+def test_a_timeout_that_nobody_can_read_counts_as_none(value: str) -> None:
+    headers = [(b"x-request-timeout-ms", value.encode()), (b"grpc-timeout", value.encode())]
+
+    assert asked_seconds({"type": "http", "headers": headers}) is None
+
+
+async def test_a_server_that_stops_takes_the_work_with_it() -> None:
+    server = Server(never, family=Family(deadline_seconds=60))
+    asking = asyncio.create_task(server.ask())
+    await asyncio.sleep(0.01)
+
+    asking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_an_error_of_the_work_is_not_swallowed() -> None:
+    async def fail(_send: Send) -> None:
+        raise LookupError("a bug")
+
+    with pytest.raises(LookupError, match="a bug"):
+        await Server(fail).ask()
