@@ -19,8 +19,8 @@ COPIED = (".github/workflows/*.yml", "*.mako")
 WHOLE_TEXTS = ("LICENSE",)
 """Texts whose blank lines are not ours to judge."""
 
-EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_| \d| id\b)|\bexchange).*"
-"""The words of the example feature; "in order" is no such word."""
+EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_(?!by\b)| \d| id\b)|\bexchange).*"
+"""The words of the example feature; "in order" and `order_by` are no such words."""
 
 PARSERS: dict[str, Callable[[str], object]] = {
     ".toml": tomllib.loads,

@@ -53,7 +53,7 @@ def configure(*, level: str, log_format: LogFormat) -> None:
 def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
     """Return the `logging.config` dictionary; gunicorn's master takes it as it is.
 
-    The master forks, so it writes straight out and has no thread; `configure` exchanges the handler.
+    The master forks, so it writes straight out and has no thread; `configure` replaces the handler.
     """
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
