@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks import answers, page, report, startup, statements
+from benchmarks import answers, inside, page, report, soak, startup, statements, template
 from benchmarks.build import BUILD
 from benchmarks.measure import Run, Sitting
-from benchmarks.results import Results
+from benchmarks.results import Results, Times
 from benchmarks.servers import Database, all_serving, database
 from benchmarks.variants import VARIANTS, Variant
 from benchmarks.workloads import WORKLOADS, Workload
@@ -36,14 +36,22 @@ def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Resul
     size = QUICK if quick else FULL
     with database(LOGS) as postgres:
         counted = count_statements(postgres, variants, workloads)
-        print("timing the start", flush=True)
-        seconds = startup.start_seconds(postgres.urls["measured"])
+        times = time_the_rest(postgres.urls["measured"])
         with all_serving(variants, postgres.urls["measured"], LOGS) as servers:
             sitting = Sitting(servers, postgres, rounds or size.rounds, size.seconds, size.repeats)
             runs = take(sitting, workloads)
-            results = Results(runs, counted, sitting.memory(), seconds)
+            memory = sitting.memory(workloads)
+        growth = None if quick or only else soak.grow(postgres.urls["measured"])
+    results = Results(runs, counted, memory, times, growth)
     write(results)
     return results
+
+
+def time_the_rest(database_url: str) -> Times:
+    """Time what needs no load."""
+    print("timing cookiecutter, the start, and a hundred requests that wait", flush=True)
+    waiting = inside.measure("bench.waiting", database_url=database_url, logs=LOGS)
+    return Times(startup.start_seconds(database_url), template.render_seconds(), waiting)
 
 
 def count_statements(

@@ -1,20 +1,39 @@
 """Measure what each layer of our service costs, and write the table into docs/performance.md."""
 
-import json
-from collections.abc import Iterator
+import itertools
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.programs import background, environment
 from tests.repository import ROOT
 
-from benchmarks.build import BUILD, PYTHON, SERVICE
+from benchmarks import inside
+from benchmarks.build import BUILD
+from benchmarks.reasons import reason_of
 from benchmarks.servers import database
 
 ROUNDS = 25
 DOCUMENT = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- ladder: begin -->", "<!-- ladder: end -->"
 DEAR = 0.03
-"""A layer that costs a larger share of the read must have a reason in the document."""
+"""A layer that costs a larger share of the read must have its reason in the document."""
+WIDTH = 120
+"""The longest line of the documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one layer adds to the step below."""
+
+    name: str
+    us: float
+    share: float
+
+    @property
+    def dear(self) -> bool:
+        """Tell whether it has to say why it stays."""
+        return self.share > DEAR
 
 
 def run(rounds: int) -> None:
@@ -22,42 +41,35 @@ def run(rounds: int) -> None:
     logs = BUILD / "logs"
     with database(logs) as postgres:
         print(f"climbing the ladder {rounds} times", flush=True)
-        rows = climb(postgres.urls["measured"], logs, rounds)
-    table = "\n".join(lines(rows))
-    print(table)
-    if DOCUMENT.exists():
-        write(DOCUMENT, table)
+        steps = inside.measure("bench.ladder", str(rounds), database_url=postgres.urls["measured"], logs=logs)
+    text = "\n".join(lines(layers([(step["name"], step["us"]) for step in steps])))
+    print(text)
+    write(DOCUMENT, text)
 
 
-def climb(url: str, logs: Path, rounds: int) -> list[dict[str, str | float]]:
-    """Let the service's own interpreter measure."""
-    target = BUILD / "ladder.json"
-    target.unlink(missing_ok=True)
-    variables = environment({"DATABASE_URL": url, "LOG_LEVEL": "info"})
-    command = [str(PYTHON), "-m", "bench.ladder", str(target), str(rounds)]
-    with background(command, SERVICE, variables, logs / "ladder.log") as program:
-        program.process.wait()
-    rows: list[dict[str, str | float]] = json.loads(target.read_text("utf-8"))
-    return rows
+def layers(steps: Sequence[tuple[str, float]]) -> list[Layer]:
+    """Return the differences between the steps; the first one is the measuring itself."""
+    whole = steps[-1][1] - steps[0][1]
+    return [Layer(name, us - below, (us - below) / whole) for (_, below), (name, us) in itertools.pairwise(steps)]
 
 
-def lines(rows: list[dict[str, str | float]]) -> Iterator[str]:
-    """Yield the table; a layer's cost is the difference to the step below."""
-    floor, top = float(rows[0]["us"]), float(rows[-1]["us"])
-    whole = top - floor
+def lines(found: Sequence[Layer]) -> Iterator[str]:
+    """Yield the table, and why the dear ones stay."""
     yield "| layer | us | share | what for |"
     yield "|---|---|---|---|"
-    below = floor
-    for row in rows[1:]:
-        cost = float(row["us"]) - below
-        below = float(row["us"])
-        share = f"**{cost / whole:.0%}**" if cost / whole > DEAR else f"{cost / whole:.0%}"
-        yield f"| {row['name']} | {cost:.0f} | {share} | {row['reason']} |"
-    yield f"| all | {whole:.0f} | 100% | |"
+    for layer in found:
+        share = f"**{layer.share:.1%}**" if layer.dear else f"{layer.share:.1%}"
+        yield f"| {layer.name} | {layer.us:.0f} | {share} | {reason_of(layer.name).purpose} |"
+    yield f"| all | {sum(layer.us for layer in found):.0f} | 100% | |"
+    yield ""
+    for layer in found:
+        if layer.dear:
+            text = f"- **{layer.name}**: {reason_of(layer.name).stays}"
+            yield textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
-def write(document: Path, table: str) -> None:
+def write(document: Path, text: str) -> None:
     """Replace what stands between the marks."""
     before, _, rest = document.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")

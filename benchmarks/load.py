@@ -32,19 +32,30 @@ class Load:
         return self.requests / self.seconds
 
 
+def find_wrk() -> str:
+    """Return the program.
+
+    Raises:
+        LoadError: it is not there.
+    """
+    program = shutil.which("wrk")
+    if program is None:
+        raise LoadError(
+            "wrk is not installed; it is in most distributions, as in: apt-get install wrk, or brew install wrk"
+        )
+    return program
+
+
 def send(url: str, workload: Workload, *, connections: int, seconds: float) -> Load:
     """Keep `connections` clients busy for some seconds.
 
     Raises:
         LoadError: wrk is not there, or an answer was an error.
     """
-    program = shutil.which("wrk")
-    if program is None:
-        raise LoadError("wrk is not installed; it is in most distributions, as in: apt-get install wrk")
     options = [f"-c{connections}", "-t1", f"-d{max(1, round(seconds))}s", "--timeout=10s", "-s", str(SCRIPT)]
     arguments = [workload.method, workload.path, str(workload.ids), workload.body]
     done = subprocess.run(
-        [program, *options, url, *arguments], capture_output=True, text=True, check=False, timeout=seconds + 30
+        [find_wrk(), *options, url, *arguments], capture_output=True, text=True, check=False, timeout=seconds + 30
     )
     if done.returncode:
         raise LoadError(done.stdout + done.stderr)

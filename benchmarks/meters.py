@@ -48,11 +48,16 @@ def of_tree(pid: int) -> float:
     total = 0.0
     for process in [parent, *parent.children(recursive=True)]:
         try:
-            times = process.cpu_times()
+            total += cpu_seconds(process)
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system
     return total
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU seconds of one process."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def resident_megabytes(processes: list[psutil.Process]) -> list[float]:

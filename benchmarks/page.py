@@ -3,64 +3,92 @@
 from collections.abc import Iterator
 from html import escape
 
-from benchmarks.report import markdown
+from benchmarks import plots
+from benchmarks.report import MISSED, Table, notes, tables
 from benchmarks.results import Case, Results
-
-COLORS = {"L0": "#9aa5b1", "L1": "#52606d", "L5": "#e07a5f", "ours": "#2a7f9e"}
-OTHER_COLOR = "#8e6bbf"
+from benchmarks.soak import sentence
+from benchmarks.variants import VARIANTS
 
 PLOTS = {
-    "cpu": "CPU of the server per request, microseconds",
-    "rate": "requests per second",
-    "p99": "p99, milliseconds",
+    "cpu": ("CPU per request, microseconds; less is better", "us"),
+    "rate": ("answers per second; more is better", "/s"),
+    "p99": ("p99, milliseconds; less is better", "ms"),
 }
-
-BAR, GAP, LEFT, WIDTH, RIGHT = 18, 6, 70, 420, 90
+"""A figure for each: its caption, and the unit behind each number."""
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 62em; color: #1f2933; padding: 0 1em }
-section { display: flex; flex-wrap: wrap; gap: 1em } figure { margin: 0 } figcaption { color: #52606d }
-pre { overflow-x: auto; background: #f5f7fa; padding: 1em; font-size: 12px }
-@media (prefers-color-scheme: dark) { body { background: #14181d; color: #e4e7eb } pre { background: #1f2933 } }
+:root { color-scheme: light dark; --text: #1f2933; --weak: #52606d; --back: #fff; --rule: #cbd2d9; --missed: #b42318;
+  --L0: #a3adb8; --L1: #6b7785; --L5: #e07a5f; --ours: #2a7f9e; --other: #8e6bbf }
+@media (prefers-color-scheme: dark) { :root { --text: #e4e7eb; --weak: #9aa5b1; --back: #14181d; --rule: #3e4c59;
+  --missed: #ff8a80; --L0: #6b7785; --L1: #9aa5b1; --L5: #d9694d; --ours: #3a9dc0; --other: #a98bd6 } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 74em; padding: 0 1em;
+  color: var(--text); background: var(--back) }
+h2 { margin: 1.6em 0 .4em }
+section { display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1fr)); gap: .8em 1.5em }
+figure { margin: 0 } figcaption { color: var(--weak); margin-bottom: .3em; font-size: 13px }
+svg { width: 100%; height: auto; font-size: 13px } svg text { fill: var(--text) }
+svg rect { fill: var(--other) } svg circle { fill: var(--text); fill-opacity: .55 }
+.axis { stroke: var(--rule); fill: none } .fit { stroke: var(--ours); stroke-width: 2; fill: none }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em .8em } dd { margin: 0 }
+dt i { display: inline-block; width: .9em; height: .9em; margin-right: .4em; background: var(--other) }
+.scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .25em .8em .25em 0; border-bottom: 1px solid var(--rule); white-space: nowrap }
+.numbers :is(th, td):not(:nth-child(2)) { text-align: right }
+.goals td:not(:last-child) { white-space: normal } .missed { color: var(--missed); font-weight: 600 }
 """
 
 
 def page(results: Results) -> str:
     """Return the page."""
-    parts = [part for case in results.cases for part in _section(results, case)]
+    goals, *numbers = tables(results)
+    parts = [
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bench</title>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{STYLE}{''.join(_colour(variant.name) for variant in VARIANTS)}</style><h1>Bench</h1>",
+        *_legend(results),
+        *_table(goals, "goals"),
+        *(part for case in results.cases for part in _case(results, case)),
+        *_growth(results),
+        *(part for table in numbers for part in _table(table, "numbers")),
+    ]
+    return "".join(parts) + "</html>\n"
+
+
+def _colour(name: str) -> str:
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Bench</title><style>{STYLE}</style>'
-        "<h1>Bench</h1><p>A bar is the median of the rounds, the dots are the rounds.</p>"
-        f"{''.join(parts)}<h2>All numbers</h2><pre>{escape(markdown(results))}</pre></html>\n"
+        f"rect.{name} {{ fill: var(--{name}, var(--other)) }} i.{name} {{ background: var(--{name}, var(--other)) }} "
     )
 
 
-def _section(results: Results, case: Case) -> Iterator[str]:
+def _legend(results: Results) -> Iterator[str]:
+    yield "<dl>"
+    for variant in VARIANTS:
+        yield f'<dt><i class="{escape(variant.name)}"></i>{escape(variant.name)}</dt><dd>{escape(variant.label)}</dd>'
+    yield "</dl><p>A bar is the median of the rounds, each dot is a round. "
+    yield ". ".join(escape(note[0].upper() + note[1:]) for note in list(notes(results))[len(VARIANTS) :])
+    yield ".</p>"
+
+
+def _case(results: Results, case: Case) -> Iterator[str]:
     yield f"<h2>{escape(case.workload)}, {case.connections} clients</h2><section>"
-    for value, caption in PLOTS.items():
-        yield f"<figure><figcaption>{escape(caption)}</figcaption>{_bars(results, case, value)}</figure>"
+    for value, (caption, unit) in PLOTS.items():
+        drawn = plots.bars(results, case, value, unit)
+        yield f"<figure><figcaption>{escape(caption)}</figcaption>{drawn}</figure>"
     yield "</section>"
 
 
-def _bars(results: Results, case: Case, value: str) -> str:
-    variants = results.variants(case)
-    largest = max(number for variant in variants for number in results.each(case, variant, value))
-    rows = [_bar(results, case, variant, value, WIDTH / largest) for variant in variants]
-    moved = [f'<g transform="translate(0 {place * (BAR + GAP)})">{row}</g>' for place, row in enumerate(rows)]
-    size = f'width="{LEFT + WIDTH + RIGHT}" height="{len(rows) * (BAR + GAP)}"'
-    return f'<svg {size} role="img" fill="currentColor" font-size="13">{"".join(moved)}</svg>'
+def _growth(results: Results) -> Iterator[str]:
+    if results.growth is not None:
+        yield f"<h2>memory over requests</h2><figure><figcaption>{escape(sentence(results.growth))}</figcaption>"
+        yield f"{plots.line(results.growth)}</figure>"
 
 
-def _bar(results: Results, case: Case, variant: str, value: str, scale: float) -> str:
-    middle = results.middle(case, variant, value)
-    length = LEFT + middle * scale
-    color = COLORS.get(variant, OTHER_COLOR)
-    dots = "".join(
-        f'<circle cx="{LEFT + number * scale:.1f}" cy="{BAR / 2}" r="2.5" fill-opacity=".6"/>'
-        for number in results.each(case, variant, value)
-    )
-    return (
-        f'<text x="{LEFT - 8}" y="{BAR - 5}" text-anchor="end">{escape(variant)}</text>'
-        f'<rect x="{LEFT}" width="{length - LEFT:.1f}" height="{BAR}" fill="{color}"/>{dots}'
-        f'<text x="{LEFT + WIDTH + 8}" y="{BAR - 5}">{middle:,.1f}</text>'
-    )
+def _table(table: Table, kind: str) -> Iterator[str]:
+    yield f'<h2>{escape(table.title)}</h2><div class="scroll"><table class="{kind}"><tr>'
+    yield from (f"<th>{escape(name)}</th>" for name in table.header)
+    for cells in table.rows:
+        yield "</tr><tr>"
+        for cell in cells:
+            mark = ' class="missed"' if cell == MISSED else ""
+            yield f"<td{mark}>{escape(cell)}</td>"
+    yield "</tr></table></div>"

@@ -1,6 +1,7 @@
-"""Write the results as Markdown."""
+"""Turn the results into tables, and those into Markdown; `page.py` draws the same tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from benchmarks.goals import judge
 from benchmarks.measure import FOREIGN_SHARE
@@ -12,37 +13,49 @@ COLUMNS = (
     *("CPU / floor", f"CPU / {TEXTBOOK}", f"rate / {TEXTBOOK}"),
 )
 
+REACHED, MISSED = "reached", "MISSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading, the names of the columns, and text."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
 
 def markdown(results: Results) -> str:
     """Return the whole report."""
-    return "\n".join([*_head(results), *_goals(results), *_tables(results)]) + "\n"
+    lines = ["# Bench", "", *(f"- {note}" for note in notes(results))]
+    for table in tables(results):
+        rows = (f"| {' | '.join(cells)} |" for cells in (table.header, *table.rows))
+        heading = next(rows)
+        lines += ["", f"## {table.title}", "", heading, "|---" * len(table.header) + "|", *rows]
+    return "\n".join(lines) + "\n"
 
 
-def _head(results: Results) -> Iterator[str]:
+def notes(results: Results) -> Iterator[str]:
+    """Yield what a reader has to know."""
+    yield from (f"{variant.name}: {variant.label}" for variant in VARIANTS)
     disturbed = sum(run.disturbed for run in results.runs)
-    yield "# Bench"
-    yield ""
-    yield from (f"- {variant.name}: {variant.label}" for variant in VARIANTS)
-    yield f"- {len(results.runs)} runs; {disturbed} with more than {FOREIGN_SHARE:.0%} of the machine taken by others"
-    yield "- medians of rounds; a ratio is the median of the rounds' ratios"
-    yield f"- the floor is {RAW}, without a database {BARE}"
+    yield f"{len(results.runs)} runs; {disturbed} with more than {FOREIGN_SHARE:.0%} of the machine taken by others"
+    yield "medians of rounds; a ratio is the median of the rounds' ratios"
+    yield f"the floor is {RAW}, without a database {BARE}"
+    yield "CPU is the server's, in microseconds a request; SQL counts statements; MB is resident, of the largest worker"
 
 
-def _goals(results: Results) -> Iterator[str]:
-    yield from ("", "## Goals", "", "| goal | found | |", "|---|---|---|")
-    for verdict in judge(results):
-        yield f"| {verdict.goal} | {verdict.found} | {'reached' if verdict.reached else 'MISSED'} |"
-
-
-def _tables(results: Results) -> Iterator[str]:
+def tables(results: Results) -> Iterator[Table]:
+    """Yield the goals, then one table for each workload."""
+    verdicts = [(item.goal, item.found, REACHED if item.reached else MISSED) for item in judge(results)]
+    yield Table("Goals", ("goal", "found", "verdict"), verdicts)
     for workload in dict.fromkeys(case.workload for case in results.cases):
-        yield from ("", f"## {workload}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|")
-        for case in results.cases:
-            if case.workload == workload:
-                yield from (_row(results, case, variant) for variant in results.variants(case))
+        cases = [case for case in results.cases if case.workload == workload]
+        rows = [_cells(results, case, variant) for case in cases for variant in results.variants(case)]
+        yield Table(workload, COLUMNS, rows)
 
 
-def _row(results: Results, case: Case, variant: str) -> str:
+def _cells(results: Results, case: Case, variant: str) -> Sequence[str]:
     def found(value: str) -> float:
         return results.middle(case, variant, value)
 
@@ -50,16 +63,15 @@ def _row(results: Results, case: Case, variant: str) -> str:
         number = results.ratio(case, variant, base, value)
         return "" if number is None else f"{number:.2f}"
 
-    cells = [
+    return [
         str(case.connections),
         variant,
         f"{found('rate'):,.0f}",
         *(f"{found(value):.1f}" for value in ("p50", "p99", "p99.9")),
         f"{found('cpu'):,.0f}",
         str(results.statements.get((case.workload, variant), "")),
-        f"{results.memory[variant]:.0f}",
+        f"{results.memory[variant].megabytes:.0f}",
         ratio("cpu", RAW) or ratio("cpu", BARE),
         ratio("cpu", TEXTBOOK),
         ratio("rate", TEXTBOOK),
     ]
-    return f"| {' | '.join(cells)} |"

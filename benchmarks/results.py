@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.measure import Run
+from benchmarks.growth import Growth
+from benchmarks.measure import Memory, Run
 
 VALUES: Mapping[str, Callable[[Run], float]] = {
     "rate": lambda run: run.load.rate,
@@ -25,16 +26,29 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """What was timed besides the load."""
+
+    start: float
+    """Seconds from the start of the interpreter to ready."""
+    render: float
+    """Seconds of the cookiecutter command."""
+    waiting: Mapping[str, float]
+    """How many times its length a wait takes when very many wait at once, by program."""
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that was found in one sitting."""
 
     runs: Sequence[Run]
     statements: Mapping[tuple[str, str], int]
     """By workload and variant."""
-    memory: Mapping[str, float]
-    """Resident megabytes of a worker after the load, by variant."""
-    start_seconds: float
-    """From the start of the interpreter to ready."""
+    memory: Mapping[str, Memory]
+    """After the load, by variant."""
+    times: Times
+    growth: Growth | None = None
+    """Of our service; None when it was not asked for."""
 
     @property
     def cases(self) -> list[Case]:

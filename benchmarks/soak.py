@@ -1,40 +1,50 @@
 """Send very many requests to our service and see whether its memory grows."""
 
-from statistics import linear_regression
+from collections.abc import Iterator
 
 from benchmarks.build import BUILD
+from benchmarks.growth import PER_REQUESTS, Growth
 from benchmarks.load import send
 from benchmarks.meters import resident_megabytes
-from benchmarks.servers import Server, database, serving
+from benchmarks.servers import WORKERS, Server, database, serving
 from benchmarks.variants import OURS, VARIANTS
 from benchmarks.workloads import WORKLOADS
 
+REQUESTS = 200_000
 STEP_SECONDS = 2
-WARM_REQUESTS = 10_000
-"""Caches fill during the first ones, and until every workload had its first turn; what they take is no growth."""
+FILLING_SHARE = 0.25
+"""Of the requests: until then every workload had its turns, and memory has filled its gaps between live objects."""
 
 
-def run(requests: int) -> float:
-    """Send the requests and return the growth in megabytes for each 100,000, of all workers together."""
+def run(requests: int) -> None:
+    """Send the requests to a service of their own and say how it grew."""
+    with database(BUILD / "logs") as postgres:
+        print(sentence(grow(postgres.urls["measured"], requests)))
+
+
+def grow(database_url: str, requests: int = REQUESTS) -> Growth:
+    """Start the service, send the requests, and return all readings."""
     ours = next(variant for variant in VARIANTS if variant.name == OURS)
-    logs = BUILD / "logs"
-    with database(logs) as postgres, serving(ours, postgres.urls["measured"], logs) as server:
-        points = soak(server, requests)
-    warm = [(sent, size) for sent, size in points[len(WORKLOADS) - 1 :] if sent >= WARM_REQUESTS]
-    slope = linear_regression(*zip(*warm, strict=True)).slope * 100_000
-    print(f"after {warm[0][0]:,} requests {warm[0][1]:.1f} MB, after {warm[-1][0]:,} {warm[-1][1]:.1f} MB")
-    print(f"the workers together grow by {slope:+.2f} MB for each 100,000 requests")
-    return slope
+    print(f"sending {requests:,} requests to see whether memory grows", flush=True)
+    with serving(ours, database_url, BUILD / "logs") as server:
+        return Growth(list(readings(server, requests)), settled_after=round(requests * FILLING_SHARE))
 
 
-def soak(server: Server, requests: int) -> list[tuple[int, float]]:
-    """Return the memory of all workers after each step; the workloads take turns."""
-    points: list[tuple[int, float]] = []
+def readings(server: Server, requests: int) -> Iterator[tuple[int, float]]:
+    """Yield the memory of all workers after each step; the workloads take turns, whole turns only."""
     sent = turn = 0
-    while sent < requests or len(points) < 2 * len(WORKLOADS):  # two turns at least: a slope needs points
-        workload = WORKLOADS[turn % len(WORKLOADS)]
-        sent += send(server.url, workload, connections=16, seconds=STEP_SECONDS).requests
+    while sent < requests or turn < 2:  # noqa: PLR2004 - the first turn may be all that fills; a line needs points
+        for workload in WORKLOADS:
+            sent += send(server.url, workload, connections=16, seconds=STEP_SECONDS).requests
+            yield sent, sum(resident_megabytes(server.workers()))
         turn += 1
-        points.append((sent, sum(resident_megabytes(server.workers()))))
-        print(f"{sent:,} of {requests:,} requests: {points[-1][1]:.1f} MB", flush=True)
-    return points
+        print(f"{sent:,} of {requests:,} requests", flush=True)
+
+
+def sentence(growth: Growth) -> str:
+    """Say what was found."""
+    (first, before), (last, after) = growth.settled[0], growth.settled[-1]
+    return (
+        f"{WORKERS} workers together: {before:.1f} MB after {first:,} requests, {after:.1f} after {last:,}; "
+        f"{growth.slope:+.2f} ± {growth.error:.2f} MB for each {PER_REQUESTS:,}"
+    )

@@ -6,60 +6,46 @@ The argument after it is the number of rounds. The log goes to standard output, 
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from statistics import median
 
+import asyncpg
 import uvloop
-from starlette.types import ASGIApp, Message
 
 from app.lifespan import Resources
 from app.main import app
+from bench.client import Request, ask
 from bench.steps import Step, steps, ungated
+from rivals.raw import POOL_SIZE, leave_as_it_is
 
+READ = Request("GET", "/api/v1/items/7")
 REQUESTS = 200
 """For each step and round: long enough for the clock, short enough that a disturbance hits few."""
 
 WARM_UP = 300
 
 
-async def ask(app: ASGIApp, times: int) -> float:
-    """Send requests one after another and return the CPU microseconds of one."""
-    path = "/api/v1/items/7"
-    headers = [(b"host", b"service"), (b"user-agent", b"bench"), (b"accept", b"*/*")]
-    shape = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http"}
-    address = {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "root_path": ""}
-    request = shape | address | {"path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        assert message.get("status", 200) == 200  # noqa: S101, PLR2004 - a wrong answer would be measured as a fast one
-
-    started = time.process_time()
-    for _ in range(times):
-        await app({**request, "state": {}}, receive, send)
-    return (time.process_time() - started) / times * 1e6
-
-
 async def climb(ladder: list[Step], rounds: int) -> list[float]:
     """Return the median cost of each step; the steps take turns, so that a slow moment slows them all."""
     for step in ladder:
-        await ask(step.app, WARM_UP)
-    turns = [[await ask(step.app, REQUESTS) for step in ladder] for _ in range(rounds)]
+        await ask(step.app, READ, WARM_UP)
+    turns = [[await ask(step.app, READ, REQUESTS) for step in ladder] for _ in range(rounds)]
     return [median(costs) for costs in zip(*turns, strict=True)]
 
 
 async def main(rounds: int) -> list[dict[str, str | float]]:
-    """Open the service, climb, and return name, reason and microseconds of each step."""
-    plain = ungated(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"))
-    async with app.router.lifespan_context(app):
+    """Open the service, climb, and return name and microseconds of each step."""
+    url = os.environ["DATABASE_URL"]
+    plain = ungated(url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with (
+        app.router.lifespan_context(app),
+        asyncpg.create_pool(url, min_size=POOL_SIZE, max_size=POOL_SIZE, reset=leave_as_it_is) as driver,
+    ):
         resources: Resources = app.state.resources
-        ladder = steps(resources, plain, app)
+        ladder = steps(resources, driver, plain, app)
         costs = await climb(ladder, rounds)
     await plain.dispose()
-    return [{"name": step.name, "reason": step.reason, "us": cost} for step, cost in zip(ladder, costs, strict=True)]
+    return [{"name": step.name, "us": cost} for step, cost in zip(ladder, costs, strict=True)]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The service's read of one item, put together layer by layer from the service's own modules.
 
-Each step is a whole application that does what the one before does and one thing more.
+Each step is a whole application that does what the one before does and one thing more. A layer more is a row more in
+`steps`; a middleware is found by itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import asyncpg
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.dependencies import ReadSession
@@ -17,26 +20,22 @@ from app.items.repository import ItemRow
 from app.items.routes import ItemId
 from app.items.schemas import ItemOut
 from app.lifespan import Resources
-from app.middleware.access_log import AccessLog
-from app.middleware.body_limit import BodyLimit
-from app.middleware.catch_all import CatchAll
-from app.middleware.request_id import RequestId
 from app.problems import HANDLERS
 from app.reader import Reader
+from rivals.raw import ONE
 
 CONSTANT = ItemOut(
     id=7, name="Item", kind="tool", price_cents=7, in_stock=True, created_at=datetime(2026, 1, 1, tzinfo=UTC)
 )
 BODY = CONSTANT.model_dump_json().encode()
-MAX_BODY_BYTES = 1_048_576
+NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One layer more."""
+    """One layer more; its reason stands in the repository, in `benchmarks.reasons`."""
 
     name: str
-    reason: str
     app: ASGIApp
 
 
@@ -58,6 +57,17 @@ async def session_unused(item_id: ItemId, session: ReadSession) -> ItemOut:
     return CONSTANT
 
 
+def driver_alone(pool: asyncpg.Pool) -> Callable[..., object]:
+    """Return a route that asks for the reader, but runs the statement through asyncpg itself."""
+
+    async def read_item(item_id: ItemId, session: ReadSession) -> ItemOut:
+        del session
+        await pool.fetchrow(ONE, item_id)
+        return CONSTANT
+
+    return read_item
+
+
 async def one_statement(item_id: ItemId, session: ReadSession) -> ItemOut:
     """Run the statement and forget the row."""
     await repository.find(session, item_id)
@@ -69,9 +79,9 @@ async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemRow | None
     return await repository.find(session, item_id)
 
 
-def routed(endpoint: Callable[..., object], resources: object) -> FastAPI:
-    """Return an application with this route and the service's error handlers."""
-    app = FastAPI(exception_handlers=HANDLERS, openapi_url=None)
+def routed(endpoint: Callable[..., object], resources: object, middleware: Sequence[Middleware] = ()) -> FastAPI:
+    """Return an application with this route, the service's error handlers, and this middleware."""
+    app = FastAPI(exception_handlers=HANDLERS, middleware=list(middleware), openapi_url=None, telemetry=NO_TELEMETRY)
     app.get("/api/v1/items/{item_id}", response_model=ItemOut)(endpoint)
     app.state.resources = resources
     return app
@@ -85,32 +95,30 @@ class OwnPool:
 
 
 def ungated(url: str) -> AsyncEngine:
-    """Return an engine whose pool has no gate."""
-    return create_async_engine(url, max_overflow=0, pool_size=10, hide_parameters=True)
+    """Return an engine like the service's own, but with SQLAlchemy's pool as it is."""
+    return create_async_engine(
+        url, isolation_level="AUTOCOMMIT", max_overflow=0, pool_size=10, pool_timeout=1, hide_parameters=True
+    )
 
 
-def steps(resources: Resources, plain: AsyncEngine, whole: ASGIApp) -> list[Step]:
+def steps(resources: Resources, driver: asyncpg.Pool, plain: AsyncEngine, whole: FastAPI) -> list[Step]:
     """Return all steps, the lowest first."""
-    own_pool = OwnPool(Reader(plain))
-    found = [
-        Step("the measuring itself", "", constant),
-        Step("FastAPI", "routing, the path parameter, the answer from a model", routed(no_dependency, resources)),
-        Step("session dependency", "what a route reads through", routed(session_unused, resources)),
-        Step("one statement", "SQLAlchemy, asyncpg and one round trip", routed(one_statement, own_pool)),
-        Step("gate of the pool", "first come, first served; a bounded queue", routed(one_statement, resources)),
-        Step("row into the answer", "the answer has only what the schema names", routed(row_to_answer, resources)),
+    return [
+        Step("the measuring itself", constant),
+        Step("FastAPI", routed(no_dependency, resources)),
+        Step("session dependency", routed(session_unused, resources)),
+        Step("asyncpg", routed(driver_alone(driver), resources)),
+        Step("SQLAlchemy", routed(one_statement, OwnPool(Reader(plain)))),
+        Step("gate of the pool", routed(one_statement, resources)),
+        Step("row into the answer", routed(row_to_answer, resources)),
+        *middleware_steps(resources, whole.user_middleware),
+        Step("the other routes", whole),
     ]
-    top: ASGIApp = found[-1].app
-    for name, (reason, wrap) in MIDDLEWARE.items():
-        top = wrap(top)
-        found.append(Step(name, reason, top))
-    return [*found, Step("the other routes", "they are tried first", whole)]
 
 
-MIDDLEWARE: Mapping[str, tuple[str, Callable[[ASGIApp], ASGIApp]]] = {
-    "body limit": ("a body without bound takes all memory", lambda app: BodyLimit(app, MAX_BODY_BYTES)),
-    "catch-all": ("a bug answers, and the connection stays", CatchAll),
-    "access log": ("one line for each request", AccessLog),
-    "request id": ("lines and answers that belong together", RequestId),
-}
-"""Innermost first, as they stand in main.py from bottom to top."""
+def middleware_steps(resources: Resources, middleware: Sequence[Middleware]) -> list[Step]:
+    """Return a step for each of main.py's middlewares, innermost first, so that a new one is found by itself."""
+    return [
+        Step(getattr(middleware[place].cls, "__name__", ""), routed(row_to_answer, resources, middleware[place:]))
+        for place in reversed(range(len(middleware)))
+    ]

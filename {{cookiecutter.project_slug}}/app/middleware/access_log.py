@@ -21,30 +21,49 @@ class AccessLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = perf_counter()
-        status: int | None = None  # stays None when no answer was started
-        size = 0
-        ended: float | None = None
-
-        async def watch(message: Message) -> None:
-            nonlocal status, size, ended
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] == "http.response.body":
-                size += len(message.get("body", b""))
-            await send(message)
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                ended = perf_counter()  # background tasks come after, and nobody waits for them
-
+        line = _Line(scope, send)
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, line.send)
         finally:
-            write = log.debug if scope["path"].startswith(QUIET_PREFIX) else log.info
-            write(
-                "request",
-                method=scope["method"],
-                path=scope["path"],  # without the query: people put secrets there
-                status=status,
-                bytes=size,
-                milliseconds=round(((ended or perf_counter()) - started) * 1000, 2),
-            )
+            line.write()
+
+
+class _Line:
+    """Watches one answer, and writes its line once."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._begin = perf_counter()
+        self._status: int | None = None  # stays None when no answer was started
+        self._size = 0
+        self._written = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            await self._send(message)
+            return
+        body = message["type"] == "http.response.body"
+        if body:
+            self._size += len(message.get("body", b""))
+        await self._send(message)
+        if body and not message.get("more_body", False):
+            self.write()  # background tasks come after, and nobody waits for them
+
+    def write(self) -> None:
+        """Write the line unless it is there."""
+        if self._written:
+            return
+        self._written = True
+        path = self._scope["path"]  # without the query: people put secrets there
+        write = log.debug if path.startswith(QUIET_PREFIX) else log.info
+        write(
+            "request",
+            method=self._scope["method"],
+            path=path,
+            status=self._status,
+            bytes=self._size,
+            milliseconds=round((perf_counter() - self._begin) * 1000, 2),
+        )

@@ -1,7 +1,7 @@
 """Answer every request in time: at its deadline the client gets a 504, whatever the work is still waiting for.
 
-The application runs in a task of its own. At the bound the answer is sent from here, the task is cancelled, and nobody
-waits for it: its clean-up may hang on the very thing that was too slow.
+A timer sends the answer from outside the work, which is cancelled and ends as it can: its clean-up may hang on the very
+thing that was too slow. The connection is free meanwhile, as an answer is all that uvicorn waits for.
 """
 
 import asyncio
@@ -28,7 +28,6 @@ class Deadline:
     def __init__(self, app: ASGIApp, families: Families) -> None:
         self.app = app
         self.families = families
-        self._strays: set[asyncio.Task[None]] = set()  # cancelled, not yet ended; a task without a reference may vanish
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,29 +35,18 @@ class Deadline:
         if seconds is None:
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
-        token = expires_at.set(asyncio.get_running_loop().time() + seconds)
+        work = _Work(scope, receive, send, seconds)
+        token = expires_at.set(work.timer.when())
         try:
-            work = asyncio.create_task(self._serve(scope, receive, answer.send))
+            await self.app(scope, receive, work.send)
+        except BaseException as error:
+            if not work.abandoned(error):
+                raise
         finally:
+            work.timer.cancel()
             expires_at.reset(token)
-        try:
-            await asyncio.wait({work}, timeout=seconds)
-        except asyncio.CancelledError:  # the server stops
-            work.cancel()
-            raise
-        if work.done() or answer.finished:
-            await work  # background tasks have no deadline
-            return
-        self._abandon(work)
-        if not answer.closed():
-            log.info("deadline", seconds=seconds)
-            await problem(504, "Gateway timeout", f"The service did not finish within {seconds:g} s.")(
-                scope, receive, send
-            )
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)  # ASGI promises something to await, a task wants a coroutine
+        if work.expired:
+            await work.ended()
 
     def _seconds(self, scope: Scope) -> float | None:
         if scope["type"] != "http":
@@ -70,38 +58,50 @@ class Deadline:
         asked = asked_seconds(scope)
         return limit if asked is None else min(limit, asked)
 
-    def _abandon(self, work: asyncio.Task[None]) -> None:
-        work.cancel()
-        self._strays.add(work)
-        work.add_done_callback(self._forget)
 
-    def _forget(self, work: asyncio.Task[None]) -> None:
-        self._strays.discard(work)
-        if not work.cancelled() and (error := work.exception()) is not None:
-            log.info("abandoned work failed", error=type(error).__name__)
+class _Work:
+    """One request: passes its answer on until its time is over."""
 
-
-class _Answer:
-    """Passes the answer on until it is closed, and knows how far it got."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._closed = False
-        self.started = False
-        self.finished = False
-
-    def closed(self) -> bool:
-        """Let nothing more through; tell whether something of an answer is out already."""
-        self._closed = True
-        return self.started
+    def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._seconds = seconds
+        self._task = asyncio.current_task()
+        self._started = self.expired = False
+        self._refusal: asyncio.Task[None] | None = None
+        self.timer = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     async def send(self, message: Message) -> None:
-        if self._closed:
+        if self.expired:
             return
-        self.started = True
+        self._started = True
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.finished = True
+            self.timer.cancel()  # background tasks have no deadline
+
+    def _expire(self) -> None:
+        self.expired = True
+        if not self._started:  # else all that is left is to cut it off
+            log.info("deadline", seconds=self._seconds)
+            answer = problem(504, "Gateway timeout", f"The service did not finish within {self._seconds:g} s.")
+            self._refusal = asyncio.ensure_future(answer(self._scope, self._receive, self._send))
+        if self._task is not None:
+            self._task.cancel()
+
+    def abandoned(self, error: BaseException) -> bool:
+        """Tell whether an error of the work is the end that the timer gave it, or comes too late for anybody."""
+        if not self.expired:
+            return False
+        if isinstance(error, Exception):
+            log.info("abandoned work failed", error=type(error).__name__)
+            return True
+        return isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() == 1
+
+    async def ended(self) -> None:
+        """Take the cancellation back, which was for the work and not for the server, and wait for the 504."""
+        if self._task is not None:
+            self._task.uncancel()
+        if self._refusal is not None:
+            await self._refusal
 
 
 def asked_seconds(scope: Scope) -> float | None:

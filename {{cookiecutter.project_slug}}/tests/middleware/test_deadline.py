@@ -1,58 +1,13 @@
 """Every request is answered in time, whatever its work is waiting for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Send
 
-from app.deadline import seconds_left
-from app.families import Families, FamiliesSettings, Family
-from app.middleware.deadline import Deadline, asked_seconds
-
-Work = Callable[[Send], Awaitable[None]]
-LIMIT = 0.1
-
-
-class Server:
-    """Asks an application as uvicorn does, and keeps what it sent and how its work ended."""
-
-    def __init__(self, work: Work, *, family: Family | None = None) -> None:
-        others = family or Family(deadline_seconds=LIMIT)
-        self._work = work
-        self.app = Deadline(self._run, Families(FamiliesSettings(others=others)))
-        self.sent: list[Message] = []
-        self.ended = asyncio.Event()
-        self.left: float | None = None
-
-    async def _run(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        self.left = seconds_left(1000.0)
-        try:
-            await self._work(send)
-        finally:
-            self.ended.set()
-
-    async def ask(self, **headers: str) -> list[int]:
-        """Return the statuses that were sent: one, or nobody can read the answer."""
-        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-        await self.app({"type": "http", "path": "/somewhere", "method": "GET", "headers": raw}, _receive, self._send)
-        return [message["status"] for message in self.sent if message["type"] == "http.response.start"]
-
-    async def _send(self, message: Message) -> None:
-        self.sent.append(message)
-
-
-async def _receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def answer(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"done"})
-
-
-async def never(_send: Send) -> None:
-    await asyncio.Event().wait()
+from app.families import Family
+from app.middleware.deadline import asked_seconds
+from tests.middleware.works import LIMIT, Server, answer, never
 
 
 async def test_work_that_ends_in_time_is_answered_as_it_is() -> None:
@@ -63,9 +18,12 @@ async def test_work_that_ends_in_time_is_answered_as_it_is() -> None:
 
 async def test_work_that_does_not_end_is_a_504_and_is_cancelled() -> None:
     server = Server(never)
+    asking = asyncio.create_task(server.ask())
 
-    assert await server.ask() == [504]
-    await asyncio.wait_for(server.ended.wait(), 5)
+    await asyncio.wait_for(server.answered.wait(), 2)
+    await asyncio.wait_for(server.ended.wait(), 2)
+    assert await asking == [504]
+    assert asking.cancelling() == 0
 
 
 async def test_the_answer_does_not_wait_for_a_clean_up_that_hangs() -> None:
@@ -78,12 +36,31 @@ async def test_the_answer_does_not_wait_for_a_clean_up_that_hangs() -> None:
             await thaw.wait()
 
     server = Server(hang)
+    asking = asyncio.create_task(server.ask())
 
     async with asyncio.timeout(5):
-        assert await server.ask() == [504]
+        await server.answered.wait()
     assert not server.ended.is_set()
     thaw.set()
-    await asyncio.wait_for(server.ended.wait(), 5)
+    assert await asking == [504]
+
+
+async def test_a_server_that_stops_ends_a_clean_up_that_hangs() -> None:
+    async def hang(send: Send) -> None:
+        try:
+            await never(send)
+        finally:
+            await never(send)
+
+    server = Server(hang)
+    asking = asyncio.create_task(server.ask())
+    await asyncio.wait_for(server.answered.wait(), 5)
+
+    asking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert server.ended.is_set()
 
 
 async def test_what_abandoned_work_still_sends_does_not_mix_with_the_answer() -> None:
@@ -180,3 +157,4 @@ async def test_an_error_of_the_work_is_not_swallowed() -> None:
 
     with pytest.raises(LookupError, match="a bug"):
         await Server(fail).ask()
+    await asyncio.sleep(2 * LIMIT)  # nothing is left that could strike whoever comes next
