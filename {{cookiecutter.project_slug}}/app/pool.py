@@ -2,9 +2,11 @@
 
 In SQLAlchemy's own queue a newcomer takes a connection that was just returned from under those who wait, so under load
 some requests wait for ever shorter and some for ever longer times. A gate of exactly the pool's size in front means
-that nobody ever waits in that queue. `capacity/plan.py` decides the numbers.
+that nobody ever waits in that queue. Before that gate stands the share of the family whose request it is, so that one
+family that is stuck leaves connections to the others. `capacity/plan.py` decides the numbers.
 """
 
+from contextvars import ContextVar
 from math import inf
 from time import monotonic
 from typing import Any
@@ -20,6 +22,9 @@ IDLE_SECONDS = 60.0
 
 ANSWER_SECONDS = 1.0
 """The wait for an idle connection's sign of life; opening a new one takes a tenth of it."""
+
+share: ContextVar[Gate | None] = ContextVar("share", default=None)
+"""What the family of this request may take of the pool, set by `middleware/admission.py`; None for everything."""
 
 RETURNED_AT = "returned_at"
 
@@ -40,6 +45,7 @@ class FairPool(AsyncAdaptedQueuePool):
         **options: Any,  # noqa: ANN401 - SQLAlchemy's own
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, timeout, **options)
+        self._shares: dict[ConnectionPoolEntry, Gate] = {}
         self.idle_seconds = IDLE_SECONDS
         self.answer_seconds = ANSWER_SECONDS
         self.gate = Gate(
@@ -57,7 +63,20 @@ class FairPool(AsyncAdaptedQueuePool):
         return fresh
 
     def _do_get(self) -> ConnectionPoolEntry:
-        await_(self.gate.enter())
+        own = share.get()
+        if own is None:
+            return self._do_get_one()
+        _pass(own)
+        try:
+            record = self._do_get_one()
+        except BaseException:
+            own.leave()
+            raise
+        self._shares[record] = own
+        return record
+
+    def _do_get_one(self) -> ConnectionPoolEntry:
+        _pass(self.gate)
         try:
             record = super()._do_get()
         except BaseException:
@@ -73,8 +92,11 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         record.info[RETURNED_AT] = monotonic()
+        own = self._shares.pop(record, None)
         super()._do_return_conn(record)
         self.gate.leave()
+        if own is not None:
+            own.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
         """Let SQLAlchemy open a new connection in place of one that has ended. In the usual case this asks nobody."""
@@ -87,6 +109,11 @@ class FairPool(AsyncAdaptedQueuePool):
                 return
             driver.terminate()  # a polite goodbye would wait for the same silence
         record.invalidate()
+
+
+def _pass(gate: Gate) -> None:
+    if not gate.enter_now():  # a turn of the event loop only for those who have to wait
+        await_(gate.enter())
 
 
 async def _answers(driver: asyncpg.Connection, seconds: float) -> bool:

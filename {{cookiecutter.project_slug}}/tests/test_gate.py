@@ -8,7 +8,7 @@ from app.database import PoolBounds, build_engine
 from app.errors import Unavailable
 from app.gate import Gate
 from app.lifespan import limits_of
-from app.pool import FairPool
+from app.pool import FairPool, share
 from tests.databases import make_settings
 
 
@@ -91,6 +91,20 @@ async def test_no_place_is_lost_when_those_who_wait_are_cancelled() -> None:
     assert (one.in_use, one.waiting) == (0, 0)
 
 
+async def test_a_place_that_comes_to_somebody_who_is_just_leaving_goes_on_to_the_next() -> None:
+    one = gate()
+    await one.enter()
+    leaving, next_one = asyncio.create_task(one.enter()), asyncio.create_task(one.enter())
+    await asyncio.sleep(0)
+
+    one.leave()
+    leaving.cancel()
+
+    await asyncio.wait_for(next_one, 5)
+    one.leave()
+    assert (one.in_use, one.waiting, leaving.cancelled()) == (0, 0, True)
+
+
 async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -> None:
     """Forty callers on two connections: all are served in their order, and no more than two are ever inside."""
     settings = make_settings(committed_url)
@@ -103,7 +117,7 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
 
     async def use(number: int) -> None:
         async with engine.connect():
-            assert pool.gate.in_use == pool.checkedout() <= 2
+            assert pool.checkedout() <= pool.gate.in_use <= 2  # a place that was handed over counts as used
             order.append(number)
             await asyncio.sleep(0.001)
 
@@ -129,3 +143,41 @@ async def test_a_connection_that_cannot_be_opened_costs_no_place() -> None:
     pool = engine.pool
     assert isinstance(pool, FairPool)
     assert (pool.gate.in_use, pool.gate.waiting) == (0, 0)
+
+
+async def test_a_family_holds_no_more_connections_than_its_share(committed_url: str) -> None:
+    settings = make_settings(committed_url)
+    url = settings.database_url.get_secret_value()
+    bounds = PoolBounds(size=3, waiting=40)
+    engine = build_engine(url, pool=bounds, limits=limits_of(settings), application_name="test")
+    own, ended = gate(places=2), asyncio.Event()
+
+    async def hold() -> None:
+        share.set(own)
+        async with engine.connect():
+            await ended.wait()
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(hold())
+        while own.waiting < 4:  # noqa: ASYNC110 - a gate sets no event
+            await asyncio.sleep(0.001)
+        async with engine.connect():  # of nobody's share: the third connection is free
+            assert own.in_use == 2
+        ended.set()
+
+    assert (own.in_use, own.waiting) == (0, 0)
+    await engine.dispose()
+
+
+async def test_a_connection_that_cannot_be_opened_costs_no_place_of_the_share() -> None:
+    settings = make_settings("postgresql://nobody:nothing@127.0.0.1:1/none")
+    url = settings.database_url.get_secret_value()
+    engine = build_engine(url, pool=PoolBounds(size=1), limits=limits_of(settings), application_name="test")
+    own = gate()
+    token = share.set(own)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await engine.connect()
+    share.reset(token)
+
+    assert own.in_use == 0

@@ -21,6 +21,9 @@ PROBE = 1
 WAITING_PER_PLACE = 20
 """At 5 ms a statement the last in a queue waits 0.1 s; far longer queues only serve clients that have given up."""
 
+REQUESTS_PER_CONNECTION = 10
+"""A request holds a connection for a small part of its time, and many hold none: those wait for other services."""
+
 ADMISSION_WAIT_SECONDS = 0.25
 """Measured with 200 clients on a service for 100 requests/s: a queue this short beats both none and a longer one."""
 
@@ -51,8 +54,11 @@ class Plan:
     database_wait_seconds: float
     """How long each of them waits before it is refused."""
 
+    family_connections: int
+    """Database connections of one route family; less than the pool, so that a stuck one leaves some to the others."""
+
     running: int
-    """Requests of one route family at once; less than the pool, so that a stuck family leaves connections to others."""
+    """Requests of one route family at once."""
     waiting: int
     """Requests of one route family that may queue to be admitted."""
     wait_seconds: float
@@ -116,7 +122,7 @@ def make_plan(settings: Settings, *, cpus: int) -> Plan:
     """
     workers = settings.web_concurrency or cpus
     pool_size = _pool_size(settings, workers)
-    running = max(1, pool_size * 3 // 4)
+    running = REQUESTS_PER_CONNECTION * pool_size
     return Plan(
         cpus=cpus,
         workers=workers,
@@ -126,8 +132,9 @@ def make_plan(settings: Settings, *, cpus: int) -> Plan:
         max_overflow=settings.database_max_overflow,
         database_waiting=WAITING_PER_PLACE * (pool_size + settings.database_max_overflow),
         database_wait_seconds=settings.database_pool_wait_seconds,
+        family_connections=max(1, pool_size * 3 // 4),
         running=running,
-        waiting=WAITING_PER_PLACE * running,
+        waiting=2 * running,
         wait_seconds=ADMISSION_WAIT_SECONDS,
         thread_tokens=settings.thread_tokens,
         offload_threads=settings.offload_threads,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from app.capacity.plan import PROBE, WAITING_PER_PLACE, Plan
+from app.capacity.plan import PROBE, REQUESTS_PER_CONNECTION, WAITING_PER_PLACE, Plan
 
 Row = tuple[str, float, str]
 
@@ -26,13 +26,13 @@ def as_json(plan: Plan) -> str:
 def _sections(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
     yield "One copy", _copy_rows(plan)
     yield "Database connections of one worker", _pool_rows(plan)
-    per_place = f"{WAITING_PER_PLACE} waiting x"
     yield (
         "Requests of one route family in one worker",
         [
-            ("running", plan.running, f"3/4 of {_count(plan.pool_size, 'connection')}, rounded down, at least 1"),
-            ("waiting", plan.waiting, f"{per_place} {plan.running} running"),
+            ("running", plan.running, f"{REQUESTS_PER_CONNECTION} x {plan.pool_size} pool"),
+            ("waiting", plan.waiting, f"2 x {plan.running} running"),
             ("seconds of waiting", plan.wait_seconds, "then 503"),
+            ("held connections", plan.family_connections, f"{plan.pool_size} pool x 3 // 4, at least 1"),
         ],
     )
     if plan.downstreams:

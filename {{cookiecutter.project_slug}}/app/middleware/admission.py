@@ -12,20 +12,30 @@ from app.capacity.plan import Plan
 from app.errors import Unavailable
 from app.families import Families
 from app.gate import Gate
+from app.pool import share
 from app.problems import problem
+
+DATABASE = "{}.database"
+"""The name of a family's share of the connections."""
 
 
 def gates_for(families: Families, plan: Plan) -> Mapping[str, Gate]:
-    """Build the gate of each family: its own number of places, or what the plan grants."""
-    return {
-        name: Gate(
+    """Build two gates for each family: for its requests, and for the database connections that they hold."""
+    gates = {}
+    for name, family in families.by_name.items():
+        gates[name] = Gate(
             places=family.running or plan.running,
             max_waiting=plan.waiting,
             max_wait_seconds=plan.wait_seconds,
             refusal="The service is too busy.",
         )
-        for name, family in families.by_name.items()
-    }
+        gates[DATABASE.format(name)] = Gate(
+            places=plan.family_connections,
+            max_waiting=plan.database_waiting,
+            max_wait_seconds=plan.database_wait_seconds,
+            refusal="The database is too busy.",
+        )
+    return gates
 
 
 class Admission:
@@ -34,7 +44,7 @@ class Admission:
     def __init__(self, app: ASGIApp, families: Families, gates: Mapping[str, Gate]) -> None:
         self.app = app
         self.families = families
-        self.gates = gates
+        self.gates = {name: (gates[name], gates[DATABASE.format(name)]) for name in families.by_name}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -42,13 +52,15 @@ class Admission:
         if name is None:
             await self.app(scope, receive, send)
             return
-        gate = self.gates[name]
+        gate, connections = self.gates[name]
         try:
             await gate.enter()
         except Unavailable as full:
             await problem(full.status, full.title, full.detail, headers={"Retry-After": "1"})(scope, receive, send)
             return
+        token = share.set(connections)
         try:
             await self.app(scope, receive, send)
         finally:
+            share.reset(token)
             gate.leave()

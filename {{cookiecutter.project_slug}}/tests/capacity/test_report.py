@@ -12,7 +12,10 @@ from app.capacity.plan import CapacityError, Plan, make_plan
 from app.capacity.report import as_json, describe
 from tests.capacity.test_plan import DEPLOYMENTS, make, properties
 
-CALCULATED = ("processes per worker", "pool", "waiting", "connections", "PgBouncer's clients")
+CALCULATED = (
+    *("processes per worker", "pool", "waiting", "running", "held connections"),
+    *("connections", "PgBouncer's clients"),
+)
 
 
 def rows(table: str) -> list[tuple[str, str, str]]:
@@ -58,9 +61,10 @@ def test_the_table_shows_every_number() -> None:
         "0",
         "200",
         "1.0",
-        "7",
-        "140",
+        "100",
+        "200",
         "0.25",
+        "7",
         *map(str, plan.downstreams.values()),
     ]
     assert shown == [*expected, "2", "44", "10", "100"]

@@ -1,48 +1,54 @@
-"""The access line is about the answer; what `server/test_gunicorn.py` reads is the line itself."""
+"""The access line is about the answer; in a process of its own, where nothing captures it."""
 
-import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
-from structlog.testing import capture_logs
+import pytest
 
+from tests.databases import ROOT
+
+SERVE = """
+import asyncio, sys
 from app.middleware.access_log import AccessLog
+from app.observability import logs
+
+async def receive():
+    return {{"type": "http.request", "body": b"", "more_body": False}}
+
+async def send(message):
+    pass
+
+async def answer(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b"do", "more_body": True}})
+    await send({{"type": "http.response.body", "body": b"ne"}})
+
+async def answer_then_work(scope, receive, send):
+    await answer(scope, receive, send)
+    logs.output.put(b'{{"event": "in the background"}}')
+
+async def leave(scope, receive, send):
+    pass
+
+logs.configure(level="info", log_format="json")
+asyncio.run(AccessLog({work})({{"type": "http", "path": "/somewhere", "method": "GET"}}, receive, send))
+"""
 
 
-async def receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+def lines_of(work: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-c", SERVE.format(work=work)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-async def send(_message: Message) -> None:
-    """Drop it."""
+@pytest.mark.parametrize(("work", "status", "size"), [("answer", 200, 4), ("leave", None, 0)])
+def test_each_request_has_one_line(work: str, status: int | None, size: int) -> None:
+    (line,) = lines_of(work)
+
+    assert (line["event"], line["status"], line["bytes"]) == ("request", status, size)
 
 
-async def test_the_line_does_not_wait_for_background_tasks() -> None:
-    answered = asyncio.Event()
-
-    async def answer_then_work(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"do", "more_body": True})
-        await send({"type": "http.response.body", "body": b"ne"})
-        answered.set()
-        await asyncio.sleep(60)
-
-    with capture_logs() as lines:
-        scope = {"type": "http", "path": "/somewhere", "method": "GET"}
-        asking = asyncio.create_task(AccessLog(answer_then_work)(scope, receive, send))
-        await asyncio.wait_for(answered.wait(), 5)
-        written = len(lines)
-        asking.cancel()
-        await asyncio.wait({asking})
-
-    assert written == 1
-    assert [(line["event"], line["status"], line["bytes"]) for line in lines] == [("request", 200, 4)]
-
-
-async def test_an_answer_that_never_started_has_a_line_too() -> None:
-    async def leave(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        """Answer nothing."""
-
-    with capture_logs() as lines:
-        await AccessLog(leave)({"type": "http", "path": "/somewhere", "method": "GET"}, receive, send)
-
-    assert [line["status"] for line in lines] == [None]
+def test_the_line_does_not_wait_for_background_tasks() -> None:
+    assert [line["event"] for line in lines_of("answer_then_work")] == ["request", "in the background"]

@@ -29,7 +29,7 @@ class Server:
     def __init__(self) -> None:
         self.release = asyncio.Event()
         self.reached = 0
-        self.gates = {"stuck": gate(), "others": gate()}
+        self.gates = {name + end: gate() for name in FAMILIES.by_name for end in ("", ".database")}
         self.app = Admission(self._run, FAMILIES, self.gates)
 
     async def _run(self, scope: Scope, _receive: Receive, send: Send) -> None:
