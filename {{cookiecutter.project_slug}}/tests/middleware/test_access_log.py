@@ -15,30 +15,30 @@ from app.middleware.access_log import AccessLog
 from app.observability import logs
 
 async def receive():
-    return {{"type": "http.request", "body": b"", "more_body": False}}
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 async def send(message):
     pass
 
 async def answer(scope, receive, send):
-    await send({{"type": "http.response.start", "status": 200, "headers": []}})
-    await send({{"type": "http.response.body", "body": b"do", "more_body": True}})
-    await send({{"type": "http.response.body", "body": b"ne"}})
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"do", "more_body": True})
+    await send({"type": "http.response.body", "body": b"ne"})
 
 async def answer_then_work(scope, receive, send):
     await answer(scope, receive, send)
-    logs.output.put(b'{{"event": "in the background"}}')
+    logs.output.put(b'{"event": "in the background"}')
 
 async def leave(scope, receive, send):
     pass
 
 logs.configure(level="info", log_format="json")
-asyncio.run(AccessLog({work})({{"type": "http", "path": "/somewhere", "method": "GET"}}, receive, send))
+asyncio.run(AccessLog(WORK)({"type": "http", "path": "/somewhere", "method": "GET"}, receive, send))
 """
 
 
 def lines_of(work: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-c", SERVE.format(work=work)]
+    command = [sys.executable, "-c", SERVE.replace("WORK", work)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
