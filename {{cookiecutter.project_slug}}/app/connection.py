@@ -115,4 +115,4 @@ def end_refused_statement(context: ExceptionContext) -> None:
     if not client_side or of_the_server or context.connection is None or context.connection.invalidated:
         return
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):  # then it is closed anyway
-        await_(context.connection.connection.driver_connection.execute(""))  # type: ignore[union-attr] # asyncpg's
+        await_(context.connection.connection.driver_connection.execute("SELECT"))  # type: ignore[union-attr] # asyncpg's

@@ -87,7 +87,8 @@ def build_engine(
         hide_parameters=True,  # a failed statement is logged, the values of a customer are not
         connect_args=connect_args(limits, application_name, pgbouncer=pgbouncer),
     )
-    event.listen(engine.sync_engine, "handle_error", end_refused_statement)
+    # to the dialect: a listener of the engine would cost each statement a look at all events there could be
+    event.listen(engine.dialect, "handle_error", end_refused_statement)
     return engine
 
 
