@@ -70,12 +70,14 @@ REASONS = {
     ),
     "Deadline": Reason(
         "an answer in time, whatever the work waits for",
-        "it sets a timer of the event loop and takes it away again.",
+        "it looks for the caller's own limit, sets a timer of the event loop and takes it away again. A task for each "
+        "request, which is the usual way, cost 10 us more.",
     ),
     "AccessLog": Reason(
         "one line for each request",
         "a service without it cannot be asked what it did. The line takes structlog and orjson straight to a queue; "
-        "the standard library's formatter costs 41 us, its queue handler 55. One thread writes many lines at once, so "
+        "the standard library's formatter costs 41 us, its queue handler 55; a line put together by hand, past "
+        "structlog, saves 3. One thread writes many lines at once, so "
         "that no reader of the log can stop the loop.",
     ),
     "RequestId": Reason(

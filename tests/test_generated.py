@@ -1,5 +1,6 @@
 """A generated service passes its own checks, for each answer that changes its Python."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.conftest import VARIANTS
 from tests.programs import environment, must, run
-from tests.repository import tracked
+from tests.repository import ROOT, tracked
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -84,6 +85,24 @@ def test_the_commands_for_the_database_work(service: Callable[[str], Path]) -> N
     written.unlink()
     assert "workers" in table
     assert "op." not in text  # the migrations bring what the models say
+
+
+PLANS = re.findall(
+    r"^python -m app.capacity ([^\n]+)\n```\n\n```text\n(.+?)\n```$",
+    (ROOT / "docs/capacity.md").read_text("utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@pytest.mark.parametrize(("arguments", "plan"), PLANS, ids=[arguments for arguments, _ in PLANS])
+def test_the_plans_in_the_guide_are_what_the_command_prints(
+    service: Callable[[str], Path], arguments: str, plan: str
+) -> None:
+    nobody = environment({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
+    command = ["uv", "run", "python", "-m", "app.capacity", *arguments.split()]
+    done = run(command, service("default"), env=nobody)
+
+    assert (done.stdout or done.stderr).split("\n\n")[0].strip() == plan
 
 
 def test_a_migration_without_a_name_is_refused(service: Callable[[str], Path]) -> None:
