@@ -1,6 +1,7 @@
 """Families of routes: what shares a deadline and a number of places, so that one that is stuck leaves the others alone.
 
-A route that waits for another service belongs into a family of its own: its slowness is not that of its neighbours.
+A route that waits for another service, a thread or a process belongs into a family of its own: its slowness is not
+that of its neighbours.
 """
 
 import re
@@ -13,6 +14,7 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     # {% if cookiecutter.example == "yes" %}
     "orders": ("/api/v1/orders", "/api/v1/orders/*"),
     "conversions": ("/api/v1/orders/*/total", "/api/v1/dashboard"),
+    "reports": ("/api/v1/orders.jsonl.gz", "/api/v1/order-value"),
     # {% endif %}
     # yours below
 }
@@ -39,6 +41,7 @@ class FamiliesSettings(BaseModel):
     # {% if cookiecutter.example == "yes" %}
     orders: Family = Family()
     conversions: Family = Family()
+    reports: Family = Family()
     # {% endif %}
     # yours below
 

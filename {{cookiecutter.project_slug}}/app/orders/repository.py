@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import Integer, bindparam, delete, func, select, update
 from sqlalchemy.orm import joinedload
 
 from app.database import ReadWriteSession
-from app.orders.models import Order, OrderState
+from app.orders.models import Order, OrderLine, OrderState
 from app.reader import AnySession
 
 # Built once: building a statement takes longer than looking up how it was compiled.
@@ -20,6 +21,14 @@ NEWEST = (
 )
 NEWEST_BEFORE = NEWEST.where(Order.id < bindparam("before"))
 COUNT_BY_STATE = select(Order.state, func.count()).group_by(Order.state)
+LATEST = select(Order.id, Order.currency).order_by(Order.id.desc()).limit(bindparam("among", type_=Integer)).subquery()
+TOTALS = (
+    select(func.sum(OrderLine.unit_price * OrderLine.quantity))
+    .join(LATEST, LATEST.c.id == OrderLine.order_id)
+    .where(LATEST.c.currency == bindparam("currency"))
+    .group_by(OrderLine.order_id)
+    .order_by(OrderLine.order_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,11 @@ async def count_by_state(session: AnySession) -> dict[OrderState, int]:
     """Return how many orders are in each state that occurs."""
     rows = await session.execute(COUNT_BY_STATE)
     return {OrderState(state): count for state, count in rows}
+
+
+async def totals(session: AnySession, *, currency: str, among: int) -> Sequence[Decimal]:
+    """Return what orders in this currency cost, looking at so many of the latest: the work is bounded by them."""
+    return (await session.scalars(TOTALS, {"currency": currency, "among": among})).all()
 
 
 async def move(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.dependencies import ReadSession, WriteSession
+from app.dependencies import OffloadDep, ReadSession, WriteSession
 from app.orders import service
 from app.orders.dependencies import RatesDep
 from app.orders.models import Order
@@ -16,6 +16,7 @@ from app.orders.schemas import (
     OrderPage,
     OrderSummary,
     OrderTotal,
+    OrderValue,
     StateIn,
 )
 from app.problems import problems
@@ -23,7 +24,13 @@ from app.problems import problems
 router = APIRouter(prefix="/api/v1", tags=["orders"])
 
 OrderId = Annotated[int, Path(ge=1, le=2**63 - 1)]  # the range of the column: PostgreSQL fails on more
-After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The `next` of the page before.")]
+After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="An id, as `next` has it: only older orders.")]
+
+
+class GzipFile(Response):
+    """A file that stays compressed, unlike an answer with a `Content-Encoding`."""
+
+    media_type = "application/gzip"
 
 
 @router.post("/orders", status_code=201, response_model=OrderOut)
@@ -77,3 +84,17 @@ async def read_dashboard(session: ReadSession, rates: RatesDep) -> Dashboard:
         latest=[OrderSummary.model_validate(row) for row in overview.latest],
         usd_to_eur=overview.usd_to_eur,
     )
+
+
+# No `/orders/export`: it would have to stand before `/orders/{order_id}`, and each read of an order would try it first.
+@router.get("/orders.jsonl.gz", response_class=GzipFile)
+async def export_orders(session: ReadSession, offload: OffloadDep, after: After = None) -> GzipFile:
+    """Export orders, newest first, as JSON Lines in a gzip file. To go on, pass the last id as `after`."""
+    return GzipFile(await service.export(session, offload, after=after))
+
+
+@router.get("/order-value", responses=problems(404))
+async def read_order_value(currency: Currency, session: ReadSession, offload: OffloadDep) -> OrderValue:
+    """Estimate what an order is worth on average, from the latest ones."""
+    found = await service.order_value(session, offload, currency)
+    return OrderValue(currency=currency, orders=found.size, mean=found.mean, low=found.low, high=found.high)

@@ -90,6 +90,16 @@ class OrderTotal(BaseModel):
     rate: Decimal = Field(description="Units of the wanted currency for one unit of the order's.")
 
 
+class OrderValue(BaseModel):
+    """What an order is worth on average."""
+
+    currency: str
+    orders: int = Field(description="How many of the latest orders this was computed from.")
+    mean: Decimal = Field(examples=["41.20"])
+    low: Decimal = Field(description="The true mean is between `low` and `high` with a confidence of 95 %.")
+    high: Decimal
+
+
 class Dashboard(BaseModel):
     """The state of the shop at a glance."""
 
