@@ -61,8 +61,9 @@ async def run() -> None:
     logs.configure(level=settings.log_level, log_format=settings.log_format)
     name = f"{settings.service_name} migrations"
     engine = build_engine(address(settings), pool=PoolBounds(size=1), limits=PATIENT, application_name=name)
+    variable = "DATABASE_URL" if settings.database_direct_url is None else "DATABASE_DIRECT_URL"
     try:
-        async with aclosing(await connected(engine)) as connection:
+        async with aclosing(await connected(engine, variable)) as connection:
             await connection.run_sync(migrate)
     finally:
         await engine.dispose()
@@ -80,16 +81,16 @@ def address(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def connected(engine: AsyncEngine) -> AsyncConnection:
-    """Connect, or say in one sentence why not: a wrong DATABASE_URL is no reason for a traceback."""
+async def connected(engine: AsyncEngine, variable: str) -> AsyncConnection:
+    """Connect, or say in one sentence why not: a wrong address is no reason for a traceback."""
     try:
         return await transactional(engine).connect()
     except PgBouncerInBetween as error:
         raise SystemExit(str(error)) from None
     except Unavailable as error:
-        raise SystemExit(f"{error.detail} Is DATABASE_URL right, and does the server run?") from None
+        raise SystemExit(f"{error.detail} Is {variable} right, and does the server run?") from None
     except DBAPIError as error:
-        raise SystemExit(f"The database of DATABASE_URL refuses the connection: {error.orig}") from None
+        raise SystemExit(f"The database of {variable} refuses the connection: {error.orig}") from None
 
 
 if context.is_offline_mode():

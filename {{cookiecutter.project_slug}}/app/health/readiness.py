@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.capacity.check import CapacityCheck
+from app.connection import PgBouncerInBetween
 from app.errors import ServiceError
 from app.health.revisions import Revisions
 from app.health.role_check import RoleCheck
@@ -77,7 +78,7 @@ class Readiness:
                 return self.revisions.missing(())
             log.warning("readiness query failed", exc_info=True)
             return ("the database refused the readiness query",)
-        except (ServiceError, TimeoutError) as error:
+        except (ServiceError, PgBouncerInBetween, TimeoutError) as error:
             return (str(error) or "the database did not answer",)
         role_refusals = self.role.refusals if self.role else ()
         return (*self.revisions.missing(tuple(found)), *self.capacity.refusals, *role_refusals)

@@ -74,9 +74,13 @@ def _holds(found: str, promised: str) -> bool:
 
 
 def role_sql(role: str, database: str, enforced: Mapping[str, str]) -> str:
-    """Return the statements that give every new connection of this role to this database these settings."""
+    """Return the statements that give every new connection of this role to this database these settings.
+
+    They ask to write: where they ran before, and the role runs them itself, transactions only read.
+    """
     where = f"ALTER ROLE {_quoted(role)} IN DATABASE {_quoted(database)}"
-    return "\n".join(f"{where} SET {name} = {value};" for name, value in enforced.items())
+    settings = [f"{where} SET {name} = {value};" for name, value in enforced.items()]
+    return "\n".join(["BEGIN READ WRITE;", *settings, "COMMIT;"])
 
 
 def _quoted(name: str) -> str:

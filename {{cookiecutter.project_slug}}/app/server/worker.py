@@ -17,9 +17,14 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from app.capacity.plan import CapacityError
+from app.connection import PgBouncerInBetween
 from app.health.revisions import RevisionsError
+from app.health.role_check import RoleError
 from app.lifespan import begin_drain
 from app.settings import STOP_MARGIN_SECONDS
+
+REFUSALS = CapacityError, PgBouncerInBetween, RevisionsError, RoleError
+"""What stops a start on purpose."""
 
 
 class DrainingServer(Server):
@@ -41,7 +46,7 @@ class PlainLifespan(LifespanOn):
     async def send(self, message: LifespanSendMessage) -> None:
         """Take what Starlette says about the start; while it says that it failed, it is handling the exception."""
         error = sys.exception()
-        if message["type"] == "lifespan.startup.failed" and isinstance(error, CapacityError | RevisionsError):
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, REFUSALS):
             message["message"] = f"The service cannot start: {error}"
         await super().send(message)
 
