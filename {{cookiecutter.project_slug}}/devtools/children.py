@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import IO, Self
 
 POLL_SECONDS = 0.05
 
@@ -40,6 +40,9 @@ class Children:
 
     folder: Path
     stop_seconds: float = STOP_SECONDS
+    output: IO[bytes] | None = None
+    """Where the children write; None is where we do."""
+
     stop_asked: bool = False
     _running: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
 
@@ -62,6 +65,8 @@ class Children:
             cwd=self.folder,
             env=dict(environment),
             stdin=subprocess.PIPE,
+            stdout=self.output,
+            stderr=self.output,
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )

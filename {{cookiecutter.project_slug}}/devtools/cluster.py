@@ -106,15 +106,23 @@ class Cluster:
 
     def create_database(self, name: str) -> str:
         """Create a database unless it exists and return its address; callers may race."""
-        log = self.folder / f"createdb-{secrets.token_hex(4)}.log"
-        password = (self.folder / "password").read_text()
-        address = ("--host=127.0.0.1", f"--port={self.port}", f"--username={USER}", "--maintenance-db=postgres")
-        code = self.programs.run("createdb", *address, name, log=log, environment={"PGPASSWORD": password})
-        said = log.read_text(errors="replace")
-        log.unlink()
+        code, said = self._client("createdb", name)
         if code and "already exists" not in said:
             raise ServerError(f"Database {name} cannot be created: {said}")
         return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever still uses it."""
+        self._client("dropdb", "--if-exists", "--force", name)
+
+    def _client(self, program: str, *arguments: str) -> tuple[int, str]:
+        log = self.folder / f"{program}-{secrets.token_hex(4)}.log"
+        password = (self.folder / "password").read_text()
+        address = ("--host=127.0.0.1", f"--port={self.port}", f"--username={USER}", "--maintenance-db=postgres")
+        code = self.programs.run(program, *address, *arguments, log=log, environment={"PGPASSWORD": password})
+        said = log.read_text(errors="replace")
+        log.unlink()
+        return code, said
 
     def _make(self) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.new-", dir=self.folder.parent))

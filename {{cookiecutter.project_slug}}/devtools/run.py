@@ -11,7 +11,6 @@ import shlex
 import signal
 import sys
 import time
-from contextlib import ExitStack
 from typing import NoReturn
 
 from devtools import stubs
@@ -56,9 +55,14 @@ def pick_port(wanted: int | None) -> int:
     raise RunError(f"The ports from {FIRST_PORT} to {LAST_PORT} are all in use: name a free one with --port.")
 
 
+def stub_urls(port: int) -> dict[str, str]:
+    """Return the variables that point the service to its stubs."""
+    return {stubs.variable(name): f"http://127.0.0.1:{port}/{name}" for name in stubs.names()}
+
+
 def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str]:
     """Return the variables of the children: the person's own, and ours where the person set none."""
-    ours = {stubs.variable(name): f"http://127.0.0.1:{stubs_port}/{name}" for name in stubs.names()}
+    ours = stub_urls(stubs_port)
     ours["WEB_CONCURRENCY"] = WORKERS if production else "1"
     if not production and setting("ENVIRONMENT") in (None, "development"):
         ours |= DEVELOPMENT
@@ -120,24 +124,39 @@ def hints(port: int) -> str:
     return f"\n{documentation}  health  {base}/health/ready\n  try     {shlex.join(call)}\n\nCtrl-C stops everything.\n"
 
 
+def start(children: Children, url: str, port: int, *, production: bool, isolated: bool = False) -> None:
+    """Migrate, start the stubs and the service, and return once it is ready.
+
+    Args:
+        children: to add them to.
+        url: the database's.
+        port: a free one.
+        production: gunicorn instead of uvicorn with reload.
+        isolated: use this database and stubs only, also where the person named addresses of their own.
+
+    Raises:
+        RunError: the migrations failed, the service does not get ready, or this platform has no gunicorn.
+    """
+    command, stubs_port = service_command(port, production=production), free_port()
+    variables = environment(url, stubs_port, production=production)
+    if isolated:
+        variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url}
+    say("migrating ...")
+    if code := children.finish("alembic", [sys.executable, "-m", "alembic", "upgrade", "head"], variables):
+        raise RunError(f"The migrations failed with exit code {code}: the reason is above.")
+    if stubs.names():
+        stub = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
+        children.start("the stub downstreams", stub, variables)
+    say(f"serving on port {port} ...")
+    children.start("the service", command, variables)
+    wait_until_ready(port, children)
+
+
 def serve(port: int, *, production: bool) -> NoReturn:
     """Start everything in order and watch over it; the end is always an exception, with everything stopped."""
-    service = service_command(port, production=production)
-    with ExitStack() as stack:
-        say("starting PostgreSQL ...")
-        url = stack.enter_context(development_url())
-        children = stack.enter_context(Children(PROJECT))
-        stubs_port = free_port()
-        variables = environment(url, stubs_port, production=production)
-        say("migrating ...")
-        if code := children.finish("alembic", [sys.executable, "-m", "alembic", "upgrade", "head"], variables):
-            raise RunError(f"The migrations failed with exit code {code}: the reason is above.")
-        if stubs.names():
-            command = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
-            children.start("the stub downstreams", command, variables)
-        say(f"serving on port {port} ...")
-        children.start("the service", service, variables)
-        wait_until_ready(port, children)
+    say("starting PostgreSQL ...")
+    with development_url() as url, Children(PROJECT) as children:
+        start(children, url, port, production=production)
         say(hints(port))
         while True:
             children.pause()

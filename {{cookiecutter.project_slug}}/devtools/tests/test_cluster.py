@@ -15,14 +15,7 @@ from devtools import binaries, postgres
 from devtools.binaries import Programs
 from devtools.cluster import Cluster
 from devtools.ports import free_port
-from devtools.tests.users import (
-    ask,
-    guards_leave,
-    kill,
-    listens,
-    user,
-    within,
-)
+from devtools.tests.users import ask, guards_leave, kill, listens, user, within
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes by POSIX signals")
 

@@ -10,17 +10,7 @@ import pytest
 from fasteners import InterProcessReaderWriterLock
 
 from devtools import postgres
-from devtools.tests.users import (
-    ask,
-    guard_pid,
-    has_guard,
-    kill,
-    leave,
-    listens,
-    url_of,
-    user,
-    within,
-)
+from devtools.tests.users import ask, guard_pid, has_guard, kill, leave, listens, url_of, user, within
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes by POSIX signals")
 

@@ -4,9 +4,7 @@ import os
 from pathlib import Path
 
 from devtools import postgres
-from devtools.tests.users import (
-    run,
-)
+from devtools.tests.users import run
 
 MODULE = ("-m", "devtools.postgres")
 

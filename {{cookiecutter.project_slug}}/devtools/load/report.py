@@ -1,0 +1,107 @@
+"""What the sender writes, one line of JSON for each request, and the report of it as a Markdown table."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+OK, CONNECTION, NOT_STARTED = "ok", "connection", "not started"
+KINDS = ("503", "504", CONNECTION)
+"""Failures with a column of their own: overload, deadline, no answer at all."""
+
+MAX_IN_FLIGHT = 1000
+"""Requests at once; each is an open file, here and in the service."""
+
+LATE_MS = 50.0
+"""From here on a request counts as started late: a sender with a CPU to itself stays below 10."""
+
+SHARES = (0.5, 0.95, 0.99)
+
+
+class Record(NamedTuple):
+    """One request."""
+
+    at: float
+    """When it was due, in seconds from the start of the test."""
+
+    route: str
+    ms: float
+    """From when it was due to the end of its answer: in an open loop the wait for a late start is part of it."""
+
+    late_ms: float
+    kind: str
+    """`OK`, or how it failed."""
+
+    attempt: int
+    """1 if it was sent again after a 503."""
+
+
+def read(file: Path, position: int = 0) -> tuple[list[Record], int]:
+    """Return the complete lines from a position on, and the next position; the last line may be half written."""
+    if not file.exists():
+        return [], 0
+    with file.open("rb") as source:
+        source.seek(position)
+        lines = [line for line in source if line.endswith(b"\n")]
+    return [Record(*json.loads(line)) for line in lines], position + sum(map(len, lines))
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Return the smallest value that this share of them does not exceed (nearest rank); NaN of nothing."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
+
+
+def latencies(records: Sequence[Record]) -> list[float]:
+    """Return those of the requests that succeeded, sorted: a quick refusal must not make the service look quick."""
+    return sorted(record.ms for record in records if record.kind == OK)
+
+
+def started(records: Sequence[Record]) -> list[Record]:
+    """Leave out what the open loop could not start."""
+    return [record for record in records if record.kind != NOT_STARTED]
+
+
+def by_route(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Group by route, in alphabetical order."""
+    routes = sorted({record.route for record in records})
+    return {route: [record for record in records if record.route == route] for route in routes}
+
+
+def table(records: Sequence[Record]) -> list[list[str]]:
+    """Return the cells of the report: headings, a row for each route, and one for all."""
+    sent = started(records)
+    seconds = max((record.at for record in records), default=0) or 1
+    lines = [["route", "requests", "per second", "p50 ms", "p95 ms", "p99 ms", *KINDS, "other"]]
+    for route, group in (by_route(sent) | {"all": sent}).items():
+        ordered, kinds = latencies(group), Counter(record.kind for record in group)
+        times = [f"{quantile(ordered, share):.1f}" if ordered else "-" for share in SHARES]
+        failures = [kinds[kind] for kind in KINDS]
+        other = len(group) - len(ordered) - sum(failures)
+        lines.append([route, str(len(group)), f"{len(group) / seconds:.1f}", *times, *map(str, [*failures, other])])
+    return lines
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """Return an aligned table; numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    cells = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in (lines[0], rule, *lines[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def notes(records: Sequence[Record], users: int, rate: float) -> list[str]:
+    """Return the sentences below the table; rate 0 is the closed loop."""
+    kinds = Counter(record.kind for record in records)
+    again = sum(record.attempt > 0 for record in records)
+    late = sum(record.late_ms > LATE_MS for record in records)
+    due = len(records) - again
+    open_loop = f"{due} were due at {rate:g} a second; {late} started more than {LATE_MS:.0f} ms late, "
+    open_loop += f"{kinds[NOT_STARTED]} not at all ({MAX_IN_FLIGHT} were in flight, or the sender was too slow)."
+    others = [f"{count} x {kind}" for kind, count in kinds.items() if kind not in (OK, NOT_STARTED, *KINDS)]
+    return [
+        f"Open loop: {open_loop}" if rate else f"Closed loop: {users} users, each waits for its answer.",
+        f"Latencies are of requests that succeeded. {again} requests were second attempts, after the pause of a 503.",
+        *([f"Other failures: {', '.join(others)}."] if others else []),
+    ]
