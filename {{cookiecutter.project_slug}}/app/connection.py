@@ -83,7 +83,7 @@ def connect_args(limits: Limits, application_name: str, *, pgbouncer: bool) -> d
         return arguments | {"server_settings": settings | enforced(limits)}
     # asyncpg's own spelling, 'utf-8', PgBouncer takes for another encoding: a SET before each transaction
     settings["client_encoding"] = "UTF8"
-    # a statement that was prepared on one server connection is unknown on the next
+    # a statement that was prepared on one server connection is unknown on the next; its columns may differ by then
     return arguments | {"server_settings": settings, "statement_cache_size": 0, "prepared_statement_cache_size": 0}
 
 

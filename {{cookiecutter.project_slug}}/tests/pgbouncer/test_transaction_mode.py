@@ -69,6 +69,21 @@ async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_conne
     assert left == dict.fromkeys({pid for report in reports for pid in report["pids"]}, 0)
 
 
+async def test_a_changed_schema_is_read_as_it_is(kept_url: str) -> None:
+    """The server plans a statement without a name anew each time, so remembered columns would be wrong."""
+    find = text("SELECT * FROM scratch_plans")
+    async with open_resources(pooled(kept_url)) as resources:
+        async with resources.write_sessions.begin() as session:
+            await session.execute(text("CREATE TABLE scratch_plans (number int)"))
+            await session.execute(text("INSERT INTO scratch_plans VALUES (1)"))
+        before = await resources.reader.scalar(find)
+        async with resources.write_sessions.begin() as session:
+            await session.execute(text("ALTER TABLE scratch_plans ALTER COLUMN number TYPE text"))
+        after = await resources.reader.scalar(find)
+
+    assert (before, after) == (1, "1")
+
+
 class Recorder(Relay):
     """A relay that keeps what it carries."""
 
