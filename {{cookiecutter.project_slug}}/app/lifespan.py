@@ -77,7 +77,15 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
         role = RoleCheck(enforced(limits_of(settings)), capacity.reader) if plan.pgbouncer_connections else None
         if role:
             await role.at_start()
-        downstreams = await stack.enter_async_context(open_downstreams(settings.downstreams, transports))
+        readiness = Readiness(capacity.reader, Revisions.read(), capacity, role)
+        downstreams = await stack.enter_async_context(
+            open_downstreams(
+                settings.downstreams,
+                transports,
+                draining=lambda: readiness.draining,
+                development=settings.environment == "development",
+            )
+        )
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
         offload = Offload(threads=plan.offload_threads, processes=plan.processes)
         yield Resources(
@@ -88,7 +96,7 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
             write_sessions=database.write_sessions(engine),
             downstreams=downstreams,
             offload=offload,
-            readiness=Readiness(capacity.reader, Revisions.read(), capacity, role),
+            readiness=readiness,
             gates={"database": engine.pool.gate} if isinstance(engine.pool, FairPool) else {},
         )
 

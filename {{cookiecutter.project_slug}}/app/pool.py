@@ -16,6 +16,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util.concurrency import await_
 
 from app.gate import Gate
+from app.held import Hold, hold
 
 IDLE_SECONDS = 60.0
 """Firewalls and balancers forget silent connections after minutes, without a word to either end."""
@@ -46,6 +47,7 @@ class FairPool(AsyncAdaptedQueuePool):
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, timeout, **options)
         self._shares: dict[ConnectionPoolEntry, Gate] = {}
+        self._holds: dict[ConnectionPoolEntry, Hold] = {}
         self.idle_seconds = IDLE_SECONDS
         self.answer_seconds = ANSWER_SECONDS
         self.gate = Gate(
@@ -64,15 +66,16 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         own = share.get()
-        if own is None:
-            return self._do_get_one()
-        _pass(own)
+        if own is not None:
+            _pass(own)
         try:
             record = self._do_get_one()
         except BaseException:
-            own.leave()
+            if own is not None:
+                own.leave()
             raise
-        self._shares[record] = own
+        if own is not None:
+            self._shares[record] = own
         return record
 
     def _do_get_one(self) -> ConnectionPoolEntry:
@@ -82,6 +85,7 @@ class FairPool(AsyncAdaptedQueuePool):
         except BaseException:
             self.gate.leave()
             raise
+        self._holds[record] = hold()
         try:
             self._drop_if_dead(record)
         except BaseException:
@@ -94,6 +98,7 @@ class FairPool(AsyncAdaptedQueuePool):
         record.info[RETURNED_AT] = monotonic()
         own = self._shares.pop(record, None)
         super()._do_return_conn(record)
+        self._holds.pop(record).ended = True
         self.gate.leave()
         if own is not None:
             own.leave()

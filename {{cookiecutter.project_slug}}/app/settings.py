@@ -13,29 +13,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.capacity.settings import CapacitySettings
 from app.database_url import asyncpg_url
+from app.downstreams.settings import DownstreamSettings, Seconds
 from app.families import FamiliesSettings
 
 STOP_MARGIN_SECONDS = 2.0  # what the lifespan's exit gets of GRACEFUL_STOP_SECONDS
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-
-
-class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in_errors=True):
-    """One downstream: where it is and how much of it this service may use."""
-
-    base_url: HttpUrl
-    """Where it answers, such as https://billing.internal:8443."""
-
-    concurrency: int = Field(default=10, ge=1, le=20)
-    """Calls in flight per worker. httpx slows down beyond 20, and a downstream wants a bound from each caller."""
-
-    connect_seconds: Seconds = 1.0
-    """A TCP and TLS handshake inside one data centre takes milliseconds; a second means it is not there."""
-
-    total_seconds: Seconds = 2.0
-    """The whole call, waiting for a free slot included: a downstream that trickles beats a limit per read."""
 
 
 class DownstreamsSettings(BaseModel):

@@ -17,6 +17,7 @@ from sqlalchemy.util import await_
 
 from app.database import ReadOnlySession, ReadWriteSession, transactional
 from app.downstreams.client import httpx
+from app.held import forget
 from app.lifespan import Resources
 from app.main import create_app
 from app.reader import AnyRows, Reader, Values, rows_of
@@ -106,6 +107,7 @@ async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
     """The app inside a transaction that is rolled back; its commits release savepoints."""
     resources: Resources = shared_app.state.resources
     async with transactional(resources.engine).connect() as connection, connection.begin() as transaction:
+        forget()  # the connection is the test's; a request holds none of its own here
         shared_app.state.resources = _on_one_connection(resources, connection)
         yield shared_app
         shared_app.state.resources = resources

@@ -11,8 +11,9 @@ from pydantic import HttpUrl
 from sqlalchemy import text
 
 from app.downstreams.client import httpx
+from app.downstreams.settings import DownstreamSettings
 from app.lifespan import Resources, open_resources
-from app.settings import DownstreamSettings, DownstreamsSettings, Settings
+from app.settings import DownstreamsSettings, Settings
 from tests.databases import make_settings
 
 
@@ -77,14 +78,14 @@ async def test_resources_are_frozen(committed_app: FastAPI) -> None:
         resources.engine = resources.engine  # type: ignore[misc] # the point of the test
 
 
-async def test_each_downstream_has_a_semaphore_of_its_size(committed_url: str) -> None:
+async def test_each_downstream_has_a_gate_of_its_size(committed_url: str) -> None:
     async with open_resources(with_two_downstreams(committed_url)) as resources:
         first = resources.downstreams["first"]
         for _ in range(3):
-            await asyncio.wait_for(first.semaphore.acquire(), timeout=1)
+            await asyncio.wait_for(first.gate.enter(), timeout=1)
 
-        assert first.semaphore.locked()
-        assert not resources.downstreams["second"].semaphore.locked()
+        assert not first.gate.enter_now()
+        assert resources.downstreams["second"].gate.enter_now()
 
 
 async def test_the_pool_and_the_threads_have_the_sizes_of_the_plan(committed_url: str) -> None:

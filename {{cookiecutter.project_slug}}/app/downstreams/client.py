@@ -1,86 +1,113 @@
-"""One downstream: its client, its semaphore and its errors. The only file that imports the HTTP library."""
+"""One HTTP client: sends a request, reads a bounded answer. The only file that imports the HTTP library."""
 
-import asyncio
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
 
 # {% if cookiecutter.http_client == "httpx2" %}import httpx2 as httpx{{ "\n" }}
 # {% else %}
 import httpx
 
+from app.downstreams.engine import build_transport
+
 # {% endif %}
-from app.deadline import seconds_left
-from app.errors import DownstreamBadResponse, DownstreamNotFound, DownstreamTimedOut, DownstreamUnavailable
-from app.settings import DownstreamSettings
+from app.downstreams.settings import DownstreamSettings
+from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
 
-__all__ = ["Downstream", "build_client", "httpx"]
+__all__ = ["Answer", "Call", "Client", "httpx"]
 
-SERVER_ERROR = 500
-CLIMBING = frozenset({"", ".", ".."})  # percent-encoding does not change what they mean
-
-
-def build_client(settings: DownstreamSettings, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """Build the client of one downstream; a client per request would cost 17 ms of CPU each, for its TLS set-up.
-
-    Args:
-        settings: where it is and its limits.
-        transport: what its bytes travel over; tests pass a `MockTransport`.
-    """
-    limit = settings.concurrency
-    return httpx.AsyncClient(
-        base_url=str(settings.base_url),
-        # Equal to the semaphore: with fewer it would wait in a second queue, with fewer idle ones it reconnects.
-        limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
-        timeout=httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds),
-        follow_redirects=False,  # the host of a call comes from the settings, never from an answer
-        trust_env=False,  # nor from HTTP_PROXY
-        transport=transport,
-    )
+IDENTITY = "identity"
 
 
 @dataclass(frozen=True, slots=True)
-class Downstream:
-    """The way to one other service."""
+class Call:
+    """What is asked."""
 
-    name: str
-    client: httpx.AsyncClient
-    semaphore: asyncio.Semaphore
-    total_seconds: float
+    method: str
+    path: str
+    """Percent-encoded, below the base URL."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def get_json(self, *path: str) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
-        """Return the JSON under this path.
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Any case finds them."""
+    body: bytes
+
+
+class Client:
+    """The connections to one downstream."""
+
+    def __init__(
+        self, name: str, settings: DownstreamSettings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """Prepare; a connection is opened by the first call.
 
         Args:
-            path: the parts of the path, each percent-encoded here, so that a value cannot leave its place.
+            name: of the downstream, for errors.
+            settings: where it is and its limits.
+            transport: what its bytes travel over; tests pass a `MockTransport`.
+        """
+        self.name = name
+        self._max_bytes = settings.max_bytes
+        limit = settings.concurrency
+        # a bomb of a few kilobytes unpacks to gigabytes; between services there is little to win by packing
+        headers = {"Accept-Encoding": IDENTITY}
+        if settings.authorization is not None:
+            headers["Authorization"] = settings.authorization.get_secret_value()
+        self._client = httpx.AsyncClient(
+            base_url=str(settings.base_url),
+            headers=headers,
+            # Equal to the gate: with fewer it would wait in a second queue, with fewer idle ones it reconnects.
+            limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
+            timeout=httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds),
+            follow_redirects=False,  # the host of a call comes from the settings, never from an answer
+            trust_env=False,  # nor from HTTP_PROXY
+            # {% if cookiecutter.http_client == "httpx2" %}transport=transport,{{ "\n" }}
+            # {% else %}
+            transport=transport or build_transport(settings),
+            # {% endif %}
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._client.__aexit__()
+
+    async def send(self, call: Call) -> Answer:
+        """Send a request once and read the whole answer.
 
         Raises:
-            ValueError: a part is empty or dots, which would name another place.
-            DownstreamTimedOut: no whole answer within `total_seconds`, waiting for a slot included.
-            DownstreamNotFound: it answered 404.
-            DownstreamUnavailable: no connection, or a 5xx.
-            DownstreamBadResponse: another status, or not JSON.
+            DownstreamTimedOut: it paused for longer than one of the limits.
+            DownstreamUnavailable: no connection, or it ended before the answer did.
+            DownstreamBadResponse: the answer is no HTTP, too large, or packed although we asked for it as it is.
         """
-        if CLIMBING.intersection(path):
-            raise ValueError("An empty text, '.' and '..' cannot be a part of a path.")
-        url = "/".join(quote(part, safe="") for part in path)
         try:
-            async with asyncio.timeout(seconds_left(self.total_seconds)), self.semaphore:
-                response = await self.client.get(url)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise DownstreamTimedOut(self.name, f"no answer within {self.total_seconds:g} s.") from error
+            async with self._client.stream(
+                call.method, call.path, params=dict(call.params), content=call.content, headers=dict(call.headers)
+            ) as response:
+                return Answer(response.status_code, response.headers, await self._read(response))
+        except httpx.TimeoutException as error:
+            raise DownstreamTimedOut(self.name, "it did not go on in time.") from error
+        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
+            raise DownstreamUnavailable(self.name, "it did not answer properly.") from error
         except httpx.HTTPError as error:
             raise DownstreamUnavailable(self.name, "it cannot be reached.") from error
-        return self._read(response)
 
-    def _read(self, response: httpx.Response) -> Any:  # noqa: ANN401 - as above
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise DownstreamNotFound(self.name, "it knows no such thing.")
-        if response.status_code >= SERVER_ERROR:
-            raise DownstreamUnavailable(self.name, f"it answered {response.status_code}.")
-        if not response.is_success:
-            raise DownstreamBadResponse(self.name, f"it answered {response.status_code}.")
-        try:
-            return response.json()
-        except (ValueError, RecursionError) as error:  # deeply nested JSON is the second
-            raise DownstreamBadResponse(self.name, "its answer is not JSON.") from error
+    async def _read(self, response: httpx.Response) -> bytes:
+        if response.headers.get("content-encoding", IDENTITY) != IDENTITY:
+            raise DownstreamBadResponse(self.name, "its answer is packed, and nobody asked for that.")
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > self._max_bytes:
+                raise DownstreamBadResponse(self.name, f"its answer is larger than {self._max_bytes:,} bytes.")
+        return bytes(body)

@@ -1,11 +1,12 @@
 """Open all downstreams that the settings name; `lifespan.py` keeps them open."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from app.downstreams.client import Downstream, build_client, httpx
-from app.settings import DownstreamSettings, DownstreamsSettings
+from app.downstreams.client import Client, httpx
+from app.downstreams.downstream import Downstream
+from app.downstreams.settings import DownstreamSettings
+from app.settings import DownstreamsSettings
 
 Downstreams = Mapping[str, Downstream]
 Transports = Callable[[str], httpx.AsyncBaseTransport | None]
@@ -16,12 +17,18 @@ def over_the_network(_name: str) -> None:
 
 
 @asynccontextmanager
-async def open_downstreams(settings: DownstreamsSettings, transports: Transports) -> AsyncGenerator[Downstreams]:
+async def open_downstreams(
+    settings: DownstreamsSettings,
+    transports: Transports,
+    *,
+    draining: Callable[[], bool] = bool,
+    development: bool = False,
+) -> AsyncGenerator[Downstreams]:
     """Open one client for each field of the settings, by its name, and close them in reverse."""
     async with AsyncExitStack() as stack:
         opened: dict[str, Downstream] = {}
         for name in type(settings).model_fields:
             one: DownstreamSettings = getattr(settings, name)
-            client = await stack.enter_async_context(build_client(one, transports(name)))
-            opened[name] = Downstream(name, client, asyncio.Semaphore(one.concurrency), one.total_seconds)
+            client = await stack.enter_async_context(Client(name, one, transports(name)))
+            opened[name] = Downstream(name, client, one, draining=draining, development=development)
         yield opened

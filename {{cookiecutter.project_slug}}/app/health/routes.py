@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.dependencies import GatesDep, ReadinessDep
+from app.dependencies import DownstreamsDep, GatesDep, ReadinessDep
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -28,6 +28,13 @@ class Load(BaseModel):
     refused: int
 
 
+class Neighbour(BaseModel):
+    """Another service: whether its breaker lets calls pass, and how many are in flight."""
+
+    breaker: str
+    calls: Load
+
+
 class Ready(BaseModel):
     """Whether this process may get traffic, and why not."""
 
@@ -36,6 +43,8 @@ class Ready(BaseModel):
     warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
     gates: dict[str, Load] | None = Field(default=None, exclude_if=lambda gates: gates is None)
     """Of this worker, with `?verbose`: the database's and each route family's."""
+    downstreams: dict[str, Neighbour] | None = Field(default=None, exclude_if=lambda found: found is None)
+    """The other services as this worker sees them, with `?verbose`."""
 
 
 @router.get("/live")
@@ -46,12 +55,23 @@ async def live() -> Live:
 
 @router.get("/ready", responses={503: {"model": Ready, "description": "Not ready"}})
 async def ready(
-    readiness: ReadinessDep, gates: GatesDep, response: Response, verbose: Annotated[str | None, Query()] = None
+    readiness: ReadinessDep,
+    gates: GatesDep,
+    downstreams: DownstreamsDep,
+    response: Response,
+    verbose: Annotated[str | None, Query()] = None,
 ) -> Ready:
     """Answer 503 with reasons while traffic should stay away; `?verbose` also tells how busy this worker is."""
     reasons = await readiness.reasons()
-    loads = None if verbose is None else {name: Load.model_validate(gate) for name, gate in gates.items()}
-    if not reasons:
-        return Ready(status="ready", warnings=readiness.capacity.warnings, gates=loads)
-    response.status_code = 503
-    return Ready(status="not ready", reasons=reasons, gates=loads)
+    answer = Ready(status="not ready" if reasons else "ready", reasons=reasons)
+    if reasons:
+        response.status_code = 503
+    else:
+        answer.warnings = readiness.capacity.warnings
+    if verbose is not None:
+        answer.gates = {name: Load.model_validate(gate) for name, gate in gates.items()}
+        answer.downstreams = {
+            name: Neighbour(breaker=one.breaker.state.value, calls=Load.model_validate(one.gate))
+            for name, one in downstreams.items()
+        }
+    return answer

@@ -6,6 +6,9 @@ import re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability.request_id import request_id
+from app.observability.trace import HEADER as TRACE_HEADER
+from app.observability.trace import read as read_trace
+from app.observability.trace import trace
 
 HEADER = b"x-request-id"  # ASGI hands header names over as lower-case bytes
 # Anything else could forge log lines or grow without bound.
@@ -23,27 +26,31 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        value = well_formed_id(scope) or new_id()
+        given, came_with = read(scope)
+        value = given or new_id()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (HEADER, value)]
             await send(message)
 
-        token = request_id.set(value.decode())
+        tokens = request_id.set(value.decode()), trace.set(came_with)
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            request_id.reset(token)
+            request_id.reset(tokens[0])
+            trace.reset(tokens[1])
 
 
-def well_formed_id(scope: Scope) -> bytes | None:
-    """Return the caller's id, or None when it sent none that may be repeated."""
+def read(scope: Scope) -> tuple[bytes | None, tuple[str, str] | None]:
+    """Return the caller's id and its trace, None for what it did not send in a form that may be repeated."""
+    own, came_with = None, None
     for name, value in scope["headers"]:
         if name == HEADER and WELL_FORMED.fullmatch(value):
-            given: bytes = value
-            return given
-    return None
+            own = value
+        elif name == TRACE_HEADER:
+            came_with = read_trace(value)
+    return own, came_with
 
 
 def new_id() -> bytes:

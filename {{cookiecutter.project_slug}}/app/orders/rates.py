@@ -2,7 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 
-from app.downstreams.client import Downstream
+from app.downstreams.downstream import Downstream
 from app.errors import DownstreamBadResponse, DownstreamNotFound, Invalid
 
 LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # no pair of currencies is anywhere near

@@ -105,4 +105,5 @@ class Dashboard(BaseModel):
 
     orders_by_state: dict[OrderState, int]
     latest: list[OrderSummary]
-    usd_to_eur: Decimal
+    usd_to_eur: Decimal | None
+    missing: list[str] = Field(default=[], description="What did not come in time; the rest is complete.")

@@ -1,12 +1,12 @@
 """What can be done with orders. Knows the rules, not HTTP, and no SQL."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from app.database import ReadWriteSession
 from app.errors import Conflict, NotFound
+from app.fanout import at_once
 from app.offload import Offload
 from app.orders import repository
 from app.orders.export import pack
@@ -50,7 +50,8 @@ class Overview:
 
     orders_by_state: dict[OrderState, int]
     latest: Sequence[SummaryRow]
-    usd_to_eur: Decimal
+    usd_to_eur: Decimal | None
+    """None when the rate did not come: the rest is of use without it."""
 
 
 async def place(session: ReadWriteSession, order: OrderIn) -> Order:
@@ -120,12 +121,13 @@ async def total(reader: Reader, rates: Rates, order_id: int, currency: str) -> T
 
 
 async def overview(reader: Reader, rates: Rates) -> Overview:
-    """Ask three sources at once; the slowest alone sets the time. The first failure cancels the others."""
-    async with asyncio.TaskGroup() as group:
-        counting = group.create_task(repository.count_by_state(reader))
-        listing = group.create_task(repository.newest(reader, limit=LATEST))
-        converting = group.create_task(rates.rate("USD", "EUR"))
-    return Overview(counting.result(), listing.result(), converting.result())
+    """Ask three sources at once; the slowest alone sets the time."""
+    found = await at_once(
+        counts=repository.count_by_state(reader),
+        latest=repository.newest(reader, limit=LATEST),
+        rate=rates.rate("USD", "EUR"),
+    )
+    return Overview(found["counts"].or_raise(), found["latest"].or_raise(), found["rate"].or_else(None))
 
 
 async def export(reader: Reader, offload: Offload, *, after: int | None) -> bytes:

@@ -1,19 +1,15 @@
-"""One downstream: its path, its bound, its errors."""
+"""What goes out and what comes in: paths, headers, sizes."""
 
 import asyncio
+import gzip
 
 import pytest
-from pydantic import HttpUrl
+from pydantic import SecretStr
 
-from app.downstreams.client import Downstream, build_client, httpx
-from app.settings import DownstreamSettings
-
-SETTINGS = DownstreamSettings(base_url=HttpUrl("http://neighbour.invalid/api"), concurrency=2)
-
-
-def downstream(transport: httpx.AsyncBaseTransport) -> Downstream:
-    client = build_client(SETTINGS, transport)
-    return Downstream("neighbour", client, asyncio.Semaphore(SETTINGS.concurrency), SETTINGS.total_seconds)
+from app.downstreams.client import httpx
+from app.errors import DownstreamBadResponse, DownstreamError, DownstreamNotFound, DownstreamRejected
+from app.middleware.request_id import RequestId
+from tests.downstreams.neighbours import Script, neighbour
 
 
 @pytest.mark.parametrize(
@@ -24,32 +20,31 @@ def downstream(transport: httpx.AsyncBaseTransport) -> Downstream:
         ("x?admin=1", "x%3Fadmin%3D1"),
         ("x#y", "x%23y"),
         ("%2e%2e", "%252e%252e"),
+        ("%40evil.invalid", "%2540evil.invalid"),
         ("@evil.invalid", "%40evil.invalid"),
         ("line\nbreak", "line%0Abreak"),
         ("ß", "%C3%9F"),
+        ("\uff0e\uff0e", "%EF%BC%8E%EF%BC%8E"),
         ("//evil.invalid", "%2F%2Fevil.invalid"),
+        ("http://evil.invalid", "http%3A%2F%2Fevil.invalid"),
     ],
 )
 async def test_a_part_of_the_path_cannot_leave_its_place(part: str, encoded: str) -> None:
-    seen: list[httpx.URL] = []
+    script = Script(200)
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request.url)
-        return httpx.Response(200, json=1)
+    await neighbour(script).get_json("things", part)
 
-    await downstream(httpx.MockTransport(answer)).get_json("things", part)
-
-    assert [url.raw_path.decode() for url in seen] == [f"/api/things/{encoded}"]
-    assert [url.host for url in seen] == ["neighbour.invalid"]
+    assert [request.url.raw_path.decode() for request in script.requests] == [f"/api/things/{encoded}"]
+    assert [request.url.host for request in script.requests] == ["neighbour.invalid"]
 
 
 @pytest.mark.parametrize("part", ["", ".", ".."])
 async def test_a_part_that_would_climb_is_refused(part: str) -> None:
     with pytest.raises(ValueError, match="cannot be a part of a path"):
-        await downstream(httpx.MockTransport(lambda _request: httpx.Response(200))).get_json("things", part)
+        await neighbour(Script(200)).get_json("things", part)
 
 
-async def test_no_more_calls_are_in_flight_than_the_semaphore_allows() -> None:
+async def test_no_more_calls_are_in_flight_than_the_gate_allows() -> None:
     flying, most = 0, 0
 
     async def answer(_request: httpx.Request) -> httpx.Response:
@@ -60,8 +55,88 @@ async def test_no_more_calls_are_in_flight_than_the_semaphore_allows() -> None:
         flying -= 1
         return httpx.Response(200, json=1)
 
-    neighbour = downstream(httpx.MockTransport(answer))
-    await asyncio.gather(*(neighbour.get_json("things") for _ in range(6)))
+    one = neighbour(answer, concurrency=2)
+    await asyncio.gather(*(one.get_json("things") for _ in range(6)))
 
     assert most == 2
-    assert not neighbour.semaphore.locked()
+    assert (one.gate.in_use, one.gate.waiting) == (0, 0)
+
+
+async def test_a_call_tells_who_asks_in_which_trace_how_often_and_for_how_long() -> None:
+    script = Script(200)
+    one = neighbour(script, authorization=SecretStr("Bearer canary"))
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    async def call(_scope: object, _receive: object, _send: object) -> None:
+        await one.get_json("things")
+
+    sent = [(b"x-request-id", b"caller-0001"), (b"traceparent", f"00-{trace}-b7ad6b7169203331-01".encode())]
+    await RequestId(call)({"type": "http", "headers": sent}, None, None)  # type: ignore[arg-type] # it uses neither
+
+    (request,) = script.requests
+    version, number, span, flags = request.headers["traceparent"].split("-")
+    assert (version, number, flags, len(span)) == ("00", trace, "01", 16)
+    assert span != "b7ad6b7169203331"
+    assert request.headers["x-request-id"] == "caller-0001"
+    assert request.headers["x-attempt"] == "1"
+    assert 1000 < int(request.headers["x-request-timeout-ms"]) <= 2000
+    assert request.headers["authorization"] == "Bearer canary"
+    assert "canary" not in repr(one.settings)
+
+
+async def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
+    pieces = 0
+
+    async def endless() -> object:
+        nonlocal pieces
+        for _ in range(1000):
+            pieces += 1
+            yield b"x" * 1000
+
+    one = neighbour(lambda _request: httpx.Response(200, content=endless()), max_bytes=10_000)  # type: ignore[arg-type] # an iterator of bytes
+
+    with pytest.raises(DownstreamBadResponse, match="larger than 10,000 bytes"):
+        await one.get_json("things")
+    assert pieces == 11
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"content-type": "application/json"}, b"{not json"),
+        ({"content-type": "application/json"}, b"[" * 100_000),
+        ({"content-type": "text/html"}, b"1"),
+        ({}, b"1"),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, gzip.compress(b"1")),
+    ],
+)
+async def test_an_answer_of_no_use_is_an_error(headers: dict[str, str], content: bytes) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(content))
+
+    with pytest.raises(DownstreamBadResponse):
+        await neighbour(answer).get_json("things")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, DownstreamNotFound), (400, DownstreamRejected), (409, DownstreamRejected), (302, DownstreamBadResponse)],
+)
+async def test_a_status_says_whose_fault_it_is(status: int, error: type[DownstreamError]) -> None:
+    script = Script(status)
+    with pytest.raises(error) as caught:
+        await neighbour(script).get_json("things")
+
+    assert len(script.requests) == 1
+    assert getattr(caught.value, "answered", status) == status
+
+
+async def test_a_body_is_sent_and_an_empty_answer_is_none() -> None:
+    seen: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(204)
+
+    assert await neighbour(answer).send_json("PUT", "things", "7", body={"name": "Ada"}) is None
+    assert seen == [b'{"name": "Ada"}']

@@ -70,7 +70,7 @@ class Client:
             self._streams = None
 
 
-ATTEMPTS = 3
+ATTEMPTS, PAUSE_SECONDS = 4, 2.0
 
 
 def late(**measured: tuple[float, float]) -> dict[str, float]:
@@ -79,10 +79,11 @@ def late(**measured: tuple[float, float]) -> dict[str, float]:
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:
-    """Measure again when something was late: other load on the machine is not the service's fault, three times is."""
+    """Measure again when something was late: other load on the machine is not the service's fault, each time is."""
     for _ in range(ATTEMPTS - 1):
         if not await measure():
             return {}
+        await asyncio.sleep(PAUSE_SECONDS)
     return await measure()
 
 

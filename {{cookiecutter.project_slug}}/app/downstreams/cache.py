@@ -1,0 +1,77 @@
+"""Answers that are used again for a while: one call for all who ask meanwhile, and the old answer when it fails."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable
+from contextvars import copy_context
+from dataclasses import dataclass
+from time import monotonic
+from typing import Generic, TypeVar
+
+import structlog
+
+from app.deadline import expires_at
+from app.errors import DownstreamError
+
+T = TypeVar("T")
+
+log = structlog.get_logger("cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """An answer and when it came."""
+
+    value: T
+    at: float
+
+
+class Cache(Generic[T]):
+    """So many answers, each for so long; the one that was not asked for longest goes first."""
+
+    def __init__(
+        self, *, seconds: float, stale_seconds: float, entries: int, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.seconds, self.stale_seconds, self.entries = seconds, stale_seconds, entries
+        self._clock = clock
+        self._kept: OrderedDict[Hashable, Entry[T]] = OrderedDict()
+        self._loading: dict[Hashable, asyncio.Task[T]] = {}
+
+    async def get(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
+        """Return the answer for a key, loading it when there is none that is young enough.
+
+        Raises:
+            DownstreamError: it could not be loaded, and there is none that is still of use.
+        """
+        entry = self._kept.get(key)
+        if entry is not None:
+            self._kept.move_to_end(key)
+            if self._clock() - entry.at < self.seconds:
+                return entry.value
+        try:
+            return await self._load(key, load)
+        except DownstreamError as error:
+            if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
+                raise
+            log.warning("stale answer", downstream=error.name, reason=error.detail)
+            return entry.value
+
+    async def _load(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
+        """Join the call that is under way, or make it. A caller that leaves does not take it from the others."""
+        task = self._loading.get(key)
+        if task is None:
+            context = copy_context()
+            context.run(expires_at.set, None)  # the deadline of whoever came first is not that of the others
+            task = asyncio.get_running_loop().create_task(load(), context=context)
+            self._loading[key] = task
+            task.add_done_callback(lambda done: self._loaded(key, done))
+        return await asyncio.shield(task)
+
+    def _loaded(self, key: Hashable, task: asyncio.Task[T]) -> None:
+        del self._loading[key]
+        if task.cancelled() or task.exception() is not None:  # asking for it also tells asyncio that it was seen
+            return
+        self._kept[key] = Entry(task.result(), self._clock())
+        self._kept.move_to_end(key)
+        if len(self._kept) > self.entries:
+            self._kept.popitem(last=False)

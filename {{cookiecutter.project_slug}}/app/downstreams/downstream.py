@@ -1,0 +1,161 @@
+"""The way to one other service, step by step, so that a slow or dead one costs its own callers and nobody else.
+
+    what is left of the time -> breaker -> gate -> one attempt -> what its answer means -> again, if it may
+
+The gate's place is held only for the attempt, and no connection of the database in any of it (see `held.py`).
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import stamina
+
+from app.downstreams.breaker import Breaker
+from app.downstreams.cache import Cache
+from app.downstreams.client import Answer, Call, Client
+from app.downstreams.meaning import encoded, error_in, json_in
+from app.downstreams.retry import RetryBudget
+from app.downstreams.settings import DownstreamSettings
+from app.downstreams.trial import Trial
+from app.errors import (
+    DownstreamBadResponse,
+    DownstreamError,
+    DownstreamOverloaded,
+    DownstreamRefused,
+    DownstreamTimedOut,
+    DownstreamUnavailable,
+    Unavailable,
+)
+from app.gate import Gate
+from app.held import refuse_held_connections
+
+
+class Downstream:
+    """One other service."""
+
+    def __init__(
+        self,
+        name: str,
+        client: Client,
+        settings: DownstreamSettings,
+        *,
+        draining: Callable[[], bool] = bool,
+        development: bool = False,
+    ) -> None:
+        """Build the parts; each can be replaced.
+
+        Args:
+            name: as in the settings.
+            client: its connections.
+            settings: its limits.
+            draining: tells whether this process is about to end; then nothing is tried again.
+            development: complain about calls with a database connection in hand.
+        """
+        self.name = name
+        self.client = client
+        self.settings = settings
+        self.breaker = Breaker(settings.breaker)
+        self.gate = Gate(
+            places=settings.concurrency,
+            max_waiting=settings.waiting,
+            max_wait_seconds=settings.wait_seconds,
+            refusal="too many calls wait for it.",
+        )
+        self.retries = RetryBudget()
+        self.cache = Cache[Any](
+            seconds=settings.cache_seconds, stale_seconds=settings.cache_stale_seconds, entries=settings.cache_entries
+        )
+        self._draining = draining
+        self._development = development
+
+    async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
+        """Return the JSON under this path, from the cache if the settings say so.
+
+        Args:
+            path: the parts of the path, each percent-encoded here, so that a value cannot leave its place.
+            params: the query.
+
+        Raises:
+            ValueError: a part of the path would name another place.
+            DownstreamError: one of its children, see `errors.py`.
+        """
+        call = Call("GET", encoded(path), params or {})
+        if not self.settings.cache_seconds:
+            return await self._json(call, repeatable=True)
+        key: Hashable = (call.path, tuple(sorted(call.params.items())))
+        return await self.cache.get(key, lambda: self._json(call, repeatable=True))
+
+    async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - as above
+        """Send JSON and return the JSON of the answer, None when it is empty.
+
+        Args:
+            method: POST, PUT, PATCH or DELETE.
+            path: as above.
+            body: what `json.dumps` can write.
+            idempotency_key: the same key makes it the same request, however often it arrives; only then it is repeated.
+
+        Raises:
+            ValueError, DownstreamError: as above.
+        """
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        call = Call(method, encoded(path), {}, json.dumps(body).encode(), headers)
+        return await self._json(call, repeatable=idempotency_key is not None)
+
+    async def call(self, call: Call, *, repeatable: bool) -> Answer:
+        """Make a call, again if it may be, and return an answer with a status below 300.
+
+        Raises:
+            DownstreamError: one of its children, see `errors.py`.
+        """
+        if self._development:
+            refuse_held_connections(self.name)
+        trial = Trial(self.settings, self.retries, repeatable=repeatable and not self._draining())
+        self.retries.earn()
+        async for attempt in stamina.retry_context(on=trial.pause_after, attempts=None, timeout=None):
+            with attempt:
+                return await self._attempt(call, trial)
+        raise AssertionError("stamina returns or raises")
+
+    async def _json(self, call: Call, *, repeatable: bool) -> Any:  # noqa: ANN401 - as above
+        return json_in(self.name, await self.call(call, repeatable=repeatable))
+
+    async def _attempt(self, call: Call, trial: Trial) -> Answer:
+        if not self.breaker.enter():
+            seconds = math.ceil(self.breaker.seconds_to_probe()) or 1
+            raise DownstreamRefused(self.name, "too many calls to it failed.", seconds)
+        try:
+            answer = await self._send(call, trial)
+            error = error_in(self.name, answer)
+        except DownstreamError as failure:
+            (self.breaker.failed if trial.blames(failure) else self.breaker.left)()
+            raise
+        except BaseException:
+            self.breaker.left()
+            raise
+        if isinstance(error, DownstreamUnavailable | DownstreamBadResponse):
+            self.breaker.failed()
+        else:
+            self.breaker.succeeded()
+        if error is not None:
+            raise error
+        return answer
+
+    async def _send(self, call: Call, trial: Trial) -> Answer:
+        try:
+            async with asyncio.timeout_at(trial.ends):
+                try:
+                    await self.gate.enter()
+                except Unavailable as full:
+                    raise DownstreamOverloaded(self.name, full.detail) from None
+                try:
+                    return await self.client.send(replace(call, headers={**call.headers, **trial.headers()}))
+                finally:
+                    self.gate.leave()
+        except TimeoutError:
+            raise DownstreamTimedOut(self.name, f"no answer within {trial.seconds:g} s.") from None

@@ -1,0 +1,61 @@
+"""Which calls are made again, when, and how often in all.
+
+Retries are a load of our own making, and most of it comes when the other side can bear it least: so all retries of a
+downstream together are a tenth of its calls at most.
+"""
+
+import math
+import random
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+EARNED = 0.1
+"""What each call adds to the budget of retries, and so the extra load at most."""
+
+SAVED = 10.0
+"""Retries that may come at once, after quiet times."""
+
+FIRST_SECONDS, LONGEST_SECONDS = 0.05, 1.0
+"""The bounds of the pause before the first retry and before any: each one doubles it."""
+
+LONGEST_PAUSE_SECONDS = 3600
+
+
+class RetryBudget:
+    """A bucket that calls fill and retries empty."""
+
+    def __init__(self) -> None:
+        self._saved = 0.0
+
+    def earn(self) -> None:
+        """Count a call."""
+        self._saved = min(SAVED, self._saved + EARNED)
+
+    def take(self) -> bool:
+        """Take a retry if there is one."""
+        if self._saved < 1 - 1e-9:  # ten tenths are a little less than one
+            return False
+        self._saved -= 1
+        return True
+
+
+def pause(failures: int) -> float:
+    """Return the seconds before the next attempt, anywhere below the bound, so that callers do not come back at once.
+
+    Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter.
+    """
+    return random.uniform(0, min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (failures - 1)))  # noqa: S311 - no secret
+
+
+def asked_pause(value: str | None) -> int | None:
+    """Return the seconds of a Retry-After header, which may be a number or a date; None when nobody can read it."""
+    if value is None:
+        return None
+    if value.isdecimal():
+        return min(int(value[:6]), LONGEST_PAUSE_SECONDS)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(0, math.ceil((aware - datetime.now(UTC)).total_seconds())), LONGEST_PAUSE_SECONDS)

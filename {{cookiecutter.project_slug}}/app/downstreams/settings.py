@@ -1,0 +1,75 @@
+"""What a downstream is told by settings: where it is, and how much of it and of our time it may cost."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, HttpUrl, SecretStr
+
+from app.downstreams.breaker import Limits
+
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in_errors=True):
+    """One downstream."""
+
+    base_url: HttpUrl
+    """Where it answers, such as https://billing.internal:8443."""
+
+    authorization: SecretStr | None = None
+    """The Authorization header of every call, such as `Bearer ...`; never written to a log."""
+
+    concurrency: int = Field(default=10, ge=1, le=20)
+    """Calls in flight per worker. httpx slows down beyond 20, and a downstream wants a bound from each caller."""
+
+    waiting: int = Field(default=50, ge=0)
+    """Calls that may wait for one of those to end."""
+
+    wait_seconds: Seconds = 0.5
+    """How long each of them waits."""
+
+    connect_seconds: Seconds = 1.0
+    """A TCP and TLS handshake inside one data centre takes milliseconds; a second means it is not there."""
+
+    read_seconds: Seconds = 1.5
+    """The longest pause between two pieces of an answer."""
+
+    total_seconds: Seconds = 2.0
+    """The whole call, waits and retries included: a downstream that trickles beats a limit per read."""
+
+    max_bytes: int = Field(default=1_048_576, ge=1)
+    """The largest answer. It is read whole, so concurrency times this is memory."""
+
+    attempts: int = Field(default=3, ge=1, le=10)
+    """How often a call that may be repeated is made at most."""
+
+    breaker_share: Share = 0.5
+    """The share of failures from which on there are no more calls for a while."""
+
+    breaker_calls: int = Field(default=20, ge=1)
+    """Calls in the window below which the share says nothing."""
+
+    breaker_window_seconds: Seconds = 10.0
+    """How far back failures count."""
+
+    breaker_open_seconds: Seconds = 1.0
+    """How long there are no calls; then one at a time shows whether it is back."""
+
+    cache_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """How long an answer is used again; 0 is never."""
+
+    cache_stale_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """How much longer, while the downstream fails."""
+
+    cache_entries: int = Field(default=1000, ge=1)
+    """Answers that are kept at most."""
+
+    @property
+    def breaker(self) -> Limits:
+        """The limits of the breaker."""
+        return Limits(
+            share=self.breaker_share,
+            calls=self.breaker_calls,
+            window_seconds=self.breaker_window_seconds,
+            open_seconds=self.breaker_open_seconds,
+        )

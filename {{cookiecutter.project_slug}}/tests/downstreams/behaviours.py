@@ -1,0 +1,97 @@
+"""What a server can do with a request, by name; as a program, one that does so until it is told otherwise.
+
+`python -m tests.downstreams.behaviours PORT` serves on loopback; a request for `/become/<name>` changes what it does.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+Behave = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+async def answer(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 1\r\n\r\n7")
+
+
+async def never(_path: str, _writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(30)
+
+
+async def trickle(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 1000\r\n\r\n")
+    for _ in range(100):
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def hang_up(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def hang_up_half_way(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 1000\r\n\r\n[1")
+    writer.close()
+
+
+async def reset(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def flood(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 50000000\r\n\r\n")
+    with suppress(OSError):
+        for _ in range(500):
+            writer.write(b" " * 100_000)
+            await writer.drain()
+
+
+async def babble(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.invalid ESMTP\r\n\r\n")
+
+
+async def fail(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+
+async def no_json(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 9\r\n\r\n{not json")
+
+
+async def a_page(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1\r\n\r\n7")
+
+
+BEHAVIOURS: dict[str, Behave] = {
+    function.__name__: function
+    for function in (answer, never, trickle, hang_up, hang_up_half_way, reset, flood, babble, fail, no_json, a_page)
+}
+
+
+async def main(port: int) -> None:
+    """Serve until the process is ended."""
+    now: Behave = answer
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal now
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
+                if path.startswith("/become/"):
+                    now = BEHAVIOURS[path.removeprefix("/become/")]
+                    await answer(path, writer)
+                else:
+                    await now(path, writer)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=1000)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

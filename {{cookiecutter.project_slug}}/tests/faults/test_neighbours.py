@@ -1,0 +1,110 @@
+"""A neighbour that is slow, dead or mad: its own callers are told so in time, and nobody else notices."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from app.downstreams.client import httpx
+from devtools.ports import free_port
+from tests.databases import ROOT, cloned
+from tests.downstreams.behaviours import BEHAVIOURS
+from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
+from tests.server.processes import Service, gunicorn
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
+
+SECONDS = 2.0
+MEGABYTES = 100
+
+
+@contextmanager
+def neighbour() -> Iterator[int]:
+    """Start one, in a process of its own, and yield its port."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "tests.downstreams.behaviours", str(port)], cwd=ROOT)
+    try:
+        ends = perf_counter() + 20
+        while not answers(f"http://127.0.0.1:{port}/"):
+            assert perf_counter() < ends
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
+    """The service, and the port of the neighbour to spoil."""
+    with ExitStack() as stack:
+        url = stack.enter_context(cloned(server_url, template))
+        bad, good = (stack.enter_context(neighbour()) for _ in range(2))
+        variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "NEIGHBOURS": f"{bad} {good}"}
+        service = stack.enter_context(gunicorn(url, "--pythonpath=tests/faults", "neighbours:app", **variables))
+        service.wait_until_serving()
+        yield service, bad
+
+
+def megabytes(service: Service) -> float:
+    """Return the resident memory of the master and its workers."""
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii").split()
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in children)
+    return pages * 4096 / 1e6
+
+
+async def ask_the_bad_one(client: Client) -> None:
+    if await client.ask("/bad") == 503:
+        await asyncio.sleep(0.25)
+
+
+async def ask_the_good_one(client: Client) -> None:
+    await client.ask("/good")
+    await asyncio.sleep(0.02)
+
+
+async def seconds_to_recovery(service: Service) -> float:
+    started = perf_counter()
+    client = Client(service.url, Answers())
+    async with asyncio.timeout(20):
+        while await client.ask("/bad") != 200:  # noqa: ASYNC110 - it is a service that has no event for us
+            await asyncio.sleep(0.05)
+    client.close()
+    return perf_counter() - started
+
+
+@pytest.mark.parametrize("name", sorted(BEHAVIOURS.keys() - {"answer"}))
+async def test_a_bad_neighbour_costs_its_own_callers_and_nobody_else(running: tuple[Service, int], name: str) -> None:
+    service, bad = running
+
+    async def measure() -> dict[str, float]:
+        before = megabytes(service)
+        httpx.get(f"http://127.0.0.1:{bad}/become/{name}")
+        spoilt, beside = await asyncio.gather(
+            for_a_while(service.url, 220, SECONDS, ask_the_bad_one),
+            for_a_while(service.url, 5, SECONDS, ask_the_good_one),
+        )
+        grown = megabytes(service) - before
+        httpx.get(f"http://127.0.0.1:{bad}/become/answer")
+        recovery = await seconds_to_recovery(service)
+
+        assert set(spoilt.seconds) <= {502, 503, 504}
+        assert set(beside.seconds) == {200}
+        assert spoilt.resets + beside.resets == 0
+        assert grown <= MEGABYTES
+        return late(
+            spoilt=(spoilt.at(1.0, 502, 503, 504), 3.0), beside=(beside.at(0.99, 200), 0.5), recovery=(recovery, 2.0)
+        )
+
+    assert await undisturbed(measure) == {}
