@@ -8,27 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.capacity.settings import CapacitySettings
 from app.database_url import asyncpg_url
-from app.downstreams.settings import DownstreamSettings, Seconds
+from app.downstreams.settings import DownstreamsSettings, Seconds
 from app.families import FamiliesSettings
 
 STOP_MARGIN_SECONDS = 2.0  # what the lifespan's exit gets of GRACEFUL_STOP_SECONDS
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
-
-
-class DownstreamsSettings(BaseModel):
-    """One field per downstream; the field's name is the downstream's name everywhere."""
-
-    # {% if cookiecutter.example == "yes" %}
-    rates: DownstreamSettings = DownstreamSettings(base_url=HttpUrl("http://127.0.0.1:8100/rates"))
-    # {% endif %}
-    # yours below
 
 
 class Settings(CapacitySettings, BaseSettings):

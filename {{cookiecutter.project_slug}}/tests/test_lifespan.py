@@ -11,9 +11,9 @@ from pydantic import HttpUrl
 from sqlalchemy import text
 
 from app.downstreams.client import httpx
-from app.downstreams.settings import DownstreamSettings
+from app.downstreams.settings import DownstreamSettings, DownstreamsSettings
 from app.lifespan import Resources, open_resources
-from app.settings import DownstreamsSettings, Settings
+from app.settings import Settings
 from tests.databases import make_settings
 
 

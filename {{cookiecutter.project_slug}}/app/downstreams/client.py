@@ -11,6 +11,7 @@ import httpx
 from app.downstreams.engine import build_transport
 
 # {% endif %}
+# isort: split
 from app.downstreams.settings import DownstreamSettings
 from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
 
@@ -69,7 +70,7 @@ class Client:
             timeout=httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds),
             follow_redirects=False,  # the host of a call comes from the settings, never from an answer
             trust_env=False,  # nor from HTTP_PROXY
-            # {% if cookiecutter.http_client == "httpx2" %}transport=transport,{{ "\n" }}
+            # {% if cookiecutter.http_client == "httpx2" %}            transport=transport,
             # {% else %}
             transport=transport or build_transport(settings),
             # {% endif %}

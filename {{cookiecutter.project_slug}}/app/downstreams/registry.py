@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from app.downstreams.client import Client, httpx
 from app.downstreams.downstream import Downstream
-from app.downstreams.settings import DownstreamSettings
-from app.settings import DownstreamsSettings
+from app.downstreams.settings import DownstreamSettings, DownstreamsSettings
 
 Downstreams = Mapping[str, Downstream]
 Transports = Callable[[str], httpx.AsyncBaseTransport | None]

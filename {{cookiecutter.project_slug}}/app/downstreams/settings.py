@@ -73,3 +73,12 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
             window_seconds=self.breaker_window_seconds,
             open_seconds=self.breaker_open_seconds,
         )
+
+
+class DownstreamsSettings(BaseModel):
+    """One field per downstream; the field's name is the downstream's name everywhere."""
+
+    # {% if cookiecutter.example == "yes" %}
+    rates: DownstreamSettings = DownstreamSettings(base_url=HttpUrl("http://127.0.0.1:8100/rates"))
+    # {% endif %}
+    # yours below
