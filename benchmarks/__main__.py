@@ -1,10 +1,10 @@
-"""The commands of the bench: `python -m benchmarks [compare|ladder] [--soak N]`."""
+"""The commands of the bench: `python -m benchmarks [compare|ladder|engines] [--soak N]`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, ladder, soak
+from benchmarks import compare, engines, ladder, soak
 from benchmarks.answers import DifferentAnswers
 from benchmarks.build import BuildError, build
 from benchmarks.inside import InsideError
@@ -28,7 +28,7 @@ def positive(text: str) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure a generated service.")
-    parser.add_argument("command", nargs="?", choices=("compare", "ladder"), default="compare")
+    parser.add_argument("command", nargs="?", choices=("compare", "ladder", "engines"), default="compare")
     parser.add_argument("--quick", action="store_true", help="three short rounds, in less than three minutes")
     parser.add_argument("--rounds", type=positive, help="how often everything is measured; 5, and 3 when quick")
     parser.add_argument("--only", nargs="+", choices=[workload.name for workload in WORKLOADS], help="these workloads")
@@ -39,6 +39,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def measure(chosen: argparse.Namespace) -> None:
     """Run the command."""
+    if chosen.command == "engines":
+        engines.measure(chosen.rounds or engines.ROUNDS)
+        return
     if chosen.command != "ladder":
         find_wrk()  # before the minutes that come first
     print("generating and installing the service into .build/bench/", flush=True)

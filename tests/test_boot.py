@@ -49,8 +49,8 @@ def test_the_dashboard_joins_its_three_sources(app: Booted) -> None:
     dashboard = app.client.get("/api/v1/dashboard")
 
     assert dashboard.status_code == 200
-    assert dashboard.json().keys() == {"orders_by_state", "latest", "usd_to_eur"}
-    assert dashboard.json()["usd_to_eur"] == "0.92"
+    assert dashboard.json().keys() == {"orders_by_state", "latest", "usd_to_eur", "missing"}
+    assert (dashboard.json()["usd_to_eur"], dashboard.json()["missing"]) == ("0.92", [])
 
 
 def test_the_description_of_the_api_has_every_route(app: Booted) -> None:

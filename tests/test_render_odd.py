@@ -68,7 +68,7 @@ def test_a_checkout_with_windows_line_endings_renders_the_same(template: Path, t
 
 
 def test_the_hook_after_generation_can_run_again(template: Path, tmp_path: Path) -> None:
-    answers = {"project_slug": "order-service", "example": "no", "ci": "gitlab"}
+    answers = {"project_slug": "order-service", "example": "no", "ci": "gitlab", "http_client": "httpx2"}
     tree = render(template, tmp_path, answers)
     before = content(tree)
 

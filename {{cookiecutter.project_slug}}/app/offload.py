@@ -75,7 +75,7 @@ class Offload:
 
     async def _have_a_process(self) -> None:
         """Start a process unless one is idle. This is never cancelled: anyio would forget a half-started process."""
-        for _attempt in range(self.processes.places):
+        for _attempt in range(self.processes.places + 1):  # each idle one may be dead, and then one is started
             try:
                 await _result(self._start(to_process.run_sync(os.getpid, limiter=self._process_limiter)))
             except BrokenWorkerProcess:  # an idle one that was killed, and nobody had noticed
