@@ -48,7 +48,7 @@ def measure(rounds: int) -> None:
 
 def lines(found: dict[str, dict[str, float]]) -> Iterator[str]:
     """Yield the table: calls per second as a ratio, p99 and CPU, for each number of callers."""
-    yield "| engine | " + " | ".join(f"{callers} callers" for callers in CALLERS) + " |"
+    yield "| engine | " + " | ".join(f"{callers} caller{'s' * (callers > 1)}" for callers in CALLERS) + " |"
     yield "|---" * (1 + len(CALLERS)) + "|"
     for name in dict.fromkeys(key.split("|")[0] for key in found):
         cells = []
