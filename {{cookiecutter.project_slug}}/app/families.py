@@ -54,6 +54,8 @@ class Families:
 
     def __init__(self, settings: FamiliesSettings, paths: Mapping[str, tuple[str, ...]] = PATHS) -> None:
         self.by_name: dict[str, Family] = dict(settings)
+        if unknown := paths.keys() - self.by_name.keys():
+            raise ValueError(f"PATHS names {', '.join(sorted(unknown))}, and FamiliesSettings has no such field.")
         self._claims = re.compile(
             "|".join(f"(?P<{name}>{_any_of(claimed)})" for name, claimed in paths.items()) or "(?!)"
         )

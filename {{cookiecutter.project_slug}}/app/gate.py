@@ -61,6 +61,8 @@ class Gate:
                 turn.set_result(None)
                 return
         self.in_use -= 1
+        if not self.in_use:
+            self._interval = 0.0  # nothing goes on: what was learnt says nothing about who comes next
 
     async def _wait(self) -> None:
         seconds = seconds_left(self.max_wait_seconds)

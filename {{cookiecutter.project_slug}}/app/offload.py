@@ -22,11 +22,11 @@ from app.watchdog import watched
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-WAITING_PER_PLACE, WAIT_SECONDS = 10, 1.0
-"""A call of 0.1 s, the usual reason to hand one off, at the end of that queue has waited the second."""
+WAITING_PER_PLACE, WAIT_SECONDS = 10, 0.5
+"""A call of 0.05 s, the usual reason to hand one off, at the end of that queue has waited so long."""
 
 CPU_SECONDS = 3.0
-"""Below the 4 s that a request gets, so that the answer says what took so long. What takes longer is a job."""
+"""With the wait below the 4 s that a request gets, so that the answer says what took long. More than that is a job."""
 
 ORPHAN_SECONDS = 1.0
 """After the time limit the process ends itself: its parent is gone, or would have killed it."""

@@ -97,11 +97,13 @@ class FairPool(AsyncAdaptedQueuePool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         record.info[RETURNED_AT] = monotonic()
         own = self._shares.pop(record, None)
-        super()._do_return_conn(record)
-        self._holds.pop(record).ended = True
-        self.gate.leave()
-        if own is not None:
-            own.leave()
+        try:
+            super()._do_return_conn(record)  # closes one of the overflow, and a deadline may cut that off
+        finally:
+            self._holds.pop(record).ended = True
+            self.gate.leave()
+            if own is not None:
+                own.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
         """Let SQLAlchemy open a new connection in place of one that has ended. In the usual case this asks nobody."""

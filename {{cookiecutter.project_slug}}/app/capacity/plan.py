@@ -122,7 +122,8 @@ def make_plan(settings: Settings, *, cpus: int) -> Plan:
     """
     workers = settings.web_concurrency or cpus
     pool_size = _pool_size(settings, workers)
-    running = REQUESTS_PER_CONNECTION * pool_size
+    connections = pool_size + settings.database_max_overflow
+    running = REQUESTS_PER_CONNECTION * connections
     return Plan(
         cpus=cpus,
         workers=workers,
@@ -130,9 +131,9 @@ def make_plan(settings: Settings, *, cpus: int) -> Plan:
         surge=extra_copies(settings),
         pool_size=pool_size,
         max_overflow=settings.database_max_overflow,
-        database_waiting=WAITING_PER_PLACE * (pool_size + settings.database_max_overflow),
+        database_waiting=WAITING_PER_PLACE * connections,
         database_wait_seconds=settings.database_pool_wait_seconds,
-        family_connections=max(1, pool_size * 3 // 4),
+        family_connections=max(1, connections * 3 // 4),
         running=running,
         waiting=2 * running,
         wait_seconds=ADMISSION_WAIT_SECONDS,

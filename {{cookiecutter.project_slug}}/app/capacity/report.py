@@ -29,10 +29,10 @@ def _sections(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
     yield (
         "Requests of one route family in one worker",
         [
-            ("running", plan.running, f"{REQUESTS_PER_CONNECTION} x {plan.pool_size} pool"),
+            ("running", plan.running, f"{REQUESTS_PER_CONNECTION} x {_places(plan)}"),
             ("waiting", plan.waiting, f"2 x {plan.running} running"),
             ("seconds of waiting", plan.wait_seconds, "then 503"),
-            ("held connections", plan.family_connections, f"{plan.pool_size} pool x 3 // 4, at least 1"),
+            ("held connections", plan.family_connections, f"{_places(plan)} x 3 // 4, at least 1"),
         ],
     )
     if plan.downstreams:
@@ -57,7 +57,7 @@ def _pool_rows(plan: Plan) -> list[Row]:
     if plan.pool_size < share:
         smaller = plan.pool_size == plan.pgbouncer_connections
         source += f" = {share}; at most {'what PgBouncer opens' if smaller else 'DATABASE_POOL_LIMIT'}"
-    places = f"({plan.pool_size} pool + {plan.max_overflow} overflow)"
+    places = _places(plan)
     return [
         ("pool", plan.pool_size, source),
         ("overflow", plan.max_overflow, "DATABASE_MAX_OVERFLOW"),
@@ -89,6 +89,10 @@ def _total_rows(plan: Plan) -> list[Row]:
         ("reserve", plan.reserved_connections, "DATABASE_RESERVED_CONNECTIONS"),
         ("server's limit", plan.max_connections, f"DATABASE_MAX_CONNECTIONS: {sum_}"),
     ]
+
+
+def _places(plan: Plan) -> str:
+    return f"({plan.pool_size} pool + {plan.max_overflow} overflow)"
 
 
 def _room(plan: Plan) -> str:

@@ -58,6 +58,7 @@ class Breaker:
         self._clock = clock
         self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] of one second each
         self._opened_at: float | None = None
+        self._era = 0  # begins anew whenever it opens or closes
         self._probing = 0
         self._succeeded = 0
 
@@ -72,53 +73,56 @@ class Breaker:
         """Return how long it stays open; 0 when it is not."""
         return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self.limits.open_seconds - self._clock())
 
-    def enter(self) -> bool:
-        """Tell whether a call may be made."""
+    def enter(self) -> int | None:
+        """Return a ticket for the verdict when a call may be made, else None."""
         state = self.state
         passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.limits.probes)
         if not passes:
             self.refused += 1
-        elif state is State.HALF_OPEN:
+            return None
+        if state is State.HALF_OPEN:
             self._probing += 1
-        return passes
+        return self._era
 
-    def succeeded(self) -> None:
+    def succeeded(self, ticket: int) -> None:
         """Count a call that was answered."""
+        if ticket != self._era:
+            return  # from before it opened or closed: it says nothing about now
         if self._opened_at is None:
             self._count(failed=False)
-        elif self._probed():
-            self._succeeded += 1
-            if self._succeeded >= self.limits.probes:
-                self._close()
+            return
+        self._probing -= 1
+        self._succeeded += 1
+        if self._succeeded >= self.limits.probes:
+            self._close()
 
-    def failed(self) -> None:
+    def failed(self, ticket: int) -> None:
         """Count a call that was not answered as it should be."""
+        if ticket != self._era:
+            return
         if self._opened_at is None:
             self._count(failed=True)
-            if self._too_many_failed():
-                self._open()
-        elif self._probed():
-            self._open()
+            if not self._too_many_failed():
+                return
+        self._open()
 
-    def left(self) -> None:
+    def left(self, ticket: int) -> None:
         """Count nothing: the call ended for a reason of ours."""
-        self._probed()
-
-    def _probed(self) -> bool:
-        """Take one probe back; a call from before it opened is none, and says nothing about now."""
-        if self._probing == 0:
-            return False
-        self._probing -= 1
-        return self.state is State.HALF_OPEN
+        if ticket == self._era and self._opened_at is not None:
+            self._probing -= 1
 
     def _open(self) -> None:
         self._opened_at = self._clock()
-        self._probing = self._succeeded = 0
+        self._begin_era()
 
     def _close(self) -> None:
         self._opened_at = None
-        self._probing = self._succeeded = 0
         self._seconds.clear()
+        self._begin_era()
+
+    def _begin_era(self) -> None:
+        self._era += 1
+        self._probing = self._succeeded = 0
 
     def _count(self, *, failed: bool) -> None:
         now = self._clock()

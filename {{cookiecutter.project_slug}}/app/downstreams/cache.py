@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from app.deadline import expires_at
-from app.errors import DownstreamError
+from app.deadline import begin
+from app.errors import DownstreamTimedOut, DownstreamUnavailable
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Cache(Generic[T]):
                 return entry.value
         try:
             return await self._load(key, load)
-        except DownstreamError as error:
+        except (DownstreamUnavailable, DownstreamTimedOut) as error:
             if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
                 raise
             log.warning("stale answer", downstream=error.name, reason=error.detail)
@@ -61,7 +61,7 @@ class Cache(Generic[T]):
         task = self._loading.get(key)
         if task is None:
             context = copy_context()
-            context.run(expires_at.set, None)  # the deadline of whoever came first is not that of the others
+            context.run(begin, None)  # the deadline of whoever came first is not that of the others
             task = asyncio.get_running_loop().create_task(load(), context=context)
             self._loading[key] = task
             task.add_done_callback(lambda done: self._loaded(key, done))

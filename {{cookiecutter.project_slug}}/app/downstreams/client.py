@@ -1,7 +1,8 @@
-"""One HTTP client: sends a request, reads a bounded answer. The only file that imports the HTTP library."""
+"""One HTTP client: sends a request, reads a bounded answer. Only this and `engine.py` import the library."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
 # {% if cookiecutter.http_client == "httpx2" %}import httpx2 as httpx{{ "\n" }}
@@ -70,6 +71,7 @@ class Client:
             timeout=httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds),
             follow_redirects=False,  # the host of a call comes from the settings, never from an answer
             trust_env=False,  # nor from HTTP_PROXY
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's must not go with another's call
             # {% if cookiecutter.http_client == "httpx2" %}            transport=transport,
             # {% else %}
             transport=transport or build_transport(settings),
@@ -87,10 +89,13 @@ class Client:
         """Send a request once and read the whole answer.
 
         Raises:
+            ValueError: the path would lead to another host.
             DownstreamTimedOut: it paused for longer than one of the limits.
             DownstreamUnavailable: no connection, or it ended before the answer did.
             DownstreamBadResponse: the answer is no HTTP, too large, or packed although we asked for it as it is.
         """
+        if call.path.startswith("/") or ":" in call.path:
+            raise ValueError("A path stands below the base URL and has no address of its own.")
         try:
             async with self._client.stream(
                 call.method, call.path, params=dict(call.params), content=call.content, headers=dict(call.headers)

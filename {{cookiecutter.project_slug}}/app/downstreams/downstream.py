@@ -115,8 +115,7 @@ class Downstream:
         """
         if self._development:
             refuse_held_connections(self.name)
-        trial = Trial(self.settings, self.retries, repeatable=repeatable and not self._draining())
-        self.retries.earn()
+        trial = Trial(self.settings, self.retries, repeatable=repeatable, draining=self._draining)
         async for attempt in stamina.retry_context(on=trial.pause_after, attempts=None, timeout=None):
             with attempt:
                 return await self._attempt(call, trial)
@@ -126,22 +125,23 @@ class Downstream:
         return json_in(self.name, await self.call(call, repeatable=repeatable))
 
     async def _attempt(self, call: Call, trial: Trial) -> Answer:
-        if not self.breaker.enter():
+        ticket = self.breaker.enter()
+        if ticket is None:
             seconds = math.ceil(self.breaker.seconds_to_probe()) or 1
             raise DownstreamRefused(self.name, "too many calls to it failed.", seconds)
         try:
             answer = await self._send(call, trial)
             error = error_in(self.name, answer)
         except DownstreamError as failure:
-            (self.breaker.failed if trial.blames(failure) else self.breaker.left)()
+            (self.breaker.failed if trial.blames(failure) else self.breaker.left)(ticket)
             raise
         except BaseException:
-            self.breaker.left()
+            self.breaker.left(ticket)
             raise
         if isinstance(error, DownstreamUnavailable | DownstreamBadResponse):
-            self.breaker.failed()
+            self.breaker.failed(ticket)
         else:
-            self.breaker.succeeded()
+            self.breaker.succeeded(ticket)
         if error is not None:
             raise error
         return answer
@@ -153,9 +153,12 @@ class Downstream:
                     await self.gate.enter()
                 except Unavailable as full:
                     raise DownstreamOverloaded(self.name, full.detail) from None
+                trial.sent()
                 try:
                     return await self.client.send(replace(call, headers={**call.headers, **trial.headers()}))
                 finally:
                     self.gate.leave()
         except TimeoutError:
+            if not trial.cut_off():
+                raise DownstreamOverloaded(self.name, "too many calls wait for it.") from None
             raise DownstreamTimedOut(self.name, f"no answer within {trial.seconds:g} s.") from None

@@ -55,7 +55,7 @@ def asked_pause(value: str | None) -> int | None:
         return min(int(value[:6]), LONGEST_PAUSE_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(0, math.ceil((aware - datetime.now(UTC)).total_seconds())), LONGEST_PAUSE_SECONDS)

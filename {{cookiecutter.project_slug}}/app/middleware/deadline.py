@@ -10,7 +10,7 @@ import re
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.deadline import expires_at
+from app.deadline import Expiry, begin, end
 from app.families import Families
 from app.problems import problem
 
@@ -36,7 +36,7 @@ class Deadline:
             await self.app(scope, receive, send)
             return
         work = _Work(scope, receive, send, seconds)
-        token = expires_at.set(work.timer.when())
+        token = begin(work.expiry)
         try:
             await self.app(scope, receive, work.send)
         except BaseException as error:
@@ -44,7 +44,7 @@ class Deadline:
                 raise
         finally:
             work.timer.cancel()
-            expires_at.reset(token)
+            end(token)
         if work.expired:
             await work.ended()
 
@@ -69,6 +69,7 @@ class _Work:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         self.timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        self.expiry = Expiry(self.timer.when())
 
     async def send(self, message: Message) -> None:
         if self.expired:
@@ -76,7 +77,8 @@ class _Work:
         self._started = True
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.timer.cancel()  # background tasks have no deadline
+            self.timer.cancel()
+            self.expiry.at = None  # background tasks have no deadline
 
     def _expire(self) -> None:
         self.expired = True
@@ -106,9 +108,13 @@ class _Work:
 
 def asked_seconds(scope: Scope) -> float | None:
     """Return what the caller still has itself, from either header; None when it does not say or nobody can read it."""
+    asked: float | None = None
     for name, value in scope["headers"]:
         if name == MILLISECONDS_HEADER and DIGITS.fullmatch(value):
-            return int(value) / 1000
-        if name == GRPC_HEADER and (found := GRPC.fullmatch(value)):
-            return int(found[1]) * GRPC_UNITS[found[2]]
-    return None
+            seconds = int(value) / 1000
+        elif name == GRPC_HEADER and (found := GRPC.fullmatch(value)):
+            seconds = int(found[1]) * GRPC_UNITS[found[2]]
+        else:
+            continue
+        asked = seconds if asked is None else min(asked, seconds)
+    return asked

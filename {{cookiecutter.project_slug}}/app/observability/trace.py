@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from app.observability.request_id import request_id
 
 HEADER = b"traceparent"
-WELL_FORMED = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
+WELL_FORMED = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 ALSO_A_TRACE = re.compile(r"[0-9a-f]{32}")
 
 trace: ContextVar[tuple[str, str] | None] = ContextVar("trace", default=None)

@@ -28,9 +28,10 @@ def breaker(**changes: float) -> tuple[Breaker, Clock]:
 
 def call(one: Breaker, *, fails: bool) -> bool:
     """Make a call if it passes, and tell whether it did."""
-    if not one.enter():
+    ticket = one.enter()
+    if ticket is None:
         return False
-    (one.failed if fails else one.succeeded)()
+    (one.failed if fails else one.succeeded)(ticket)
     return True
 
 
@@ -76,8 +77,8 @@ def test_while_it_is_open_nothing_passes_and_then_one_probe() -> None:
     refused = one.enter()
     clock.now += 5
 
-    assert (refused, one.state) == (False, State.HALF_OPEN)
-    assert (one.enter(), one.enter()) == (True, False)
+    assert (refused, one.state) == (None, State.HALF_OPEN)
+    assert (one.enter() is None, one.enter()) == (False, None)
     assert one.refused == 2
 
 
@@ -103,22 +104,31 @@ def test_a_probe_that_fails_opens_it_for_the_whole_time_again() -> None:
 def test_a_probe_that_was_given_up_makes_room_for_the_next() -> None:
     one, clock = opened()
     clock.now += 5
-    one.enter()
-    one.left()
+    ticket = one.enter()
+    assert ticket is not None
+    one.left(ticket)
 
-    assert (one.state, one.enter()) == (State.HALF_OPEN, True)
+    assert one.state is State.HALF_OPEN
+    assert one.enter() is not None
 
 
-def test_a_call_from_before_it_opened_decides_nothing_later() -> None:
+@pytest.mark.parametrize("verdict", ["succeeded", "failed", "left"])
+def test_a_call_from_before_it_opened_decides_nothing_later(verdict: str) -> None:
+    """It is slow: its verdict comes while a probe is out, whose place it must not take."""
     one, clock = breaker()
-    one.enter()  # slow: its verdict comes when the breaker is half open
+    slow = one.enter()
     for _ in range(4):
         call(one, fails=True)
     clock.now += 5
+    probe = one.enter()
+    assert slow is not None
+    assert probe is not None
 
-    one.succeeded()
+    getattr(one, verdict)(slow)
 
-    assert one.state is State.HALF_OPEN
+    assert (one.state, one.enter()) == (State.HALF_OPEN, None)
+    one.succeeded(probe)
+    assert one.state is State.CLOSED
 
 
 STEPS = st.lists(st.sampled_from(["enter", "succeeded", "failed", "left", "wait"]), max_size=200)
@@ -128,21 +138,19 @@ STEPS = st.lists(st.sampled_from(["enter", "succeeded", "failed", "left", "wait"
 @given(STEPS, st.integers(1, 3))
 def test_whatever_happens_no_more_probes_are_out_than_allowed_and_it_comes_back(steps: list[str], probes: int) -> None:
     one, clock = breaker(probes=probes)
-    flying = 0
+    flying: list[int] = []
     for step in steps:
         if step == "wait":
             clock.now += 2.0
         elif step == "enter":
-            half_open = one.state is State.HALF_OPEN
-            passed = one.enter()
-            flying += passed
-            assert not (half_open and passed) or one._probing <= probes  # noqa: SLF001 - the invariant
+            ticket = one.enter()
+            flying += [] if ticket is None else [ticket]
         elif flying:
-            flying -= 1
-            getattr(one, step)()
+            getattr(one, step)(flying.pop(0))
+        assert 0 <= one._probing <= probes  # noqa: SLF001 - the invariant
         assert 0 <= one.seconds_to_probe() <= 5
-    for _ in range(flying):
-        one.left()
+    for ticket in flying:
+        one.left(ticket)
     clock.now += 5
     for _ in range(probes):
         assert call(one, fails=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from app.deadline import expires_at
+from app.deadline import Expiry, begin, end, expires_at
 from app.downstreams.cache import Cache
 from app.downstreams.client import httpx
 from app.errors import DownstreamUnavailable
@@ -28,7 +28,7 @@ class Source:
         """Return what loads."""
 
         async def ask() -> int:
-            assert expires_at.get() is None
+            assert expires_at() is None
             self.asked += 1
             number = self.asked
             await asyncio.sleep(0.01)
@@ -95,9 +95,9 @@ async def test_the_one_that_was_not_asked_for_longest_goes_first(cache: Cache[in
 
 
 async def test_a_caller_that_leaves_does_not_take_the_call_from_the_others(cache: Cache[int], source: Source) -> None:
-    expires_at.set(asyncio.get_running_loop().time() + 0.001)
+    token = begin(Expiry(asyncio.get_running_loop().time() + 0.001))
     first = asyncio.create_task(cache.get("key", source.load()))
-    expires_at.set(None)
+    end(token)
     await asyncio.sleep(0)
     second = asyncio.create_task(cache.get("key", source.load()))
     await asyncio.sleep(0)

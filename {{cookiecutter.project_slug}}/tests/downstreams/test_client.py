@@ -6,7 +6,7 @@ import gzip
 import pytest
 from pydantic import SecretStr
 
-from app.downstreams.client import httpx
+from app.downstreams.client import Call, httpx
 from app.errors import DownstreamBadResponse, DownstreamError, DownstreamNotFound, DownstreamRejected
 from app.middleware.request_id import RequestId
 from tests.downstreams.neighbours import Script, neighbour
@@ -38,10 +38,27 @@ async def test_a_part_of_the_path_cannot_leave_its_place(part: str, encoded: str
     assert [request.url.host for request in script.requests] == ["neighbour.invalid"]
 
 
-@pytest.mark.parametrize("part", ["", ".", ".."])
+@pytest.mark.parametrize("part", ["", ".", "..", "..;", ";x"])
 async def test_a_part_that_would_climb_is_refused(part: str) -> None:
     with pytest.raises(ValueError, match="cannot be a part of a path"):
         await neighbour(Script(200)).get_json("things", part)
+
+
+async def test_a_call_cannot_name_another_host() -> None:
+    script = Script(200)
+    with pytest.raises(ValueError, match="no address of its own"):
+        await neighbour(script).call(Call("GET", "http://evil.invalid/x"), repeatable=True)
+
+    assert script.requests == []
+
+
+async def test_a_cookie_of_one_call_does_not_go_with_the_next() -> None:
+    script = Script(200, set_cookie="session=one; Path=/")
+    one = neighbour(script)
+    for _ in range(2):
+        await one.get_json("things")
+
+    assert script.all("cookie") == [None, None]
 
 
 async def test_no_more_calls_are_in_flight_than_the_gate_allows() -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.deadline import expires_at
+from app.deadline import Expiry, begin, end
 from app.downstreams.client import httpx
 from app.downstreams.downstream import Downstream
 from app.downstreams.retry import FIRST_SECONDS, LONGEST_SECONDS, asked_pause, pause
@@ -89,10 +89,10 @@ async def test_all_attempts_together_stay_within_the_time_of_the_request() -> No
 
     one = saved(neighbour(hang, breaker_calls=1))
     started = time.monotonic()
-    token = expires_at.set(asyncio.get_running_loop().time() + 0.1)
+    token = begin(Expiry(asyncio.get_running_loop().time() + 0.1))
     with pytest.raises(DownstreamTimedOut):
         await one.get_json("things")
-    expires_at.reset(token)
+    end(token)
 
     assert 0.09 < time.monotonic() - started < 1
     assert (one.gate.in_use, one.breaker.state.value) == (0, "closed")
@@ -106,6 +106,7 @@ async def test_all_attempts_together_stay_within_the_time_of_the_request() -> No
         ("99999999999", 3600),
         ("-1", None),
         ("soon", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
     ],

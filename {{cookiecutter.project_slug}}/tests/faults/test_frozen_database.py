@@ -12,6 +12,7 @@ from time import perf_counter
 import asyncpg
 import pytest
 
+from app.downstreams.client import httpx
 from devtools.postgres import server
 from tests.databases import cloned, ensure_template
 from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
@@ -105,9 +106,11 @@ async def test_every_request_is_answered_in_time_and_the_service_is_back_at_once
                 answers, live = await storm(service)
             back = await seconds_to_first_success(service)
             healthy = await for_a_while(service.url, 10, 1.0, ask)
+            gates = httpx.get(f"{service.url}/health/ready?verbose").json()["gates"]
 
             assert set(answers.seconds) <= {503, 504}
             assert set(live.seconds) == set(healthy.seconds) == {200}
+            assert {(gate["in_use"], gate["waiting"]) for gate in gates.values()} == {(0, 0)}
             assert answers.resets + live.resets + healthy.resets == 0
             return late(
                 last_answer=(answers.at(1.0, 503, 504), DEADLINE_SECONDS + 0.1),
