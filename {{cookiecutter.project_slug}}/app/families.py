@@ -56,9 +56,8 @@ class Families:
         self.by_name: dict[str, Family] = dict(settings)
         if unknown := paths.keys() - self.by_name.keys():
             raise ValueError(f"PATHS names {', '.join(sorted(unknown))}, and FamiliesSettings has no such field.")
-        self._claims = re.compile(
-            "|".join(f"(?P<{name}>{_any_of(claimed)})" for name, claimed in paths.items()) or "(?!)"
-        )
+        patterns = {name: "|".join(map(re.escape, claimed)).replace(r"\*", "[^/]+") for name, claimed in paths.items()}
+        self._claims = re.compile("|".join(f"(?P<{name}>{one})" for name, one in patterns.items()) or "(?!)")
 
     def name_of(self, path: str) -> str | None:
         """Return the name of the family, None for the probes."""
@@ -66,7 +65,3 @@ class Families:
         if found is not None:
             return found.lastgroup
         return None if PROBES.fullmatch(path) else OTHERS
-
-
-def _any_of(paths: tuple[str, ...]) -> str:
-    return "|".join(re.escape(path).replace(r"\*", "[^/]+") for path in paths)

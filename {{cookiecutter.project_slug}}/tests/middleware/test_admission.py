@@ -104,3 +104,8 @@ async def test_a_request_that_fails_gives_its_place_back() -> None:
             await server.ask("/elsewhere")
 
     assert server.gates["others"].in_use == 0
+
+
+def test_a_family_without_a_field_in_the_settings_stops_the_start() -> None:
+    with pytest.raises(ValueError, match="PATHS names nobody"):
+        Families(TwoFamilies(), {"nobody": ("/nobody",)})
