@@ -25,6 +25,7 @@ class Load(BaseModel):
     in_use: int
     max_waiting: int
     waiting: int
+    max_wait_seconds: float
     refused: int
 
 
