@@ -88,6 +88,7 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
         )
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
         offload = Offload(threads=plan.offload_threads, processes=plan.processes)
+        stack.push_async_callback(offload.close)
         yield Resources(
             plan=plan,
             engine=engine,

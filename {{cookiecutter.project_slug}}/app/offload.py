@@ -2,22 +2,18 @@
 
 A thread serves calls that wait or that release the GIL: files, compression, a library without async. Python code that
 computes holds the GIL, and only another process lets the loop turn meanwhile.
-
-anyio's processes, and not a `ProcessPoolExecutor`: there one process that dies or has to be killed fails the work of
-all others, a stuck one keeps the service from ending, and all outlive a service that was killed.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 import structlog
-from anyio import BrokenWorkerProcess, CapacityLimiter, to_process, to_thread
+from anyio import CapacityLimiter, to_thread
 
 from app.errors import Unavailable
 from app.gate import Gate
-from app.watchdog import watched
+from app.processes import Helper, ProcessEnded, TookTooLong
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -27,9 +23,6 @@ WAITING_PER_PLACE, WAIT_SECONDS = 10, 0.5
 
 CPU_SECONDS = 3.0
 """With the wait below the 4 s that a request gets, so that the answer says what took long. More than that is a job."""
-
-ORPHAN_SECONDS = 1.0
-"""After the time limit the process ends itself: its parent is gone, or would have killed it."""
 
 BUSY = "Too many such requests are being worked on. Try again."
 
@@ -44,8 +37,11 @@ class Offload:
         self.threads = _gate(threads)
         self.processes = _gate(processes)
         self._thread_limiter = CapacityLimiter(threads)
-        self._process_limiter = CapacityLimiter(processes)
+        self._computing = CapacityLimiter(processes)
         self._going_on: set[asyncio.Task[Any]] = set()  # a task without a reference may vanish
+        self._idle = [Helper() for _ in range(processes)]
+        self._busy: dict[asyncio.Task[Any], Helper] = {}
+        self._closed = False
 
     async def blocking(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run a blocking call in a thread; give it a time limit of its own where it has one.
@@ -67,34 +63,37 @@ class Offload:
             Unavailable: too many calls are running, or this one took too long, or its process ended.
         """
         await self.processes.enter()
-        try:
-            await self._have_a_process()
-            return await self._in_the_process(function, *args)
-        finally:
+        if self._closed:
             self.processes.leave()
-
-    async def _have_a_process(self) -> None:
-        """Start a process unless one is idle. This is never cancelled: anyio would forget a half-started process."""
-        for _attempt in range(self.processes.places + 1):  # each idle one may be dead, and then one is started
-            try:
-                await _result(self._start(to_process.run_sync(os.getpid, limiter=self._process_limiter)))
-            except BrokenWorkerProcess:  # an idle one that was killed, and nobody had noticed
-                continue
-            except OSError as error:
-                raise Unavailable("No process could be started for this. Try again.") from error
-            return
-
-    async def _in_the_process(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        bounds, limiter = self.cpu_seconds + ORPHAN_SECONDS, self._process_limiter
+            raise Unavailable("The service is stopping. Try again.")
+        helper = self._idle.pop()  # there is one: as many as places
+        helper.expect()
+        call = self._start(to_thread.run_sync(helper.call, self.cpu_seconds, function, *args, limiter=self._computing))
+        self._busy[call] = helper
+        call.add_done_callback(self._idle_again)
         try:
-            async with asyncio.timeout(self.cpu_seconds) as limit:
-                return await to_process.run_sync(watched, bounds, function, *args, cancellable=True, limiter=limiter)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
+            return await _result(call)
+        except asyncio.CancelledError:
+            helper.stop()
+            raise
+        except TookTooLong as error:
             raise Unavailable(f"This took longer than {self.cpu_seconds:g} s and was stopped.") from error
-        except (BrokenWorkerProcess, SystemExit) as error:
+        except ProcessEnded as error:
             raise Unavailable("The process that worked on this ended. Try again.") from error
+
+    async def close(self) -> None:
+        """End the processes, and with them what they work on. A thread cannot be ended; what runs in one goes on."""
+        self._closed = True
+        for helper in self._busy.values():
+            helper.stop()
+        if self._busy:
+            await asyncio.wait(self._busy)
+        for helper in self._idle:
+            await to_thread.run_sync(helper.close, limiter=self._computing)
+
+    def _idle_again(self, call: asyncio.Task[Any]) -> None:
+        self._idle.append(self._busy.pop(call))
+        self.processes.leave()
 
     def _start(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(call)

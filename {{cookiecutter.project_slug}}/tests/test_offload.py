@@ -1,15 +1,9 @@
-"""Threads and processes for what would stop the event loop: their bounds, and that no place and no process is lost."""
+"""Threads for calls that would stop the event loop: their bounds, and that no place is lost."""
 
 import asyncio
 import gc
-import os
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,15 +13,14 @@ from app.offload import WAITING_PER_PLACE, Offload
 from tests.conftest import client_of
 from tests.databases import make_settings
 from tests.heartbeat import heartbeat
-from tests.jobs import Stuck, compute, die, fail
-
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="asks for a process by a signal")
+from tests.jobs import Stuck
+from tests.tasks import cancel, until
 
 
 @pytest.fixture
 def one() -> Offload:
-    """One thread, one process, and a time limit that no test waits for."""
-    return Offload(threads=1, processes=1, cpu_seconds=30)
+    """One thread."""
+    return Offload(threads=1, processes=1)
 
 
 @pytest.fixture
@@ -38,38 +31,10 @@ def stuck() -> Iterator[Stuck]:
     call.end.set()
 
 
-async def until(fact: Callable[[], bool]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(10):
-        while not fact():  # noqa: ASYNC110 - threads and processes set no event of this loop
-            await asyncio.sleep(0.01)
-
-
-def exists(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
-
-
-async def cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
 async def test_the_loop_turns_while_a_call_blocks(one: Offload) -> None:
     async with heartbeat() as beat:
         await one.blocking(time.sleep, 0.3)
 
-    assert beat.share < 0.5
-
-
-async def test_the_loop_turns_while_python_computes(one: Offload) -> None:
-    async with heartbeat() as beat:
-        there = await one.cpu(compute, 0.3)
-
-    assert there != os.getpid()
     assert beat.share < 0.5
 
 
@@ -127,68 +92,3 @@ async def test_sync_routes_and_offloaded_calls_take_no_threads_from_each_other(c
         await call
 
     assert (first.status_code, second.status_code) == (200, 200)
-
-
-async def test_work_that_takes_too_long_is_refused_and_its_process_is_ended(one: Offload) -> None:
-    process = await one.cpu(os.getpid)
-    one.cpu_seconds = 0.2
-
-    with pytest.raises(Unavailable, match=r"longer than 0\.2 s"):
-        await one.cpu(time.sleep, 60)
-    one.cpu_seconds = 30
-    assert await one.cpu(os.getpid) != process
-    assert not exists(process)
-
-
-@pytest.mark.parametrize("end", [die, sys.exit])
-async def test_a_process_that_ends_is_a_clear_error_and_is_replaced(one: Offload, end: Callable[[], None]) -> None:
-    process = await one.cpu(os.getpid)
-
-    with pytest.raises(Unavailable, match="process that worked on this ended"):
-        await one.cpu(end)
-    assert await one.cpu(os.getpid) != process
-
-
-async def test_an_idle_process_that_was_killed_costs_nobody_anything(one: Offload) -> None:
-    process = await one.cpu(os.getpid)
-    os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-    assert await one.cpu(os.getpid) != process
-
-
-async def test_what_the_function_raises_arrives(one: Offload) -> None:
-    with pytest.raises(TimeoutError, match="its own"):
-        await one.cpu(fail)
-
-
-async def test_the_work_of_a_cancelled_caller_is_ended(one: Offload) -> None:
-    process = await one.cpu(os.getpid)
-    work = asyncio.create_task(one.cpu(time.sleep, 60))
-    await asyncio.sleep(0.1)
-    await cancel(work)
-
-    assert await one.cpu(os.getpid) != process
-    assert not exists(process)
-    assert one.processes.in_use == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-async def test_a_caller_that_is_cancelled_while_its_process_starts_leaves_no_process_behind(one: Offload) -> None:
-    def children() -> set[str]:
-        found: set[str] = set()
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):  # it has just ended
-                _name, _, rest = status.read_text("ascii", errors="replace").rpartition(")")
-                if rest.split()[1] == str(os.getpid()):
-                    found.add(status.parent.name)
-        return found
-
-    os.kill(await one.cpu(os.getpid), signal.SIGKILL)  # an idle one would start nothing
-    before = children()
-    call = asyncio.create_task(one.cpu(os.getpid))
-    await until(lambda: bool(children() - before))
-    await cancel(call)
-
-    process = await one.cpu(os.getpid)
-
-    assert children() - before == {str(process)}

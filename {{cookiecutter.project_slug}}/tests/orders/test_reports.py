@@ -16,7 +16,7 @@ from app.orders.service import EXPORTED
 from tests.faults.clients import late, undisturbed
 from tests.heartbeat import heartbeat
 from tests.orders.conftest import place
-from tests.test_offload import until
+from tests.tasks import until
 
 EXPORT, VALUE = "/api/v1/orders.jsonl.gz", "/api/v1/order-value?currency=USD"
 BOTH = pytest.mark.parametrize(("path", "name"), [(EXPORT, "threads"), (VALUE, "processes")])
