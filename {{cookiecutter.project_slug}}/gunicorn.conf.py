@@ -1,5 +1,7 @@
 """How gunicorn runs the service. Every number comes from `app.capacity` or `app.settings`."""
 
+from gunicorn.arbiter import Arbiter
+
 from app.capacity.plan import CapacityError, plan_for
 from app.observability.logs import library_logging
 from app.settings import load_settings
@@ -41,3 +43,14 @@ control_socket_disable = True
 # The service writes its own line a request, with the request id.
 accesslog = None
 logconfig_dict = library_logging(level=settings.log_level, log_format=settings.log_format)
+
+
+def nworkers_changed(server: Arbiter, new_value: int, old_value: int | None) -> None:
+    """Keep gunicorn's own ways to more workers, `--workers` and SIGTTIN, from breaking the plan."""
+    if new_value <= plan.workers:
+        return
+    advice = f"the plan has connections for {plan.workers} workers, not {new_value}. Set WEB_CONCURRENCY"
+    if old_value is None:
+        raise SystemExit(f"The service cannot start: {advice} instead of --workers.")
+    server.log.warning("No worker was added: %s and restart.", advice)
+    server.num_workers = plan.workers

@@ -7,6 +7,7 @@ gate knows how fast its queue moves, and refuses at once whoever would still be 
 import asyncio
 from collections import deque
 from contextlib import suppress
+from math import inf
 from time import monotonic
 
 from app.deadline import seconds_left
@@ -35,14 +36,14 @@ class Gate:
         """How many are in the queue."""
         return len(self._queue)
 
-    async def enter(self) -> None:
-        """Take a place, waiting for one if need be.
+    async def enter(self, within: float = inf) -> None:
+        """Take a place, waiting for one if need be, for no more than so many seconds.
 
         Raises:
             Unavailable: the queue is full or too slow, or no place came free in time.
         """
         if not self.enter_now():
-            await self._wait()
+            await self._wait(within)
 
     def enter_now(self) -> bool:
         """Take a place if one is free, and tell; while somebody waits none is."""
@@ -64,8 +65,8 @@ class Gate:
         if not self.in_use:
             self._interval = 0.0  # nothing goes on: what was learnt says nothing about who comes next
 
-    async def _wait(self) -> None:
-        seconds = seconds_left(self.max_wait_seconds)
+    async def _wait(self, within: float) -> None:
+        seconds = seconds_left(min(self.max_wait_seconds, within))
         if len(self._queue) >= self.max_waiting or self._expected_wait() > seconds:
             raise self._refused()
         turn = asyncio.get_running_loop().create_future()

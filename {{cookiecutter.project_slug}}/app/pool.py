@@ -66,10 +66,11 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         own = share.get()
+        end = monotonic() + self.gate.max_wait_seconds  # of both waits together
         if own is not None:
-            _pass(own)
+            _pass(own, end)
         try:
-            record = self._do_get_one()
+            record = self._do_get_one(end)
         except BaseException:
             if own is not None:
                 own.leave()
@@ -78,8 +79,8 @@ class FairPool(AsyncAdaptedQueuePool):
             self._shares[record] = own
         return record
 
-    def _do_get_one(self) -> ConnectionPoolEntry:
-        _pass(self.gate)
+    def _do_get_one(self, end: float) -> ConnectionPoolEntry:
+        _pass(self.gate, end)
         try:
             record = super()._do_get()
         except BaseException:
@@ -118,9 +119,9 @@ class FairPool(AsyncAdaptedQueuePool):
         record.invalidate()
 
 
-def _pass(gate: Gate) -> None:
+def _pass(gate: Gate, end: float) -> None:
     if not gate.enter_now():  # a turn of the event loop only for those who have to wait
-        await_(gate.enter())
+        await_(gate.enter(within=end - monotonic()))
 
 
 async def _answers(driver: asyncpg.Connection, seconds: float) -> bool:

@@ -1,6 +1,7 @@
 """The gate: its bounds, its order, and that no place is ever lost."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -55,6 +56,31 @@ async def test_a_wait_that_is_too_long_is_refused() -> None:
         await asyncio.wait_for(one.enter(), timeout=5)
 
     assert (one.in_use, one.waiting) == (1, 0)
+
+
+async def test_a_caller_may_allow_less_time() -> None:
+    one = gate(max_wait_seconds=60)
+    await one.enter()
+
+    with pytest.raises(Unavailable, match="Full"):
+        await asyncio.wait_for(one.enter(within=0.01), timeout=5)
+
+
+async def test_what_was_learnt_in_a_burst_is_forgotten_when_nothing_goes_on() -> None:
+    one = gate(max_wait_seconds=0.2)
+    await one.enter()
+    slow = asyncio.create_task(one.enter())
+    await asyncio.sleep(0.15)
+    one.leave()
+    await slow
+    one.leave()
+
+    await one.enter()
+    quick = [asyncio.create_task(one.enter()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for visitor in quick:
+        one.leave()
+        await visitor
 
 
 async def test_who_would_wait_in_vain_is_refused_at_once_and_only_as_long_as_that_holds() -> None:
@@ -167,6 +193,22 @@ async def test_a_family_holds_no_more_connections_than_its_share(committed_url: 
         ended.set()
 
     assert (own.in_use, own.waiting) == (0, 0)
+    await engine.dispose()
+
+
+async def test_the_waits_for_the_share_and_for_the_pool_are_one(committed_url: str) -> None:
+    settings = make_settings(committed_url)
+    url = settings.database_url.get_secret_value()
+    bounds = PoolBounds(size=1, waiting=40, wait=timedelta(seconds=0.1))
+    engine = build_engine(url, pool=bounds, limits=limits_of(settings), application_name="test")
+    own = gate(max_wait_seconds=60)
+    await own.enter()
+    token = share.set(own)
+    with pytest.raises(Unavailable, match="Full"):
+        await asyncio.wait_for(engine.connect(), timeout=5)
+    share.reset(token)
+
+    assert engine.pool.gate.in_use == 0  # type: ignore[attr-defined]
     await engine.dispose()
 
 

@@ -101,3 +101,25 @@ async def test_whoever_leaves_while_an_idle_connection_is_asked_gives_the_place_
 
     assert pool_of(resources).gate.in_use == 0
     assert await resources.reader.scalar(OWN_PID)
+
+
+async def test_whoever_leaves_while_a_connection_of_the_overflow_is_closed_gives_the_place_back(
+    committed_url: str,
+) -> None:
+    """Its goodbye waits for the server, which says nothing any more."""
+    relay = Relay(committed_url)
+    async with (
+        relay.listening() as url,
+        open_resources(make_settings(url, database_pool_limit=1, database_max_overflow=1)) as resources,
+    ):
+        kept, overflow = await resources.engine.connect(), await resources.engine.connect()
+        await kept.close()
+        relay.forget()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await overflow.close()
+
+        assert pool_of(resources).gate.in_use == 0
+        pool_of(resources).answer_seconds, pool_of(resources).idle_seconds = 0.2, 0.0
+        async with resources.engine.connect(), resources.engine.connect():
+            assert pool_of(resources).gate.in_use == 2

@@ -59,7 +59,8 @@ def inputs_of(changes: Sequence[str]) -> tuple[Settings, int]:
 def known_names(settings: Settings) -> list[str]:
     """Return the names that the plan depends on."""
     downstreams = [f"DOWNSTREAMS__{name}__CONCURRENCY".upper() for name, _ in settings.downstreams]
-    return [CPUS, *(name.upper() for name in CapacitySettings.model_fields), POOL_WAIT, *downstreams]
+    families = [f"FAMILIES__{name}__RUNNING".upper() for name, _ in settings.families]
+    return [CPUS, *(name.upper() for name in CapacitySettings.model_fields), POOL_WAIT, *families, *downstreams]
 
 
 def _number_of_cpus(value: str) -> int:

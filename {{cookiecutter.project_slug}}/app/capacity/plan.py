@@ -58,7 +58,9 @@ class Plan:
     """Database connections of one route family; less than the pool, so that a stuck one leaves some to the others."""
 
     running: int
-    """Requests of one route family at once."""
+    """Requests of one route family at once, where the family says nothing else."""
+    families: Mapping[str, int]
+    """The same for each family by its name."""
     waiting: int
     """Requests of one route family that may queue to be admitted."""
     wait_seconds: float
@@ -135,6 +137,7 @@ def make_plan(settings: Settings, *, cpus: int) -> Plan:
         database_wait_seconds=settings.database_pool_wait_seconds,
         family_connections=max(1, connections * 3 // 4),
         running=running,
+        families={name: one.running or running for name, one in settings.families},
         waiting=2 * running,
         wait_seconds=ADMISSION_WAIT_SECONDS,
         thread_tokens=settings.thread_tokens,

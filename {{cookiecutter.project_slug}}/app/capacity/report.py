@@ -26,15 +26,7 @@ def as_json(plan: Plan) -> str:
 def _sections(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
     yield "One copy", _copy_rows(plan)
     yield "Database connections of one worker", _pool_rows(plan)
-    yield (
-        "Requests of one route family in one worker",
-        [
-            ("running", plan.running, f"{REQUESTS_PER_CONNECTION} x {_places(plan)}"),
-            ("waiting", plan.waiting, f"2 x {plan.running} running"),
-            ("seconds of waiting", plan.wait_seconds, "then 503"),
-            ("held connections", plan.family_connections, f"{_places(plan)} x 3 // 4, at least 1"),
-        ],
-    )
+    yield "Requests of one route family in one worker", _family_rows(plan)
     if plan.downstreams:
         yield "Calls of one worker to each other service", _downstream_rows(plan)
     yield "All copies together, in the middle of an update", _total_rows(plan)
@@ -63,6 +55,17 @@ def _pool_rows(plan: Plan) -> list[Row]:
         ("overflow", plan.max_overflow, "DATABASE_MAX_OVERFLOW"),
         ("waiting", plan.database_waiting, f"{WAITING_PER_PLACE} waiting x {places}"),
         ("seconds of waiting", plan.database_wait_seconds, "DATABASE_POOL_WAIT_SECONDS, then 503"),
+    ]
+
+
+def _family_rows(plan: Plan) -> list[Row]:
+    own = {name: running for name, running in plan.families.items() if running != plan.running}
+    return [
+        ("running", plan.running, f"{REQUESTS_PER_CONNECTION} x {_places(plan)}"),
+        *((f"running, {name}", running, f"FAMILIES__{name.upper()}__RUNNING") for name, running in own.items()),
+        ("waiting", plan.waiting, f"2 x {plan.running} running"),
+        ("seconds of waiting", plan.wait_seconds, "then 503"),
+        ("held connections", plan.family_connections, f"{_places(plan)} x 3 // 4, at least 1"),
     ]
 
 

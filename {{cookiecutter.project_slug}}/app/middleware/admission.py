@@ -22,9 +22,9 @@ DATABASE = "{}.database"
 def gates_for(families: Families, plan: Plan) -> Mapping[str, Gate]:
     """Build two gates for each family: for its requests, and for the database connections that they hold."""
     gates = {}
-    for name, family in families.by_name.items():
+    for name in families.by_name:
         gates[name] = Gate(
-            places=family.running or plan.running,
+            places=plan.families[name],
             max_waiting=plan.waiting,
             max_wait_seconds=plan.wait_seconds,
             refusal="The service is too busy.",

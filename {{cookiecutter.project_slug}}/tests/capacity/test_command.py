@@ -44,6 +44,7 @@ def test_the_plan_comes_with_its_chart_and_the_way_to_a_picture(capsys: pytest.C
         (["REPLICAS_SURGE=25%", "REPLICAS=4"], {"surge": 1, "copies": 5}),
         (["DATABASE_PGBOUNCER_CONNECTIONS=7"], {"pgbouncer_connections": 7, "pool_size": 7, "server_connections": 7}),
         (["DATABASE_POOL_WAIT_SECONDS=0.5"], {"database_wait_seconds": 0.5}),
+        (["FAMILIES__OTHERS__RUNNING=3"], {"running": 100, "waiting": 200}),
         # {% if cookiecutter.example == "yes" %}
         (["DOWNSTREAMS__RATES__CONCURRENCY=3"], {"downstreams": {"rates": 3}}),
         # {% endif %}

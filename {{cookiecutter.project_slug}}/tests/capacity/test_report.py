@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from app.capacity.chart import LIMIT_COLUMN, chart, points, range_of
 from app.capacity.plan import CapacityError, Plan, make_plan
 from app.capacity.report import as_json, describe
+from app.families import FamiliesSettings, Family
 from tests.capacity.test_plan import DEPLOYMENTS, make, properties
 
 CALCULATED = (
@@ -68,6 +69,14 @@ def test_the_table_shows_every_number() -> None:
         *map(str, plan.downstreams.values()),
     ]
     assert shown == [*expected, "2", "44", "10", "100"]
+
+
+def test_a_family_with_a_bound_of_its_own_has_a_line_of_its_own() -> None:
+    families = FamiliesSettings(others=Family(running=3))
+    plan = make_plan(make(families=families), cpus=2)
+
+    assert plan.families["others"] == 3
+    assert ("running, others", "3", "FAMILIES__OTHERS__RUNNING") in rows(describe(plan))
 
 
 def test_behind_pgbouncer_the_table_counts_its_clients_and_what_it_opens() -> None:

@@ -1,7 +1,10 @@
 """The service under real gunicorn with two workers: its answers, its log, its end."""
 
 import json
+import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -155,3 +158,25 @@ def test_a_start_without_a_database_is_live_but_not_ready() -> None:
 
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["The database cannot be reached."]
+
+
+def test_more_workers_than_the_plan_has_stop_the_start_with_one_sentence(database_url: str) -> None:
+    with gunicorn(database_url, "--workers", "3") as refused:
+        code = refused.process.wait(timeout=20)
+
+        assert code == 1
+        assert refused.log.read_text("utf-8") == (
+            "The service cannot start: the plan has connections for 2 workers, not 3. "
+            "Set WEB_CONCURRENCY instead of --workers.\n"
+        )
+
+
+def test_a_signal_for_one_more_worker_is_refused_with_a_line(service: Service) -> None:
+    started = len(service.lines("started"))
+    os.kill(service.process.pid, signal.SIGTTIN)
+    service.wait_for(
+        "No worker was added: the plan has connections for 2 workers, not 3. Set WEB_CONCURRENCY and restart."
+    )
+    time.sleep(0.5)  # what a start takes
+
+    assert len(service.lines("started")) == started
