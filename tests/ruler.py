@@ -46,7 +46,7 @@ def shape(found: list[Source]) -> list[Measure]:
     lengths = [length(function) for _, function in functions(found)]
     name, longest = max(functions(found), key=lambda item: length(item[1]))
     files = [source.lines for source in found if source.lines]
-    app = [source for source in found if source.name.startswith(("app/", "migrations/"))]
+    app = [source for source in found if source.name.startswith(("app/", "migrations/", "gunicorn"))]
     tests = [source for source in found if source.name.startswith("tests/")]
     largest = max(found, key=lambda source: source.lines)
     control = sum(source.control_lines for source in found)

@@ -58,9 +58,9 @@ class Plan:
     """Database connections of one route family; less than the pool, so that a stuck one leaves some to the others."""
 
     running: int
-    """Requests of one route family at once, where the family says nothing else."""
+    """Requests of one route family at once."""
     families: Mapping[str, int]
-    """The same for each family by its name."""
+    """The same by the family's name, which may have a bound of its own."""
     waiting: int
     """Requests of one route family that may queue to be admitted."""
     wait_seconds: float
@@ -86,7 +86,7 @@ class Plan:
 
     @property
     def copies(self) -> int:
-        """Copies in the middle of a rolling update."""
+        """Copies while an update rolls out."""
         return self.replicas + self.surge
 
     @property
@@ -160,8 +160,7 @@ def extra_copies(settings: Settings) -> int:
 def _pool_size(settings: Settings, workers: int) -> int:
     """Return an equal share of the connections, bounded by what one worker can use."""
     connections = settings.database_max_connections - settings.database_reserved_connections
-    pgbouncer = settings.database_pgbouncer_connections
-    if pgbouncer is not None:
+    if (pgbouncer := settings.database_pgbouncer_connections) is not None:
         if pgbouncer > connections:
             raise CapacityError(_pgbouncer_refusal(settings))
         connections = settings.database_pgbouncer_max_client_conn
