@@ -18,6 +18,8 @@ SETTING, FEATURE, ALIAS, STUB = (textwrap.dedent(code) for code in re.findall(r"
 IMPORTS = {
     "app/orders/stock.py": '''"""What can be delivered, in the words of this feature."""
 
+from typing import Any
+
 from app.downstreams.downstream import Downstream
 from app.errors import DownstreamBadResponse, DownstreamNotFound
 

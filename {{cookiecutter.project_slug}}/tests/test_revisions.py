@@ -47,7 +47,7 @@ def test_a_merge_is_read_as_alembic_reads_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({}, "There is no migration in {folder}: was the folder left out of the image?"),
+        ({}, "No migration is in {folder}: was the folder left out of the image?"),
         (HISTORY, "The migrations need one head, not 2, 3: join them with `alembic merge heads`."),
         ({"5.py": "revision: str"}, UNCLEAR),
         ({"5.py": "revision = '5'"}, UNCLEAR),
@@ -65,7 +65,7 @@ def test_the_start_fails_when_it_is_unclear_what_the_code_needs(
 
 
 def test_the_start_fails_without_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(RevisionsError, match="no migration"):
+    with pytest.raises(RevisionsError, match="No migration"):
         Revisions.read(tmp_path / "missing")
 
 

@@ -11,28 +11,49 @@ from typing import Generic, TypeVar
 import structlog
 
 from app.deadline import begin
-from app.errors import DownstreamTimedOut, DownstreamUnavailable
+from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
 
 T = TypeVar("T")
+
+BESIDES = 1000
+"""Bytes of an answer beside its body: its headers, its key, and what finds it."""
 
 log = structlog.get_logger("cache")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """An answer and when it came."""
+    """An answer, when it came, and its bytes."""
 
     value: T
     at: float
+    weight: int
 
 
 class Cache(Generic[T]):
-    """So many answers, each for so long; the one that was not asked for longest goes first."""
+    """So much of answers, each for so long; the one that was not asked for longest goes first."""
 
     def __init__(
-        self, *, seconds: float, stale_seconds: float, entries: int, clock: Callable[[], float] = monotonic
+        self,
+        *,
+        seconds: float,
+        stale_seconds: float,
+        max_bytes: int,
+        weigh: Callable[[T], int],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self.seconds, self.stale_seconds, self.entries = seconds, stale_seconds, entries
+        """Start empty.
+
+        Args:
+            seconds: for which an answer is used.
+            stale_seconds: for which it is used beyond that, while there is no newer one to be had.
+            max_bytes: of all answers together.
+            weigh: tells the bytes of an answer.
+            clock: seconds that never go back.
+        """
+        self.seconds, self.stale_seconds, self.max_bytes = seconds, stale_seconds, max_bytes
+        self.bytes = 0
+        self._weigh = weigh
         self._clock = clock
         self._kept: OrderedDict[Hashable, Entry[T]] = OrderedDict()
         self._loading: dict[Hashable, asyncio.Task[T]] = {}
@@ -50,7 +71,7 @@ class Cache(Generic[T]):
                 return entry.value
         try:
             return await self._load(key, load)
-        except (DownstreamUnavailable, DownstreamTimedOut) as error:
+        except (DownstreamUnavailable, DownstreamTimedOut, DownstreamBadResponse) as error:
             if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
                 raise
             log.warning("stale answer", downstream=error.name, reason=error.detail)
@@ -71,7 +92,11 @@ class Cache(Generic[T]):
         del self._loading[key]
         if task.cancelled() or task.exception() is not None:  # asking for it also tells asyncio that it was seen
             return
-        self._kept[key] = Entry(task.result(), self._clock())
-        self._kept.move_to_end(key)
-        if len(self._kept) > self.entries:
-            self._kept.popitem(last=False)
+        if key in self._kept:
+            self.bytes -= self._kept.pop(key).weight
+        entry = Entry(task.result(), self._clock(), BESIDES + self._weigh(task.result()))
+        self._kept[key] = entry
+        self.bytes += entry.weight
+        while self.bytes > self.max_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self.bytes -= oldest.weight

@@ -8,9 +8,9 @@ The gate's place is held only for the attempt, and no connection of the database
 import asyncio
 import json
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import stamina
 
@@ -32,6 +32,12 @@ from app.errors import (
 )
 from app.gate import Gate
 from app.held import refuse_held_connections
+
+T = TypeVar("T")
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - JSON may be anything
+    return value
 
 
 class Downstream:
@@ -66,28 +72,43 @@ class Downstream:
             refusal="too many calls wait for it.",
         )
         self.retries = RetryBudget()
-        self.cache = Cache[Any](
-            seconds=settings.cache_seconds, stale_seconds=settings.cache_stale_seconds, entries=settings.cache_entries
+        self.cache = Cache[Answer](
+            seconds=settings.cache_seconds,
+            stale_seconds=settings.cache_stale_seconds,
+            max_bytes=settings.cache_bytes,
+            weigh=lambda answer: len(answer.body),
         )
         self._draining = draining
         self._development = development
 
     async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
-        """Return the JSON under this path, from the cache if the settings say so.
+        """Return the JSON under this path; see `get`."""
+        return await self.get(*path, params=params, read=_as_it_is)
+
+    async def get(self, *path: str, params: Mapping[str, str] | None = None, read: Callable[[Any], T]) -> T:
+        """Return what is read from the JSON under this path, from the cache if the settings say so.
 
         Args:
             path: the parts of the path, each percent-encoded here, so that a value cannot leave its place.
             params: the query.
+            read: takes from the JSON what is wanted, or raises `DownstreamBadResponse`; such an answer is not kept.
 
         Raises:
             ValueError: a part of the path would name another place.
             DownstreamError: one of its children, see `errors.py`.
         """
         call = Call("GET", encoded(path), params or {})
+
+        async def load() -> Answer:
+            answer = await self.call(call, repeatable=True)
+            read(json_in(self.name, answer))
+            return answer
+
         if not self.settings.cache_seconds:
-            return await self._json(call, repeatable=True)
-        key: Hashable = (call.path, tuple(sorted(call.params.items())))
-        return await self.cache.get(key, lambda: self._json(call, repeatable=True))
+            return read(json_in(self.name, await self.call(call, repeatable=True)))
+        self._refuse_held_connections()  # whether the cache has an answer or not
+        answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
+        return read(json_in(self.name, answer))  # anew for each caller, who may change what it gets
 
     async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - as above
         """Send JSON and return the JSON of the answer, None when it is empty.
@@ -105,7 +126,7 @@ class Downstream:
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         call = Call(method, encoded(path), {}, json.dumps(body).encode(), headers)
-        return await self._json(call, repeatable=idempotency_key is not None)
+        return json_in(self.name, await self.call(call, repeatable=idempotency_key is not None))
 
     async def call(self, call: Call, *, repeatable: bool) -> Answer:
         """Make a call, again if it may be, and return an answer with a status below 300.
@@ -113,18 +134,20 @@ class Downstream:
         Raises:
             DownstreamError: one of its children, see `errors.py`.
         """
-        if self._development:
-            refuse_held_connections(self.name)
+        self._refuse_held_connections()
         trial = Trial(self.settings, self.retries, repeatable=repeatable, draining=self._draining)
         async for attempt in stamina.retry_context(on=trial.pause_after, attempts=None, timeout=None):
             with attempt:
                 return await self._attempt(call, trial)
         raise AssertionError("stamina returns or raises")
 
-    async def _json(self, call: Call, *, repeatable: bool) -> Any:  # noqa: ANN401 - as above
-        return json_in(self.name, await self.call(call, repeatable=repeatable))
+    def _refuse_held_connections(self) -> None:
+        if self._development:
+            refuse_held_connections(self.name)
 
     async def _attempt(self, call: Call, trial: Trial) -> Answer:
+        if not trial.seconds_left():
+            raise DownstreamTimedOut(self.name, "there is no time left for a call.")
         ticket = self.breaker.enter()
         if ticket is None:
             seconds = math.ceil(self.breaker.seconds_to_probe()) or 1

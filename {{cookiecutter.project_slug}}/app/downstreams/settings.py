@@ -2,12 +2,22 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, Json, SecretStr
 
 from app.downstreams.breaker import Limits
 
+
+def _one_line(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("a header is one line of ASCII.")
+    return value
+
+
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HeaderValue = Annotated[SecretStr, AfterValidator(_one_line)]
 
 
 class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in_errors=True):
@@ -16,8 +26,11 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     base_url: HttpUrl
     """Where it answers, such as https://billing.internal:8443."""
 
-    authorization: SecretStr | None = None
+    authorization: HeaderValue | None = None
     """The Authorization header of every call, such as `Bearer ...`; never written to a log."""
+
+    headers: Json[dict[HeaderName, HeaderValue]] = Field(default_factory=dict)
+    """More headers of every call as JSON, such as `{"X-Api-Key": "..."}`; never written to a log either."""
 
     concurrency: int = Field(default=10, ge=1, le=20)
     """Calls in flight per worker. httpx slows down beyond 20, and a downstream wants a bound from each caller."""
@@ -35,7 +48,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The longest pause between two pieces of an answer."""
 
     total_seconds: Seconds = 2.0
-    """The whole call, waits and retries included: a downstream that trickles beats a limit per read."""
+    """The whole call, and so the most that the limits above can take: a trickle beats a limit per read."""
 
     max_bytes: int = Field(default=1_048_576, ge=1)
     """The largest answer. It is read whole, so concurrency times this is memory."""
@@ -53,7 +66,10 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """How far back failures count."""
 
     breaker_open_seconds: Seconds = 1.0
-    """How long there are no calls; then one at a time shows whether it is back."""
+    """How long there are no calls; then a few show whether it is back."""
+
+    breaker_probes: int = Field(default=1, ge=1)
+    """Those few: so many at once, and as many must succeed."""
 
     cache_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     """How long an answer is used again; 0 is never."""
@@ -61,8 +77,8 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     cache_stale_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     """How much longer, while the downstream fails."""
 
-    cache_entries: int = Field(default=1000, ge=1)
-    """Answers that are kept at most."""
+    cache_bytes: int = Field(default=10_485_760, ge=1)
+    """What the answers that are kept may take in memory, per worker; the one not used for longest goes first."""
 
     @property
     def breaker(self) -> Limits:
@@ -72,6 +88,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
             calls=self.breaker_calls,
             window_seconds=self.breaker_window_seconds,
             open_seconds=self.breaker_open_seconds,
+            probes=self.breaker_probes,
         )
 
 

@@ -13,8 +13,8 @@ from app.errors import (
     DownstreamTimedOut,
     DownstreamUnavailable,
 )
+from app.observability import trace
 from app.observability.request_id import request_id
-from app.observability.trace import traceparent
 
 
 class Trial:
@@ -39,14 +39,16 @@ class Trial:
 
     def headers(self) -> dict[str, str]:
         """Return what the downstream is told about us: who asks, how often already, and how long we wait."""
-        left = max(0.0, self.ends - asyncio.get_running_loop().time())
-        told = {
-            "Traceparent": traceparent(),
+        told = trace.headers() | {
             "X-Attempt": str(self._failures + 1),
-            "X-Request-Timeout-Ms": str(round(left * 1000)),
+            "X-Request-Timeout-Ms": str(round(self.seconds_left() * 1000)),
         }
         own = request_id.get()
         return told | {"X-Request-ID": own} if own is not None else told
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the end."""
+        return max(0.0, self.ends - asyncio.get_running_loop().time())
 
     def sent(self) -> None:
         """Note that an attempt has its place at the gate; only calls that are made earn retries."""

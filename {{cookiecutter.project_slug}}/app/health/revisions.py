@@ -35,9 +35,7 @@ class Revisions:
         files = sorted((folder / "versions").glob("*.py"))
         history = [_revision(file) for file in files if not file.name.startswith(NO_MIGRATIONS)]
         if not history:
-            raise RevisionsError(
-                f"There is no migration in {folder / 'versions'}: was the folder left out of the image?"
-            )
+            raise RevisionsError(f"No migration is in {folder / 'versions'}: was the folder left out of the image?")
         parents = {parent for _, its_parents in history for parent in its_parents}
         heads = [revision for revision, _ in history if revision not in parents]
         if len(heads) != 1:

@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability.request_id import request_id
 from app.observability.trace import HEADER as TRACE_HEADER
+from app.observability.trace import STATE_HEADER, Trace, trace
 from app.observability.trace import read as read_trace
-from app.observability.trace import trace
 
 HEADER = b"x-request-id"  # ASGI hands header names over as lower-case bytes
 # Anything else could forge log lines or grow without bound.
@@ -42,15 +42,17 @@ class RequestId:
             trace.reset(tokens[1])
 
 
-def read(scope: Scope) -> tuple[bytes | None, tuple[str, str] | None]:
+def read(scope: Scope) -> tuple[bytes | None, Trace | None]:
     """Return the caller's id and its trace, None for what it did not send in a form that may be repeated."""
-    own, came_with = None, None
+    own, parent, states = None, None, []
     for name, value in scope["headers"]:
         if name == HEADER and WELL_FORMED.fullmatch(value):
             own = value
         elif name == TRACE_HEADER:
-            came_with = read_trace(value)
-    return own, came_with
+            parent = value
+        elif name == STATE_HEADER:
+            states.append(value)
+    return own, parent and read_trace(parent, b",".join(states))
 
 
 def new_id() -> bytes:

@@ -24,10 +24,9 @@ class Rates:
         if base == quote:
             return Decimal(1)
         try:
-            answer = await self._downstream.get_json(base, quote)
+            return await self._downstream.get(base, quote, read=self._read)
         except DownstreamNotFound:
             raise Invalid(f"There is no rate from {base} to {quote}.") from None
-        return self._read(answer)
 
     def _read(self, answer: object) -> Decimal:
         """Take a text only: a JSON number has been a float on its way, and a float is not exact."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from app.deadline import Expiry, begin, end, expires_at
-from app.downstreams.cache import Cache
+from app.downstreams.cache import BESIDES, Cache
 from app.downstreams.client import httpx
-from app.errors import DownstreamUnavailable
+from app.errors import DownstreamBadResponse, DownstreamUnavailable
 from tests.downstreams.neighbours import Script, neighbour
 
 
@@ -47,8 +47,8 @@ def source() -> Source:
 
 @pytest.fixture
 def cache(source: Source) -> Cache[int]:
-    """Ten seconds, thirty more while it fails, and two entries."""
-    return Cache(seconds=10, stale_seconds=30, entries=2, clock=source.clock)
+    """Ten seconds, thirty more while it fails, and room for two."""
+    return Cache(seconds=10, stale_seconds=30, max_bytes=2 * (BESIDES + 7), weigh=lambda _answer: 7, clock=source.clock)
 
 
 async def test_a_hundred_who_ask_at_once_make_one_call(cache: Cache[int], source: Source) -> None:
@@ -92,6 +92,18 @@ async def test_the_one_that_was_not_asked_for_longest_goes_first(cache: Cache[in
         await cache.get(key, source.load())
 
     assert source.asked == 4
+    assert cache.bytes == cache.max_bytes
+
+
+async def test_what_is_replaced_or_too_large_does_not_count(cache: Cache[int], source: Source) -> None:
+    for _ in range(3):
+        await cache.get("key", source.load())
+        source.now += 11
+    assert cache.bytes == BESIDES + 7
+
+    cache.max_bytes = 100
+    await cache.get("key", source.load())
+    assert cache.bytes == 0
 
 
 async def test_a_caller_that_leaves_does_not_take_the_call_from_the_others(cache: Cache[int], source: Source) -> None:
@@ -113,6 +125,31 @@ async def test_a_downstream_is_asked_once_for_each_path_and_query() -> None:
         await one.get_json(path, params=params)
 
     assert [str(request.url.raw_path, "ascii") for request in script.requests] == ["/api/a", "/api/b", "/api/a?x=1"]
+
+
+async def test_an_answer_of_no_use_is_not_kept_and_an_old_one_does_instead() -> None:
+    answers: list[object] = [{"rate": 1}, {}, {}, {"rate": 2}]
+    one = neighbour(lambda _request: httpx.Response(200, json=answers.pop(0)), cache_seconds=0.01)
+
+    def read(found: dict[str, int]) -> int:
+        if "rate" not in found:
+            raise DownstreamBadResponse("neighbour", "it has no rate.")
+        return found["rate"]
+
+    found = []
+    for _ in range(4):
+        found.append(await one.get("a", read=read))
+        await asyncio.sleep(0.02)
+
+    assert found == [1, 1, 1, 2]
+
+
+async def test_each_caller_gets_an_answer_of_its_own() -> None:
+    one = neighbour(lambda _request: httpx.Response(200, json=[1]), cache_seconds=60)
+    first = await one.get_json("a")
+    first.append(2)
+
+    assert await one.get_json("a") == [1]
 
 
 async def test_without_the_setting_nothing_is_kept() -> None:

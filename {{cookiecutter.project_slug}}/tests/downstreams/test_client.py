@@ -4,9 +4,10 @@ import asyncio
 import gzip
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from app.downstreams.client import Call, httpx
+from app.downstreams.settings import DownstreamSettings
 from app.errors import DownstreamBadResponse, DownstreamError, DownstreamNotFound, DownstreamRejected
 from app.middleware.request_id import RequestId
 from tests.downstreams.neighbours import Script, neighbour
@@ -81,24 +82,47 @@ async def test_no_more_calls_are_in_flight_than_the_gate_allows() -> None:
 
 async def test_a_call_tells_who_asks_in_which_trace_how_often_and_for_how_long() -> None:
     script = Script(200)
-    one = neighbour(script, authorization=SecretStr("Bearer canary"))
+    one = neighbour(script, authorization=SecretStr("Bearer canary"), headers='{"X-Api-Key": "canary-2"}')
     trace = "0af7651916cd43dd8448eb211c80319c"
 
     async def call(_scope: object, _receive: object, _send: object) -> None:
         await one.get_json("things")
 
-    sent = [(b"x-request-id", b"caller-0001"), (b"traceparent", f"00-{trace}-b7ad6b7169203331-01".encode())]
+    sent = [
+        (b"x-request-id", b"caller-0001"),
+        (b"tracestate", b"vendor=1"),
+        (b"traceparent", f"00-{trace}-b7ad6b7169203331-01".encode()),
+        (b"tracestate", b"other=2"),
+    ]
     await RequestId(call)({"type": "http", "headers": sent}, None, None)  # type: ignore[arg-type] # it uses neither
 
     (request,) = script.requests
     version, number, span, flags = request.headers["traceparent"].split("-")
     assert (version, number, flags, len(span)) == ("00", trace, "01", 16)
     assert span != "b7ad6b7169203331"
+    assert request.headers["tracestate"] == "vendor=1,other=2"
     assert request.headers["x-request-id"] == "caller-0001"
     assert request.headers["x-attempt"] == "1"
     assert 1000 < int(request.headers["x-request-timeout-ms"]) <= 2000
     assert request.headers["authorization"] == "Bearer canary"
+    assert request.headers["x-api-key"] == "canary-2"
     assert "canary" not in repr(one.settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"headers": '{"X-Key:": "1"}'}, "pattern"),
+        ({"headers": '{"X-Key": "canary\\r\\nX-Admin: 1"}'}, "one line"),
+        ({"headers": "X-Key: canary"}, "JSON"),
+        ({"authorization": "Bearer canary\n"}, "one line"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_without_being_shown(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as refusal:
+        DownstreamSettings.model_validate({"base_url": "http://neighbour.invalid"} | changes)
+
+    assert "canary" not in str(refusal.value)
 
 
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
@@ -124,7 +148,7 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
         ({"content-type": "application/json"}, b"[" * 100_000),
         ({"content-type": "text/html"}, b"1"),
         ({}, b"1"),
-        ({"content-type": "application/json", "content-encoding": "gzip"}, gzip.compress(b"1")),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, gzip.compress(b"1", mtime=0)),
     ],
 )
 async def test_an_answer_of_no_use_is_an_error(headers: dict[str, str], content: bytes) -> None:

@@ -1,6 +1,7 @@
 """The connections to a downstream, over real sockets: what others do to them, and what our own callers do."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from random import Random
@@ -18,6 +19,7 @@ from tests.downstreams.behaviours import (
     Behave,
     answer,
     babble,
+    fail,
     flood,
     hang_up,
     hang_up_half_way,
@@ -28,7 +30,7 @@ from tests.downstreams.behaviours import (
 
 
 @asynccontextmanager
-async def behaving(behave: Behave, **changes: float) -> AsyncGenerator[Downstream]:
+async def behaving(behave: Behave, **changes: float | str) -> AsyncGenerator[Downstream]:
     """Yield a downstream on a real socket whose server does this with each path that it is asked for."""
     serving: set[asyncio.Task[None] | None] = set()
 
@@ -104,10 +106,24 @@ async def test_a_part_of_the_path_arrives_as_it_is(part: str) -> None:
     assert unquote(path.removeprefix("/api/things/")) == part
 
 
+@pytest.mark.parametrize("behave", [answer, hang_up, babble, fail])
+async def test_a_secret_reaches_no_log_whatever_happens(behave: Behave, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = {"authorization": "Bearer canary", "headers": '{"X-Api-Key": "canary"}'}
+    said = ""
+    async with behaving(behave, **secret) as one:
+        try:
+            await one.get_json("things")
+        except DownstreamError:
+            said = traceback.format_exc()
+
+    assert "canary" not in caplog.text + said
+
+
 async def test_callers_that_leave_do_not_spoil_the_connections() -> None:
     """Every time limit around a call cuts off calls at any moment; nothing may be left behind."""
     random = Random(7)  # noqa: S311 - a test that repeats itself
-    ends = asyncio.get_running_loop().time() + 4
+    ends = asyncio.get_running_loop().time() + 5
     left = 0
 
     async def call_and_leave(one: Downstream) -> None:

@@ -51,6 +51,12 @@ async def test_a_call_beside_a_read_of_the_same_request_is_none_of_those(committ
     assert not calling.result()
 
 
+async def test_an_answer_from_the_cache_is_no_excuse(committed_url: str) -> None:
+    one = neighbour(Script(200), cache_seconds=60)
+    async with open_resources(make_settings(committed_url)) as resources:
+        assert await while_holding(resources, one) == [False, False, True, True, False, False]
+
+
 @pytest.mark.parametrize("environment", ["production", "development"])
 async def test_production_does_not_look(committed_url: str, environment: str) -> None:
     settings = make_settings(committed_url, environment=environment, api_docs=False)

@@ -9,7 +9,7 @@ from app.deadline import Expiry, begin, end
 from app.downstreams.client import httpx
 from app.downstreams.downstream import Downstream
 from app.downstreams.retry import FIRST_SECONDS, LONGEST_SECONDS, asked_pause, pause
-from app.errors import DownstreamTimedOut, DownstreamUnavailable
+from app.errors import DownstreamOverloaded, DownstreamTimedOut, DownstreamUnavailable
 from tests.downstreams.neighbours import Script, neighbour
 
 
@@ -96,6 +96,27 @@ async def test_all_attempts_together_stay_within_the_time_of_the_request() -> No
 
     assert 0.09 < time.monotonic() - started < 1
     assert (one.gate.in_use, one.breaker.state.value) == (0, "closed")
+
+
+async def test_a_call_without_time_is_not_made_and_takes_no_probe_of_the_breaker() -> None:
+    script = Script(200)
+    one = neighbour(script)
+    token = begin(Expiry(asyncio.get_running_loop().time() - 1))
+    with pytest.raises(DownstreamTimedOut, match="no time left"):
+        await one.get_json("things")
+    end(token)
+
+    assert (script.requests, one.breaker.refused, one.gate.refused) == ([], 0, 0)
+
+
+async def test_only_calls_that_are_made_earn_retries() -> None:
+    one = neighbour(Script(503), concurrency=1, waiting=0, attempts=1)
+    await one.gate.enter()
+    for _ in range(100):
+        with pytest.raises(DownstreamOverloaded):
+            await one.get_json("things")
+
+    assert not one.retries.take()
 
 
 @pytest.mark.parametrize(

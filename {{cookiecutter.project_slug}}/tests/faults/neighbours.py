@@ -1,8 +1,15 @@
-"""The service with two neighbours, each on a route in a family of its own; tests run it under gunicorn."""
+"""The service with three neighbours, each on a route in a family of its own; tests run it under gunicorn.
 
+The third has a name that is not found before the test says so: a stub stands for a name server that is slow.
+"""
+
+import asyncio
 import os
+import socket
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import HttpUrl
@@ -14,7 +21,7 @@ from app.families import PATHS, FamiliesSettings, Family
 from app.main import create_app
 from app.settings import load_settings
 
-NAMES = ("bad", "good")
+HOSTS = {"bad": "127.0.0.1", "good": "localhost", "lost": "lost.invalid"}
 
 
 class WithNeighbours(FamiliesSettings):
@@ -22,13 +29,34 @@ class WithNeighbours(FamiliesSettings):
 
     bad: Family = Family()
     good: Family = Family()
+    lost: Family = Family()
 
 
 assert isinstance(PATHS, dict)
-PATHS.update({name: (f"/{name}",) for name in NAMES})
+PATHS.update({name: (f"/{name}",) for name in HOSTS})
 app = create_app(load_settings().model_copy(update={"families": WithNeighbours()}))
 opened: dict[str, Downstream] = {}
+found = threading.Event()
 whole = app.router.lifespan_context
+
+
+def look_up(host: str | bytes, *details: int) -> list[Any]:
+    """Look up a name as the resolver of the operating system does, which takes its thread for as long as it lasts."""
+    if host in {HOSTS["lost"], HOSTS["lost"].encode()}:
+        found.wait()
+        host = "127.0.0.1"
+    return socket.getaddrinfo(host, *details)
+
+
+def ask_a_slow_name_server() -> None:
+    """Let this event loop look names up there; in threads that all share, as asyncio's do."""
+    loop = asyncio.get_running_loop()
+
+    async def getaddrinfo(host: str | bytes, port: int, **details: int) -> list[Any]:
+        ordered = (details.get(name, 0) for name in ("family", "type", "proto", "flags"))
+        return await loop.run_in_executor(None, look_up, host, port, *ordered)
+
+    loop.getaddrinfo = getaddrinfo  # type: ignore[assignment,method-assign] # it is what the stub is for
 
 
 @asynccontextmanager
@@ -36,8 +64,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Open both, as the registry opens those of the settings."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(whole(app))
-        for name, port in zip(NAMES, os.environ["NEIGHBOURS"].split(), strict=True):
-            settings = DownstreamSettings(base_url=HttpUrl(f"http://127.0.0.1:{port}"))
+        ask_a_slow_name_server()
+        for (name, host), port in zip(HOSTS.items(), os.environ["NEIGHBOURS"].split(), strict=True):
+            settings = DownstreamSettings(base_url=HttpUrl(f"http://{host}:{port}"))
             opened[name] = Downstream(name, await stack.enter_async_context(Client(name, settings)), settings)
         yield
 
@@ -48,12 +77,25 @@ app.router.lifespan_context = lifespan
 @app.get("/bad")
 async def ask_the_bad_one() -> int:
     """Ask the one that the test spoils."""
-    found: int = await opened["bad"].get_json("things")
-    return found
+    answer: int = await opened["bad"].get_json("things")
+    return answer
 
 
 @app.get("/good")
 async def ask_the_good_one() -> int:
     """Ask the one beside it."""
-    found: int = await opened["good"].get_json("things")
-    return found
+    answer: int = await opened["good"].get_json("things")
+    return answer
+
+
+@app.get("/lost")
+async def ask_the_lost_one() -> int:
+    """Ask the one whose name is not found."""
+    answer: int = await opened["lost"].get_json("things")
+    return answer
+
+
+@app.get("/found")
+async def find() -> None:
+    """Let the name server answer."""
+    found.set()
