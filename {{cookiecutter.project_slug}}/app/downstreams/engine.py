@@ -5,8 +5,6 @@ were cut off, no later call gets one. aiohttp's do, and serve several times as m
 """
 
 import ssl
-from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
 from functools import cache
 
 import aiohttp
@@ -16,46 +14,19 @@ from httpx_aiohttp import AiohttpTransport
 from app.downstreams.settings import DownstreamSettings
 
 
-@contextmanager
-def named() -> Generator[None]:
-    """Name errors what they are: the adapter takes a lost connection for a timeout, and lets some pass as they are."""
-    try:
-        yield
-    except httpx.ConnectTimeout as error:
-        if isinstance(error.__cause__, TimeoutError):
-            raise
-        raise httpx.ConnectError(str(error)) from error
-    except aiohttp.ClientError as error:
-        raise httpx.RemoteProtocolError(str(error)) from error
-
-
-class Body(httpx.AsyncByteStream):
-    """The body of an answer."""
-
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncGenerator[bytes]:
-        with named():
-            async for piece in self._stream:
-                yield piece
-
-    async def aclose(self) -> None:
-        """End the reading."""
-        with named():
-            await self._stream.aclose()
-
-
 class Transport(AiohttpTransport):
-    """httpx's transport on aiohttp, with errors that are named properly."""
+    """Names errors what they are: the adapter takes a lost connection for a timeout, and lets some pass as they are."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
-        with named():
-            response = await super().handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the adapter makes no other
-        response.stream = Body(response.stream)
-        return response
+        try:
+            return await super().handle_async_request(request)
+        except httpx.ConnectTimeout as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            raise httpx.ConnectError(str(error)) from error
+        except aiohttp.ClientError as error:
+            raise httpx.RemoteProtocolError(str(error)) from error
 
 
 def build_transport(settings: DownstreamSettings) -> Transport:

@@ -41,6 +41,12 @@ async def reset(_path: str, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+async def reset_half_way(_path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 1000\r\n\r\n[1")
+    await asyncio.sleep(0.05)
+    writer.transport.abort()
+
+
 async def flood(_path: str, writer: asyncio.StreamWriter) -> None:
     writer.write(HEAD + b"Content-Length: 50000000\r\n\r\n")
     with suppress(OSError):
@@ -67,7 +73,10 @@ async def a_page(_path: str, writer: asyncio.StreamWriter) -> None:
 
 BEHAVIOURS: dict[str, Behave] = {
     function.__name__: function
-    for function in (answer, never, trickle, hang_up, hang_up_half_way, reset, flood, babble, fail, no_json, a_page)
+    for function in (
+        *(answer, never, trickle, hang_up, hang_up_half_way, reset, reset_half_way),
+        *(flood, babble, fail, no_json, a_page),
+    )
 }
 
 

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from random import Random
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -16,6 +17,7 @@ from app.downstreams.settings import DownstreamSettings
 from app.errors import DownstreamBadResponse, DownstreamError, DownstreamTimedOut, DownstreamUnavailable
 from devtools.ports import free_port
 from tests.downstreams.behaviours import (
+    HEAD,
     Behave,
     answer,
     babble,
@@ -25,20 +27,23 @@ from tests.downstreams.behaviours import (
     hang_up_half_way,
     never,
     reset,
+    reset_half_way,
     trickle,
 )
 
 
 @asynccontextmanager
-async def behaving(behave: Behave, **changes: float | str) -> AsyncGenerator[Downstream]:
-    """Yield a downstream on a real socket whose server does this with each path that it is asked for."""
+async def behaving(behave: Behave, heads: list[bytes] | None = None, **changes: Any) -> AsyncGenerator[Downstream]:
+    """Yield a downstream on a real socket whose server does this with each path, and takes down what it is asked."""
     serving: set[asyncio.Task[None] | None] = set()
+    heads = [] if heads is None else heads
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                heads.append(head)
                 await behave(head.split(b" ", 2)[1].decode(), writer)
                 await writer.drain()
         writer.close()
@@ -66,6 +71,7 @@ async def answer_in_a_while(path: str, writer: asyncio.StreamWriter) -> None:
         (hang_up, DownstreamUnavailable),
         (hang_up_half_way, DownstreamUnavailable),
         (reset, DownstreamUnavailable),
+        (reset_half_way, DownstreamUnavailable),
         (flood, DownstreamBadResponse),
         (babble, DownstreamUnavailable),
     ],
@@ -73,7 +79,13 @@ async def answer_in_a_while(path: str, writer: asyncio.StreamWriter) -> None:
 async def test_whatever_it_does_is_an_error_in_time_and_costs_no_place(
     behave: Behave, error: type[DownstreamError]
 ) -> None:
-    limits = {"total_seconds": 0.5, "read_seconds": 0.3, "concurrency": 2, "waiting": 50, "wait_seconds": 60}
+    limits: dict[str, Any] = {
+        "total_seconds": 0.5,
+        "read_seconds": 0.3,
+        "concurrency": 2,
+        "waiting": 50,
+        "wait_seconds": 60,
+    }
     async with behaving(behave, **limits) as one, asyncio.timeout(20):
         for _ in range(3):
             with pytest.raises(error):
@@ -109,7 +121,7 @@ async def test_a_part_of_the_path_arrives_as_it_is(part: str) -> None:
 @pytest.mark.parametrize("behave", [answer, hang_up, babble, fail])
 async def test_a_secret_reaches_no_log_whatever_happens(behave: Behave, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    secret = {"authorization": "Bearer canary", "headers": '{"X-Api-Key": "canary"}'}
+    secret: dict[str, Any] = {"authorization": "Bearer canary", "headers": '{"X-Api-Key": "canary"}'}
     said = ""
     async with behaving(behave, **secret) as one:
         try:
@@ -118,6 +130,37 @@ async def test_a_secret_reaches_no_log_whatever_happens(behave: Behave, caplog: 
             said = traceback.format_exc()
 
     assert "canary" not in caplog.text + said
+
+
+async def test_a_cookie_of_one_call_does_not_go_with_the_next() -> None:
+    heads: list[bytes] = []
+
+    async def give_a_cookie(_path: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Set-Cookie: session=one; Path=/\r\nContent-Length: 1\r\n\r\n7")
+
+    async with behaving(give_a_cookie, heads) as one:
+        for _ in range(2):
+            await one.get_json("things")
+
+    assert [b"cookie:" in head.lower() for head in heads] == [False, False]
+
+
+async def test_a_proxy_of_the_environment_and_an_answer_that_leads_away_are_not_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The host of a call comes from the settings alone."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    heads: list[bytes] = []
+
+    async def lead_away(_path: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+
+    async with behaving(lead_away, heads) as one:
+        with pytest.raises(DownstreamBadResponse, match="answered 302"):
+            await one.get_json("things")
+
+    assert [head.split(b" ", 2)[1] for head in heads] == [b"/api/things"]
 
 
 async def test_callers_that_leave_do_not_spoil_the_connections() -> None:
