@@ -33,7 +33,7 @@ from tests.downstreams.behaviours import (
 
 
 @asynccontextmanager
-async def behaving(behave: Behave, heads: list[bytes] | None = None, **changes: Any) -> AsyncGenerator[Downstream]:
+async def behaving(behave: Behave, heads: list[bytes] | None = None, **changes: Any) -> AsyncGenerator[Downstream]:  # noqa: ANN401 - any setting
     """Yield a downstream on a real socket whose server does this with each path, and takes down what it is asked."""
     serving: set[asyncio.Task[None] | None] = set()
     heads = [] if heads is None else heads
