@@ -71,7 +71,7 @@ REASONS = {
     "Deadline": Reason(
         "an answer in time, whatever the work waits for",
         "it looks for the caller's own limit, sets a timer of the event loop and takes it away again. A task for each "
-        "request, which is the usual way, cost 10 us more.",
+        "request, which is the usual way, costs 7 us more than the timer.",
     ),
     "AccessLog": Reason(
         "one line for each request",
