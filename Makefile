@@ -28,7 +28,7 @@ endif
 # The default answers, whatever the person's own cookiecutter configuration says.
 GENERATE = $(UV) tool run --from 'cookiecutter>=2.7.1,<3' cookiecutter . --no-input --default-config --output-dir
 
-.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-ladder clean
+.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-ladder lab clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ bench-quick: $(PRIVATE_UV) ## the same in under three minutes, less steady
 
 bench-ladder: $(PRIVATE_UV) ## measure what each layer of a read costs, into docs/performance.md
 	@$(UV) run python -m benchmarks ladder
+
+lab: $(PRIVATE_UV) ## try in a minute what blocks an event loop and what does not, with plots
+	@$(UV) run python -m lab
 
 clean: ## remove all that the other targets made
 	rm -rf .build .venv .uv uv.lock .mypy_cache .ruff_cache .pytest_cache

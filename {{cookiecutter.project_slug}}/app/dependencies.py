@@ -5,18 +5,18 @@ All are async: FastAPI runs a sync dependency in a thread, for a fifth more CPU 
 commit after the client has read its 201, and a commit that fails would be a lie.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from app.database import ReadOnlySession, ReadWriteSession
 from app.downstreams.registry import Downstreams
-from app.gate import Gate
 from app.health.readiness import Readiness
 from app.lifespan import Resources
 from app.offload import Offload
 from app.reader import Reader
+from app.supervisor import Supervisor
 
 
 def resources_of(request: Request) -> Resources:
@@ -52,9 +52,14 @@ async def get_offload(request: Request) -> Offload:
     return resources_of(request).offload
 
 
-async def get_gates(request: Request) -> Mapping[str, Gate]:
-    """Return where requests wait, by name."""
-    return resources_of(request).gates
+async def get_supervisor(request: Request) -> Supervisor:
+    """Return what owns the background tasks."""
+    return resources_of(request).supervisor
+
+
+async def get_resources(request: Request) -> Resources:
+    """Return all of it."""
+    return resources_of(request)
 
 
 async def get_readiness(request: Request) -> Readiness:
@@ -77,7 +82,10 @@ DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
 OffloadDep = Annotated[Offload, Depends(get_offload)]
 """For a route that has to call something that blocks, or to compute for more than a few milliseconds."""
 
-GatesDep = Annotated[Mapping[str, Gate], Depends(get_gates)]
+SupervisorDep = Annotated[Supervisor, Depends(get_supervisor)]
+"""For a route that starts work which goes on after the response."""
+
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
 """For who wants to see how busy this process is."""
 
 ReadinessDep = Annotated[Readiness, Depends(get_readiness)]

@@ -24,10 +24,12 @@ from app.gate import Gate
 from app.health.readiness import Readiness
 from app.health.revisions import Revisions
 from app.health.role_check import RoleCheck
+from app.observability.loop_monitor import LoopMonitor
 from app.offload import Offload
 from app.pool import FairPool
 from app.reader import Reader
-from app.settings import Settings
+from app.settings import CLOSING_SECONDS, Settings
+from app.supervisor import Supervisor
 
 log = structlog.get_logger("lifespan")
 
@@ -43,6 +45,8 @@ class Resources:
     write_sessions: async_sessionmaker[ReadWriteSession]
     downstreams: Downstreams
     offload: Offload
+    supervisor: Supervisor
+    loop_monitor: LoopMonitor
     readiness: Readiness
     gates: Mapping[str, Gate] = field(default_factory=dict)
     """Where requests wait, by name: `database`, and the route families."""
@@ -70,25 +74,24 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
     plan = plan_for(settings)
     async with AsyncExitStack() as stack:
         engine, probe_engine = _build_engines(settings, plan)
-        stack.push_async_callback(engine.dispose)
-        stack.push_async_callback(probe_engine.dispose)
+        for one in (engine, probe_engine):
+            stack.push_async_callback(one.dispose)
         capacity = CapacityCheck(plan, Reader(probe_engine), settings.database_capacity_check)
         await capacity.at_start()
         role = RoleCheck(enforced(limits_of(settings)), capacity.reader) if plan.pgbouncer_connections else None
         if role:
             await role.at_start()
         readiness = Readiness(capacity.reader, Revisions.read(), capacity, role)
+        development = settings.environment == "development"
         downstreams = await stack.enter_async_context(
-            open_downstreams(
-                settings.downstreams,
-                transports,
-                draining=lambda: readiness.draining,
-                development=settings.environment == "development",
-            )
+            open_downstreams(settings.downstreams, transports, lambda: readiness.draining, development=development)
         )
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
         offload = Offload(threads=plan.offload_threads, processes=plan.processes)
         stack.push_async_callback(offload.close)
+        loop_monitor = stack.enter_context(LoopMonitor(settings.loop_stall_seconds))
+        supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=background_seconds(settings))
+        stack.push_async_callback(supervisor.close)  # the first to be closed: its tasks use the rest
         yield Resources(
             plan=plan,
             engine=engine,
@@ -97,6 +100,8 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
             write_sessions=database.write_sessions(engine),
             downstreams=downstreams,
             offload=offload,
+            supervisor=supervisor,
+            loop_monitor=loop_monitor,
             readiness=readiness,
             gates={"database": engine.pool.gate} if isinstance(engine.pool, FairPool) else {},
         )
@@ -107,6 +112,12 @@ def begin_drain(app: FastAPI) -> None:
     resources: Resources | None = getattr(app.state, "resources", None)
     if resources is not None:  # None when the signal comes before the start is through
         resources.readiness.draining = True
+        resources.supervisor.drain()
+
+
+def background_seconds(settings: Settings) -> float:
+    """Return how long background tasks are waited for after the signal to stop."""
+    return settings.graceful_stop_seconds - CLOSING_SECONDS
 
 
 def limits_of(settings: Settings) -> Limits:

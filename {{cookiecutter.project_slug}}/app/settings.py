@@ -17,6 +17,7 @@ from app.downstreams.settings import DownstreamsSettings, Seconds
 from app.families import FamiliesSettings
 
 STOP_MARGIN_SECONDS = 2.0  # what the lifespan's exit gets of GRACEFUL_STOP_SECONDS
+CLOSING_SECONDS = 1.0  # what is left of it for the connections when background tasks were waited for
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
@@ -85,6 +86,9 @@ class Settings(CapacitySettings, BaseSettings):
 
     max_body_bytes: int = Field(default=1_048_576, ge=0)
     """The largest request body; FastAPI itself has no limit."""
+
+    loop_stall_seconds: float = Field(default=0.1, ge=0, le=60)
+    """A callback that blocks the event loop for so long is written to the log with its stack; 0 turns that off."""
 
     telemetry: bool = False
     """FastAPI's own OpenTelemetry, for a process that sets up a provider; else each request asks thrice for one."""

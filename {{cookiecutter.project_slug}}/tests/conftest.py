@@ -22,6 +22,7 @@ from app.lifespan import Resources
 from app.main import create_app
 from app.reader import AnyRows, Reader, Values, rows_of
 from devtools.postgres import test_server as throwaway_server
+from tests.blocking import guarded
 from tests.databases import cloned, ensure_template, make_settings
 from tests.phases import PhaseReport, phase
 
@@ -166,7 +167,7 @@ async def committed_client(committed_app: FastAPI) -> AsyncGenerator[httpx.Async
 
 @asynccontextmanager
 async def client_of(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """Lend a client that calls the app without a network."""
+    """Lend a client that calls the app without a network, and watch the event loop meanwhile."""
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http, guarded(app):
         yield http

@@ -44,7 +44,6 @@ class Plan:
     """Copies, at most."""
     surge: int
     """Copies more while an update rolls out."""
-
     pool_size: int
     """Database connections that a worker keeps."""
     max_overflow: int
@@ -53,10 +52,8 @@ class Plan:
     """Callers that may queue for a connection; one more is refused at once."""
     database_wait_seconds: float
     """How long each of them waits before it is refused."""
-
     family_connections: int
     """Database connections of one route family; less than the pool, so that a stuck one leaves some to the others."""
-
     running: int
     """Requests of one route family at once."""
     families: Mapping[str, int]
@@ -69,7 +66,9 @@ class Plan:
     thread_tokens: int
     """Threads of Starlette and anyio."""
     offload_threads: int
-    """Threads for blocking calls that routes hand off, of a limiter of their own."""
+    """Threads for blocking calls that routes hand off."""
+    background_tasks: int
+    """Tasks that go on when their requests have been answered."""
     processes: int
     """Processes for CPU work, from the CPUs that the event loops leave."""
     downstreams: Mapping[str, int]
@@ -142,6 +141,7 @@ def make_plan(settings: Settings, *, cpus: int) -> Plan:
         wait_seconds=ADMISSION_WAIT_SECONDS,
         thread_tokens=settings.thread_tokens,
         offload_threads=settings.offload_threads,
+        background_tasks=settings.background_tasks,
         processes=max(1, cpus // workers - 1),
         downstreams={name: one.concurrency for name, one in settings.downstreams},
         max_connections=settings.database_max_connections,

@@ -39,6 +39,7 @@ def _copy_rows(plan: Plan) -> list[Row]:
         ("workers", plan.workers, "WEB_CONCURRENCY, else one per CPU"),
         ("threads per worker", plan.thread_tokens, "THREAD_TOKENS"),
         ("threads to offload to", plan.offload_threads, "OFFLOAD_THREADS, per worker"),
+        ("background tasks", plan.background_tasks, "BACKGROUND_TASKS, per worker"),
         ("processes per worker", plan.processes, f"{cpus} // {_count(plan.workers, 'worker')} - 1 loop, at least 1"),
     ]
 

@@ -46,3 +46,6 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
 
     offload_threads: int = Field(default=10, ge=1)
     """Threads for blocking calls that routes hand off themselves; stuck ones cannot take those of everybody else."""
+
+    background_tasks: int = Field(default=100, ge=0)
+    """Tasks of the supervisor at once in one worker; one more is refused."""

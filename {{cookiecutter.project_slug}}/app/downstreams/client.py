@@ -60,8 +60,7 @@ class Client:
         self._max_bytes = settings.max_bytes
         limit = settings.concurrency
         # a bomb of a few kilobytes unpacks to gigabytes; between services there is little to win by packing
-        own = settings.headers | ({"Authorization": settings.authorization} if settings.authorization else {})
-        headers = {name: value.get_secret_value() for name, value in own.items()} | {"Accept-Encoding": IDENTITY}
+        headers = settings.own_headers | {"Accept-Encoding": IDENTITY}
         self._client = httpx.AsyncClient(
             base_url=str(settings.base_url),
             headers=headers,

@@ -19,8 +19,8 @@ def over_the_network(_name: str) -> None:
 async def open_downstreams(
     settings: DownstreamsSettings,
     transports: Transports,
-    *,
     draining: Callable[[], bool] = bool,
+    *,
     development: bool = False,
 ) -> AsyncGenerator[Downstreams]:
     """Open one client for each field of the settings, by its name, and close them in reverse."""

@@ -1,23 +1,32 @@
 """What a downstream is told by settings: where it is, and how much of it and of our time it may cost."""
 
+import json
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, HttpUrl, Json, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
 
 from app.downstreams.breaker import Limits
 
 
-def _one_line(value: SecretStr) -> SecretStr:
+def _check_value(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.isascii() or not text.isprintable():
         raise ValueError("a header is one line of ASCII.")
     return value
 
 
+def _check_headers(value: SecretStr) -> SecretStr:
+    try:
+        headers = TypeAdapter(dict[HeaderName, HeaderValue]).validate_json(value.get_secret_value())
+    except ValidationError as error:
+        raise ValueError(error.errors(include_input=False, include_context=False)[0]["msg"]) from None
+    return SecretStr(json.dumps({name: header.get_secret_value() for name, header in headers.items()}))
+
+
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-HeaderValue = Annotated[SecretStr, AfterValidator(_one_line)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_check_value)]
 
 
 class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in_errors=True):
@@ -29,7 +38,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     authorization: HeaderValue | None = None
     """The Authorization header of every call, such as `Bearer ...`; never written to a log."""
 
-    headers: Json[dict[HeaderName, HeaderValue]] = Field(default_factory=dict)
+    headers: Annotated[SecretStr, AfterValidator(_check_headers)] = SecretStr("{}")
     """More headers of every call as JSON, such as `{"X-Api-Key": "..."}`; never written to a log either."""
 
     concurrency: int = Field(default=10, ge=1, le=20)
@@ -79,6 +88,13 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
 
     cache_bytes: int = Field(default=10_485_760, ge=1)
     """What the answers that are kept may take in memory, per worker; the one not used for longest goes first."""
+
+    @property
+    def own_headers(self) -> dict[str, str]:
+        """The headers of every call, secrets and all."""
+        headers: dict[str, str] = json.loads(self.headers.get_secret_value())
+        own = {"Authorization": self.authorization.get_secret_value()} if self.authorization else {}
+        return headers | own
 
     @property
     def breaker(self) -> Limits:

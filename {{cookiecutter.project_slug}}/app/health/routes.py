@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.dependencies import DownstreamsDep, GatesDep, ReadinessDep
+from app.dependencies import ReadinessDep, ResourcesDep
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -36,12 +36,25 @@ class Neighbour(BaseModel):
     calls: Load
 
 
+class EventLoop(BaseModel):
+    """How late the event loop was at worst in the last 10 s or a little more, and how often it was blocked."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    lag_seconds: float
+    stalls: int
+
+
 class Ready(BaseModel):
     """Whether this process may get traffic, and why not."""
 
     status: Literal["ready", "not ready"]
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
+    event_loop: EventLoop | None = Field(default=None, exclude_if=lambda found: found is None)
+    """Of this worker, with `?verbose`."""
+    background_tasks: int | None = Field(default=None, exclude_if=lambda found: found is None)
+    """The supervisor's, with `?verbose`."""
     gates: dict[str, Load] | None = Field(default=None, exclude_if=lambda gates: gates is None)
     """Of this worker, with `?verbose`: the database's and each route family's."""
     downstreams: dict[str, Neighbour] | None = Field(default=None, exclude_if=lambda found: found is None)
@@ -57,8 +70,7 @@ async def live() -> Live:
 @router.get("/ready", responses={503: {"model": Ready, "description": "Not ready"}})
 async def ready(
     readiness: ReadinessDep,
-    gates: GatesDep,
-    downstreams: DownstreamsDep,
+    resources: ResourcesDep,
     response: Response,
     verbose: Annotated[str | None, Query()] = None,
 ) -> Ready:
@@ -70,9 +82,11 @@ async def ready(
     else:
         answer.warnings = readiness.capacity.warnings
     if verbose is not None:
-        answer.gates = {name: Load.model_validate(gate) for name, gate in gates.items()}
+        answer.event_loop = EventLoop.model_validate(resources.loop_monitor)
+        answer.background_tasks = resources.supervisor.running
+        answer.gates = {name: Load.model_validate(gate) for name, gate in resources.gates.items()}
         answer.downstreams = {
             name: Neighbour(breaker=one.breaker.state.value, calls=Load.model_validate(one.gate))
-            for name, one in downstreams.items()
+            for name, one in resources.downstreams.items()
         }
     return answer

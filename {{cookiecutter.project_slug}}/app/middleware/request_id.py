@@ -28,13 +28,14 @@ class RequestId:
             return
         given, came_with = read(scope)
         value = given or new_id()
+        scope["request_id"] = own = value.decode()  # for the loop monitor, which sees no context variables
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (HEADER, value)]
             await send(message)
 
-        tokens = request_id.set(value.decode()), trace.set(came_with)
+        tokens = request_id.set(own), trace.set(came_with)
         try:
             await self.app(scope, receive, send_with_id)
         finally:

@@ -57,6 +57,7 @@ def test_the_table_shows_every_number() -> None:
         "2",
         "40",
         "10",
+        "100",
         "1",
         "10",
         "0",

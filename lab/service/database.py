@@ -1,0 +1,110 @@
+"""One session for several tasks against one for each, and two queues in front of five connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from pydantic import SecretStr
+from sqlalchemy import NullPool, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from app.database_url import asyncpg_url
+from app.pool import FairPool
+
+CONNECTIONS, WAITING, LONG = 5, 1000, 30.0
+TASKS = 3
+FAULT = text("SELECT 1 / 0")
+SLEEP = text("SELECT pg_sleep(0.05)")
+STATEMENT = text("SELECT pg_sleep(0.02)")
+STATEMENTS = 2
+"""Each takes a connection and gives it back, as a route that reads twice does."""
+
+
+def build_router(url: str) -> APIRouter:
+    """Return the routes."""
+    address = asyncpg_url(SecretStr(url)).get_secret_value()
+    bounds = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": LONG}
+    plain = create_async_engine(address, **bounds)
+    unpooled = create_async_engine(address, poolclass=NullPool)
+    fair = create_async_engine(address, **bounds, poolclass=FairPool, max_waiting=WAITING)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await plain.dispose()
+        await fair.dispose()
+
+    router = APIRouter(lifespan=lifespan)
+    add_sessions(router, plain, unpooled)
+    add_pools(router, plain, fair)
+    return router
+
+
+def add_sessions(router: APIRouter, plain: AsyncEngine, unpooled: AsyncEngine) -> None:
+    """Add the routes that run three statements at once, on one session or on three."""
+
+    @router.get("/session/new")
+    async def shared_session_that_has_to_connect() -> list[str]:
+        async with AsyncSession(unpooled) as session:
+            return await several(*[session] * TASKS)
+
+    @router.get("/session/used")
+    async def shared_session_that_is_connected() -> list[str]:
+        async with AsyncSession(plain) as session:
+            await session.execute(text("SELECT 1"))
+            return await several(*[session] * TASKS)
+
+    @router.get("/session/failing")
+    async def shared_session_where_one_task_fails() -> list[str]:
+        async with AsyncSession(plain) as session:
+            await session.execute(text("SELECT 1"))
+            ends = await asyncio.gather(
+                session.execute(FAULT), session.execute(SLEEP), session.execute(SLEEP), return_exceptions=True
+            )
+            return outcomes(ends)
+
+    @router.get("/session/own")
+    async def one_session_each() -> list[str]:
+        async with AsyncSession(plain) as one, AsyncSession(plain) as two, AsyncSession(plain) as three:
+            return await several(one, two, three)
+
+
+def add_pools(router: APIRouter, plain: AsyncEngine, fair: AsyncEngine) -> None:
+    """Add the routes that wait for a connection."""
+
+    @router.get("/pool/sqlalchemy")
+    async def in_sqlalchemys_queue() -> None:
+        await statements(plain)
+
+    @router.get("/pool/gate")
+    async def behind_the_gate() -> None:
+        await statements(fair)
+
+
+async def several(*sessions: AsyncSession) -> list[str]:
+    """Run a statement in a task for each of these sessions and return what became of each."""
+    ends = await asyncio.gather(*(session.execute(SLEEP) for session in sessions), return_exceptions=True)
+    return outcomes(ends)
+
+
+def outcomes(ends: Sequence[object]) -> list[str]:
+    """Return `ok` or the error of each, its first line.
+
+    Raises:
+        BaseException: an end that no misuse of a session explains.
+    """
+    found = []
+    for end in ends:
+        if isinstance(end, BaseException) and not isinstance(end, SQLAlchemyError):
+            raise end
+        found.append(f"{type(end).__name__}: {end}".splitlines()[0] if isinstance(end, BaseException) else "ok")
+    return found
+
+
+async def statements(engine: AsyncEngine) -> None:
+    """Run two statements, each on a connection of its own."""
+    for _ in range(STATEMENTS):
+        async with engine.connect() as connection:
+            await connection.execute(STATEMENT)

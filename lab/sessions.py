@@ -1,0 +1,70 @@
+"""One SQLAlchemy session for several tasks, against one session for each."""
+
+from benchmarks.report import Table
+
+from lab import plots
+from lab.client import Answer, series
+from lab.experiment import ASYNC, BLOCKING, Experiment, Finding, Setting, milliseconds
+
+NAMES = {
+    "new": "shared, has to connect",
+    "used": "shared, is connected",
+    "failing": "shared, and one task fails",
+    "own": "a session for each task",
+}
+OK = "ok"
+
+
+def measure(address: str, kind: str) -> Answer:
+    """Return the answer; its body says what became of each of three tasks."""
+    series(address, "/session/own", 1)  # opens the connections
+    return series(address, f"/session/{kind}", 1)[0]
+
+
+def run(setting: Setting) -> Finding:
+    """Measure all and draw it."""
+    found = {}
+    for kind, name in NAMES.items():
+        found[kind] = measure(setting.address, kind)
+        setting.note(f"{name}: {found[kind].body.count(OK)} of 3 tasks got an answer")
+    rows = [
+        [name, milliseconds(found[kind].seconds), str(found[kind].body.count(OK)), errors(found[kind])]
+        for kind, name in NAMES.items()
+    ]
+    answers = {kind: answer.body.count(OK) for kind, answer in found.items()}
+    sentence = (
+        f"When the shared session had to connect, {answers['new']} of 3 tasks got an answer. When it was connected, "
+        f"{answers['used']} did, one after the other, in {milliseconds(found['used'].seconds)}. When one task made an "
+        f"error, {answers['failing']} did. A session for each took {milliseconds(found['own'].seconds)}."
+    )
+    bars = [(BLOCKING, NAMES["used"], found["used"].seconds), (ASYNC, NAMES["own"], found["own"].seconds)]
+    return Finding(
+        sentence,
+        Table("Three tasks, each with a statement of 50 ms", ["session", "took", "answers", "errors"], rows),
+        [plots.times("A session that tasks share runs their statements one after the other", bars)],
+    )
+
+
+def errors(answer: Answer) -> str:
+    """Return the errors of the tasks, each once, without the address of their explanation."""
+    found = dict.fromkeys(end.partition(" (Background")[0] for end in answer.body if end != OK)
+    return "; ".join(found) or "none"
+
+
+EXPERIMENT = Experiment(
+    name="sessions",
+    title="One session, three tasks",
+    expect=(
+        "An AsyncSession is one connection and one transaction, made for one task. Given to `asyncio.gather`, a "
+        "session that has to open its connection refuses all but the first task. When the pool has an open connection "
+        "the statements queue for it: nothing fails and nothing is gained, which is why it passes a review and a test. "
+        "And the transaction is shared too: one task's error spoils the statements of the others. A session for each "
+        "task runs them together."
+    ),
+    difference=(
+        "An error with another text comes from another version of SQLAlchemy. If a shared session were as fast as one "
+        "for each task, it would not be one connection."
+    ),
+    run=run,
+    database=True,
+)

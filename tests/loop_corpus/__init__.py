@@ -1,0 +1,1 @@
+"""The corpus: ways to block the event loop, correct twins, and the measurement of which gate notices which."""

@@ -1,0 +1,24 @@
+"""Measure the corpus on a new service and write the table: `python -m tests.loop_corpus`."""
+
+import tempfile
+from pathlib import Path
+
+from tests.loop_corpus.gates import measure
+from tests.loop_corpus.table import DOCUMENT, write
+from tests.programs import must
+from tests.repository import copy_template, render
+
+
+def main() -> None:
+    """Generate, install, measure, write."""
+    with tempfile.TemporaryDirectory(prefix="loop-corpus-") as name:
+        folder = Path(name)
+        template = copy_template(folder / "template")
+        installed = render(template, folder / "installed", {})
+        must(["make", "setup"], installed)
+        write(measure(render(template, folder / "judged", {}), installed / ".venv"))
+    print(f"written into {DOCUMENT}")
+
+
+if __name__ == "__main__":
+    main()

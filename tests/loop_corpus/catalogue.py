@@ -1,0 +1,104 @@
+"""Reads the corpus: which routes there are, and which route a line of a file belongs to."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+CORPUS = Path(__file__).parent
+KINDS = ("cases", "twins")
+
+Route = ast.FunctionDef | ast.AsyncFunctionDef
+Name = tuple[str, str]
+"""A family, as in `cases/sleeps`, and the name of a route."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A case or a twin: a route and all that stands above it since the route before."""
+
+    name: Name
+    first: int
+    last: int
+    words: frozenset[str]
+    """The names that its code uses; an import at the top of the file belongs to who uses it."""
+
+    @property
+    def title(self) -> str:
+        """What a table calls it."""
+        return self.name[1].replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Family:
+    """One file of cases or of twins."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder and the file, without its suffix."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The file, parsed."""
+        return ast.parse(self.path.read_text("utf-8"))
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """Its routes, in their order."""
+        found = []
+        above: list[ast.stmt] = []
+        for statement in self.tree.body:
+            above.append(statement)
+            if isinstance(statement, Route) and is_route(statement):
+                words = {node.id for one in above for node in ast.walk(one) if isinstance(node, ast.Name)}
+                name = (self.name, statement.name)
+                found.append(Member(name, start(above[0]), statement.end_lineno or 0, frozenset(words)))
+                above = []
+        return found
+
+    @cached_property
+    def imports(self) -> dict[int, set[str]]:
+        """The names that each import at the top of the file gives, by its lines."""
+        return {
+            line: {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+            for node in self.tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        }
+
+    def at(self, line: int) -> Iterator[Name]:
+        """Yield the members that a line belongs to."""
+        given = self.imports.get(line)
+        for member in self.members:
+            if (given & member.words) if given is not None else (member.first <= line <= member.last):
+                yield member.name
+
+
+def start(statement: ast.stmt) -> int:
+    """Return the first line of a statement, its decorators included."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def is_route(function: Route) -> bool:
+    """Tell whether a function answers requests: it is decorated with a method of a router or an application."""
+    return any(
+        isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Attribute)
+        and decorator.func.attr in {"get", "post"}
+        for decorator in function.decorator_list
+    )
+
+
+def families(kind: str) -> list[Family]:
+    """Return the files of one kind."""
+    return [Family(path) for path in sorted((CORPUS / kind).glob("*.py")) if path.stem != "__init__"]
+
+
+def members(kind: str) -> list[Member]:
+    """Return all cases, or all twins."""
+    return [member for family in families(kind) for member in family.members]

@@ -1,0 +1,43 @@
+"""A server on the loopback that answers late, for cases that wait for somebody."""
+
+import contextlib
+import os
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+PORT = int(os.environ.get("SLOW_PORT", "0"))
+URL = f"http://{HOST}:{PORT}/"
+
+SECONDS = 0.2
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
+class Late(socketserver.BaseRequestHandler):
+    """Takes what the client says first, waits, answers, and hangs up."""
+
+    def handle(self) -> None:
+        """Serve one connection."""
+        with contextlib.suppress(OSError):
+            self.request.settimeout(1)
+            self.request.recv(65536)
+            time.sleep(SECONDS)
+            self.request.sendall(ANSWER)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """One thread a connection, and none of them keeps the program alive."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[None]:
+    """Serve until the block ends."""
+    with Server((HOST, PORT), Late) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()

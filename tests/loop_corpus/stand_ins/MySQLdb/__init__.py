@@ -1,0 +1,13 @@
+"""Stands for mysqlclient."""
+
+from typing import Any
+
+from _driver import Conversation
+
+
+def Connect(*, host: str, port: int) -> Any:
+    """Open a connection."""
+    return Conversation(host, port)
+
+
+connect = Connection = Connect

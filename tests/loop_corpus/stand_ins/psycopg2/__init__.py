@@ -1,0 +1,12 @@
+"""Stands for psycopg2."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from _driver import Conversation
+
+
+def connect(dsn: str) -> Any:
+    """Open a connection."""
+    parts = urlsplit(dsn)
+    return Conversation(parts.hostname or "", parts.port or 5432)

@@ -1,0 +1,5 @@
+"""Stands for PyMySQL."""
+
+from pymysql.connections import Connection as Connection
+
+connect = Connection

@@ -1,0 +1,3 @@
+"""Stands for redis-py: the names and the places of definitions that the corpus uses."""
+
+from redis.client import Redis as Redis
