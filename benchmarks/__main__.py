@@ -1,10 +1,10 @@
-"""The commands of the bench: `python -m benchmarks [compare|ladder|engines] [--soak N]`."""
+"""The commands of the bench: `python -m benchmarks [compare|ladder|engines|offload] [--soak N]`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, engines, ladder, soak
+from benchmarks import compare, engines, ladder, offload, soak
 from benchmarks.answers import DifferentAnswers
 from benchmarks.build import BuildError, build
 from benchmarks.inside import InsideError
@@ -28,7 +28,7 @@ def positive(text: str) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure a generated service.")
-    parser.add_argument("command", nargs="?", choices=("compare", "ladder", "engines"), default="compare")
+    parser.add_argument("command", nargs="?", choices=("compare", "ladder", "engines", "offload"), default="compare")
     parser.add_argument("--quick", action="store_true", help="three short rounds, in less than three minutes")
     parser.add_argument("--rounds", type=positive, help="how often everything is measured; 5, and 3 when quick")
     parser.add_argument("--only", nargs="+", choices=[workload.name for workload in WORKLOADS], help="these workloads")
@@ -42,12 +42,14 @@ def measure(chosen: argparse.Namespace) -> None:
     if chosen.command == "engines":
         engines.measure(chosen.rounds or engines.ROUNDS)
         return
-    if chosen.command != "ladder":
+    if chosen.command == "compare":
         find_wrk()  # before the minutes that come first
     print("generating and installing the service into .build/bench/", flush=True)
     build(keep=chosen.keep)
     if chosen.command == "ladder":
         ladder.run(rounds=chosen.rounds or ladder.ROUNDS)
+    elif chosen.command == "offload":
+        offload.measure()
     elif chosen.soak:
         soak.run(chosen.soak)
     else:

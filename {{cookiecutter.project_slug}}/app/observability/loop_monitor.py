@@ -1,7 +1,7 @@
 """Tells when something blocks the event loop: for how long, in which request, and where in the code.
 
     the event loop  beats every 50 ms, and notes by how much a beat came late: its lag
-    a thread        looks every 25 ms; when a beat is overdue, it takes down what the loop's thread is doing
+    a thread        looks when a beat is overdue, and takes down what the loop's thread is doing
 
 C code that holds the interpreter's lock keeps the thread from looking, but not from being next: the lock changes hands
 as soon as the call returns, and the stack still stands at its line. `faulthandler` needs no lock and could look sooner,
@@ -21,7 +21,7 @@ import structlog
 
 from app.observability.stacks import Sample, sample_of
 
-BEAT_SECONDS, LOOK_SECONDS = 0.05, 0.025
+BEAT_SECONDS, LOOK_SECONDS = 0.05, 0.1
 STILL_SECONDS = 1.0
 """A loop that is blocked for so long may never go on, and then nobody would write the line."""
 
@@ -114,14 +114,16 @@ class LoopMonitor:
 
     def _watch(self) -> None:
         """Look at the loop from the thread."""
-        told_of = 0.0
-        while not self._stopped.wait(LOOK_SECONDS):
+        told_of, seconds = 0.0, self.stall_seconds
+        while not self._stopped.wait(seconds):
             due = self._due
             late = monotonic() - due
-            if late < self.stall_seconds:
-                continue
+            seconds = self.stall_seconds - late
+            if seconds > 0:
+                continue  # until the moment in which this beat would be worth telling
             if self._seen is None or self._seen[0] != due:
                 self._seen = due, sample_of(self._watched, self._loop)
             if late >= STILL_SECONDS and told_of != due:
                 told_of = due
                 self._tell("event loop is blocked", late, self._seen[1])
+            seconds = LOOK_SECONDS
