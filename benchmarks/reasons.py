@@ -85,6 +85,11 @@ REASONS = {
         "it costs a context variable, a header and 128 random bits. It was 34 us with structlog's context variables "
         "and an id from the kernel.",
     ),
+    "Linger": Reason(
+        "a client that still sends can read why it was refused",
+        "it looks through the headers for a body. A request without one goes straight on; with one, each part of the "
+        "body and of the answer takes one call more.",
+    ),
     "the other routes": Reason(
         "they are tried first",
         "a table of routes costs what it costs: the router's own tree takes 8 us, and each route that is tried in vain "

@@ -58,7 +58,9 @@ def database(logs: Path) -> Iterator[Database]:
 def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]:
     """Yield one program under gunicorn with two workers, once both answer."""
     port = free_port()
-    variables = environment({"DATABASE_URL": database_url, "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS)})
+    variables = environment(
+        {"DATABASE_URL": database_url, "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "DRAIN_SECONDS": "0"}
+    )
     address = (f"--bind=127.0.0.1:{port}", f"--workers={WORKERS}")
     command = [str(PYTHON), "-m", "gunicorn", variant.target, *variant.arguments, *address]
     log = logs / f"{variant.name}.log"

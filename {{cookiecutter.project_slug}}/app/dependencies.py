@@ -8,11 +8,12 @@ commit after the client has read its 201, and a commit that fails would be a lie
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from app.database import ReadOnlySession, ReadWriteSession
 from app.downstreams.registry import Downstreams
 from app.health.readiness import Readiness
+from app.idempotency.once import Once
 from app.lifespan import Resources
 from app.offload import Offload
 from app.reader import Reader
@@ -57,6 +58,19 @@ async def get_supervisor(request: Request) -> Supervisor:
     return resources_of(request).supervisor
 
 
+async def get_once(
+    request: Request,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] = None,
+) -> Once:
+    """Return what knows whether this request came before."""
+    return Once.of(
+        idempotency_key,
+        place=f"{request.method} {request.url.path}",
+        request=f"{request.url.query}\n".encode() + await request.body(),
+        seconds=resources_of(request).idempotency_seconds,
+    )
+
+
 async def get_resources(request: Request) -> Resources:
     """Return all of it."""
     return resources_of(request)
@@ -84,6 +98,9 @@ OffloadDep = Annotated[Offload, Depends(get_offload)]
 
 SupervisorDep = Annotated[Supervisor, Depends(get_supervisor)]
 """For a route that starts work which goes on after the response."""
+
+OnceDep = Annotated[Once, Depends(get_once)]
+"""For a route that writes, and whose clients may repeat a request with the same Idempotency-Key."""
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
 """For who wants to see how busy this process is."""

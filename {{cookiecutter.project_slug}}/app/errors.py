@@ -4,6 +4,7 @@
     |-- NotFound                     404  the thing asked for does not exist
     |-- Conflict                     409  it exists, and its state forbids this
     |-- Invalid                      422  well-formed, but makes no sense
+    |-- UnsupportedType              415  sent as something that we do not read
     |-- Unavailable                  503  a part that we need is away or full; try again later
     `-- DownstreamError              502  another service let us down
         |-- DownstreamBadResponse    502  it answered something that we cannot use
@@ -52,6 +53,13 @@ class Invalid(ServiceError):
 
     status = 422
     title = "Invalid request"
+
+
+class UnsupportedType(ServiceError):
+    """The body is of a media type that is not read here; say which ones are."""
+
+    status = 415
+    title = "Unsupported media type"
 
 
 class Unavailable(ServiceError):

@@ -15,6 +15,7 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "orders": ("/api/v1/orders", "/api/v1/orders/*"),
     "conversions": ("/api/v1/orders/*/total", "/api/v1/dashboard"),
     "reports": ("/api/v1/orders.jsonl.gz", "/api/v1/order-value"),
+    "uploads": ("/api/v1/thumbnails",),
     # {% endif %}
     # yours below
 }
@@ -34,6 +35,9 @@ class Family(BaseModel, frozen=True, use_attribute_docstrings=True):
     running: Annotated[int, Field(ge=1)] | None = None
     """Requests at once in one worker; unset, what the capacity plan grants."""
 
+    max_body_bytes: Annotated[int, Field(ge=0)] | None = None
+    """The largest request body; unset, MAX_BODY_BYTES."""
+
 
 class FamiliesSettings(BaseModel):
     """One field per family, named as in `PATHS`."""
@@ -42,6 +46,9 @@ class FamiliesSettings(BaseModel):
     orders: Family = Family()
     conversions: Family = Family()
     reports: Family = Family()
+
+    uploads: Family = Family(deadline_seconds=15.0, running=4, max_body_bytes=5_242_880)
+    """5 MiB in 15 s are 3 Mbit/s. Each of the 4 may hold that and, for a moment, 260 MB of pixels: 1.1 GB a worker."""
     # {% endif %}
     # yours below
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from math import inf
 
 import structlog
 from anyio import to_thread
@@ -47,6 +48,7 @@ class Resources:
     offload: Offload
     supervisor: Supervisor
     loop_monitor: LoopMonitor
+    idempotency_seconds: float
     readiness: Readiness
     gates: Mapping[str, Gate] = field(default_factory=dict)
     """Where requests wait, by name: `database`, and the route families."""
@@ -102,17 +104,23 @@ async def open_resources(settings: Settings, transports: Transports = over_the_n
             offload=offload,
             supervisor=supervisor,
             loop_monitor=loop_monitor,
+            idempotency_seconds=settings.idempotency_seconds,
             readiness=readiness,
             gates={"database": engine.pool.gate} if isinstance(engine.pool, FairPool) else {},
         )
 
 
-def begin_drain(app: FastAPI) -> None:
-    """Tell the balancer to look elsewhere; the gunicorn worker calls this on SIGTERM."""
+def begin_drain(app: FastAPI, seconds: float = inf) -> None:
+    """Tell the balancer to look elsewhere; the gunicorn worker calls this on a signal.
+
+    Args:
+        app: with what its lifespan opened.
+        seconds: for background tasks, when there is less than the settings give.
+    """
     resources: Resources | None = getattr(app.state, "resources", None)
     if resources is not None:  # None when the signal comes before the start is through
         resources.readiness.draining = True
-        resources.supervisor.drain()
+        resources.supervisor.drain(seconds)
 
 
 def background_seconds(settings: Settings) -> float:

@@ -17,6 +17,7 @@ from app.middleware.admission import Admission, gates_for
 from app.middleware.body_limit import BodyLimit
 from app.middleware.catch_all import CatchAll
 from app.middleware.deadline import Deadline
+from app.middleware.linger import Linger
 from app.middleware.request_id import RequestId
 from app.observability import logs
 from app.problems import HANDLERS, add_problem_schema, problems
@@ -44,15 +45,16 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         title=settings.service_name,
         lifespan=build_lifespan(settings, transports, gates),
         middleware=[  # outermost first
+            Middleware(Linger, seconds=10),
             Middleware(RequestId),
             Middleware(AccessLog),
             Middleware(Deadline, families=families),
             Middleware(Admission, families=families, gates=gates),
             Middleware(CatchAll),
-            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+            Middleware(BodyLimit, families=families, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers=HANDLERS,
-        responses=problems(400, 413, 422, 500, 503),
+        responses=problems(400, 413, 415, 422, 500, 503),
         openapi_url="/openapi.json" if settings.api_docs else None,
         telemetry=telemetry(on=settings.telemetry),
     )

@@ -22,7 +22,8 @@ WAITING_PER_PLACE, WAIT_SECONDS = 10, 0.5
 """A call of 0.05 s, the usual reason to hand one off, at the end of that queue has waited so long."""
 
 CPU_SECONDS = 3.0
-"""With the wait below the 4 s that a request gets, so that the answer says what took long. More than that is a job."""
+"""With the wait below the 4 s that a request gets, so that the answer says what took long, unless a process has to be
+started for it. More than that is a job."""
 
 BUSY = "Too many such requests are being worked on. Try again."
 
@@ -74,7 +75,8 @@ class Offload:
         try:
             return await _result(call)
         except asyncio.CancelledError:
-            helper.stop()
+            if call in self._busy:  # else its call has just ended, and it may be working for somebody else
+                helper.stop()
             raise
         except TookTooLong as error:
             raise Unavailable(f"This took longer than {self.cpu_seconds:g} s and was stopped.") from error

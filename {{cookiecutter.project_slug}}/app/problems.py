@@ -16,9 +16,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.errors import Conflict, Invalid, ServiceError, Unavailable
+from app.errors import Conflict, Invalid, ServiceError, Unavailable, UnsupportedType
 from app.observability.request_id import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -36,6 +37,8 @@ SQLSTATE_CLASSES: Mapping[str, ServiceError] = {
     "55": Unavailable("The row is held by another transaction. Try again."),
     "57": Unavailable("The database stopped the statement."),
 }
+
+NOT_JSON = UnsupportedType("This route takes application/json.")
 
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -112,8 +115,15 @@ async def handle_http_exception(_request: Request, error: HTTPException) -> Resp
     return problem(error.status_code, title, str(error.detail), headers=error.headers)
 
 
-async def handle_validation_error(_request: Request, error: RequestValidationError) -> Response:
+async def handle_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+    """Answer for the access log: a client that left while it sent its body is no bug of ours."""
+    return problem(400, "Bad Request", "The body did not arrive whole.")
+
+
+async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:
     """Answer an invalid request with what is wrong where, never with the value that was wrong."""
+    if any(map(_is_no_json, error.errors())):
+        return await handle_service_error(request, NOT_JSON)
     rejected = [FieldProblem(field=_field(item), reason=_reason(item)) for item in error.errors()]
     return problem(Invalid.status, Invalid.title, "The request does not fit what this route takes.", errors=rejected)
 
@@ -138,11 +148,17 @@ async def handle_group(request: Request, error: ExceptionGroup[Exception]) -> Re
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     ServiceError: handle_service_error,
     HTTPException: handle_http_exception,
+    ClientDisconnect: handle_disconnect,
     RequestValidationError: handle_validation_error,
     DBAPIError: handle_database_error,
     TimeoutError: handle_timeout,
     ExceptionGroup: handle_group,
 }
+
+
+def _is_no_json(item: Mapping[str, Any]) -> bool:
+    """Tell whether the media type is what is wrong: FastAPI leaves such a body as bytes, which JSON has none of."""
+    return item["loc"] == ("body",) and item["type"].endswith("_type") and isinstance(item.get("input"), bytes)
 
 
 def _field(item: Mapping[str, Any]) -> str:

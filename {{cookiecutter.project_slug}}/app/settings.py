@@ -16,7 +16,7 @@ from app.database_url import asyncpg_url
 from app.downstreams.settings import DownstreamsSettings, Seconds
 from app.families import FamiliesSettings
 
-STOP_MARGIN_SECONDS = 2.0  # what the lifespan's exit gets of GRACEFUL_STOP_SECONDS
+STOP_MARGIN_SECONDS = 2.0  # what late connections and the lifespan's exit get of GRACEFUL_STOP_SECONDS
 CLOSING_SECONDS = 1.0  # what is left of it for the connections when background tasks were waited for
 
 
@@ -66,8 +66,11 @@ class Settings(CapacitySettings, BaseSettings):
     database_command_seconds: Seconds = 3.0
     """asyncpg's command_timeout. Enforced here, for a server that is frozen and cannot keep its own limit."""
 
-    graceful_stop_seconds: int = Field(default=20, ge=1, le=3600)
-    """What a worker gets after SIGTERM: all but the last two seconds for requests in flight, those for closing."""
+    drain_seconds: float = Field(default=6.0, ge=0, le=3600)
+    """How long a worker goes on serving after SIGTERM. Kubernetes takes up to 5 s to send its traffic elsewhere."""
+
+    graceful_stop_seconds: int = Field(default=25, ge=1, le=3600)
+    """What a worker gets after SIGTERM: the drain, then the requests in flight, and two seconds for closing."""
 
     termination_grace_seconds: Seconds = 30.0
     """What the orchestrator gives between SIGTERM and SIGKILL; Kubernetes ships with 30."""
@@ -85,7 +88,10 @@ class Settings(CapacitySettings, BaseSettings):
     """Proxies whose X-Forwarded-* headers are believed, comma separated."""
 
     max_body_bytes: int = Field(default=1_048_576, ge=0)
-    """The largest request body; FastAPI itself has no limit."""
+    """The largest request body, unless its family says otherwise; FastAPI itself has no limit."""
+
+    idempotency_seconds: int = Field(default=86_400, ge=1)
+    """How long the answer to a request with an Idempotency-Key is kept; clients repeat theirs within that time."""
 
     loop_stall_seconds: float = Field(default=0.1, ge=0, le=60)
     """A callback that blocks the event loop for so long is written to the log with its stack; 0 turns that off."""
@@ -105,6 +111,11 @@ class Settings(CapacitySettings, BaseSettings):
     families: FamiliesSettings = FamiliesSettings()
     """FAMILIES__<NAME>__DEADLINE_SECONDS and so on; see Family in families.py."""
 
+    @property
+    def seconds_in_flight(self) -> float:
+        """What requests get that are in flight when the drain is over."""
+        return self.graceful_stop_seconds - self.drain_seconds - STOP_MARGIN_SECONDS
+
     @model_validator(mode="after")
     def _timeouts_nest(self) -> Self:
         """An inner limit that outlasts its outer one never fires, and the outer one answers without a reason."""
@@ -118,28 +129,29 @@ class Settings(CapacitySettings, BaseSettings):
         for inner, outer in pairwise(names):
             if getattr(self, inner) >= getattr(self, outer):
                 raise ValueError(f"{inner.upper()} must be less than {outer.upper()}")
-        if self.graceful_stop_seconds < self.database_command_seconds + STOP_MARGIN_SECONDS:
-            raise ValueError("GRACEFUL_STOP_SECONDS must be 2 more than DATABASE_COMMAND_SECONDS")
+        if self.database_command_seconds > self.seconds_in_flight:
+            raise ValueError("GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + DATABASE_COMMAND_SECONDS")
         return self
 
     @model_validator(mode="after")
     def _deadlines_nest(self) -> Self:
         for name, family in self.families:
-            deadline = family.deadline_seconds
+            variable, deadline = f"FAMILIES__{name.upper()}__DEADLINE_SECONDS", family.deadline_seconds
             if 0 < deadline <= self.database_command_seconds:
-                raise ValueError(
-                    f"FAMILIES__{name.upper()}__DEADLINE_SECONDS must be more than DATABASE_COMMAND_SECONDS"
-                )
-            if deadline > self.graceful_stop_seconds - STOP_MARGIN_SECONDS:
-                raise ValueError(
-                    f"GRACEFUL_STOP_SECONDS must be 2 more than FAMILIES__{name.upper()}__DEADLINE_SECONDS"
-                )
+                raise ValueError(f"{variable} must be more than DATABASE_COMMAND_SECONDS")
+            if deadline > self.seconds_in_flight:
+                raise ValueError(f"GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + {variable}")
         return self
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
-        if self.environment == "production" and self.api_docs:
-            raise ValueError("API_DOCS must be false when ENVIRONMENT is production")
+        unsafe = {
+            "API_DOCS must be false": self.api_docs,
+            "FORWARDED_ALLOW_IPS must name the proxies and not *": "*" in self.forwarded_allow_ips,
+        }
+        if self.environment == "production" and any(unsafe.values()):
+            wrong = "; ".join(name for name, found in unsafe.items() if found)
+            raise ValueError(f"{wrong} when ENVIRONMENT is production")
         return self
 
 

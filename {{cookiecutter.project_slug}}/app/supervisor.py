@@ -8,6 +8,7 @@ happens belongs into the database first: this waits for an orderly stop, and not
 import asyncio
 from collections.abc import Coroutine
 from contextvars import copy_context
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -20,6 +21,9 @@ from app.pool import share
 
 CANCEL_SECONDS = 0.5
 """What a task gets for its clean-up when there is no more time to wait for it."""
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether somebody got into a hurry meanwhile."""
 
 log = structlog.get_logger("supervisor")
 
@@ -37,13 +41,17 @@ class Supervisor:
         self.most = tasks
         self.stop_seconds = stop_seconds
         self._running: set[asyncio.Task[Any]] = set()
-        self._ends: float | None = None
+        self._ends = inf
         self._closed = False
 
     @property
     def running(self) -> int:
         """How many there are."""
         return len(self._running)
+
+    def owns(self, task: asyncio.Task[Any]) -> bool:
+        """Tell whether a task is one of them."""
+        return task in self._running
 
     def start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         """Start a task. It has no deadline of its own: give it one where it waits for others.
@@ -65,19 +73,19 @@ class Supervisor:
         self._running.add(task)  # the event loop itself holds tasks only weakly
         task.add_done_callback(self._ended)
 
-    def drain(self) -> None:
-        """Note that the process is about to stop; requests may still start tasks."""
-        if self._ends is None:
-            self._ends = monotonic() + self.stop_seconds
+    def drain(self, seconds: float = inf) -> None:
+        """Note that the process is about to stop, and in how much time at most; requests may still start tasks."""
+        self._ends = min(self._ends, monotonic() + min(seconds, self.stop_seconds))
 
     async def close(self) -> None:
         """Wait for the tasks, cancel those that take too long, and report what did not finish."""
         self.drain()
         self._closed = True
-        seconds = max(0.0, (self._ends or 0.0) - monotonic())
         if self._running:
-            log.info("waiting for background tasks", tasks=len(self._running), seconds=round(seconds, 1))
-            await asyncio.wait(self._running, timeout=seconds)
+            seconds = round(max(0.0, self._ends - monotonic()), 1)
+            log.info("waiting for background tasks", tasks=len(self._running), seconds=seconds)
+        while self._running and (seconds := self._ends - monotonic()) > 0:
+            await asyncio.wait(self._running, timeout=min(seconds, LOOK_SECONDS))
         unfinished = set(self._running)
         for task in unfinished:
             task.cancel()

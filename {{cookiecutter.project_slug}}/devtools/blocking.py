@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-CLEAN, FOUND, FAILED = 0, 1, 2
-"""The exit codes that hydroid has of its own; any other says that it could not run."""
+CLEAN, NOT_EXECUTABLE, NOT_FOUND = 0, 126, 127
+"""The last two are a shell's words for a program that is not for this machine."""
 
 ABSENT = "hydroid does not run on this platform: only ruff and the tests look for calls that block the event loop."
 
@@ -22,7 +22,7 @@ def main(programs: Path) -> int:
         code = subprocess.run(command, check=False).returncode
     except OSError:
         code = None
-    if code not in {CLEAN, FOUND, FAILED}:
+    if code in {None, NOT_EXECUTABLE, NOT_FOUND}:
         print(ABSENT)
         return CLEAN
     return code

@@ -64,6 +64,7 @@ def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str
     """Return the variables of the children: the person's own, and ours where the person set none."""
     ours = stub_urls(stubs_port)
     ours["WEB_CONCURRENCY"] = WORKERS if production else "1"
+    ours["DRAIN_SECONDS"] = "0"  # no balancer is in front, and a person waits
     if not production and setting("ENVIRONMENT") in (None, "development"):
         ours |= DEVELOPMENT
     free = {name: value for name, value in ours.items() if setting(name) is None}

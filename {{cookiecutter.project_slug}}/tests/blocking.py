@@ -6,10 +6,12 @@ whatever takes long, with its stack.
 """
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from app.lifespan import Resources
 from app.observability.loop_monitor import LoopMonitor
 from app.observability.stacks import Sample, sample_of
 from app.pool import FairPool
+from app.supervisor import Supervisor
 
 STALL_SECONDS = 0.2
 """Of work, and not of waiting for a processor that others use."""
@@ -31,8 +34,15 @@ LIBRARIES = (
     ("tests/blocking.py", "waited_for_a_processor"),
     ("asyncpg/connect_utils.py", "_parse_connect_arguments"),  # each new connection looks for the person's certificates
     ("fastapi/routing.py", "_extract_endpoint_context"),  # looks for the source of a handler that fails, once
+    ("importlib/metadata/__init__.py", "version"),
+    ("mimetypes.py", "init"),  # once, as the next
+    ("zoneinfo/_common.py", "load_tzdata"),
+    ("zoneinfo/_tzpath.py", "find_tzfile"),
 )
 """Where this gate and libraries make short blocking calls that nobody else can avoid."""
+
+QUICK = ("os.getcwd", "os.path.abspath", "os.path.samestat")
+"""Calls that only ask the kernel for what it has in memory, or nobody at all."""
 
 RUNNER = "_call_in_runner_task"
 """The tasks in which anyio runs tests and fixtures."""
@@ -78,6 +88,33 @@ def waited_for_a_processor(thread: int) -> float:
         return 0.0
 
 
+class Watch(LoopMonitor):
+    """The service's own monitor, without the waits for a processor that others use."""
+
+    def __init__(self, stalls: list[str]) -> None:
+        super().__init__(STALL_SECONDS, self._note)
+        self._stalls = stalls
+        self._thread_id = threading.get_native_id()
+        self._before = waited_for_a_processor(self._thread_id)
+
+    def _beat(self) -> None:
+        super()._beat()
+        self._before = waited_for_a_processor(self._thread_id)
+
+    def _note(self, event: str, seconds: float, sample: Sample | None) -> None:
+        waited = waited_for_a_processor(self._thread_id) - self._before
+        if seconds - waited >= STALL_SECONDS:
+            stack = sample.stack if sample else "by a call in C that left no stack"
+            self._stalls.append(f"The {event} for {seconds:.2f} s:\n{stack}")
+
+
+@cache
+def freeze_what_is_loaded() -> None:
+    """Take all that the tests have imported out of the garbage collector's rounds, which would stop the loop."""
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def gates(*modules: str) -> Generator[Findings]:
     """Look at the event loop, at code of these modules, while the block runs.
@@ -85,8 +122,8 @@ def gates(*modules: str) -> Generator[Findings]:
     Raises:
         BlockedLoop: something blocked it.
     """
-    findings, thread = Findings(), threading.get_native_id()
-    waited = waited_for_a_processor(thread)
+    freeze_what_is_loaded()
+    findings = Findings()
 
     class Noted(BlockingError):
         def __init__(self, function: str) -> None:
@@ -94,20 +131,15 @@ def gates(*modules: str) -> Generator[Findings]:
             stack = sample_of(threading.get_ident(), asyncio.get_running_loop()).stack.splitlines()
             findings.calls.append("\n".join([f"{self}:", *stack[OWN_FRAMES:]]))
 
-    def note(event: str, seconds: float, sample: Sample | None) -> None:
-        nonlocal waited
-        before, waited = waited, waited_for_a_processor(thread)
-        if seconds - (waited - before) >= STALL_SECONDS:
-            stack = sample.stack if sample else "by a call in C that left no stack"
-            findings.stalls.append(f"The {event} for {seconds:.2f} s:\n{stack}")
-
-    monitor, buster = LoopMonitor(STALL_SECONDS, note), BlockBuster(scanned_modules=list(modules))
+    buster = BlockBuster(scanned_modules=list(modules))
+    for name in QUICK:
+        del buster.functions[name]
     for function in buster.functions.values():
         for place in LIBRARIES:
             function.can_block_in(*place)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blockbuster, "BlockingError", Noted)
-        with monitor:  # outside of the other, which would refuse the locks of its thread
+        with Watch(findings.stalls):  # outside of the other, which would refuse the locks of its thread
             buster.activate()
             try:
                 yield findings
@@ -128,7 +160,12 @@ async def guarded(app: FastAPI) -> AsyncGenerator[None]:
     with gates("app"):
         yield
         await asyncio.sleep(0)
-    begun = {task for task in asyncio.all_tasks() - before if RUNNER not in repr(task.get_coro())}
+    owned = supervisor_of(app)
+    begun = {
+        task
+        for task in asyncio.all_tasks() - before
+        if RUNNER not in repr(task.get_coro()) and not (owned and owned.owns(task))
+    }
     if begun:
         await asyncio.wait(begun, timeout=END_SECONDS)
     left = [f"task {task.get_name()}: {task.get_coro()}" for task in begun if not task.done()]
@@ -136,6 +173,12 @@ async def guarded(app: FastAPI) -> AsyncGenerator[None]:
         left.append(f"{connections_of(app) - held} database connections")
     if left:
         raise LeftBehind("\n".join(left))
+
+
+def supervisor_of(app: FastAPI) -> Supervisor | None:
+    """Return what owns the tasks that may outlive a test; the end of the app waits for them."""
+    resources: Resources | None = getattr(app.state, "resources", None)
+    return resources.supervisor if resources else None
 
 
 def connections_of(app: FastAPI) -> int:

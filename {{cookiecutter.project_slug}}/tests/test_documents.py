@@ -83,7 +83,7 @@ def test_every_variable_that_is_named_is_a_setting(name: str) -> None:
 def test_the_table_of_capacity_is_what_the_command_prints() -> None:
     plan = make_plan(make_settings("postgresql://nobody@127.0.0.1:1/none", web_concurrency=2), cpus=2)
 
-    assert describe(replace(plan, downstreams={})) + "\n" in [code for _, code in FENCED.findall(README)]
+    assert describe(replace(plan, downstreams={}, families={})) + "\n" in [code for _, code in FENCED.findall(README)]
 
 
 def test_the_commands_for_windows_are_those_of_the_makefile() -> None:

@@ -17,7 +17,7 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
     """Forty callers on two connections: all are served in their order, and no more than two are ever inside."""
     settings = make_settings(committed_url)
     url = settings.database_url.get_secret_value()
-    bounds = PoolBounds(size=2, waiting=40)
+    bounds = PoolBounds(size=2, waiting=40, wait=timedelta(seconds=60))
     engine = build_engine(url, pool=bounds, limits=limits_of(settings), application_name="test")
     pool = engine.pool
     assert isinstance(pool, FairPool)
@@ -56,7 +56,7 @@ async def test_a_connection_that_cannot_be_opened_costs_no_place() -> None:
 async def test_a_family_holds_no_more_connections_than_its_share(committed_url: str) -> None:
     settings = make_settings(committed_url)
     url = settings.database_url.get_secret_value()
-    bounds = PoolBounds(size=3, waiting=40)
+    bounds = PoolBounds(size=3, waiting=40, wait=timedelta(seconds=60))
     engine = build_engine(url, pool=bounds, limits=limits_of(settings), application_name="test")
     own, ended = gate(places=2), asyncio.Event()
 

@@ -137,6 +137,7 @@ async def test_openapi_describes_errors_as_problems(http: httpx.AsyncClient) -> 
     assert {status: responses[status]["content"] for status in responses if status != "200"} == {
         "400": reference,
         "413": reference,
+        "415": reference,
         "422": reference,
         "500": reference,
         "503": reference,

@@ -94,8 +94,10 @@ async def test_an_idle_process_that_was_killed_costs_nobody_anything(one: Offloa
 
 
 async def test_what_the_function_raises_arrives(one: Offload) -> None:
-    with pytest.raises(TimeoutError, match="its own"):
+    with pytest.raises(TimeoutError, match="its own") as failure:
         await one.cpu(fail)
+
+    assert "in fail\n" in failure.value.__notes__[0]  # without the note the traceback would end at the pipe
 
 
 async def test_the_work_of_a_cancelled_caller_is_ended(one: Offload) -> None:
@@ -133,6 +135,17 @@ def test_a_stop_that_comes_before_the_start_holds() -> None:
 
     with pytest.raises(ProcessEnded):
         helper.call(30, time.sleep, 0)
+
+
+async def test_a_caller_that_leaves_too_late_ends_nobody_elses_work(one: Offload) -> None:
+    first = asyncio.create_task(one.cpu(os.getpid))
+    second = asyncio.create_task(one.cpu(compute, 0.3))
+    await until(lambda: one.processes.waiting == 1)
+    call = next(iter(one._busy))  # noqa: SLF001 - the moment between its end and its caller's turn
+    call.add_done_callback(lambda _call: first.cancel())
+
+    assert await second
+    assert first.cancelled()
 
 
 async def test_one_that_dies_or_has_to_be_killed_fails_no_other(two: Offload) -> None:
@@ -182,11 +195,3 @@ def test_a_process_does_not_outlive_a_service_that_was_killed(then: str) -> None
     while exists(process):
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-async def test_what_failed_there_is_told_here(one: Offload) -> None:
-    """Without it the traceback ends at the pipe."""
-    with pytest.raises(TimeoutError) as failure:
-        await one.cpu(fail)
-
-    assert "in fail\n" in failure.value.__notes__[0]

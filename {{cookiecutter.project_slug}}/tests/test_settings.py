@@ -44,12 +44,23 @@ def test_a_database_url_gets_the_driver(scheme: str) -> None:
         ({"database_url": f"postgresql://app:p@ss:{CANARY}@host/db"}, "DATABASE_URL: write it as postgresql://"),
         ({"database_url": f"postgresql://app:{CANARY}@[::1/db"}, "DATABASE_URL: write it as postgresql://"),
         ({"database_url": f"{URL}?channel_binding={CANARY}"}, "DATABASE_URL: asyncpg knows no channel_binding"),
-        ({"graceful_stop_seconds": 4}, "GRACEFUL_STOP_SECONDS must be 2 more than DATABASE_COMMAND_SECONDS"),
+        (
+            {"graceful_stop_seconds": 10},
+            "GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + DATABASE_COMMAND_SECONDS",
+        ),
+        (
+            {"drain_seconds": 20},
+            "GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + FAMILIES__",
+        ),
         ({"port": 70000}, "PORT: Input should be less than or equal to 65535 (The port to listen on.)"),
         ({"log_level": CANARY}, "LOG_LEVEL: Input should be 'debug', 'info', 'warning' or 'error'"),
         ({"database_lock_seconds": 9}, "DATABASE_LOCK_SECONDS must be less than DATABASE_STATEMENT_SECONDS"),
         ({"graceful_stop_seconds": 60}, "GRACEFUL_STOP_SECONDS must be less than TERMINATION_GRACE_SECONDS"),
         ({"environment": "production"}, "API_DOCS must be false when ENVIRONMENT is production"),
+        (
+            {"environment": "production", "forwarded_allow_ips": "*"},
+            "API_DOCS must be false; FORWARDED_ALLOW_IPS must name the proxies and not *",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix(changes: dict[str, Any], message: str) -> None:

@@ -84,6 +84,17 @@ async def test_the_time_runs_from_the_signal_and_not_from_the_end_of_the_request
     assert [line.get("seconds") for line in lines] == [0.0, None]
 
 
+async def test_a_hurry_shortens_the_wait_that_is_under_way(lines: list[Any]) -> None:
+    supervisor = Supervisor(tasks=5, stop_seconds=60)
+    supervisor.start("hanging", asyncio.sleep(60))
+    closing = asyncio.create_task(supervisor.close())
+    await asyncio.sleep(0.05)
+    supervisor.drain(seconds=0.1)
+    await asyncio.wait_for(closing, timeout=5)
+
+    assert lines[-1]["event"] == "background task did not finish"
+
+
 async def test_a_failure_is_a_line_with_its_name_and_nobody_elses(lines: list[Any]) -> None:
     async def fail() -> None:
         raise RuntimeError("broken")

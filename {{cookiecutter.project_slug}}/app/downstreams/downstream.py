@@ -108,6 +108,7 @@ class Downstream:
             return read(json_in(self.name, await self.call(call, repeatable=True)))
         self._refuse_held_connections()  # whether the cache has an answer or not
         answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
+        await asyncio.sleep(0)  # a hundred that waited for it wake at once, and each reads it anew
         return read(json_in(self.name, answer))  # anew for each caller, who may change what it gets
 
     async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - as above

@@ -1,6 +1,6 @@
 """Tells when something blocks the event loop: for how long, in which request, and where in the code.
 
-    the event loop  beats every 50 ms, and notes by how much a beat came late: its lag
+    the event loop  beats every 25 ms, and notes by how much a beat came late: its lag
     a thread        looks when a beat is overdue, and takes down what the loop's thread is doing
 
 C code that holds the interpreter's lock keeps the thread from looking, but not from being next: the lock changes hands
@@ -21,7 +21,10 @@ import structlog
 
 from app.observability.stacks import Sample, sample_of
 
-BEAT_SECONDS, LOOK_SECONDS = 0.05, 0.1
+BEATS = 4
+"""In the time that is worth a line: a stall that begins just after a beat is seen as shorter by one of these."""
+
+LOOK_SECONDS = 0.1
 STILL_SECONDS = 1.0
 """A loop that is blocked for so long may never go on, and then nobody would write the line."""
 
@@ -53,7 +56,8 @@ class Lines:
             return
         self._next_at = now + LINE_SECONDS
         skipped, self._skipped = self._skipped, 0
-        log.error(event, seconds=round(seconds, 3), skipped=skipped, **(asdict(sample) if sample else {}))
+        write = log.error if seconds >= STILL_SECONDS else log.warning
+        write(event, seconds=round(seconds, 3), skipped=skipped, **(asdict(sample) if sample else {}))
 
 
 class LoopMonitor:
@@ -63,7 +67,7 @@ class LoopMonitor:
         """Prepare; 0 watches nothing.
 
         Args:
-            stall_seconds: how late a beat must be to be worth telling.
+            stall_seconds: how late a beat must be to be worth telling; a stall may be a quarter of this longer.
             tell: whom; by default a line is written.
         """
         self.stall_seconds = stall_seconds
@@ -71,8 +75,9 @@ class LoopMonitor:
         self._tell = tell or Lines()
         self._lags = [0.0, 0.0]  # the largest of this window and of the one before
         self._window_ends = 0.0
+        self._beat_seconds = stall_seconds / BEATS
         self._due = 0.0
-        self._seen: tuple[float, Sample] | None = None  # of which beat, and what was seen when it was overdue
+        self._seen: tuple[float, Sample | None] | None = None  # of which beat, and what was seen when it was overdue
         self._stopped = threading.Event()
 
     @property
@@ -85,8 +90,8 @@ class LoopMonitor:
             return self
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
-        self._due = monotonic() + BEAT_SECONDS
-        self._handle = self._loop.call_later(BEAT_SECONDS, self._beat)
+        self._due = monotonic() + self._beat_seconds
+        self._handle = self._loop.call_later(self._beat_seconds, self._beat)
         self._thread = threading.Thread(target=self._watch, name="loop monitor", daemon=True)
         self._thread.start()
         return self
@@ -103,8 +108,8 @@ class LoopMonitor:
         now, due = monotonic(), self._due
         late = now - due
         self._handle.cancel()
-        self._due = now + BEAT_SECONDS
-        self._handle = self._loop.call_later(BEAT_SECONDS, self._beat)
+        self._due = now + self._beat_seconds
+        self._handle = self._loop.call_later(self._beat_seconds, self._beat)
         if now > self._window_ends:
             self._lags, self._window_ends = [0.0, self._lags[0]], now + WINDOW_SECONDS
         self._lags[0] = max(self._lags[0], late)
@@ -122,8 +127,15 @@ class LoopMonitor:
             if seconds > 0:
                 continue  # until the moment in which this beat would be worth telling
             if self._seen is None or self._seen[0] != due:
-                self._seen = due, sample_of(self._watched, self._loop)
+                self._seen = due, self._look()
             if late >= STILL_SECONDS and told_of != due:
                 told_of = due
                 self._tell("event loop is blocked", late, self._seen[1])
             seconds = LOOK_SECONDS
+
+    def _look(self) -> Sample | None:
+        try:
+            return sample_of(self._watched, self._loop)
+        except Exception:
+            log.exception("stack could not be read")  # and the next one may be: the thread goes on
+            return None

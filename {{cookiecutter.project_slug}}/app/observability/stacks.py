@@ -2,11 +2,14 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_stack
 from types import FrameType
 from typing import Any
+
+from app.observability.request_id import request_id
 
 FRAMES = 20
 """Of a stack, from where it stopped; further out there is only the machinery that all requests share."""
@@ -35,9 +38,15 @@ def sample_of(thread: int, loop: asyncio.AbstractEventLoop) -> Sample:
         stack="\n".join(map(_named, frames[:FRAMES])),
         method=scope.get("method"),
         path=scope.get("path"),  # without the query: people put secrets there
-        request_id=scope.get("request_id"),
+        request_id=scope.get("request_id") or _inherited(task),
         task=task.get_name() if task else None,
     )
+
+
+def _inherited(task: asyncio.Task[Any] | None) -> str | None:
+    """Return the request id of a task that a request started; Python 3.11 does not tell."""
+    context: Mapping[Any, str | None] = getattr(task, "get_context", dict)()
+    return context.get(request_id)
 
 
 def _scope_in(frame: FrameType) -> dict[str, Any] | None:

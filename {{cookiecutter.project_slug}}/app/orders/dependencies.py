@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from app.dependencies import DownstreamsDep
+from app.errors import UnsupportedType
+from app.orders.pictures import FORMATS
 from app.orders.rates import Rates
 
 
@@ -13,5 +15,20 @@ async def get_rates(downstreams: DownstreamsDep) -> Rates:
     return Rates(downstreams["rates"])
 
 
+async def get_picture_type(request: Request) -> str:
+    """Return the media type of the body, before a byte of it is read.
+
+    Raises:
+        UnsupportedType: it is none of a picture that we read.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in FORMATS:
+        raise UnsupportedType(f"Send one of {', '.join(FORMATS)}.")
+    return media_type
+
+
 RatesDep = Annotated[Rates, Depends(get_rates)]
 """Exchange rates, from the downstream `rates`."""
+
+PictureType = Annotated[str, Depends(get_picture_type)]
+"""The media type of the picture that is sent, one of those that we read."""

@@ -1,13 +1,14 @@
 """The HTTP of orders: paths, parameters and statuses. The work is in `service.py`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.dependencies import OffloadDep, ReadSession, WriteSession
+from app.dependencies import OffloadDep, OnceDep, ReadSession, WriteSession
 from app.orders import service
-from app.orders.dependencies import RatesDep
+from app.orders.dependencies import PictureType, RatesDep
 from app.orders.models import Order
+from app.orders.pictures import FORMATS
 from app.orders.schemas import (
     Currency,
     Dashboard,
@@ -33,12 +34,25 @@ class GzipFile(Response):
     media_type = "application/gzip"
 
 
-@router.post("/orders", status_code=201, response_model=OrderOut)
-async def create_order(order: OrderIn, session: WriteSession, request: Request, response: Response) -> Order:
-    """Place an order."""
-    placed = await service.place(session, order)
-    response.headers["Location"] = request.url_for("read_order", order_id=placed.id).path
-    return placed
+class WebpPicture(Response):
+    """A picture."""
+
+    media_type = "image/webp"
+
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+PICTURE: dict[str, Any] = {"requestBody": {"required": True, "content": dict.fromkeys(FORMATS, BINARY)}}
+"""FastAPI describes the bodies that it reads itself; this one arrives in pieces."""
+
+
+@router.post("/orders", status_code=201, response_model=OrderOut, responses=problems(409))
+async def create_order(order: OrderIn, session: WriteSession, once: OnceDep, request: Request) -> Response:
+    """Place an order; with an `Idempotency-Key` once, however often the request arrives."""
+    if (answered := await once.answered(session)) is not None:
+        return answered
+    placed = OrderOut.model_validate(await service.place(session, order))
+    location = request.url_for("read_order", order_id=placed.id).path
+    return await once.answer(session, placed, status=201, headers={"location": location})
 
 
 @router.get("/orders")
@@ -99,3 +113,14 @@ async def read_order_value(currency: Currency, session: ReadSession, offload: Of
     """Estimate what an order is worth on average, from the latest ones."""
     found = await service.order_value(session, offload, currency)
     return OrderValue(currency=currency, orders=found.size, mean=found.mean, low=found.low, high=found.high)
+
+
+@router.post(
+    "/thumbnails",
+    response_class=WebpPicture,
+    responses={200: {"content": {"image/webp": BINARY}}, **problems(415)},
+    openapi_extra=PICTURE,
+)
+async def make_thumbnail(picture_type: PictureType, request: Request, offload: OffloadDep) -> WebpPicture:
+    """Make a small copy of a product's picture, for lists. Nothing is stored."""
+    return WebpPicture(await service.thumbnail(offload, request.stream(), picture_type))

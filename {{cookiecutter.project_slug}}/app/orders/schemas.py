@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from app.orders.models import OrderState
 
@@ -14,15 +14,28 @@ def _as_stored(price: Decimal) -> Decimal:
 
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# PostgreSQL's text has no NUL: without the pattern it would refuse the row, and could not say which field it was.
+Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$"), Field(examples=["TEA-1"])]
-Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2, examples=["4.50"]), AfterValidator(_as_stored)]
+Price = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=12, decimal_places=2),
+    AfterValidator(_as_stored),
+    # Less than is taken, and all of it is: pydantic's own schema would let any text and any float through.
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
+]
 
 MAX_LINES = 100
 MAX_QUANTITY = 1_000_000
 
 
-class LineIn(BaseModel):
+class Body(BaseModel):
+    """What comes in. A field that nobody knows is refused: a misspelt `currency` would be an order in dollars."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LineIn(Body):
     """One article to order."""
 
     sku: Sku
@@ -30,7 +43,7 @@ class LineIn(BaseModel):
     unit_price: Price
 
 
-class OrderIn(BaseModel):
+class OrderIn(Body):
     """An order to place."""
 
     customer: Customer
@@ -38,7 +51,7 @@ class OrderIn(BaseModel):
     lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
 
 
-class StateIn(BaseModel):
+class StateIn(Body):
     """The state that an order should have next."""
 
     state: OrderState

@@ -1,6 +1,6 @@
 """What can be done with orders. Knows the rules, not HTTP, and no SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -8,7 +8,7 @@ from app.database import ReadWriteSession
 from app.errors import Conflict, NotFound
 from app.fanout import at_once
 from app.offload import Offload
-from app.orders import repository
+from app.orders import pictures, repository
 from app.orders.export import pack
 from app.orders.interval import Estimate, estimate
 from app.orders.models import Order, OrderLine, OrderState
@@ -151,3 +151,18 @@ async def order_value(reader: Reader, offload: Offload, currency: str) -> Estima
     if not totals:
         raise NotFound(f"None of the latest {SAMPLED} orders is in {currency}.")
     return await offload.cpu(estimate, totals)
+
+
+async def thumbnail(offload: Offload, upload: AsyncIterable[bytes], media_type: str) -> bytes:
+    """Return a small WEBP of an uploaded picture; a thread makes it.
+
+    Raises:
+        Invalid: it has too many pixels, or is no whole picture of this type.
+        Unavailable: too many are being made.
+    """
+    picture = bytearray()
+    async for (
+        chunk
+    ) in upload:  # in memory: the family `uploads` bounds the bytes of each, and how many are read at once
+        picture += chunk
+    return await offload.blocking(pictures.thumbnail, picture, media_type)

@@ -14,8 +14,29 @@ class Answers:
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
     """By status."""
-    resets: int = 0
-    """Requests whose connection ended before a whole answer came."""
+    refused: int = 0
+    """Connections that nobody took."""
+    reset_fresh: int = 0
+    """Requests whose new connection ended before a whole answer came."""
+    reset_reused: int = 0
+    """The same on a connection that had carried an answer before."""
+
+    @property
+    def resets(self) -> int:
+        """How many requests got no answer, for whatever reason."""
+        return self.refused + self.reset_fresh + self.reset_reused
+
+    @property
+    def count(self) -> int:
+        """How many requests got one."""
+        return sum(len(times) for times in self.seconds.values())
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """What went wrong, by name; empty when every request was served."""
+        broken = {name: getattr(self, name) for name in ("refused", "reset_fresh", "reset_reused")}
+        faults = {str(status): len(times) for status, times in self.seconds.items() if status >= 500}
+        return {name: number for name, number in (broken | faults).items() if number}
 
     def of(self, *statuses: int) -> list[float]:
         """Return the times of these statuses, sorted."""
@@ -34,22 +55,45 @@ class Client:
         self._address = urlsplit(url)
         self._answers = answers
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._reused = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that the service has not asked to close."""
+        return self._streams is not None
+
+    async def connect(self) -> None:
+        """Open a connection for the next request.
+
+        Raises:
+            ConnectionRefusedError: nobody listens.
+        """
+        self._reused = False
+        self._streams = await asyncio.open_connection(self._address.hostname, self._address.port)
 
     async def ask(self, path: str, *, method: str = "GET", body: str = "") -> int:
-        """Send a request, take down how it went, and return the status; 0 for a reset."""
+        """Send a request, take down how it went, and return the status; 0 when no answer came."""
         started = perf_counter()
         try:
             status = await self._ask(path, method, body.encode())
-        except (OSError, asyncio.IncompleteReadError):
-            self._streams = None
-            self._answers.resets += 1
+        except ConnectionRefusedError:
+            self._answers.refused += 1
             return 0
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            if self._reused:
+                self._answers.reset_reused += 1
+            else:
+                self._answers.reset_fresh += 1
+            return 0
+        self._reused = True
         self._answers.seconds.setdefault(status, []).append(perf_counter() - started)
         return status
 
     async def _ask(self, path: str, method: str, body: bytes) -> int:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self._address.hostname, self._address.port)
+            await self.connect()
+        assert self._streams is not None
         reader, writer = self._streams
         writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n"

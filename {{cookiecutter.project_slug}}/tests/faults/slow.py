@@ -1,11 +1,11 @@
-"""The service with a route that keeps a connection busy for a known time; tests run it under gunicorn."""
+"""The service with routes that keep a connection busy for a known time; tests run it under gunicorn."""
 
 from typing import Annotated
 
 from fastapi import Query
 from sqlalchemy import text
 
-from app.dependencies import ReadSession
+from app.dependencies import ReadSession, WriteSession
 from app.main import create_app
 from app.settings import load_settings
 
@@ -17,5 +17,12 @@ SLEEP = text("SELECT 1 FROM pg_sleep(:seconds)")
 @app.get("/slow")
 async def slow(session: ReadSession, seconds: Annotated[float, Query(ge=0, le=10)] = 0.05) -> int:
     """Answer after this time."""
+    found: int = await session.scalar(SLEEP, {"seconds": seconds})
+    return found
+
+
+@app.post("/slow")
+async def slow_write(session: WriteSession, seconds: Annotated[float, Query(ge=0, le=10)] = 0.05) -> int:
+    """Do the same in a transaction that may write."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found

@@ -3,9 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +15,7 @@ from devtools.ports import free_port
 from tests.databases import ROOT, cloned
 from tests.downstreams.behaviours import BEHAVIOURS
 from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
+from tests.faults.memory import growth
 from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
@@ -56,29 +56,6 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
         service = stack.enter_context(gunicorn(url, "--pythonpath=tests/faults", "neighbours:app", **variables))
         service.wait_until_serving()
         yield service, bad
-
-
-def megabytes(service: Service) -> float:
-    """Return the resident memory of the master and its workers."""
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii").split()
-    pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in children)
-    return pages * 4096 / 1e6
-
-
-@asynccontextmanager
-async def growth(service: Service) -> AsyncGenerator[list[float]]:
-    """Yield a list that gets what the memory grows by, in megabytes, again and again while the block runs."""
-    before, grown = megabytes(service), [0.0]
-
-    async def look() -> None:
-        while True:
-            await asyncio.sleep(0.05)
-            grown.append(megabytes(service) - before)
-
-    async with asyncio.TaskGroup() as group:
-        looking = group.create_task(look())
-        yield grown
-        looking.cancel()
 
 
 async def ask_the_bad_one(client: Client) -> None:

@@ -8,6 +8,7 @@ from fastapi import Body, FastAPI
 from starlette.responses import StreamingResponse
 
 from app.downstreams.client import httpx
+from app.families import FamiliesSettings, Family
 from app.main import create_app
 from tests.conftest import client_of
 from tests.databases import make_settings
@@ -31,9 +32,15 @@ async def test_a_malformed_request_id_is_replaced(client: httpx.AsyncClient, giv
 
 
 @pytest.fixture
-async def app_with_routes(shared_url: str) -> AsyncGenerator[FastAPI]:
+def families() -> FamiliesSettings:
+    """The families as they ship; a test may ask for others."""
+    return FamiliesSettings()
+
+
+@pytest.fixture
+async def app_with_routes(shared_url: str, families: FamiliesSettings) -> AsyncGenerator[FastAPI]:
     """An app with an answer that breaks in the middle, and a route that reads its body."""
-    app = create_app(make_settings(shared_url, max_body_bytes=1000))
+    app = create_app(make_settings(shared_url, max_body_bytes=1000, families=families))
 
     async def broken() -> AsyncGenerator[bytes]:
         yield b"the first half"
@@ -76,3 +83,15 @@ async def test_a_body_over_the_limit_is_413_whether_it_is_declared_or_not(app_wi
     assert [answer.status_code for answer in answers] == [413, 413]
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
     assert {answer.json()["detail"] for answer in answers} == {"The body is larger than 1000 bytes."}
+
+
+@pytest.mark.parametrize("families", [FamiliesSettings(others=Family(max_body_bytes=2000))])
+async def test_a_family_may_have_a_limit_of_its_own(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        taken = [await client.post("/size", content=body) for body in (b"x" * 2000, chunks(20))]
+        refused = [await client.post("/size", content=body) for body in (b"x" * 2001, chunks(21))]
+        probe = await client.request("GET", "/health/live", content=b"x" * 1001)
+
+    assert [answer.json() for answer in taken] == [2000, 2000]
+    assert [answer.status_code for answer in [*refused, probe]] == [413, 413, 413]
+    assert {answer.json()["detail"] for answer in refused} == {"The body is larger than 2000 bytes."}

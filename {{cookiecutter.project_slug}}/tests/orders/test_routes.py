@@ -2,11 +2,14 @@
 
 import shlex
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given, seed, strategies
 
 from app.downstreams.client import httpx
+from app.orders.schemas import LineIn
 from devtools.ports import free_port
 from devtools.run import hints
 from tests.orders.conftest import ORDER, place
@@ -41,6 +44,12 @@ async def test_a_price_is_answered_as_it_is_stored(client: httpx.AsyncClient, pr
 
     assert created.json()["lines"][0]["unit_price"] == stored
     assert (await client.get(created.headers["location"])).json() == created.json()
+
+
+@seed(7)
+@given(price=strategies.from_regex(LineIn.model_json_schema()["properties"]["unit_price"]["pattern"], fullmatch=True))
+def test_every_price_that_is_documented_is_taken(price: str) -> None:
+    assert LineIn(sku="TEA-1", quantity=1, unit_price=Decimal(price)).unit_price == Decimal(price)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from app.downstreams.client import httpx
+from app.families import FamiliesSettings
 from devtools.ports import free_port
 from tests.databases import ROOT
 
 START_SECONDS = 20
+
+NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in FamiliesSettings.model_fields})
+"""For FAMILIES, where a short GRACEFUL_STOP_SECONDS leaves no room for a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,11 @@ class Service:
             time.sleep(0.02)
         raise AssertionError(f"it does not answer:\n{self.log.read_text('utf-8')}")
 
+    def workers(self) -> set[int]:
+        """Return the process ids of the workers; on Linux."""
+        master = self.process.pid
+        return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
+
     def stop(self) -> int:
         """Send SIGTERM to the master and return its exit code."""
         self.process.terminate()
@@ -80,6 +89,7 @@ def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[S
         "ENVIRONMENT": "development",
         "PORT": str(port),
         "WEB_CONCURRENCY": "2",
+        "DRAIN_SECONDS": "0",  # no test waits for it but those that are about it
     }
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from app.downstreams.client import httpx
-from tests.server.processes import gunicorn
+from tests.server.processes import NO_DEADLINES, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
@@ -15,7 +15,8 @@ APP = ("--pythonpath=tests/server", "work:app")  # not as a part of `tests`, whi
 
 
 def test_tasks_finish_after_sigterm_or_are_reported(committed_url: str) -> None:
-    with gunicorn(committed_url, *APP, WEB_CONCURRENCY="1", GRACEFUL_STOP_SECONDS="6") as service:
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "6", "FAMILIES": NO_DEADLINES}
+    with gunicorn(committed_url, *APP, **variables) as service:
         service.wait_until_started(workers=1)
         assert httpx.get(f"{service.url}/start").status_code == 200
         code = service.stop()

@@ -1,6 +1,5 @@
 """The service under real gunicorn with two workers: its answers, its log, its end."""
 
-import json
 import os
 import signal
 import sys
@@ -11,9 +10,8 @@ import pytest
 
 from app.capacity.plan import plan_for
 from app.downstreams.client import httpx
-from app.families import FamiliesSettings
 from tests.databases import cloned, make_settings
-from tests.server.processes import Service, gunicorn
+from tests.server.processes import NO_DEADLINES, Service, gunicorn
 
 SHORT_DATABASE_LIMITS = {
     "DATABASE_LOCK_SECONDS": "0.5",
@@ -105,8 +103,7 @@ def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> 
 
 def test_sigterm_drains_and_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
     """The stock worker tells nobody, and waits without bound until gunicorn kills it: the lifespan never exits."""
-    no_deadlines = json.dumps({name: {"deadline_seconds": 0} for name in FamiliesSettings.model_fields})
-    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "3", "FAMILIES": no_deadlines}
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "3", "FAMILIES": NO_DEADLINES}
     with gunicorn(database_url, "tests.server.endless:app", **variables, **SHORT_DATABASE_LIMITS) as service:
         service.wait_until_started(workers=1)
         with httpx.stream("GET", f"{service.url}/endless") as answer:

@@ -1,0 +1,1 @@
+"""Writes that may arrive more than once and happen once."""

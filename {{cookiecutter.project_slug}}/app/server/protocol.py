@@ -1,0 +1,97 @@
+"""uvicorn's HTTP protocol with a bound on the head of a request, and problem JSON for what never becomes a request.
+
+The parser takes headers without end, and the application only sees them when all are there. So the bound is here.
+"""
+
+from typing import Any
+
+import structlog
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.middleware.request_id import HEADER, new_id
+from app.observability.request_id import request_id
+from app.problems import problem
+
+MAX_HEAD_BYTES = 65_536
+"""The request line and all headers, and the trailers again. Proxies stop earlier: nginx at 32 kB, Envoy at 60."""
+
+MAX_URL_BYTES = 8_192
+"""RFC 9110 asks everybody to take 8,000. It also bounds the query parameters, to 4,096 of one letter."""
+
+PIECE_BYTES = 16_384
+"""So much is parsed before the bound is looked at again: the socket hands over up to 256 kB at once."""
+
+LINGER_SECONDS = 2.0
+"""How long a refused client may go on sending. Closed with unread bytes, its connection would be reset, unanswered."""
+
+log = structlog.get_logger("protocol")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses with 414 and 431 what is too long, and with 400 what is no HTTP."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+        super().__init__(*args, **kwargs)
+        self.url = b""
+        self._bytes = 0  # since the last that the application got: a head, chunk extensions or trailers that grow
+        self._refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the client was refused already."""
+        for start in range(0, len(data), PIECE_BYTES):
+            if self._refused or self.transport.is_closing():
+                return
+            piece = data[start : start + PIECE_BYTES]
+            self._bytes += len(piece)
+            super().data_received(piece)
+            if self._bytes > MAX_HEAD_BYTES:
+                self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        """Start the request, unless its URL is too long; the parser turns the exception into a refusal."""
+        if len(self.url) > MAX_URL_BYTES:
+            raise ValueError("The URL is too long.")
+        self._bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body."""
+        self._bytes = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's, the same for everything
+        """Say why this cannot be served, and let the client read it."""
+        if self._refused:
+            return
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:  # its body is what is wrong
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(as_bytes(self._refusal()))
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _refusal(self) -> Response:
+        value = new_id()
+        token = request_id.set(value.decode())
+        try:
+            status, title, detail = self._reason()
+            log.info("refused", status=status, client=self.client and self.client[0])
+            return problem(status, title, detail, headers={HEADER.decode(): value.decode(), "connection": "close"})
+        finally:
+            request_id.reset(token)
+
+    def _reason(self) -> tuple[int, str, str]:
+        if len(self.url) > MAX_URL_BYTES:
+            return 414, "URI Too Long", f"The URL is longer than {MAX_URL_BYTES} bytes."
+        if self._bytes > MAX_HEAD_BYTES:
+            return 431, "Request Header Fields Too Large", f"The headers are larger than {MAX_HEAD_BYTES} bytes."
+        return 400, "Bad Request", "This is not a valid HTTP/1.1 request."
+
+
+def as_bytes(answer: Response) -> bytes:
+    """Write an answer as it goes over the wire."""
+    headers = b"".join(b"%s: %s\r\n" % pair for pair in answer.raw_headers)
+    return b"HTTP/1.1 %d \r\n%s\r\n%s" % (answer.status_code, headers, bytes(answer.body))

@@ -1,0 +1,57 @@
+"""The kernel kills a worker: what it was doing is lost, and nothing else."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from tests.faults.watch import CLIENTS, RESET, watched
+from tests.server.processes import Service, gunicorn
+
+pytestmark = [
+    pytest.mark.smoke,
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc"),
+]
+
+LATE_SECONDS = 0.1
+"""After the kill nobody meets it any more."""
+
+AGAIN_SECONDS = 3.0
+"""Until another worker is in its place."""
+
+
+@pytest.fixture
+def service(committed_url: str) -> Iterator[Service]:
+    """The service with two workers."""
+    with gunicorn(committed_url, "--pythonpath=tests/faults", "slow:app") as running:
+        running.wait_until_started()
+        yield running
+
+
+def workers_of(service: Service) -> set[int]:
+    """Return the process ids of the workers."""
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii")
+    return {int(pid) for pid in children.split()}
+
+
+async def test_only_its_own_requests_are_lost_and_another_one_takes_its_place(service: Service) -> None:
+    before = workers_of(service)
+    async with watched(service.url) as watch:
+        await asyncio.sleep(0.5)
+        killed = perf_counter()
+        os.kill(min(before), signal.SIGKILL)
+        async with asyncio.timeout(AGAIN_SECONDS):
+            while len(service.lines("Application startup complete.")) < 3:  # noqa: ASYNC110 - a log sets no event
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
+
+    lost = [moment for moment, status in watch.asked if status == RESET]
+    assert {status for _, status in watch.asked} <= {200, RESET}
+    assert len(lost) <= CLIENTS  # each had one request under way, and some of them with the other worker
+    assert watch.errors(killed + LATE_SECONDS) == []
+    assert len(workers_of(service)) == len(before)

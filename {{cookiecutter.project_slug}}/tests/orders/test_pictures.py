@@ -1,0 +1,99 @@
+"""What becomes of a picture: small, upright, with its colours and without its metadata."""
+
+import pytest
+from PIL import Image, ImageCms
+
+from app.orders.pictures import FORMATS, thumbnail
+from tests.orders.drawing import BLUE, ORIENTATION, RED, decode, encode, halves
+
+CAMERA, GREEN = 0x0110, (0, 200, 0)
+
+
+def near(image: Image.Image, place: tuple[int, int], colour: tuple[int, ...]) -> bool:
+    """Tell whether the colour there is this one, as far as a lossy format keeps it."""
+    found = image.getpixel(place)
+    assert isinstance(found, tuple)
+    return len(found) == len(colour) and all(abs(one - other) <= 12 for one, other in zip(found, colour, strict=True))
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize(("size", "expected"), [((1000, 500), (256, 128)), ((3, 900), (1, 256)), ((40, 30), (40, 30))])
+def test_no_side_is_longer_than_256_and_nothing_is_enlarged(
+    media_type: str, size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert decode(thumbnail(encode(halves(*size), media_type), media_type)).size == expected
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_picture_that_the_camera_held_sideways_stands_upright(media_type: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # to be turned clockwise by a quarter
+
+    made = decode(thumbnail(encode(halves(400, 200), media_type, exif=exif), media_type))
+
+    assert made.size == (128, 256)
+    assert near(made, (64, 20), RED)
+    assert near(made, (64, 236), BLUE)
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_where_and_with_what_it_was_taken_is_gone(media_type: str) -> None:
+    exif = Image.Exif()
+    exif[CAMERA] = "a secret camera"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    sent = encode(halves(400, 200), media_type, exif=exif, icc_profile=profile, xmp=b"<x>a secret place</x>")
+
+    made = thumbnail(sent, media_type)
+
+    assert b"secret" in sent
+    assert [name for name in (b"EXIF", b"XMP ", b"ICCP", b"secret") if name in made] == []
+    assert dict(decode(made).getexif()) == {}
+
+
+MODES: list[tuple[Image.Image, str, tuple[int, ...]]] = [
+    (Image.new("1", (300, 300), 1), "image/png", (255, 255, 255)),
+    (Image.new("L", (300, 300), 90), "image/png", (90, 90, 90)),
+    (Image.new("I;16", (300, 300), 90 * 256), "image/png", (90, 90, 90)),
+    (Image.new("LA", (300, 300), (90, 100)), "image/png", (90, 90, 90, 100)),
+    (Image.new("RGB", (300, 300), GREEN).convert("P"), "image/png", (0, 204, 0)),
+    (Image.new("RGBA", (300, 300), (*GREEN, 100)), "image/png", (*GREEN, 100)),
+    (Image.new("RGBA", (300, 300), (*GREEN, 100)), "image/webp", (*GREEN, 100)),
+    (Image.new("CMYK", (300, 300), (255, 0, 255, 55)), "image/jpeg", GREEN),
+    (Image.new("L", (300, 300), 90), "image/jpeg", (90, 90, 90)),
+]
+
+
+@pytest.mark.parametrize(("image", "media_type", "expected"), MODES, ids=lambda one: getattr(one, "mode", None))
+def test_every_kind_of_colour_keeps_its_look(image: Image.Image, media_type: str, expected: tuple[int, ...]) -> None:
+    assert near(decode(thumbnail(encode(image, media_type), media_type)), (9, 9), expected)
+
+
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_black_and_white_dots_become_grey(mode: str) -> None:
+    """A size in which every second dot would be left out shows whether they are mixed."""
+    dots = Image.new("1", (512, 512))
+    dots.putdata([255 * ((place + place // 512) % 2) for place in range(512 * 512)])
+
+    assert near(decode(thumbnail(encode(dots.convert(mode)), "image/png")), (128, 128), (128, 128, 128))
+
+
+def test_a_transparent_colour_of_a_palette_stays_transparent() -> None:
+    palette = halves(256, 256).convert("P")
+    clear = palette.getpixel((0, 0))
+
+    made = decode(thumbnail(encode(palette, transparency=clear), "image/png"))
+
+    alpha = made.getchannel("A")
+    assert alpha.getextrema() == (0, 255)
+    assert (alpha.getpixel((5, 128)), alpha.getpixel((250, 128))) == (0, 255)
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/webp"])
+def test_of_an_animation_the_first_frame_is_shown(media_type: str) -> None:
+    frames = [Image.new("RGB", (300, 300), colour) for colour in (RED, BLUE)]
+    sent = encode(frames[0], media_type, save_all=True, append_images=frames[1:])
+
+    made = decode(thumbnail(sent, media_type))
+
+    assert getattr(made, "n_frames", 1) == 1
+    assert near(made, (9, 9), RED)
