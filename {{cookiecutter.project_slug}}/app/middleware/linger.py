@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 SMALL_BYTES = 65_536
 """A rest of so much is read sooner than a new connection is made; more than that ends the connection."""
 
+FAILED = 400
+"""The first status of a failure."""
+
 SLOWEST_BYTES = 65_536
 """Who sends less than this in a second has stopped, or only wants to hold a connection."""
 
@@ -52,7 +55,7 @@ class _Request:
         if message["type"] == "http.response.start" and not self._whole:
             headers = list(message.get("headers", ()))
             self._sized = any(name.lower() == b"content-length" for name, _ in headers)
-            if self._closes:
+            if self._closes or message["status"] >= FAILED:  # who is slow must not hold the connection after its 504
                 message = {**message, "headers": [*headers, (b"connection", b"close")]}
         elif self._sized and not self._whole and not message.get("more_body", False):
             self.held, message = True, {**message, "more_body": True}
@@ -65,6 +68,7 @@ class _Request:
                 async with asyncio.timeout(1):
                     while not self._whole:
                         await self.receive()
+                        await asyncio.sleep(0)  # or the limit would never be met while all is at hand
             if self._whole or self._bytes - before < SLOWEST_BYTES:
                 return
 

@@ -3,6 +3,7 @@
 The parser takes headers without end, and the application only sees them when all are there. So the bound is here.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -25,17 +26,36 @@ PIECE_BYTES = 16_384
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. Closed with unread bytes, its connection would be reset, unanswered."""
 
+HEAD_SECONDS = 10.0
+"""From a new connection, or the first byte of its next request, to the end of the head. uvicorn waits for ever."""
+
 log = structlog.get_logger("protocol")
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses with 414 and 431 what is too long, and with 400 what is no HTTP."""
+    """Refuses with 414 and 431 what is too long, and with 400 what is no HTTP; ends connections that say nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
         super().__init__(*args, **kwargs)
         self.url = b""
         self._bytes = 0  # since the last that the application got: a head, chunk extensions or trailers that grow
         self._refused = False
+        self._head_ends: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
+        """Take a connection, which has so much time for its first request."""
+        super().connection_made(transport)
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._end_head()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Give the head of a request its time."""
+        super().on_message_begin()
+        self._begin_head()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless the client was refused already."""
@@ -50,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request, unless its URL is too long; the parser turns the exception into a refusal."""
+        self._end_head()
         if len(self.url) > MAX_URL_BYTES:
             raise ValueError("The URL is too long.")
         self._bytes = 0
@@ -72,6 +93,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write(as_bytes(self._refusal()))
         self.flow.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _begin_head(self) -> None:
+        if self._head_ends is None:
+            self._head_ends = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _end_head(self) -> None:
+        if self._head_ends is not None:
+            self._head_ends.cancel()
+            self._head_ends = None
 
     def _refusal(self) -> Response:
         value = new_id()

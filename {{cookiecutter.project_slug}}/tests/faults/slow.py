@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 from sqlalchemy import text
 
 from app.dependencies import ReadSession, WriteSession
@@ -26,3 +26,9 @@ async def slow_write(session: WriteSession, seconds: Annotated[float, Query(ge=0
     """Do the same in a transaction that may write."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found
+
+
+@app.post("/body")
+async def read(request: Request) -> int:
+    """Read the whole body, and tell its length."""
+    return len(await request.body())

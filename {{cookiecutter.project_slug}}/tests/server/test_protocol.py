@@ -11,7 +11,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 
 @pytest.mark.parametrize(
-    "overridden", ["data_received", "on_headers_complete", "on_body", "on_url", "send_400_response"]
+    "overridden",
+    [
+        *("connection_made", "connection_lost", "data_received", "on_message_begin", "on_headers_complete"),
+        *("on_body", "on_url", "send_400_response"),
+    ],
 )
 def test_uvicorn_still_calls_what_is_overridden(overridden: str) -> None:
     assert callable(vars(HttpToolsProtocol)[overridden])

@@ -1,0 +1,82 @@
+"""Clients that send a byte now and then, or nothing: their connections end, and nobody else notices."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from time import perf_counter
+from urllib.parse import urlsplit
+
+import pytest
+
+from app.families import Family
+from app.server.protocol import HEAD_SECONDS
+from tests.faults.clients import Client, for_a_while
+from tests.server.processes import Service, gunicorn
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+PAUSE_SECONDS = 0.5
+LATE_SECONDS = 2.0
+DEADLINE_SECONDS = Family().deadline_seconds
+
+HEAD = b"GET /health/live HTTP/1.1\r\nHost: service\r\nX-Slow: " + b"x" * 1000
+BODY = b"POST /body HTTP/1.1\r\nHost: service\r\nContent-Length: 1000\r\n\r\n"
+SLOW = {"slow headers": (100, b"", HEAD), "idle": (50, b"", b""), "slow bodies": (50, BODY, b"x" * 1000)}
+"""How many of each; what they send at once, and what byte by byte."""
+
+LIMITS = {"slow headers": HEAD_SECONDS, "idle": HEAD_SECONDS, "slow bodies": DEADLINE_SECONDS}
+
+
+@pytest.fixture
+def service(committed_url: str) -> Iterator[Service]:
+    """The service with one worker."""
+    arguments = ("--pythonpath=tests/faults", "slow:app")
+    with gunicorn(committed_url, *arguments, WEB_CONCURRENCY="1", LOG_LEVEL="error") as running:
+        running.wait_until_serving()
+        yield running
+
+
+async def seconds_to_the_end(url: str, at_once: bytes, slowly: bytes) -> float:
+    """Return how long the connection lived."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    began = perf_counter()
+    writer.write(at_once)
+
+    async def send() -> None:
+        for byte in slowly:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    sending = asyncio.create_task(send())
+    async with asyncio.timeout(HEAD_SECONDS + DEADLINE_SECONDS + LATE_SECONDS):
+        try:
+            while await reader.read(1000):
+                pass
+        except ConnectionError:  # it had sent something that nobody read
+            pass
+    sending.cancel()
+    writer.close()
+    return perf_counter() - began
+
+
+async def ask(client: Client) -> None:
+    await client.ask("/health/live")
+    await asyncio.sleep(0.05)
+
+
+async def test_they_are_ended_in_time_and_nobody_else_notices(service: Service) -> None:
+    ends, others = await asyncio.gather(
+        asyncio.gather(
+            *(
+                seconds_to_the_end(service.url, at_once, slowly)
+                for count, at_once, slowly in SLOW.values()
+                for _ in range(count)
+            )
+        ),
+        for_a_while(service.url, 5, HEAD_SECONDS, ask),
+    )
+    limits = [LIMITS[name] for name, (count, *_) in SLOW.items() for _ in range(count)]
+
+    assert [end for end, limit in zip(ends, limits, strict=True) if end > limit + LATE_SECONDS] == []
+    assert (set(others.seconds), others.resets) == ({200}, 0)
