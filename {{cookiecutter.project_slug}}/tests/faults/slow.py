@@ -32,3 +32,9 @@ async def slow_write(session: WriteSession, seconds: Annotated[float, Query(ge=0
 async def read(request: Request) -> int:
     """Read the whole body, and tell its length."""
     return len(await request.body())
+
+
+@app.get("/caller")
+async def caller(request: Request) -> list[str]:
+    """Tell who seems to ask, and for which address."""
+    return [request.client.host if request.client else "", request.url.scheme]
