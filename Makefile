@@ -55,7 +55,7 @@ test: $(PRIVATE_UV) lint ## run every test: the template's, and a generated serv
 suite: $(PRIVATE_UV) ## run a generated service's own checks, as in `make suite PYTHON=python3.13`
 	@rm -rf .build/suite
 	@$(GENERATE) .build/suite >/dev/null
-	@$(MAKE) --no-print-directory -C .build/suite/* check
+	@$(MAKE) --no-print-directory -C .build/suite/* $(or $(checks),check)
 
 lint: $(PRIVATE_UV) ## check the style and the types of the hooks and the tests
 	$(UV) run ruff format --check .
