@@ -30,7 +30,7 @@ class Answer:
         return read
 
 
-async def exchange(url: str, parts: Iterable[bytes]) -> Answer:
+async def asked(url: str, parts: Iterable[bytes]) -> Answer:
     """Send everything first, as simple clients do, and only then read.
 
     Raises:

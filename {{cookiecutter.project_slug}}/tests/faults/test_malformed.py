@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import cloned
-from tests.faults.raw import exchange, head
+from tests.faults.raw import asked, head
 from tests.server.processes import Service, gunicorn
 
 pytestmark = [
@@ -158,7 +158,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 async def test_it_is_refused_with_the_reason_and_without_the_value(
     service: Service, sent: bytes, status: int, reason: str
 ) -> None:
-    answer = await exchange(service.url, [sent])
+    answer = await asked(service.url, [sent])
 
     said = " ".join([answer.problem["detail"], *(error["reason"] for error in answer.problem.get("errors", []))])
     assert answer.status == status
@@ -168,7 +168,7 @@ async def test_it_is_refused_with_the_reason_and_without_the_value(
 
 @pytest.mark.parametrize(("sent", "body"), HARMLESS.values(), ids=HARMLESS)
 async def test_what_is_only_odd_is_taken(service: Service, sent: bytes, body: bytes) -> None:
-    answer = await exchange(service.url, [sent])
+    answer = await asked(service.url, [sent])
 
     assert answer.status < 300
     assert body in answer.body

@@ -10,7 +10,7 @@ import pytest
 
 from tests.databases import cloned
 from tests.faults.memory import growth
-from tests.faults.raw import Answer, exchange, head
+from tests.faults.raw import Answer, asked, head
 from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
@@ -35,14 +35,14 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 
 async def still_serves(service: Service) -> bool:
-    return (await exchange(service.url, [head("GET", "/health/live")])).status == 200
+    return (await asked(service.url, [head("GET", "/health/live")])).status == 200
 
 
 async def all_at_once(service: Service, parts: list[bytes]) -> list[Answer]:
     """Let every client send the same; return what they could read and check what the worker held meanwhile."""
-    await exchange(service.url, [head("POST", "/take", BINARY, "Content-Length: 65536"), bytes(65_536)])  # warm
+    await asked(service.url, [head("POST", "/take", BINARY, "Content-Length: 65536"), bytes(65_536)])  # warm
     async with growth(service) as grown:
-        answers = await asyncio.gather(*(exchange(service.url, parts) for _ in range(CLIENTS)))
+        answers = await asyncio.gather(*(asked(service.url, parts) for _ in range(CLIENTS)))
     assert max(grown) <= MEGABYTES
     assert await still_serves(service)
     return answers
@@ -130,4 +130,4 @@ async def test_a_compressed_body_is_415_and_stays_packed(service: Service, codin
 async def test_a_body_that_says_it_is_not_compressed_is_taken(service: Service) -> None:
     parts = [head("POST", "/take", BINARY, "Content-Encoding: identity", "Content-Length: 4"), b"body"]
 
-    assert (await exchange(service.url, parts)).body == b"4"
+    assert (await asked(service.url, parts)).body == b"4"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import cloned
-from tests.faults.raw import exchange, head
+from tests.faults.raw import asked, head
 from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
@@ -29,7 +29,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 
 async def test_forwarded_headers_of_a_stranger_are_ignored(service: Service) -> None:
-    answer = await exchange(service.url, [head("GET", "/caller", *FORGED)])
+    answer = await asked(service.url, [head("GET", "/caller", *FORGED)])
 
     assert json.loads(answer.body) == ["127.0.0.1", "http"]
 
@@ -39,7 +39,7 @@ async def test_forwarded_headers_of_the_proxy_are_believed(committed_url: str) -
     variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     with gunicorn(committed_url, "--pythonpath=tests/faults", "slow:app", **variables) as running:
         running.wait_until_serving()
-        answer = await exchange(running.url, [head("GET", "/caller", *FORGED)])
+        answer = await asked(running.url, [head("GET", "/caller", *FORGED)])
 
     assert json.loads(answer.body) == ["203.0.113.7", "https"]
 
@@ -47,7 +47,7 @@ async def test_forwarded_headers_of_the_proxy_are_believed(committed_url: str) -
 # {% if cookiecutter.example == "yes" %}
 async def test_the_host_of_a_request_is_in_no_answer(service: Service) -> None:
     forged = head("POST", "/api/v1/orders", "Content-Type: application/json", f"Content-Length: {len(ORDER)}")
-    answer = await exchange(service.url, [forged.replace(b"Host: service", b"Host: evil.invalid"), ORDER])
+    answer = await asked(service.url, [forged.replace(b"Host: service", b"Host: evil.invalid"), ORDER])
 
     assert (answer.status, answer.headers["location"]) == (201, "/api/v1/orders/1")
     assert b"evil" not in answer.body
@@ -58,14 +58,14 @@ async def test_the_host_of_a_request_is_in_no_answer(service: Service) -> None:
     "path", ["//evil.invalid/caller", "/x/../caller", "/%2e%2e/caller", "/caller/%00", "/caller;x"]
 )
 async def test_a_path_is_what_it_says_and_nothing_else(service: Service, path: str) -> None:
-    answer = await exchange(service.url, [head("GET", path)])
+    answer = await asked(service.url, [head("GET", path)])
 
     assert (answer.status, answer.problem["title"]) == (404, "Not Found")
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 async def test_no_page_of_another_origin_is_let_in(service: Service, method: str) -> None:
-    answer = await exchange(
+    answer = await asked(
         service.url,
         [head(method, "/caller", "Origin: https://evil.invalid", "Access-Control-Request-Method: GET")],
     )
