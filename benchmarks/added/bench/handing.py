@@ -35,11 +35,6 @@ async def nothing() -> None:
     """Do nothing."""
 
 
-def pid() -> int:
-    """Do nothing elsewhere."""
-    return os.getpid()
-
-
 async def microseconds(once: Callable[[], Awaitable[object]]) -> float:
     """Return the time of one call, as the median of rounds."""
     rounds = []
@@ -60,13 +55,13 @@ async def ways() -> dict[str, float]:
         await asyncio.sleep(0)
 
     begin = time.perf_counter()
-    await offload.cpu(pid)
+    await offload.cpu(os.getpid)
     started = (time.perf_counter() - begin) * 1e6
     found = {
         "await": await microseconds(nothing),
         "supervisor": await microseconds(supervised),
-        "thread": await microseconds(lambda: offload.blocking(pid)),
-        "process": await microseconds(lambda: offload.cpu(pid)),
+        "thread": await microseconds(lambda: offload.blocking(os.getpid)),
+        "process": await microseconds(lambda: offload.cpu(os.getpid)),
         "process, started": started,
     }
     await supervisor.close()
