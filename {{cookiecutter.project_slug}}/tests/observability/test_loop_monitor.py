@@ -17,6 +17,10 @@ from app.observability.stacks import Sample
 from tests.databases import make_settings
 from tests.lines import lines_of
 
+HERE = "tests/observability/test_loop_monitor.py:"
+ATTEMPTS = 5
+"""When C code gives the lock away, another thread may be first: here the monitor of the app that all tests share."""
+
 Told = list[tuple[str, float, Sample | None]]
 
 
@@ -52,14 +56,15 @@ async def told_of(block: Callable[[], None]) -> Told:
 
 @pytest.mark.parametrize("block", [compute, match, sleep])
 async def test_what_blocks_is_told_with_its_stack(block: Callable[[], None]) -> None:
-    told = await told_of(block)
+    for _ in range(ATTEMPTS):
+        event, seconds, sample = (await told_of(block))[-1]
+        seen = sample.stack.splitlines()[:3] if sample else []
+        if any(line.startswith(HERE) and line.endswith(f" {block.__name__}") for line in seen):
+            break
 
-    event, seconds, sample = told[-1]
     assert event == "event loop was blocked"
     assert 0.15 < seconds < 10
-    assert sample is not None
-    assert any(line.startswith("tests/observability/test_loop_monitor.py:") for line in sample.stack.splitlines()[:3])
-    assert block.__name__ in sample.stack
+    assert any(line.startswith(HERE) and line.endswith(f" {block.__name__}") for line in seen)
 
 
 async def test_a_loop_that_turns_is_not_worth_a_line() -> None:
