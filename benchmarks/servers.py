@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from tests.programs import Program, background, environment, free_port
 
-from benchmarks.build import PYTHON, SERVICE
+from benchmarks.build import LEAN_PYTHON, PYTHON, SERVICE
 from benchmarks.variants import Variant
 
 WORKERS = 2
@@ -62,7 +62,7 @@ def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]
         {"DATABASE_URL": database_url, "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "DRAIN_SECONDS": "0"}
     )
     address = (f"--bind=127.0.0.1:{port}", f"--workers={WORKERS}")
-    command = [str(PYTHON), "-m", "gunicorn", variant.target, *variant.arguments, *address]
+    command = [str(LEAN_PYTHON), "-m", "gunicorn", variant.target, *variant.arguments, *address]
     log = logs / f"{variant.name}.log"
     with background(command, SERVICE, variables | dict(variant.environment), log) as program:
         server = Server(variant, program, f"http://127.0.0.1:{port}")

@@ -6,7 +6,7 @@ from statistics import median
 
 from tests.programs import environment
 
-from benchmarks.build import PYTHON, SERVICE
+from benchmarks.build import LEAN_PYTHON, SERVICE
 
 TIMES = 5
 
@@ -20,7 +20,7 @@ def _one(database_url: str) -> float:
     variables = environment({"DATABASE_URL": database_url, "LOG_LEVEL": "error"})
     started = time.perf_counter()
     with subprocess.Popen(
-        [str(PYTHON), "-m", "bench.startup"], cwd=SERVICE, env=variables, stdout=subprocess.PIPE, text=True
+        [str(LEAN_PYTHON), "-m", "bench.startup"], cwd=SERVICE, env=variables, stdout=subprocess.PIPE, text=True
     ) as process:
         line = process.stdout.readline() if process.stdout else ""
         seconds = time.perf_counter() - started

@@ -6,8 +6,8 @@ from fastapi import Depends, Request
 
 from app.dependencies import DownstreamsDep
 from app.errors import UnsupportedType
-from app.orders.pictures import FORMATS
 from app.orders.rates import Rates
+from app.orders.schemas import PICTURE_FORMATS
 
 
 async def get_rates(downstreams: DownstreamsDep) -> Rates:
@@ -22,8 +22,8 @@ async def get_picture_type(request: Request) -> str:
         UnsupportedType: it is none of a picture that we read.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in FORMATS:
-        raise UnsupportedType(f"Send one of {', '.join(FORMATS)}.")
+    if media_type not in PICTURE_FORMATS:
+        raise UnsupportedType(f"Send one of {', '.join(PICTURE_FORMATS)}.")
     return media_type
 
 

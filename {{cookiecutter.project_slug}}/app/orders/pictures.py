@@ -5,15 +5,12 @@ than 12 ms in the first two cases and stood still in the third.
 """
 
 import struct
-from collections.abc import Mapping
 from io import BytesIO
 
 from PIL import Image, ImageOps
 
 from app.errors import Invalid
-
-FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-"""Pillow's names by media type. It knows some forty more, each a parser for a stranger's bytes."""
+from app.orders.schemas import PICTURE_FORMATS
 
 SIDE = 256
 """The longest side of the copy in pixels."""
@@ -54,7 +51,7 @@ def thumbnail(picture: bytes | bytearray, media_type: str) -> bytes:
 
 def _open(picture: bytes | bytearray, media_type: str) -> Image.Image:
     """Read the header only, and judge by it: afterwards the memory is taken and the time is spent."""
-    image = Image.open(BytesIO(picture), formats=[FORMATS[media_type]])
+    image = Image.open(BytesIO(picture), formats=[PICTURE_FORMATS[media_type]])
     if image.width * image.height > MAX_PIXELS:
         raise Invalid(TOO_MANY_PIXELS)
     if media_type == "image/jpeg" and picture.count(START_OF_SCAN) > MAX_SCANS:

@@ -8,8 +8,8 @@ from app.dependencies import OffloadDep, OnceDep, ReadSession, WriteSession
 from app.orders import service
 from app.orders.dependencies import PictureType, RatesDep
 from app.orders.models import Order
-from app.orders.pictures import FORMATS
 from app.orders.schemas import (
+    PICTURE_FORMATS,
     Currency,
     Dashboard,
     OrderIn,
@@ -41,7 +41,7 @@ class WebpPicture(Response):
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-PICTURE: dict[str, Any] = {"requestBody": {"required": True, "content": dict.fromkeys(FORMATS, BINARY)}}
+PICTURE: dict[str, Any] = {"requestBody": {"required": True, "content": dict.fromkeys(PICTURE_FORMATS, BINARY)}}
 """FastAPI describes the bodies that it reads itself; this one arrives in pieces."""
 
 

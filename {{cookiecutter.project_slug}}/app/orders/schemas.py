@@ -1,5 +1,6 @@
 """What goes over the wire for orders. Money is a decimal string, times are UTC."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -24,6 +25,9 @@ Price = Annotated[
     # Less than is taken, and all of it is: pydantic's own schema would let any text and any float through.
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
 ]
+
+PICTURE_FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+"""Pillow's names by media type. It knows some forty more, each a parser for a stranger's bytes."""
 
 MAX_LINES = 100
 MAX_QUANTITY = 1_000_000

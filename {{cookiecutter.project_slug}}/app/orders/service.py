@@ -8,7 +8,7 @@ from app.database import ReadWriteSession
 from app.errors import Conflict, NotFound
 from app.fanout import at_once
 from app.offload import Offload
-from app.orders import pictures, repository
+from app.orders import repository
 from app.orders.export import pack
 from app.orders.interval import Estimate, estimate
 from app.orders.models import Order, OrderLine, OrderState
@@ -165,4 +165,11 @@ async def thumbnail(offload: Offload, upload: AsyncIterable[bytes], media_type: 
         chunk
     ) in upload:  # in memory: the family `uploads` bounds the bytes of each, and how many are read at once
         picture += chunk
-    return await offload.blocking(pictures.thumbnail, picture, media_type)
+    return await offload.blocking(_shrink, picture, media_type)
+
+
+def _shrink(picture: bytearray, media_type: str) -> bytes:
+    """Import Pillow with the first picture: it takes 2 MB of each worker. Here in a thread nobody waits for that."""
+    from app.orders import pictures  # noqa: PLC0415
+
+    return pictures.thumbnail(picture, media_type)

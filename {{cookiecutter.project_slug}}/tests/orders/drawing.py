@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from app.orders.pictures import FORMATS
+from app.orders.schemas import PICTURE_FORMATS
 
 RED, BLUE = (250, 0, 0), (0, 0, 250)
 ORIENTATION = 0x0112
@@ -14,7 +14,7 @@ ORIENTATION = 0x0112
 def encode(image: Image.Image, media_type: str = "image/png", **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own
     """Return the picture as a file."""
     file = BytesIO()
-    image.save(file, FORMATS[media_type], **options)
+    image.save(file, PICTURE_FORMATS[media_type], **options)
     return file.getvalue()
 
 

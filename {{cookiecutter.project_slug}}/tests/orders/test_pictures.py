@@ -3,7 +3,8 @@
 import pytest
 from PIL import Image, ImageCms
 
-from app.orders.pictures import FORMATS, thumbnail
+from app.orders.pictures import thumbnail
+from app.orders.schemas import PICTURE_FORMATS
 from tests.orders.drawing import BLUE, ORIENTATION, RED, decode, encode, halves
 
 CAMERA, GREEN = 0x0110, (0, 200, 0)
@@ -16,7 +17,7 @@ def near(image: Image.Image, place: tuple[int, int], colour: tuple[int, ...]) ->
     return len(found) == len(colour) and all(abs(one - other) <= 12 for one, other in zip(found, colour, strict=True))
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 @pytest.mark.parametrize(("size", "expected"), [((1000, 500), (256, 128)), ((3, 900), (1, 256)), ((40, 30), (40, 30))])
 def test_no_side_is_longer_than_256_and_nothing_is_enlarged(
     media_type: str, size: tuple[int, int], expected: tuple[int, int]
@@ -24,7 +25,7 @@ def test_no_side_is_longer_than_256_and_nothing_is_enlarged(
     assert decode(thumbnail(encode(halves(*size), media_type), media_type)).size == expected
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 def test_a_picture_that_the_camera_held_sideways_stands_upright(media_type: str) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # to be turned clockwise by a quarter
@@ -36,7 +37,7 @@ def test_a_picture_that_the_camera_held_sideways_stands_upright(media_type: str)
     assert near(made, (64, 236), BLUE)
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 def test_where_and_with_what_it_was_taken_is_gone(media_type: str) -> None:
     exif = Image.Exif()
     exif[CAMERA] = "a secret camera"

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from app.errors import Invalid
-from app.orders.pictures import FORMATS, MAX_PIXELS, MAX_SCANS, START_OF_SCAN, thumbnail
+from app.orders.pictures import MAX_PIXELS, MAX_SCANS, START_OF_SCAN, thumbnail
+from app.orders.schemas import PICTURE_FORMATS
 from tests.databases import ROOT
 from tests.orders.drawing import BLUE, ORIENTATION, RED, decode, encode, halves
 
@@ -110,9 +111,9 @@ def test_as_many_pixels_as_are_allowed_are_taken() -> None:
     assert MAX_PIXELS == 4000 * 4000
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 def test_a_picture_of_another_type_than_it_says_is_refused(media_type: str) -> None:
-    others = [encode(halves(40, 30), other) for other in FORMATS if other != media_type]
+    others = [encode(halves(40, 30), other) for other in PICTURE_FORMATS if other != media_type]
 
     assert {refusal(other, media_type) for other in [*others, b"", b"GIF89a", b"%!PS"]} == {
         f"This is not a whole picture of type {media_type}."
@@ -120,7 +121,7 @@ def test_a_picture_of_another_type_than_it_says_is_refused(media_type: str) -> N
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged metadata, which is no reason to fail
-@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 def test_damage_anywhere_is_a_picture_or_a_refusal(media_type: str) -> None:
     exif, chance = Image.Exif(), random.Random(0)  # noqa: S311 - no secret is drawn
     exif[ORIENTATION] = 6

@@ -1,6 +1,9 @@
 """A picture on its way: uploaded in pieces, bounded in bytes and number, made small while the loop turns."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -11,6 +14,7 @@ from starlette.types import Message
 from app.downstreams.client import httpx
 from app.families import FamiliesSettings
 from app.gate import Gate
+from tests.databases import ROOT
 from tests.faults.clients import late, undisturbed
 from tests.heartbeat import heartbeat
 from tests.orders.drawing import decode, encode, halves
@@ -36,6 +40,22 @@ async def test_a_picture_comes_back_small(client: httpx.AsyncClient, media_type:
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
     assert decode(answer.content).size == (256, 128)
+
+
+def test_a_worker_does_without_pillow_until_a_picture_comes() -> None:
+    variables = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, app.main; print('PIL' in sys.modules)"],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "image/gif"}, {"Content-Type": "multipart/form-data"}])
