@@ -17,7 +17,8 @@ ORPHAN_SECONDS = 1.0
 
 def serve(pipe: Connection) -> None:
     """Run calls until the service closes its end of the pipe, which its death does too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal; the service ends this process
+    for name in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd reach all processes; the service ends this one
+        signal.signal(name, signal.SIG_IGN)
     with suppress(EOFError, OSError):
         pipe.send(None)
         while True:

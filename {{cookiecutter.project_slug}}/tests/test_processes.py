@@ -93,6 +93,18 @@ async def test_an_idle_process_that_was_killed_costs_nobody_anything(one: Offloa
     assert await one.cpu(os.getpid) != process
 
 
+@posix_only
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+async def test_a_signal_to_all_processes_of_the_service_leaves_work_to_the_drain(one: Offload, name: str) -> None:
+    pid = await one.cpu(compute, 0.0)
+    working = asyncio.create_task(one.cpu(compute, 0.5))
+    await asyncio.sleep(0.1)
+
+    os.kill(pid, getattr(signal, name))
+
+    assert await working == pid
+
+
 async def test_what_the_function_raises_arrives(one: Offload) -> None:
     with pytest.raises(TimeoutError, match="its own") as failure:
         await one.cpu(fail)

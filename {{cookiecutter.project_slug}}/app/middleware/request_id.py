@@ -5,7 +5,7 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.observability.request_id import request_id
+from app.observability.request_id import request_id, request_scope
 from app.observability.trace import HEADER as TRACE_HEADER
 from app.observability.trace import STATE_HEADER, Trace, trace
 from app.observability.trace import read as read_trace
@@ -28,19 +28,19 @@ class RequestId:
             return
         given, came_with = read(scope)
         value = given or new_id()
-        scope["request_id"] = own = value.decode()  # for the loop monitor, which sees no context variables
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (HEADER, value)]
             await send(message)
 
-        tokens = request_id.set(own), trace.set(came_with)
+        tokens = request_id.set(value.decode()), trace.set(came_with), request_scope.set(scope)
         try:
             await self.app(scope, receive, send_with_id)
         finally:
             request_id.reset(tokens[0])
             trace.reset(tokens[1])
+            request_scope.reset(tokens[2])
 
 
 def read(scope: Scope) -> tuple[bytes | None, Trace | None]:

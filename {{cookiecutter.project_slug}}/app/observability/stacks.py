@@ -1,15 +1,16 @@
 """What a thread is doing at this moment, seen from another one."""
 
 import asyncio
+import gc
 import sys
-from collections.abc import Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_stack
 from types import FrameType
 from typing import Any
 
-from app.observability.request_id import request_id
+from app.observability.request_id import request_id, request_scope
 
 FRAMES = 20
 """Of a stack, from where it stopped; further out there is only the machinery that all requests share."""
@@ -32,29 +33,24 @@ class Sample:
 def sample_of(thread: int, loop: asyncio.AbstractEventLoop) -> Sample:
     """Look at the thread of an event loop; cheap, and the thread goes on meanwhile."""
     frames = [frame for frame, _line in walk_stack(sys._current_frames().get(thread))]  # noqa: SLF001 - the documented way, in spite of its name
-    scope = next(filter(None, map(_scope_in, frames)), {})
     task = asyncio.current_task(loop)
+    context = _context_of(task) if task else Context()
+    scope = context.get(request_scope) or {}
     return Sample(
         stack="\n".join(map(_named, frames[:FRAMES])),
         method=scope.get("method"),
         path=scope.get("path"),  # without the query: people put secrets there
-        request_id=scope.get("request_id") or _inherited(task),
+        request_id=context.get(request_id),
         task=task.get_name() if task else None,
     )
 
 
-def _inherited(task: asyncio.Task[Any] | None) -> str | None:
-    """Return the request id of a task that a request started; Python 3.11 does not tell."""
-    context: Mapping[Any, str | None] = getattr(task, "get_context", dict)()
-    return context.get(request_id)
-
-
-def _scope_in(frame: FrameType) -> dict[str, Any] | None:
-    """Return the scope of the request if this is a frame of ASGI: the middleware is below whatever a request runs."""
-    if "scope" not in frame.f_code.co_varnames:
-        return None
-    scope = frame.f_locals.get("scope")
-    return scope if isinstance(scope, dict) and scope.get("type") == "http" else None
+def _context_of(task: asyncio.Task[Any]) -> Context:
+    """Return the context variables of a task: a request's own, or one that a request started and that inherits them."""
+    if sys.version_info >= (3, 12):
+        return task.get_context()
+    # Python 3.11 has no method for it. A task holds its context first, and then perhaps those of its callbacks.
+    return next(held for held in gc.get_referents(task) if isinstance(held, Context))
 
 
 def _named(frame: FrameType) -> str:

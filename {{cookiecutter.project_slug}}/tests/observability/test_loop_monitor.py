@@ -3,17 +3,20 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from app.dependencies import SupervisorDep
 from app.downstreams.client import httpx
+from app.fanout import at_once
 from app.main import create_app
 from app.observability import loop_monitor
 from app.observability.loop_monitor import Lines, LoopMonitor
 from app.observability.stacks import Sample
+from app.supervisor import Supervisor
 from tests.databases import make_settings
 from tests.lines import lines_of
 
@@ -21,6 +24,8 @@ HERE = "tests/observability/test_loop_monitor.py:"
 ATTEMPTS = 5
 """When C code gives the lock away, another thread may be first: here the monitor of the app that all tests share."""
 
+Work = Coroutine[Any, Any, None]
+Start = Callable[[Supervisor, Work], Awaitable[None]]
 Told = list[tuple[str, float, Sample | None]]
 
 
@@ -108,6 +113,35 @@ async def test_a_stall_of_the_service_has_its_request_and_shows_in_readiness(sha
     assert "canary" not in str(line)
     assert load["stalls"] == 1
     assert 0.2 < load["lag_seconds"] < 10
+
+
+async def in_a_fan_out(_: Supervisor, work: Work) -> None:
+    await at_once(only=work)
+
+
+async def in_a_group(_: Supervisor, work: Work) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work)
+
+
+async def after_the_response(supervisor: Supervisor, work: Work) -> None:
+    supervisor.start("work", work)
+
+
+@pytest.mark.parametrize("start", [in_a_fan_out, in_a_group, after_the_response])
+async def test_a_stall_in_a_task_that_a_request_started_has_its_request(shared_url: str, start: Start) -> None:
+    app = create_app(make_settings(shared_url))
+
+    @app.get("/starting")
+    async def starting(supervisor: SupervisorDep) -> None:
+        await start(supervisor, sleep_in_a_route())
+
+    with lines_of(loop_monitor) as lines:
+        answer, _ = await asked(app, "/starting")
+
+    line = next(line for line in lines if line["event"] == "event loop was blocked")
+    assert (line["path"], line["request_id"]) == ("/starting", answer.headers["x-request-id"])
+    assert "sleep_in_a_route" in line["stack"]
 
 
 async def test_the_setting_turns_it_off(shared_url: str) -> None:
