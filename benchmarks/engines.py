@@ -22,6 +22,12 @@ PACKAGES = (
 )
 BASE = "httpx, shared"
 CALLERS = (1, 20, 100, 200, 300)
+FAULTS = {
+    "/later": "callers left while it answered",
+    "/hang": "it was silent",
+    "/half": "it stopped half way",
+    "/reset": "it reset connections",
+}
 BEGIN, END = "<!-- engines: begin -->", "<!-- engines: end -->"
 
 
@@ -41,12 +47,21 @@ def measure(rounds: int) -> None:
         done = run([python, PROGRAM, target, str(rounds), f"http://127.0.0.1:{port}/"], BUILD, env=environment())
     if done.returncode:
         raise BuildError(done.stdout + done.stderr)
-    text = "\n".join(lines(json.loads(target.read_text("utf-8"))))
+    found = json.loads(target.read_text("utf-8"))
+    text = "\n".join([*speeds(found["load"]), "", *survival(found["left"])])
     print(text)
     write(DOCUMENT, text, BEGIN, END)
 
 
-def lines(found: dict[str, dict[str, float]]) -> Iterator[str]:
+def survival(found: dict[str, dict[str, int]]) -> Iterator[str]:
+    """Yield the table of what is left after faults: calls of five that are answered."""
+    yield "| engine | " + " | ".join(FAULTS.values()) + " |"
+    yield "|---" * (1 + len(FAULTS)) + "|"
+    for name, left in found.items():
+        yield f"| {name} | " + " | ".join(f"{left[fault]} of 5" for fault in FAULTS) + " |"
+
+
+def speeds(found: dict[str, dict[str, float]]) -> Iterator[str]:
     """Yield the table: calls per second as a ratio, p99 and CPU, for each number of callers."""
     yield "| engine | " + " | ".join(f"{callers} caller{'s' * (callers > 1)}" for callers in CALLERS) + " |"
     yield "|---" * (1 + len(CALLERS)) + "|"

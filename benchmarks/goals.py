@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.growth import PER_REQUESTS
 from benchmarks.measure import SETTLED_REQUESTS
 from benchmarks.results import Case, Results, Times
+from benchmarks.servers import WORKERS
 from benchmarks.variants import BARE, OURS, TEXTBOOK
 
 
@@ -86,14 +87,14 @@ def judge(results: Results) -> Iterator[Verdict]:
 
 
 def _judge_memory(results: Results) -> Iterator[Verdict]:
-    memory, growth = results.memory.get(OURS), results.growth
-    if memory is not None:
+    growth = results.growth
+    if growth is not None:
+        sent, megabytes = growth.first(SETTLED_REQUESTS * WORKERS)
         yield Verdict(
             f"memory of a worker at most {MEMORY_MEGABYTES:g} MB after {SETTLED_REQUESTS:,} requests",
-            f"{memory.megabytes:.0f} after {memory.requests:,}",
-            memory.megabytes <= MEMORY_MEGABYTES and memory.requests >= SETTLED_REQUESTS,
+            f"{megabytes / WORKERS:.1f} after {sent / WORKERS:,.0f}",
+            megabytes / WORKERS <= MEMORY_MEGABYTES,
         )
-    if growth is not None:
         yield Verdict(
             f"all workers grow by at most {GROWTH_MEGABYTES:g} MB for each {PER_REQUESTS:,} requests",
             f"{growth.slope:+.2f} ± {growth.error:.2f} from {growth.settled[0][0]:,} to {growth.settled[-1][0]:,}",

@@ -23,6 +23,10 @@ class Growth:
         """Return the readings that the line goes through."""
         return [point for point in self.points if point[0] >= self.settled_after]
 
+    def first(self, sent: int) -> tuple[int, float]:
+        """Return the first reading after so many requests, or the last one of all."""
+        return next((point for point in self.points if point[0] >= sent), self.points[-1])
+
     @property
     def slope(self) -> float:
         """Return the megabytes for each 100,000 requests."""

@@ -24,6 +24,7 @@ DROPPED = {
     ("ci", "github"): (".gitlab-ci.yml",),
     ("ci", "gitlab"): (".github",),
     ("ci", "none"): (".github", ".gitlab-ci.yml"),
+    ("http_client", "httpx"): ("app/downstreams/names.py", "tests/downstreams/test_names.py"),
     ("http_client", "httpx2"): ("app/downstreams/engine.py",),
 }
 

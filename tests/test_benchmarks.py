@@ -71,3 +71,4 @@ def test_growth_is_the_slope_after_the_caches_are_full() -> None:
     growth = Growth([*filling, *steady], settled_after=50_000)
 
     assert (growth.slope, growth.error) == pytest.approx((2.0, 0.0))
+    assert growth.first(steady[1][0] - 1) == steady[1]

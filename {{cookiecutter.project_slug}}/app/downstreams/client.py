@@ -1,4 +1,4 @@
-"""One HTTP client: sends a request, reads a bounded answer. Only this and `engine.py` import the library."""
+"""One HTTP client: sends a request, reads a bounded answer. Only it and its `build_transport` import the library."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,8 @@ from app.downstreams.engine import build_transport
 
 # {% endif %}
 # isort: split
+# {% if cookiecutter.http_client == "httpx2" %}from app.downstreams.names import build_transport
+# {% endif %}
 from app.downstreams.settings import DownstreamSettings
 from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
 
@@ -70,10 +72,7 @@ class Client:
             follow_redirects=False,  # the host of a call comes from the settings, never from an answer
             trust_env=False,  # nor from HTTP_PROXY
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's must not go with another's call
-            # {% if cookiecutter.http_client == "httpx2" %}            transport=transport,
-            # {% else %}
             transport=transport or build_transport(settings),
-            # {% endif %}
         )
 
     async def __aenter__(self) -> Self:

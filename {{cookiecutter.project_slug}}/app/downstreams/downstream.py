@@ -71,7 +71,7 @@ class Downstream:
             max_wait_seconds=settings.wait_seconds,
             refusal="too many calls wait for it.",
         )
-        self.retries = RetryBudget()
+        self.retries = RetryBudget(settings.retry_share)
         self.cache = Cache[Answer](
             seconds=settings.cache_seconds,
             stale_seconds=settings.cache_stale_seconds,

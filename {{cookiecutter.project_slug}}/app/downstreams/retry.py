@@ -1,7 +1,7 @@
 """Which calls are made again, when, and how often in all.
 
 Retries are a load of our own making, and most of it comes when the other side can bear it least: so all retries of a
-downstream together are a tenth of its calls at most.
+downstream together are a small share of its calls.
 """
 
 import math
@@ -9,14 +9,8 @@ import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-EARNED = 0.1
-"""What each call adds to the budget of retries, and so the extra load at most."""
-
 SAVED = 10.0
 """Retries that may come at once, after quiet times."""
-
-FIRST_SECONDS, LONGEST_SECONDS = 0.05, 1.0
-"""The bounds of the pause before the first retry and before any: each one doubles it."""
 
 LONGEST_PAUSE_SECONDS = 3600
 
@@ -24,12 +18,18 @@ LONGEST_PAUSE_SECONDS = 3600
 class RetryBudget:
     """A bucket that calls fill and retries empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: float) -> None:
+        """Start empty: a service that has just started must not begin with retries.
+
+        Args:
+            share: the retry that each call earns.
+        """
+        self._share = share
         self._saved = 0.0
 
     def earn(self) -> None:
         """Count a call."""
-        self._saved = min(SAVED, self._saved + EARNED)
+        self._saved = min(SAVED, self._saved + self._share)
 
     def take(self) -> bool:
         """Take a retry if there is one."""
@@ -39,12 +39,12 @@ class RetryBudget:
         return True
 
 
-def pause(failures: int) -> float:
+def pause(failures: int, first_seconds: float, longest_seconds: float) -> float:
     """Return the seconds before the next attempt, anywhere below the bound, so that callers do not come back at once.
 
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter.
     """
-    return random.uniform(0, min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (failures - 1)))  # noqa: S311 - no secret
+    return random.uniform(0, min(longest_seconds, first_seconds * 2 ** (failures - 1)))  # noqa: S311 - no secret
 
 
 def asked_pause(value: str | None) -> int | None:

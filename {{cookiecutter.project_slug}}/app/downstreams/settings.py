@@ -65,6 +65,15 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     attempts: int = Field(default=3, ge=1, le=10)
     """How often a call that may be repeated is made at most."""
 
+    retry_share: Share = 0.1
+    """What each call earns, and so the most load that retries add to that of the calls."""
+
+    retry_first_seconds: Seconds = 0.05
+    """The longest pause before the first retry; each further one doubles it."""
+
+    retry_longest_seconds: Seconds = 1.0
+    """The longest pause before any."""
+
     breaker_share: Share = 0.5
     """The share of failures from which on there are no more calls for a while."""
 

@@ -31,6 +31,7 @@ class Trial:
         if expires is not None:
             self.ends = min(self.ends, expires)
         self.seconds = max(0.0, self.ends - now)
+        self._settings = settings
         self._attempts = settings.attempts if repeatable else 1
         self._retries = retries
         self._draining = draining
@@ -77,6 +78,7 @@ class Trial:
         if not again or self._failures >= self._attempts or self._draining():
             return False
         asked = error.asked_seconds if isinstance(error, DownstreamUnavailable) else None
-        seconds = max(pause(self._failures), asked or 0)
+        own = pause(self._failures, self._settings.retry_first_seconds, self._settings.retry_longest_seconds)
+        seconds = max(own, asked or 0)
         in_time = asyncio.get_running_loop().time() + seconds < self.ends
         return seconds if in_time and self._retries.take() else False

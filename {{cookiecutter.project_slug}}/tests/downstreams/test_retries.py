@@ -8,7 +8,7 @@ import pytest
 from app.deadline import Expiry, begin, end
 from app.downstreams.client import httpx
 from app.downstreams.downstream import Downstream
-from app.downstreams.retry import FIRST_SECONDS, LONGEST_SECONDS, asked_pause, pause
+from app.downstreams.retry import asked_pause, pause
 from app.errors import DownstreamOverloaded, DownstreamTimedOut, DownstreamUnavailable
 from tests.downstreams.neighbours import Script, neighbour
 
@@ -55,14 +55,28 @@ async def test_nothing_is_tried_again_while_the_process_stops() -> None:
     assert len(script.requests) == 1
 
 
-async def test_a_downstream_that_always_fails_gets_a_tenth_more_calls_at_most() -> None:
+@pytest.mark.parametrize(("share", "least", "most"), [(0.1, 320, 330), (0.5, 440, 450)])
+async def test_a_downstream_that_always_fails_gets_a_share_more_calls_at_most(
+    share: float, least: int, most: int
+) -> None:
     script = Script(503)
-    one = neighbour(script, breaker_calls=10_000)
+    one = neighbour(script, breaker_calls=10_000, retry_share=share)
     for _ in range(300):
         with pytest.raises(DownstreamUnavailable):
             await one.get_json("things")
 
-    assert 320 < len(script.requests) <= 330
+    assert least < len(script.requests) <= most
+
+
+@pytest.mark.parametrize(("longest", "requests"), [(3600, 1), (0.001, 3)])
+async def test_its_settings_bound_the_pauses(longest: float, requests: int) -> None:
+    """Nearly all that an hour bounds are beyond the time of the call, and such a retry is not made."""
+    script = Script(503)
+    one = saved(neighbour(script, retry_first_seconds=3600, retry_longest_seconds=longest))
+    with pytest.raises(DownstreamUnavailable):
+        await one.get_json("things")
+
+    assert len(script.requests) == requests
 
 
 async def test_the_pause_that_it_asks_for_is_kept() -> None:
@@ -138,8 +152,8 @@ def test_a_retry_after_that_nobody_can_read_counts_as_none(value: str | None, se
 
 def test_the_pauses_grow_and_are_spread_over_all_they_may_be() -> None:
     for failures in range(1, 9):
-        most = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (failures - 1))
-        pauses = [pause(failures) for _ in range(200)]
+        most = min(1.0, 0.05 * 2 ** (failures - 1))
+        pauses = [pause(failures, 0.05, 1.0) for _ in range(200)]
 
         assert 0 <= min(pauses) < 0.2 * most
         assert 0.8 * most < max(pauses) <= most

@@ -38,18 +38,20 @@ app = create_app(load_settings().model_copy(update={"families": WithNeighbours()
 opened: dict[str, Downstream] = {}
 found = threading.Event()
 whole = app.router.lifespan_context
+system_look_up = socket.getaddrinfo
 
 
-def look_up(host: str | bytes, *details: int) -> list[Any]:
+def look_up(host: str | bytes, *details: Any, **named: Any) -> list[Any]:  # noqa: ANN401 - those of the standard library
     """Look up a name as the resolver of the operating system does, which takes its thread for as long as it lasts."""
     if host in {HOSTS["lost"], HOSTS["lost"].encode()}:
         found.wait()
         host = "127.0.0.1"
-    return socket.getaddrinfo(host, *details)
+    return system_look_up(host, *details, **named)
 
 
 def ask_a_slow_name_server() -> None:
-    """Let this event loop look names up there; in threads that all share, as asyncio's do."""
+    """Let this process look names up there, and this event loop in threads that all share, as asyncio's are."""
+    socket.getaddrinfo = look_up  # type: ignore[assignment] # as above, it is what the stub is for
     loop = asyncio.get_running_loop()
 
     async def getaddrinfo(host: str | bytes, port: int, **details: int) -> list[Any]:

@@ -110,7 +110,6 @@ async def test_a_bad_neighbour_costs_its_own_callers_and_nobody_else(running: tu
     assert await undisturbed(measure) == {}
 
 
-@pytest.mark.skipif(httpx.__name__ == "httpx2", reason="it looks up for each connection, in threads that all share")
 async def test_a_name_that_is_not_found_costs_its_own_callers_and_nobody_else(running: tuple[Service, int]) -> None:
     """Its look-ups take threads; those of the others must find one all the same."""
     service, _bad = running
