@@ -28,6 +28,9 @@ GATE = 20
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n" + b'{"rate": "0.9"}'[:15]
 
+FEW = 4
+"""The same for the faults, so that six callers want each place."""
+
 LEAVING = 24
 """Callers who leave at random moments, as every time limit makes them."""
 
@@ -56,7 +59,12 @@ class Neighbour(asyncio.Protocol):
 
 def answer_later(transport: Any) -> None:  # noqa: ANN401 - of asyncio or uvloop
     """Answer after some milliseconds, in which callers leave."""
-    asyncio.get_running_loop().call_later(0.005, transport.write, ANSWER)
+
+    def answer() -> None:
+        if not transport.is_closing():
+            transport.write(ANSWER)
+
+    asyncio.get_running_loop().call_later(0.005, answer)
 
 
 def answer_half(transport: Any) -> None:  # noqa: ANN401 - as above
@@ -86,13 +94,13 @@ def limits(library: Any, size: int) -> Any:  # noqa: ANN401 - httpx or httpx2, w
     return library.Limits(max_connections=size, max_keepalive_connections=size)
 
 
-async def shared_httpx(stack: AsyncExitStack, url: str) -> Ask:
+async def shared_httpx(stack: AsyncExitStack, url: str, _places: int) -> Ask:
     """One client for everybody and nothing in front, as most services have it."""
     client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
     return lambda path: client.get(url + path)
 
 
-async def client_per_request(_stack: AsyncExitStack, url: str) -> Ask:
+async def client_per_request(_stack: AsyncExitStack, url: str, _places: int) -> Ask:
     """A client for each call, as tutorials have it."""
 
     async def ask(path: str) -> object:
@@ -102,9 +110,9 @@ async def client_per_request(_stack: AsyncExitStack, url: str) -> Ask:
     return ask
 
 
-def gated(ask: Ask) -> Ask:
+def gated(ask: Ask, places: int) -> Ask:
     """Let so many calls fly at once."""
-    gate = asyncio.Semaphore(GATE)
+    gate = asyncio.Semaphore(places)
 
     async def wait_and_ask(path: str) -> object:
         async with gate:
@@ -113,29 +121,29 @@ def gated(ask: Ask) -> Ask:
     return wait_and_ask
 
 
-async def gated_httpx(stack: AsyncExitStack, url: str) -> Ask:
+async def gated_httpx(stack: AsyncExitStack, url: str, places: int) -> Ask:
     """The connections of httpx itself behind a gate."""
-    client = httpx.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx, GATE))
+    client = httpx.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx, places))
     await stack.enter_async_context(client)
-    return gated(lambda path: client.get(url + path))
+    return gated(lambda path: client.get(url + path), places)
 
 
-async def gated_httpx_on_aiohttp(stack: AsyncExitStack, url: str) -> Ask:
+async def gated_httpx_on_aiohttp(stack: AsyncExitStack, url: str, places: int) -> Ask:
     """What the default answer generates: aiohttp's connections under httpx, behind a gate."""
 
     def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=GATE), cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=places), cookie_jar=aiohttp.DummyCookieJar())
 
     client = httpx.AsyncClient(trust_env=False, timeout=60, transport=AiohttpTransport(client=session))
     await stack.enter_async_context(client)
-    return gated(lambda path: client.get(url + path))
+    return gated(lambda path: client.get(url + path), places)
 
 
-async def gated_httpx2(stack: AsyncExitStack, url: str) -> Ask:
+async def gated_httpx2(stack: AsyncExitStack, url: str, places: int) -> Ask:
     """What the other answer generates: httpx2 behind a gate."""
-    client = httpx2.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx2, GATE))
+    client = httpx2.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx2, places))
     await stack.enter_async_context(client)
-    return gated(lambda path: client.get(url + path))
+    return gated(lambda path: client.get(url + path), places)
 
 
 ENGINES = {
@@ -173,7 +181,7 @@ async def turn(url: str) -> dict[str, dict[str, float]]:
     found = {}
     for name, build in ENGINES.items():
         async with AsyncExitStack() as stack:
-            ask = await build(stack, url)
+            ask = await build(stack, url, GATE)
             await ask("")
             for callers in CALLERS:
                 found[f"{name}|{callers}"] = await load(ask, callers)
@@ -188,7 +196,7 @@ async def left_after(ask: Ask, fault: str) -> int:
     async def call_and_leave() -> None:
         while time.perf_counter() < ends:
             try:
-                async with asyncio.timeout(random.uniform(0.001, 0.01)):
+                async with asyncio.timeout(random.uniform(0, 0.01)):
                     await ask(fault)
             except Exception:  # noqa: BLE001 - each engine has errors of its own
                 await asyncio.sleep(0)
@@ -210,7 +218,7 @@ async def survival(url: str) -> dict[str, dict[str, int]]:
         found[name] = {}
         for fault in FAULTS:
             async with AsyncExitStack() as stack:
-                found[name][fault.decode()] = await left_after(await build(stack, url), fault.decode().lstrip("/"))
+                found[name][fault.decode()] = await left_after(await build(stack, url, FEW), fault.decode().lstrip("/"))
     return found
 
 
