@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from app.errors import Conflict, Invalid, ServiceError, Unavailable, UnsupportedType
 from app.observability.request_id import request_id
+from app.reader import is_stale
 
 MEDIA_TYPE = "application/problem+json"
 SAFE_NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,64}")
@@ -95,8 +96,8 @@ async def handle_database_error(request: Request, error: DBAPIError) -> Response
     """Answer what PostgreSQL refused, by the class of its SQLSTATE; an unknown class is a bug of ours."""
     state = getattr(error.orig, "sqlstate", None) or ""
     known = SQLSTATE_CLASSES.get(state[:2])
-    if known is None and error.connection_invalidated:
-        known = SQLSTATE_CLASSES["08"]
+    if known is None and is_stale(error):
+        known = SQLSTATE_CLASSES["08" if error.connection_invalidated else "40"]  # the other one was a migration
     if known is None:
         raise error
     log.info("database refused", sqlstate=state, reason=known.detail)

@@ -70,7 +70,8 @@ class Reader:
         try:
             return self._run_once(statement, values)
         except DBAPIError as error:
-            if not (is_stale(error) and self._again.take()):
+            # each connection meets a new schema once, which needs no budget; a dying server ends one after the other
+            if not (is_stale(error) and (not error.connection_invalidated or self._again.take())):
                 raise
             log.info("reading again", cause=type(error.orig).__name__)
         return self._run_once(statement, values)

@@ -57,8 +57,9 @@ class Settings(CapacitySettings, BaseSettings):
     database_pool_wait_seconds: Seconds = 1.0
     """The wait for a free connection before the client is told 503. SQLAlchemy's 30 s would be an outage."""
 
-    database_lock_seconds: Seconds = 1.0
-    """PostgreSQL's lock_timeout: a row or table that somebody else holds."""
+    database_lock_seconds: Seconds = 1.5
+    """PostgreSQL's lock_timeout: a row or table that somebody else holds. Longer than its deadlock_timeout of a second,
+    which refuses one of two that wait for each other, where this one would refuse both."""
 
     database_statement_seconds: Seconds = 2.5
     """PostgreSQL's statement_timeout. Enforced by the server, so it also stops what a client abandoned."""

@@ -138,7 +138,7 @@ async def test_the_bounds_of_a_connection_are_set_on_the_server(notes: FastAPI) 
     find = text("SELECT current_setting(:name)")
     found = [await resources.reader.scalar(find, {"name": name}) for name in names]
 
-    assert found == ["1s", "2500ms", "3s", "UTC"]
+    assert found == ["1500ms", "2500ms", "3s", "UTC"]
 
 
 async def test_a_failed_statement_does_not_show_its_values(notes: FastAPI) -> None:

@@ -7,6 +7,17 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.faults import timeline
+
+UNANSWERED = ("refused", "reset_fresh", "reset_reused", "truncated", "timed_out")
+
+PATIENCE_SECONDS = 30.0
+"""No answer of this service takes so long."""
+
+
+class Truncated(Exception):
+    """An answer began, and its connection ended before it did."""
+
 
 @dataclass(slots=True)
 class Answers:
@@ -20,11 +31,26 @@ class Answers:
     """Requests whose new connection ended before a whole answer came."""
     reset_reused: int = 0
     """The same on a connection that had carried an answer before."""
+    truncated: int = 0
+    """Answers that began and did not end."""
+    timed_out: int = 0
+    """Requests that nobody answered in a time in which everything is answered."""
+
+    def add(self, started: float, status: int) -> None:
+        """Take down an answer."""
+        seconds = perf_counter() - started
+        self.seconds.setdefault(status, []).append(seconds)
+        timeline.add(started, seconds, str(status))
+
+    def add_failure(self, started: float, name: str) -> None:
+        """Take down that there was none, for one of the reasons above."""
+        setattr(self, name, getattr(self, name) + 1)
+        timeline.add(started, perf_counter() - started, name.replace("_", " "))
 
     @property
     def resets(self) -> int:
-        """How many requests got no answer, for whatever reason."""
-        return self.refused + self.reset_fresh + self.reset_reused
+        """How many requests got no whole answer, for whatever reason."""
+        return sum(getattr(self, name) for name in UNANSWERED)
 
     @property
     def count(self) -> int:
@@ -34,7 +60,7 @@ class Answers:
     @property
     def failures(self) -> dict[str, int]:
         """What went wrong, by name; empty when every request was served."""
-        broken = {name: getattr(self, name) for name in ("refused", "reset_fresh", "reset_reused")}
+        broken = {name: getattr(self, name) for name in UNANSWERED}
         faults = {str(status): len(times) for status, times in self.seconds.items() if status >= 500}
         return {name: number for name, number in (broken | faults).items() if number}
 
@@ -75,20 +101,25 @@ class Client:
         """Send a request, take down how it went, and return the status; 0 when no answer came."""
         started = perf_counter()
         try:
-            status = await self._ask(path, method, body.encode())
-        except ConnectionRefusedError:
-            self._answers.refused += 1
-            return 0
-        except (OSError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                status = await self._ask(path, method, body.encode())
+        except (OSError, asyncio.IncompleteReadError, Truncated) as error:
+            self._answers.add_failure(started, self._reason(error))
             self.close()
-            if self._reused:
-                self._answers.reset_reused += 1
-            else:
-                self._answers.reset_fresh += 1
             return 0
         self._reused = True
-        self._answers.seconds.setdefault(status, []).append(perf_counter() - started)
+        self._answers.add(started, status)
         return status
+
+    def _reason(self, error: Exception) -> str:
+        match error:
+            case ConnectionRefusedError():
+                return "refused"
+            case TimeoutError():
+                return "timed_out"
+            case Truncated():
+                return "truncated"
+        return "reset_reused" if self._reused else "reset_fresh"
 
     async def _ask(self, path: str, method: str, body: bytes) -> int:
         if self._streams is None:
@@ -100,12 +131,23 @@ class Client:
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        head = (await self._head(reader)).decode().lower()
         length = next((line.split(":")[1] for line in head.splitlines() if line.startswith("content-length:")), "0")
-        await reader.readexactly(int(length))
+        try:
+            await reader.readexactly(int(length))
+        except (OSError, asyncio.IncompleteReadError) as error:
+            raise Truncated from error
         if "connection: close" in head:
             self.close()
         return int(head.split(" ", 2)[1])
+
+    async def _head(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise Truncated from error
+            raise
 
     def close(self) -> None:
         """End the connection."""

@@ -10,6 +10,7 @@ from time import perf_counter
 
 import pytest
 
+from tests.faults.timeline import mark
 from tests.faults.watch import CLIENTS, RESET, watched
 from tests.server.processes import Service, gunicorn
 
@@ -44,10 +45,12 @@ async def test_only_its_own_requests_are_lost_and_another_one_takes_its_place(se
     async with watched(service.url) as watch:
         await asyncio.sleep(0.5)
         killed = perf_counter()
+        mark("a worker is killed")
         os.kill(min(before), signal.SIGKILL)
         async with asyncio.timeout(AGAIN_SECONDS):
             while len(service.lines("Application startup complete.")) < 3:  # noqa: ASYNC110 - a log sets no event
                 await asyncio.sleep(0.05)
+        mark("another one serves")
         await asyncio.sleep(0.3)
 
     lost = [moment for moment, status in watch.asked if status == RESET]

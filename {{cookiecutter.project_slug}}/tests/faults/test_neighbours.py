@@ -16,6 +16,7 @@ from tests.databases import ROOT, cloned
 from tests.downstreams.behaviours import BEHAVIOURS
 from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
 from tests.faults.memory import growth
+from tests.faults.timeline import mark
 from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
@@ -102,8 +103,10 @@ async def test_a_bad_neighbour_costs_its_own_callers_and_nobody_else(running: tu
     service, bad = running
 
     async def measure() -> dict[str, float]:
+        mark(name)
         httpx.get(f"http://127.0.0.1:{bad}/become/{name}")
         seen = await storm(service, ask_the_bad_one)
+        mark("mended")
         httpx.get(f"http://127.0.0.1:{bad}/become/answer")
         return late(**seen, recovery=(await seconds_to_recovery(service, "/bad"), 2.0))
 

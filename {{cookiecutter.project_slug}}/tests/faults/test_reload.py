@@ -8,6 +8,7 @@ from time import perf_counter
 import pytest
 
 from tests.faults.clients import Answers
+from tests.faults.timeline import mark
 from tests.faults.traffic import traffic
 from tests.server.processes import Service, gunicorn
 
@@ -21,6 +22,7 @@ REQUESTS, SECONDS = 20_000, 10.0
 async def reload(service: Service) -> None:
     """Send SIGHUP and wait until all workers are others."""
     old = service.workers()
+    mark("SIGHUP")
     service.process.send_signal(signal.SIGHUP)
     async with asyncio.timeout(30):
         while len(service.workers()) != len(old) or service.workers() & old:  # noqa: ASYNC110 - gunicorn has no event

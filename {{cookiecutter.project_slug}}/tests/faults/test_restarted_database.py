@@ -15,6 +15,7 @@ from app.downstreams.client import httpx
 from devtools.binaries import settle
 from devtools.cluster import Cluster
 from tests.databases import cloned, ensure_template
+from tests.faults.timeline import mark
 from tests.faults.watch import watched
 from tests.server.processes import Service, gunicorn
 
@@ -42,9 +43,11 @@ def restartable() -> Iterator[tuple[Cluster, Service]]:
 
 async def restart(cluster: Cluster, away: float) -> float:
     """Restart the server and return the moment from which it answers."""
+    mark("the database stops")
     await asyncio.to_thread(cluster.stop)
     await asyncio.sleep(away)
     await asyncio.to_thread(cluster.start)
+    mark("it answers again")
     return perf_counter()
 
 

@@ -9,6 +9,7 @@ from time import perf_counter
 import pytest
 
 from tests.faults.clients import Answers, Client
+from tests.faults.timeline import mark
 from tests.faults.traffic import traffic
 from tests.server.processes import Service, gunicorn
 
@@ -53,11 +54,13 @@ async def stop_under_load(database_url: str, *arguments: str) -> Stop:
             while flow.answers.count < REQUESTS:  # noqa: ASYNC110 - the clients have no event for us
                 await asyncio.sleep(0.02)
             started = perf_counter()
+            mark("SIGTERM")
             service.process.terminate()
             await until_not_ready(service.url)
             not_ready = perf_counter() - started
             await asyncio.sleep(LATE_SECONDS)
             flow.arrives = False
+            mark("the balancer knows")
             code = await ended(service)
     return Stop(flow.answers, not_ready, perf_counter() - started, code)
 

@@ -1,0 +1,29 @@
+"""Run the fault tests, all or those that are named, and write their report: `python -m tests.faults [PYTEST'S ...]`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from tests.databases import ROOT
+from tests.faults import report
+from tests.faults.timeline import FOLDER
+
+REPORT = ROOT / ".devtools" / "faults"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return pytest's exit code."""
+    shutil.rmtree(REPORT, ignore_errors=True)
+    timelines = REPORT / "timelines"
+    timelines.mkdir(parents=True)
+    command = [sys.executable, "-m", "pytest", "-v", *(arguments or ["tests/faults"])]
+    code = subprocess.run(command, cwd=ROOT, env={**os.environ, FOLDER: str(timelines)}, check=False).returncode
+    written = report.write(report.read(timelines), REPORT)
+    sys.stdout.write("".join(f"report: {file.relative_to(ROOT)}\n" for file in written))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
