@@ -31,8 +31,8 @@ def test_its_own_suite_passes(service: Callable[[str], Path], variant: str) -> N
 
 
 def test_it_survives_its_faults(service: Callable[[str], Path]) -> None:
-    """With the other client; `.ci/run` runs them with the usual one."""
-    done = run(["uv", "run", "pytest", "-m", "fault and not smoke", "tests/faults"], service("httpx2"))
+    """Those that meet its client, with the other one; `.ci/run` runs all of them with the usual one."""
+    done = run(["uv", "run", "pytest", "tests/faults/test_neighbours.py"], service("httpx2"))
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 

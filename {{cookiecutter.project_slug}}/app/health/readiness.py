@@ -21,6 +21,7 @@ from app.reader import Reader
 TIME_LIMIT_SECONDS = 1.0  # a probe that waits longer than its caller tells nothing
 CACHE_SECONDS = 1.0  # several balancers probing every worker cost one query a second
 UNDEFINED_TABLE = "42P01"
+LOGIN_REFUSED = "28"  # the class of them: an unknown role, a wrong password, no entry in pg_hba.conf
 
 log = structlog.get_logger("readiness")
 
@@ -74,10 +75,12 @@ class Readiness:
             if self.role:
                 await self.role.ask()
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
+            sqlstate = getattr(error.orig, "sqlstate", None) or ""
+            if sqlstate == UNDEFINED_TABLE:
                 return self.revisions.missing(())
             log.warning("readiness query failed", exc_info=True)
-            return ("the database refused the readiness query",)
+            what = "login" if sqlstate.startswith(LOGIN_REFUSED) else "readiness query"
+            return (f"the database refused the {what}",)
         except (ServiceError, PgBouncerInBetween, TimeoutError) as error:
             return (str(error) or "the database did not answer",)
         role_refusals = self.role.refusals if self.role else ()

@@ -53,7 +53,7 @@ def configure(*, level: str, log_format: LogFormat) -> None:
 def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
     """Return the `logging.config` dictionary; gunicorn's master takes it as it is.
 
-    The master forks, so it writes straight out and has no thread; `configure` replaces the handler.
+    The master forks, so it has no thread and writes itself; `configure` replaces the handler.
     """
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -64,6 +64,7 @@ def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
             _text_renderer(log_format),
         ],
     }
+    stdout = {"()": partial(_handler_without_thread, log_format), "formatter": "structured"}
     loud = {"handlers": [], "level": level.upper(), "propagate": True}
     warnings = {"handlers": [], "level": "WARNING", "propagate": True}
     silent = {"handlers": [], "level": "CRITICAL", "propagate": False}
@@ -71,9 +72,7 @@ def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
-        "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "structured"}
-        },
+        "handlers": {"stdout": stdout},
         "root": {"handlers": ["stdout"], "level": level.upper()},
         "loggers": dict.fromkeys(LIBRARY_LOGGERS, loud)
         | dict.fromkeys(TALKATIVE_LOGGERS, warnings)
@@ -113,6 +112,13 @@ class LineHandler(logging.Handler):
             output.put(_encode(self.format(record)))
         except Exception:  # noqa: BLE001 - the handlers' own custom: a log call must not break its caller
             self.handleError(record)
+
+
+def _handler_without_thread(log_format: LogFormat) -> logging.Handler:
+    """Return a handler that does not wait either: a master that hangs in a line does not pass a SIGTERM on."""
+    output.loss_line = partial(_loss_line, log_format)
+    output.close()  # a fork opens it again, in the child
+    return LineHandler()
 
 
 def _shared() -> list[Processor]:

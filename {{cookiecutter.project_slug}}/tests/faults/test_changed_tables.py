@@ -11,6 +11,7 @@ import pytest
 from app.downstreams.client import httpx
 from tests.faults.clients import Client, for_a_while, late, undisturbed
 from tests.faults.things import SCHEMA, run, things
+from tests.faults.timeline import mark
 from tests.server.processes import Service
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
@@ -21,6 +22,9 @@ LOCKED_SECONDS = 6.0
 REFUSED_SECONDS = 3.25
 """Up to 0.25 s to be admitted, 1 s for a connection, 1.5 s for the lock, and 0.5 s for a busy machine."""
 
+LOCK_NOT_AVAILABLE = "55P03"
+"""And not that the statement took too long, which is the next limit."""
+
 PAUSE_SECONDS = 0.05
 """After a 503, as a polite client does."""
 
@@ -28,7 +32,7 @@ PAUSE_SECONDS = 0.05
 @pytest.fixture
 def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
     """The service and its database."""
-    with things(server_url, template) as (service, url):
+    with things(server_url, template, LOG_LEVEL="info") as (service, url):
         asyncio.run(run(url, SCHEMA))
         yield service, url
 
@@ -98,15 +102,19 @@ async def test_a_locked_table_costs_its_own_callers_and_nobody_else(running: tup
     service, url = running
 
     async def measure() -> dict[str, float]:
+        refused = len(service.lines("database refused"))
+        mark("the table is locked")
         async with locked(url):
             asked, elsewhere, live = await asyncio.gather(
                 for_a_while(service.url, 50, LOCKED_SECONDS, read),
                 for_a_while(service.url, 5, LOCKED_SECONDS, read_elsewhere),
                 for_a_while(service.url, 1, LOCKED_SECONDS, ask_live),
             )
+        mark("it is free again")
         after = await for_a_while(service.url, 10, 0.5, read)
         gates = httpx.get(f"{service.url}/health/ready?verbose").json()["gates"]
 
+        assert {line["sqlstate"] for line in service.lines("database refused")[refused:]} == {LOCK_NOT_AVAILABLE}
         assert set(asked.seconds) <= {503, 504}
         assert set(elsewhere.seconds) == set(live.seconds) == set(after.seconds) == {200}
         assert asked.resets + elsewhere.resets + live.resets + after.resets == 0

@@ -10,6 +10,8 @@ from time import perf_counter
 
 import pytest
 
+from tests.faults.clients import Answers, Client
+from tests.faults.orphans import orphans
 from tests.faults.timeline import mark
 from tests.faults.watch import CLIENTS, RESET, watched
 from tests.server.processes import Service, gunicorn
@@ -21,6 +23,9 @@ pytestmark = [
 
 LATE_SECONDS = 0.1
 """After the kill nobody meets it any more."""
+
+STATEMENT_SECONDS = 2.5
+"""PostgreSQL's statement_timeout, as the settings have it."""
 
 AGAIN_SECONDS = 3.0
 """Until another worker is in its place."""
@@ -58,3 +63,19 @@ async def test_only_its_own_requests_are_lost_and_another_one_takes_its_place(se
     assert len(lost) <= CLIENTS  # each had one request under way, and some of them with the other worker
     assert watch.errors(killed + LATE_SECONDS) == []
     assert len(workers_of(service)) == len(before)
+
+
+async def test_its_queries_end_at_the_limit_of_the_server(service: Service, committed_url: str) -> None:
+    """For nobody is left who could cancel them."""
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):  # fewer than one worker has connections
+            group.create_task(Client(service.url, Answers()).ask("/slow?seconds=9"))
+        async with asyncio.timeout(STATEMENT_SECONDS):
+            while await orphans(committed_url) < 4:  # noqa: ASYNC110 - a server sets no event
+                await asyncio.sleep(0.05)
+        for worker in workers_of(service):
+            os.kill(worker, signal.SIGKILL)
+    killed = perf_counter()
+    while await orphans(committed_url):
+        assert perf_counter() - killed < STATEMENT_SECONDS + 1
+        await asyncio.sleep(0.1)

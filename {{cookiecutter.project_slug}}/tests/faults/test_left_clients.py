@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from time import perf_counter
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from app.downstreams.client import httpx
+from tests.faults.orphans import orphans
 from tests.server.processes import Service, gunicorn
 
 pytestmark = [
@@ -19,10 +19,6 @@ pytestmark = [
 
 LEAVING = 200
 STATEMENT_SECONDS = 2.5
-ORPHANS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
-"""
 
 
 @pytest.fixture
@@ -41,13 +37,6 @@ async def ask_and_leave(url: str) -> None:
     await writer.drain()
     await asyncio.sleep(0.3)
     writer.close()
-
-
-async def orphans(url: str) -> int:
-    connection = await asyncpg.connect(url)
-    found: int = await connection.fetchval(ORPHANS)
-    await connection.close()
-    return found
 
 
 async def busy(client: httpx.AsyncClient) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from app.downstreams.client import httpx
 from app.families import FamiliesSettings
@@ -82,6 +82,17 @@ class Service:
 @contextmanager
 def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[Service]:
     """Serve on a free port until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as file, gunicorn_writing_to(file, log, database_url, *arguments, **variables) as service:
+            yield service
+
+
+@contextmanager
+def gunicorn_writing_to(
+    output: IO[bytes], log: Path, database_url: str, /, *arguments: str, **variables: str
+) -> Iterator[Service]:
+    """Do the same with another output than the log."""
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -91,21 +102,20 @@ def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[S
         "WEB_CONCURRENCY": "2",
         "DRAIN_SECONDS": "0",  # no test waits for it but those that are about it
     }
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments],
-                cwd=ROOT,
-                env=environment | variables,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own: what outlives the master is ended with it
-            )
-        service = Service(process, f"http://127.0.0.1:{port}", log)
-        try:
-            yield service
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    if "WITHOUT" in os.environ:  # see tests/faults/ablate.py
+        environment |= {name: os.environ[name] for name in ("WITHOUT", "PYTHONPATH")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments],
+        cwd=ROOT,
+        env=environment | variables,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # a group of its own: what outlives the master is ended with it
+    )
+    service = Service(process, f"http://127.0.0.1:{port}", log)
+    try:
+        yield service
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

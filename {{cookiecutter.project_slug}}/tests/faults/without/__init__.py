@@ -1,0 +1,1 @@
+"""The service without one of its defences."""
