@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import ExceptionContext
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_
 
 from app.errors import Unavailable
@@ -100,6 +102,23 @@ def enforced(limits: Limits) -> dict[str, str]:
 
 def _milliseconds(limit: timedelta) -> str:
     return str(round(limit.total_seconds() * 1000))
+
+
+def replace_outdated_connection(context: ExceptionContext) -> None:
+    """Drop a connection whose statements were prepared for an older schema, so that nobody meets them again.
+
+    SQLAlchemy prepares them anew by itself, but tells old from new by the wall clock, and that may jump back.
+    """
+    outdated = isinstance(context.sqlalchemy_exception, DBAPIError) and remembers_older_schema(
+        context.sqlalchemy_exception
+    )
+    if outdated and context.connection is not None and not context.connection.invalidated:
+        context.connection.invalidate()
+
+
+def remembers_older_schema(error: DBAPIError) -> bool:
+    """Tell whether the connection was at fault, not the statement: the schema has changed since it was prepared."""
+    return isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
 
 
 def end_refused_statement(context: ExceptionContext) -> None:

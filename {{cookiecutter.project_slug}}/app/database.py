@@ -13,7 +13,7 @@ from sqlalchemy import MetaData, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from app.connection import Limits, connect_args, end_refused_statement
+from app.connection import Limits, connect_args, end_refused_statement, replace_outdated_connection
 from app.pool import FairPool
 
 NAME_BYTES = 63
@@ -89,6 +89,7 @@ def build_engine(
     )
     # to the dialect: a listener of the engine would cost each statement a look at all events there could be
     event.listen(engine.dialect, "handle_error", end_refused_statement)
+    event.listen(engine.dialect, "handle_error", replace_outdated_connection)
     return engine
 
 

@@ -90,7 +90,8 @@ class FairPool(AsyncAdaptedQueuePool):
         try:
             self._drop_if_dead(record)
         except BaseException:
-            record.invalidate(soft=True)  # cut off while it was asked; whoever gets it next opens a new one
+            if record.driver_connection is not None:
+                record.driver_connection.terminate()  # cut off while it was asked; whoever gets it next opens a new one
             self._do_return_conn(record)
             raise
         return record

@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import Connection, Executable, Result, ScalarResult
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
@@ -19,6 +18,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.util import greenlet_spawn
 
 from app.budget import Budget
+from app.connection import remembers_older_schema
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -70,7 +70,7 @@ class Reader:
         try:
             return self._run_once(statement, values)
         except DBAPIError as error:
-            # each connection meets a new schema once, which needs no budget; a dying server ends one after the other
+            # each connection meets a new schema once; a server that dies ends one after the other
             if not (is_stale(error) and (not error.connection_invalidated or self._again.take())):
                 raise
             log.info("reading again", cause=type(error.orig).__name__)
@@ -95,8 +95,7 @@ def rows_of(connection: Connection, statement: Executable, values: Values | None
 
 def is_stale(error: DBAPIError) -> bool:
     """Tell whether the connection was at fault, not the statement: it ended, or it remembers an older schema."""
-    schema_changed = isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
-    return error.connection_invalidated or schema_changed
+    return error.connection_invalidated or remembers_older_schema(error)
 
 
 def has_entities(statement: Executable) -> bool:

@@ -4,17 +4,16 @@ By itself it looks the name up for each connection, in threads that the whole pr
 one name that is not answered for, and nobody connects to anything. Here each downstream has a thread of its own.
 """
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from ipaddress import ip_address
 from time import monotonic
 from typing import Any
 
-import anyio
-
-# isort: split
 # {% if cookiecutter.http_client == "httpx2" %}import httpx2 as httpx{{ "\n" }}
 # {% else %}
 import httpx
@@ -32,7 +31,7 @@ LookUp = Callable[..., list[Any]]
 
 
 class Names:
-    """Looks names up in one thread, one at a time; those who wait for it take what the one before them found."""
+    """Looks names up in one thread; all who need one wait for the same look-up, and leave it when they have no time."""
 
     def __init__(self, look_up: LookUp | None = None) -> None:
         """Prepare.
@@ -41,7 +40,8 @@ class Names:
             look_up: does it; by default the operating system does.
         """
         self._ask = look_up or socket.getaddrinfo
-        self._thread = anyio.CapacityLimiter(1)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="names")
+        self._looking: asyncio.Future[tuple[str, ...]] | None = None
         self._found: tuple[str, ...] = ()
         self._fresh_until = 0.0
 
@@ -54,19 +54,33 @@ class Names:
         """
         if monotonic() < self._fresh_until:
             return self._found
-        with anyio.fail_after(seconds):
-            return await anyio.to_thread.run_sync(self._look_up, host, limiter=self._thread, abandon_on_cancel=True)
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self._look_up, host)
+            self._looking.add_done_callback(self._looked)
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(self._looking)
+
+    def close(self) -> None:
+        """Look nothing up any more; a look-up that runs cannot be ended."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def put_last(self, address: str) -> None:
         """Try the others first from now on."""
-        self._found = (*(one for one in self._found if one != address), address)
+        if address in self._found:
+            self._found = (*(one for one in self._found if one != address), address)
+
+    def forget(self) -> None:
+        """Look again for the next call."""
+        self._fresh_until = 0.0
 
     def _look_up(self, host: str) -> tuple[str, ...]:
-        if monotonic() >= self._fresh_until:
-            found = self._ask(host, None, type=socket.SOCK_STREAM)
-            self._found = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
-            self._fresh_until = monotonic() + FRESH_SECONDS
-        return self._found
+        found = self._ask(host, None, type=socket.SOCK_STREAM)
+        return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    def _looked(self, looking: asyncio.Future[tuple[str, ...]]) -> None:
+        self._looking = None
+        if not looking.cancelled() and looking.exception() is None:
+            self._found, self._fresh_until = looking.result(), monotonic() + FRESH_SECONDS
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -95,11 +109,16 @@ class Transport(httpx.AsyncBaseTransport):
                 return await self._connections.handle_async_request(_at(address, request))
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 self._names.put_last(address)
-        return await self._connections.handle_async_request(_at(last, request))
+        try:
+            return await self._connections.handle_async_request(_at(last, request))
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            self._names.forget()
+            raise
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._connections.aclose()
+        self._names.close()
 
 
 def build_transport(settings: DownstreamSettings) -> Transport:

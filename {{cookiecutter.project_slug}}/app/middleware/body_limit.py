@@ -28,8 +28,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        described = {name: value for name, value in scope["headers"] if name in DESCRIBING}
-        if described.get(b"content-encoding", b"identity").lower() != b"identity":
+        described = [(name, value) for name, value in scope["headers"] if name in DESCRIBING]
+        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in described):
             await problem(415, "Unsupported Media Type", CODED, headers={"Accept-Encoding": "identity"})(
                 scope, receive, send
             )
@@ -39,7 +39,7 @@ class BodyLimit:
             return
         limit = self._limit(scope["path"])
         detail = f"The body is larger than {limit} bytes."
-        if int(described.get(b"content-length", b"0")) > limit:
+        if any(name == b"content-length" and value.isdigit() and int(value) > limit for name, value in described):
             await problem(413, "Content Too Large", detail)(scope, receive, send)
             return
         received = 0

@@ -50,7 +50,7 @@ def _context_of(task: asyncio.Task[Any]) -> Context:
     if sys.version_info >= (3, 12):
         return task.get_context()
     # Python 3.11 has no method for it. A task holds its context first, and then perhaps those of its callbacks.
-    return next(held for held in gc.get_referents(task) if isinstance(held, Context))
+    return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())
 
 
 def _named(frame: FrameType) -> str:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -18,8 +18,11 @@ from tests.faults.without.defences import DEFENCES, Defence
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
-PASSED, FAILED = 0, 1
+PASSED, FAILED, BROKEN = 0, 1, 3
 """pytest's exit codes; there are others, for tests that are not found and for what breaks before a test."""
+
+TIMEOUT_SECONDS = 900
+"""All tests that are named here take two minutes; one that hangs ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +40,28 @@ class Verdict:
 
 
 def run(tests: Sequence[str], without: str = "") -> Verdict:
-    """Run tests until the first failure."""
+    """Run tests until the first failure; none when the service cannot be composed that way, which shows nothing."""
+    composed = python(["-c", "import app.main"], without)
+    if composed.code != PASSED:
+        return replace(composed, code=BROKEN)
     named = [f"tests/faults/{test}" for test in tests]
+    return python(["-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *named], without)
+
+
+def python(arguments: Sequence[str], without: str) -> Verdict:
+    """Run Python without a defence."""
     path = os.pathsep.join([str(HERE / "without"), str(ROOT)])
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *named]
     began = perf_counter()
     done = subprocess.run(
-        command,
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path, "WITHOUT": without},
         capture_output=True,
         text=True,
         check=False,
+        timeout=TIMEOUT_SECONDS,
     )
-    return Verdict(done.returncode, perf_counter() - began, done.stdout.strip() or done.stderr)
+    return Verdict(done.returncode, perf_counter() - began, done.stdout.strip() or done.stderr or "nothing")
 
 
 def ablate(names: Sequence[str]) -> Iterator[tuple[Defence, Verdict]]:

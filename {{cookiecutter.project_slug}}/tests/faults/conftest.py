@@ -18,6 +18,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Have a test in the report whose service does not even start."""
+    try:
+        yield
+    except pytest.skip.Exception:
+        raise
+    except Exception:
+        with timeline.recorded(item.nodeid):
+            raise
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Keep what happens during a test, for the report."""
     with timeline.recorded(item.nodeid) as kept:

@@ -140,6 +140,22 @@ async def test_an_answer_of_a_neighbour_is_kept_for_its_time(jumper: Jumper, jum
     assert over < KEPT_SECONDS + LATE_SECONDS
 
 
+async def test_a_schema_that_changes_is_met_once(jumper: Jumper, jump: float) -> None:
+    async def write() -> int:
+        return (await jumper.client.post("/rows")).status_code
+
+    await jumper.run("DROP TABLE IF EXISTS scratch_rows; CREATE TABLE scratch_rows (number int)")
+    before = [await write(), await write(), await jumper.status("/rows"), await jumper.status("/rows")]
+    await jumper.jump(jump)
+    await jumper.run("ALTER TABLE scratch_rows ALTER COLUMN number TYPE bigint")
+    writes = [await write(), await write()]
+    await jumper.run("ALTER TABLE scratch_rows ALTER COLUMN number TYPE int")
+    reads = [await jumper.status("/rows"), await jumper.status("/rows")]
+
+    assert set(before[1:]) == {200}  # the first one may meet the table of an earlier test
+    assert (writes, reads) == ([503, 200], [200, 200])
+
+
 async def test_a_breaker_closes_again(jumper: Jumper, jump: float) -> None:
     await jumper.become("answer")
     await jumper.seconds_until(f"/ask?thing=before{jump}", 200)

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -39,14 +38,8 @@ def service(committed_url: str) -> Iterator[Service]:
         yield running
 
 
-def workers_of(service: Service) -> set[int]:
-    """Return the process ids of the workers."""
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii")
-    return {int(pid) for pid in children.split()}
-
-
 async def test_only_its_own_requests_are_lost_and_another_one_takes_its_place(service: Service) -> None:
-    before = workers_of(service)
+    before = service.workers()
     async with watched(service.url) as watch:
         await asyncio.sleep(0.5)
         killed = perf_counter()
@@ -62,7 +55,7 @@ async def test_only_its_own_requests_are_lost_and_another_one_takes_its_place(se
     assert {status for _, status in watch.asked} <= {200, RESET}
     assert len(lost) <= CLIENTS  # each had one request under way, and some of them with the other worker
     assert watch.errors(killed + LATE_SECONDS) == []
-    assert len(workers_of(service)) == len(before)
+    assert len(service.workers()) == len(before)
 
 
 async def test_its_queries_end_at_the_limit_of_the_server(service: Service, committed_url: str) -> None:
@@ -73,7 +66,7 @@ async def test_its_queries_end_at_the_limit_of_the_server(service: Service, comm
         async with asyncio.timeout(STATEMENT_SECONDS):
             while await orphans(committed_url) < 4:  # noqa: ASYNC110 - a server sets no event
                 await asyncio.sleep(0.05)
-        for worker in workers_of(service):
+        for worker in service.workers():
             os.kill(worker, signal.SIGKILL)
     killed = perf_counter()
     while await orphans(committed_url):

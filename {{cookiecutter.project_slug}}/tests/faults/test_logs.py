@@ -1,7 +1,6 @@
 """Nobody takes the lines of the log: requests go on, and who reads again is told how many lines there are not."""
 
 import asyncio
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from tests.faults.clients import Answers, Client
 from tests.faults.collector import Collector, collected
 from tests.server.processes import Service, gunicorn_writing_to
 
+resource = pytest.importorskip("resource", reason="Windows has none")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="fills pipes and disks as Linux has them"),
 ]

@@ -15,8 +15,8 @@ from tests.server.processes import Service, gunicorn
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 
 SLOW = ("--pythonpath=tests/faults", "slow:app")
-REQUESTS, SECONDS = 20_000, 10.0
-"""The test ends with the first reload after so many, or after this time on a machine that cannot send as many."""
+REQUESTS, SECONDS = 20_000, 60.0
+"""The test ends with the first reload after so many; no machine takes so long for them."""
 
 
 async def reload(service: Service) -> None:
@@ -29,8 +29,8 @@ async def reload(service: Service) -> None:
             await asyncio.sleep(0.05)
 
 
-async def reload_under_load(database_url: str, *arguments: str) -> Answers:
-    with gunicorn(database_url, *SLOW, *arguments, LOG_LEVEL="warning", DRAIN_SECONDS="2") as service:
+async def reload_under_load(database_url: str) -> Answers:
+    with gunicorn(database_url, *SLOW, LOG_LEVEL="warning", DRAIN_SECONDS="2") as service:
         service.wait_until_serving()
         ends = perf_counter() + SECONDS
         async with traffic(service.url) as flow:
@@ -44,4 +44,4 @@ async def test_nobody_notices_a_reload(committed_url: str) -> None:
     answers = await reload_under_load(committed_url)
 
     assert answers.failures == {}
-    assert answers.count > 1_000
+    assert answers.count >= REQUESTS

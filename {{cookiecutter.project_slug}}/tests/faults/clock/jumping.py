@@ -23,6 +23,8 @@ app = create_app(load_settings())
 opened: list[Downstream] = []
 whole = app.router.lifespan_context
 
+STORED = text("SELECT * FROM scratch_rows")
+STORE = text("INSERT INTO scratch_rows VALUES (1) RETURNING *")
 SLEEP = text("SELECT 1 FROM pg_sleep(:seconds)")
 COUNT = text("SELECT nextval('scratch_numbers')")
 
@@ -70,6 +72,18 @@ async def hold(session: ReadSession, seconds: Annotated[float, Query(ge=0, le=2)
     """Keep a connection for this time."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found
+
+
+@app.get("/rows")
+async def rows(session: ReadSession) -> int:
+    """Read all columns, whatever they are."""
+    return len((await session.execute(STORED)).all())
+
+
+@app.post("/rows")
+async def store(session: WriteSession) -> int:
+    """Write one, and get all columns back."""
+    return len((await session.execute(STORE)).all())
 
 
 @app.get("/ask")

@@ -1,7 +1,4 @@
-"""The defences of the service, and how it is composed without each of them: one part replaced by one that does nothing.
-
-It imports nothing of `tests`, which takes the service's settings out of the environment.
-"""
+"""The defences of the service, and how it is composed without each of them: one part replaced by one that does nothing."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -176,7 +173,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "bounded log": Defence(
         "lines that nobody reads are dropped and counted",
-        "app.observability.writer:MAX_LINES",
+        "app.observability.writer:MAX_BYTES",
         lambda: 10**12,
         "test_logs.py",
     ),
@@ -197,4 +194,6 @@ def leave_out(name: str) -> None:
         os.environ[path] = defence.make()
         return
     *owners, last = path.split(".")
-    setattr(reduce(getattr, owners, import_module(module)), last, defence.make())
+    owner = reduce(getattr, owners, import_module(module))
+    getattr(owner, last)  # raises when there is no such part any more
+    setattr(owner, last, defence.make())
