@@ -85,7 +85,10 @@ def test_the_environment_is_read_by_the_settings_only() -> None:
 
 
 def test_no_import_hides_inside_a_function() -> None:
-    rarely_used_and_imported_in_a_thread = {"app.orders.service"}
+    rarely_used_and_imported_in_a_thread: set[str] = set()
+    # {% if cookiecutter.example == "yes" %}
+    rarely_used_and_imported_in_a_thread.add("app.orders.service")
+    # {% endif %}
     hidden = {
         module
         for module, tree in modules()

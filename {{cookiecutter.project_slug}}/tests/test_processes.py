@@ -7,8 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +17,7 @@ from app.processes import Helper, ProcessEnded
 from tests.databases import make_settings
 from tests.heartbeat import heartbeat
 from tests.jobs import compute, die, fail
+from tests.pids import children, exists
 from tests.tasks import cancel, until
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="asks for a process by a signal")
@@ -38,24 +37,6 @@ async def two() -> AsyncIterator[Offload]:
     offload = Offload(threads=2, processes=2, cpu_seconds=30)
     yield offload
     await offload.close()
-
-
-def exists(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
-
-
-def children() -> set[str]:
-    """Return the pids of this process's children."""
-    found: set[str] = set()
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
-            _name, _, rest = status.read_text("ascii", errors="replace").rpartition(")")
-            if rest.split()[1] == str(os.getpid()):
-                found.add(status.parent.name)
-    return found
 
 
 async def test_the_loop_turns_while_python_computes(one: Offload) -> None:

@@ -60,10 +60,6 @@ class Names:
         async with asyncio.timeout(seconds):
             return await asyncio.shield(self._looking)
 
-    def close(self) -> None:
-        """Look nothing up any more; a look-up that runs cannot be ended."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
     def put_last(self, address: str) -> None:
         """Try the others first from now on."""
         if address in self._found:
@@ -75,12 +71,14 @@ class Names:
 
     def _look_up(self, host: str) -> tuple[str, ...]:
         found = self._ask(host, None, type=socket.SOCK_STREAM)
-        return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+        self._found = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+        self._fresh_until = monotonic() + FRESH_SECONDS
+        return self._found
 
     def _looked(self, looking: asyncio.Future[tuple[str, ...]]) -> None:
         self._looking = None
-        if not looking.cancelled() and looking.exception() is None:
-            self._found, self._fresh_until = looking.result(), monotonic() + FRESH_SECONDS
+        if not looking.cancelled():
+            looking.exception()  # or it would be a warning when nobody waits any more
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -118,7 +116,6 @@ class Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._connections.aclose()
-        self._names.close()
 
 
 def build_transport(settings: DownstreamSettings) -> Transport:

@@ -100,7 +100,7 @@ async def test_a_start_without_a_database_is_checked_before_it_is_ready(shared_u
 async def test_a_password_that_is_wrong_does_not_prevent_the_start(shared_url: str) -> None:
     status, body = await ready(shared_url.replace(urlsplit(shared_url).password or "", "wrong"))
 
-    assert (status, body["reasons"]) == (503, ["the database refused the readiness query"])
+    assert (status, body["reasons"]) == (503, ["the database refused the login"])
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ async def test_what_the_command_prints_sets_the_limits_of_every_connection(commi
         async with open_resources(pooled(url)) as resources:
             found = [await resources.reader.scalar(find, {"name": name}) for name in (*NAMES, "TimeZone")]
 
-    assert found == ["on", "1s", "2500ms", "3s", "UTC"]
+    assert found == ["on", "1500ms", "2500ms", "3s", "UTC"]
 
 
 async def test_the_role_itself_may_run_it_again(committed_url: str) -> None:

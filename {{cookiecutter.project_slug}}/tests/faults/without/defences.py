@@ -1,4 +1,4 @@
-"""The defences of the service, and how it is composed without each of them: one part replaced by one that does nothing."""
+"""The defences of the service, and how it is composed without one of them: a part replaced by one that does nothing."""
 
 import os
 from collections.abc import Callable, Mapping
