@@ -20,6 +20,9 @@ ATTEMPTS = 3
 
 WARM_UP_CONNECTIONS = 64
 
+FEW_CONNECTIONS = 16
+"""Nobody refuses so many, whatever they ask for."""
+
 SETTLED_REQUESTS = 10_000
 """Memory is read when each worker has answered as many: before, caches and pools are not full."""
 
@@ -123,7 +126,7 @@ class Sitting:
         for workload in itertools.islice(itertools.cycle(workloads), SETTLING_TURNS):
             if self._least(name) >= SETTLED_REQUESTS:
                 break
-            self._send(name, workload, WARM_UP_CONNECTIONS, seconds=1)
+            self._send(name, workload, FEW_CONNECTIONS, seconds=1)
         return Memory(max(resident_megabytes(self.servers[name].workers())), round(self._least(name)))
 
     def _least(self, name: str) -> float:
