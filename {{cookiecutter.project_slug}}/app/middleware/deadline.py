@@ -66,6 +66,7 @@ class _Work:
         self._scope, self._receive, self._send = scope, receive, send
         self._seconds = seconds
         self._task = asyncio.current_task()
+        self._cancelled_before = self._task.cancelling() if self._task else 0
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         self.timer = asyncio.get_running_loop().call_later(seconds, self._expire)
@@ -96,7 +97,12 @@ class _Work:
         if isinstance(error, Exception):
             log.info("abandoned work failed", error=type(error).__name__)
             return True
-        return isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() == 1
+        if self._task is None:
+            return False
+        ours = isinstance(error, asyncio.CancelledError) and self._task.cancelling() == self._cancelled_before + 1
+        if not ours:
+            self._task.uncancel()  # somebody else ends it as well
+        return ours
 
     async def ended(self) -> None:
         """Take the cancellation back, which was for the work and not for the server, and wait for the 504."""

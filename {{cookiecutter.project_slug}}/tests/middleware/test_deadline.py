@@ -1,6 +1,7 @@
 """Every request is answered in time, whatever its work is waiting for."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from starlette.types import Send
@@ -62,6 +63,18 @@ async def test_a_server_that_stops_ends_a_clean_up_that_hangs() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert server.ended.is_set()
+
+
+async def test_a_task_that_somebody_cancelled_before_is_answered_too() -> None:
+    async def ask() -> list[int]:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return await Server(never).ask()
+
+    assert await asyncio.create_task(ask()) == [504]
 
 
 async def test_what_abandoned_work_still_sends_does_not_mix_with_the_answer() -> None:
