@@ -38,8 +38,7 @@ def test_it_survives_its_faults(service: Callable[[str], Path]) -> None:
 
 
 def test_the_suite_of_its_tools_passes(service: Callable[[str], Path]) -> None:
-    """Without the example; `.ci/run` runs it with."""
-    done = run(["uv", "run", "pytest", "devtools"], service("bare"))
+    done = run(["uv", "run", "pytest", "devtools"], service("default"))
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 

@@ -66,7 +66,7 @@ def followed(service: Callable[[str], Path], workshop: Path) -> Path:
         (folder / name).write_text(IMPORTS[name] + code, "utf-8")
     dependencies = folder / "app/orders/dependencies.py"
     text = dependencies.read_text("utf-8").replace(
-        "import Rates\n", "import Rates\nfrom app.orders.stock import Stock\n"
+        "import PICTURE_FORMATS\n", "import PICTURE_FORMATS\nfrom app.orders.stock import Stock\n"
     )
     dependencies.write_text(f"{text}\n\n{ALIAS}", "utf-8")
     (folder / "tests/orders/test_stock.py").write_text(TEST, "utf-8")

@@ -64,7 +64,7 @@ def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
             _text_renderer(log_format),
         ],
     }
-    stdout = {"()": partial(_handler_without_thread, log_format), "formatter": "structured"}
+    stdout = {"()": MasterHandler, "log_format": log_format, "formatter": "structured"}
     loud = {"handlers": [], "level": level.upper(), "propagate": True}
     warnings = {"handlers": [], "level": "WARNING", "propagate": True}
     silent = {"handlers": [], "level": "CRITICAL", "propagate": False}
@@ -114,11 +114,13 @@ class LineHandler(logging.Handler):
             self.handleError(record)
 
 
-def _handler_without_thread(log_format: LogFormat) -> logging.Handler:
-    """Return a handler that does not wait either: a master that hangs in a line does not pass a SIGTERM on."""
-    output.loss_line = partial(_loss_line, log_format)
-    output.close()  # a fork opens it again, in the child
-    return LineHandler()
+class MasterHandler(LineHandler):
+    """Does not wait either, and has no thread: a master that hangs in a line does not pass a SIGTERM on."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        super().__init__()
+        output.loss_line = partial(_loss_line, log_format)
+        output.close()  # a fork opens it again, in the child
 
 
 def _shared() -> list[Processor]:

@@ -21,7 +21,7 @@ from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
 
-SECONDS = 2.0
+SECONDS = 1.5
 MEGABYTES = 100
 
 
