@@ -17,13 +17,17 @@ QUESTIONS: dict[str, str | list[str]] = {
 
 Answers = dict[str, str]
 
+LISTED = {name: values for name, values in QUESTIONS.items() if isinstance(values, list) and name != "licence"}
 EVERY_COMBINATION: list[Answers] = [
-    {"project_name": "Plain Service", **dict(choice)}
-    for choice in itertools.product(
-        *([(name, value) for value in values] for name, values in QUESTIONS.items() if isinstance(values, list))
+    {"project_name": "Plain Service", **dict(zip(LISTED, choice, strict=True)), "licence": license_}
+    for choice, license_ in zip(
+        itertools.product(*LISTED.values()), itertools.cycle([*QUESTIONS["licence"], QUESTIONS["licence"][0]])
     )
 ]
-"""Each combination of the questions that have a list of answers; the name has no word of the example in it."""
+"""Each combination of the questions that have a list of answers; the name has no word of the example in it.
+
+The licence is a file that nothing else depends on: each combination of the others has one of them, in turn.
+"""
 
 
 def tracked(folder: Path = ROOT) -> list[Path]:
