@@ -50,5 +50,5 @@ WORKLOADS = (
         body=json.dumps(ORDER),
         made_up=CREATED,
     ),
-    Workload("no database", "a route without a database", "/api/v1/items/kinds"),
+    Workload("no database", "a route without a database", "/api/v1/item-kinds"),
 )

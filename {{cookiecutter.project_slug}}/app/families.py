@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, Field
+from starlette.types import Scope
 
 PATHS: Mapping[str, tuple[str, ...]] = {
     # {% if cookiecutter.example == "yes" %}
@@ -20,6 +21,9 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     # yours below
 }
 """Whole paths by the name of their family; `*` stands for one part. What nobody claims is in `others`."""
+
+FAMILY = "family"
+"""Where the scope of a request keeps its family's name."""
 
 OTHERS = "others"
 PROBES = re.compile(r"/health(/.*)?")
@@ -65,6 +69,13 @@ class Families:
             raise ValueError(f"PATHS names {', '.join(sorted(unknown))}, and FamiliesSettings has no such field.")
         patterns = {name: "|".join(map(re.escape, claimed)).replace(r"\*", "[^/]+") for name, claimed in paths.items()}
         self._claims = re.compile("|".join(f"(?P<{name}>{one})" for name, one in patterns.items()) or "(?!)")
+
+    def of(self, scope: Scope) -> str | None:
+        """Return the name of a request's family, None for the probes; looked up once for all that ask."""
+        if FAMILY not in scope:
+            scope[FAMILY] = self.name_of(scope["path"])
+        name: str | None = scope[FAMILY]
+        return name
 
     def name_of(self, path: str) -> str | None:
         """Return the name of the family, None for the probes."""

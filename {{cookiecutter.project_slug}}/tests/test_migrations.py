@@ -105,8 +105,10 @@ async def wait_for_waiters(url: str, count: int) -> None:
     await connection.close()
 
 
-async def test_four_migrations_at_once_all_succeed(empty_url: str) -> None:
+@pytest.mark.parametrize("attempt", range(3))
+async def test_four_migrations_at_once_all_succeed(empty_url: str, attempt: int) -> None:
     """All four are held at the version table until each has arrived; without the advisory lock three of them fail."""
+    del attempt
     await asyncio.to_thread(command.ensure_version, alembic_config(empty_url))
     connection = await asyncpg.connect(empty_url)
     async with connection.transaction():

@@ -7,7 +7,7 @@ from app.items.schemas import Kinds
 app = FastAPI(openapi_url=None)
 
 
-@app.get("/api/v1/items/kinds")
+@app.get("/api/v1/item-kinds")
 async def list_kinds() -> Kinds:
     """List the kinds."""
     return Kinds(kinds=["book", "part", "tool"])

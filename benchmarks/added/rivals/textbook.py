@@ -32,6 +32,15 @@ async def get_session() -> AsyncGenerator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
 
+@app.get("/api/v1/items/{item_id}", response_model=ItemOut)
+async def read_item(item_id: int, session: SessionDep) -> Item:
+    """Read an item."""
+    item = await session.get(Item, item_id)
+    if item is None:
+        raise HTTPException(404)
+    return item
+
+
 @app.post("/api/v1/items", status_code=201, response_model=ItemOut)
 async def create_item(item_in: ItemIn, session: SessionDep) -> Item:
     """Add an item."""
@@ -50,15 +59,6 @@ async def list_items(session: SessionDep, limit: int = 50, after: int | None = N
         statement = statement.where(Item.id < after)
     items: Sequence[Item] = (await session.scalars(statement)).all()
     return {"items": items[:limit], "next": items[limit - 1].id if len(items) > limit else None}
-
-
-@app.get("/api/v1/items/{item_id}", response_model=ItemOut)
-async def read_item(item_id: int, session: SessionDep) -> Item:
-    """Read an item."""
-    item = await session.get(Item, item_id)
-    if item is None:
-        raise HTTPException(404)
-    return item
 
 
 @app.post("/api/v1/orders", status_code=201, response_model=OrderOut)

@@ -48,7 +48,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        name = self.families.name_of(scope["path"]) if scope["type"] == "http" else None
+        name = self.families.of(scope) if scope["type"] == "http" else None
         if name is None:
             await self.app(scope, receive, send)
             return

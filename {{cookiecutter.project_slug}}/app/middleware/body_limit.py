@@ -37,7 +37,7 @@ class BodyLimit:
         if not described:  # then there is none
             await self.app(scope, receive, send)
             return
-        limit = self._limit(scope["path"])
+        limit = self._limit(scope)
         detail = f"The body is larger than {limit} bytes."
         if any(name == b"content-length" and value.isdigit() and int(value) > limit for name, value in described):
             await problem(413, "Content Too Large", detail)(scope, receive, send)
@@ -54,7 +54,7 @@ class BodyLimit:
 
         await self.app(scope, count, send)
 
-    def _limit(self, path: str) -> int:
-        name = self.families.name_of(path)
+    def _limit(self, scope: Scope) -> int:
+        name = self.families.of(scope)
         own = self.families.by_name[name].max_body_bytes if name is not None else None
         return self.max_bytes if own is None else own

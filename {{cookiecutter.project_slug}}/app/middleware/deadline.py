@@ -51,7 +51,7 @@ class Deadline:
     def _seconds(self, scope: Scope) -> float | None:
         if scope["type"] != "http":
             return None
-        name = self.families.name_of(scope["path"])
+        name = self.families.of(scope)
         limit = self.families.by_name[name].deadline_seconds if name is not None else 0
         if not limit:
             return None

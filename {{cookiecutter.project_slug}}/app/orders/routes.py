@@ -45,6 +45,13 @@ PICTURE: dict[str, Any] = {"requestBody": {"required": True, "content": dict.fro
 """FastAPI describes the bodies that it reads itself; this one arrives in pieces."""
 
 
+# The busiest first: each route is tried for every request to a later one.
+@router.get("/orders/{order_id}", response_model=OrderOut, responses=problems(404))
+async def read_order(order_id: OrderId, session: ReadSession) -> Order:
+    """Read an order with its lines."""
+    return await service.get(session, order_id)
+
+
 @router.post("/orders", status_code=201, response_model=OrderOut, responses=problems(409))
 async def create_order(order: OrderIn, session: WriteSession, once: OnceDep, request: Request) -> Response:
     """Place an order; with an `Idempotency-Key` once, however often the request arrives."""
@@ -62,12 +69,6 @@ async def list_orders(
     """List orders, newest first. Pages follow the key, so a new order neither repeats nor hides another one."""
     rows, following = await service.page(session, limit=limit, after=after)
     return OrderPage(orders=[OrderSummary.model_validate(row) for row in rows], next=following)
-
-
-@router.get("/orders/{order_id}", response_model=OrderOut, responses=problems(404))
-async def read_order(order_id: OrderId, session: ReadSession) -> Order:
-    """Read an order with its lines."""
-    return await service.get(session, order_id)
 
 
 @router.patch("/orders/{order_id}", response_model=OrderOut, responses=problems(404, 409))

@@ -40,6 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.url = b""
         self._bytes = 0  # since the last that the application got: a head, chunk extensions or trailers that grow
         self._refused = False
+        self._in_head = False
         self._head_ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
@@ -53,9 +54,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Give the head of a request its time."""
+        """Note that the head of a request begins."""
         super().on_message_begin()
-        self._begin_head()
+        self._in_head = True
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless the client was refused already."""
@@ -67,6 +68,8 @@ class BoundedProtocol(HttpToolsProtocol):
             super().data_received(piece)
             if self._bytes > MAX_HEAD_BYTES:
                 self.send_400_response("")
+        if self._in_head:  # most heads come whole, and need no timer
+            self._begin_head()
 
     def on_headers_complete(self) -> None:
         """Start the request, unless its URL is too long; the parser turns the exception into a refusal."""
@@ -99,6 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_ends = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _end_head(self) -> None:
+        self._in_head = False
         if self._head_ends is not None:
             self._head_ends.cancel()
             self._head_ends = None

@@ -1,9 +1,11 @@
 """What a server can do with a request, by name; as a program, one that does so until it is told otherwise.
 
-`python -m tests.downstreams.behaviours PORT` serves on loopback; a request for `/become/<name>` changes what it does.
+`python -m tests.downstreams.behaviours PORT` serves on loopback; a request for `/become/<name>` changes what it does,
+and one for `/seen` tells how often it was asked since then, and by how many at once.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -80,24 +82,41 @@ BEHAVIOURS: dict[str, Behave] = {
 }
 
 
-async def main(port: int) -> None:
-    """Serve until the process is ended."""
-    now: Behave = answer
+class Server:
+    """One that changes."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal now
+    def __init__(self) -> None:
+        self._now: Behave = answer
+        self._calls = self._at_once = 0
+        self._callers: set[asyncio.StreamReader] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
                 if path.startswith("/become/"):
-                    now = BEHAVIOURS[path.removeprefix("/become/")]
+                    self._now, self._calls, self._at_once = BEHAVIOURS[path.removeprefix("/become/")], 0, 0
                     await answer(path, writer)
+                elif path == "/seen":
+                    seen = json.dumps({"calls": self._calls, "at_once": self._at_once}).encode()
+                    writer.write(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(seen), seen))
                 else:
-                    await now(path, writer)
+                    await self._behave(path, reader, writer)
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=1000)
+    async def _behave(self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._callers = {caller for caller in self._callers if not caller.at_eof()} | {reader}
+        self._calls += 1
+        self._at_once = max(self._at_once, len(self._callers))
+        await self._now(path, writer)
+        self._callers.discard(reader)
+
+
+async def main(port: int) -> None:
+    """Serve until the process is ended."""
+    server = await asyncio.start_server(Server().serve, "127.0.0.1", port, backlog=1000)
     async with server:
         await server.serve_forever()
 

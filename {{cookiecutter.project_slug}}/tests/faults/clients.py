@@ -75,13 +75,14 @@ class Answers:
 
 
 class Client:
-    """One caller with one connection."""
+    """One caller with one connection; `port` is its own end of the last one."""
 
     def __init__(self, url: str, answers: Answers) -> None:
         self._address = urlsplit(url)
         self._answers = answers
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._reused = False
+        self.port: int | None = None
 
     @property
     def connected(self) -> bool:
@@ -96,6 +97,7 @@ class Client:
         """
         self._reused = False
         self._streams = await asyncio.open_connection(self._address.hostname, self._address.port)
+        self.port = self._streams[1].get_extra_info("sockname")[1]
 
     async def ask(self, path: str, *, method: str = "GET", body: str = "") -> int:
         """Send a request, take down how it went, and return the status; 0 when no answer came."""

@@ -1,6 +1,7 @@
-"""The service with three neighbours, each on a route in a family of its own; tests run it under gunicorn.
+"""The service with its neighbours, each on a route in a family of its own; tests run it under gunicorn.
 
-The third has a name that is not found before the test says so: a stub stands for a name server that is slow.
+One has a name that is not found before the test says so: a stub stands for a name server that is slow. One is called
+without a breaker, which would hide what the retries do.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from app.families import PATHS, FamiliesSettings, Family
 from app.main import create_app
 from app.settings import load_settings
 
-HOSTS = {"bad": "127.0.0.1", "good": "localhost", "lost": "lost.invalid"}
+HOSTS = {"bad": "127.0.0.1", "good": "localhost", "lost": "lost.invalid", "failing": "127.0.0.1"}
+NEVER = 10**9
 
 
 class WithNeighbours(FamiliesSettings):
@@ -30,6 +32,7 @@ class WithNeighbours(FamiliesSettings):
     bad: Family = Family()
     good: Family = Family()
     lost: Family = Family()
+    failing: Family = Family()
 
 
 assert isinstance(PATHS, dict)
@@ -69,6 +72,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         ask_a_slow_name_server()
         for (name, host), port in zip(HOSTS.items(), os.environ["NEIGHBOURS"].split(), strict=True):
             settings = DownstreamSettings(base_url=HttpUrl(f"http://{host}:{port}"))
+            if name == "failing":
+                settings = settings.model_copy(update={"breaker_calls": NEVER})
             opened[name] = Downstream(name, await stack.enter_async_context(Client(name, settings)), settings)
         yield
 
@@ -94,6 +99,13 @@ async def ask_the_good_one() -> int:
 async def ask_the_lost_one() -> int:
     """Ask the one whose name is not found."""
     answer: int = await opened["lost"].get_json("things")
+    return answer
+
+
+@app.get("/failing")
+async def ask_the_failing_one() -> int:
+    """Ask the one that is called however often it fails."""
+    answer: int = await opened["failing"].get_json("things")
     return answer
 
 

@@ -24,6 +24,17 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memor
 SECONDS = 1.5
 MEGABYTES = 100
 
+AT_ONCE = 10
+"""Calls in flight to one neighbour, as the settings have it."""
+
+CALLS = 200
+"""What a neighbour sees of all requests: those that were on their way before it was left alone, which an engine may
+have sent twice when their connection ended, and those that try whether it is back."""
+
+NONSENSE = {"no_json", "a_page"}
+"""What a neighbour says that is well: only whoever reads it finds fault with it. They come last, for to the breaker
+they are successes, and that many of them would have to be outweighed by failures."""
+
 
 @contextmanager
 def neighbour() -> Iterator[int]:
@@ -53,7 +64,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
     with ExitStack() as stack:
         url = stack.enter_context(cloned(server_url, template))
         bad, good = (stack.enter_context(neighbour()) for _ in range(2))
-        variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "NEIGHBOURS": f"{bad} {good} {good}"}
+        variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "NEIGHBOURS": f"{bad} {good} {good} {bad}"}
         service = stack.enter_context(gunicorn(url, "--pythonpath=tests/faults", "neighbours:app", **variables))
         service.wait_until_serving()
         yield service, bad
@@ -64,6 +75,10 @@ async def ask_the_bad_one(client: Client) -> None:
         await asyncio.sleep(0.25)
 
 
+async def ask_the_failing_one(client: Client) -> None:
+    await client.ask("/failing")
+
+
 async def ask_the_lost_one(client: Client) -> None:
     if await client.ask("/lost") == 503:
         await asyncio.sleep(0.25)
@@ -72,6 +87,15 @@ async def ask_the_lost_one(client: Client) -> None:
 async def ask_the_good_one(client: Client) -> None:
     await client.ask("/good")
     await asyncio.sleep(0.02)
+
+
+def become(port: int, name: str) -> None:
+    httpx.get(f"http://127.0.0.1:{port}/become/{name}")
+
+
+def seen(port: int) -> dict[str, int]:
+    counts: dict[str, int] = httpx.get(f"http://127.0.0.1:{port}/seen").json()
+    return counts
 
 
 async def seconds_to_recovery(service: Service, path: str) -> float:
@@ -98,19 +122,34 @@ async def storm(service: Service, ask: Callable[[Client], Coroutine[Any, Any, No
     return {"spoilt": (spoilt.at(1.0, 502, 503, 504), 3.0), "beside": (beside.at(0.99, 200), 0.5)}
 
 
-@pytest.mark.parametrize("name", sorted(BEHAVIOURS.keys() - {"answer"}))
+@pytest.mark.parametrize("name", [*sorted(BEHAVIOURS.keys() - NONSENSE - {"answer"}), *sorted(NONSENSE)])
 async def test_a_bad_neighbour_costs_its_own_callers_and_nobody_else(running: tuple[Service, int], name: str) -> None:
     service, bad = running
 
     async def measure() -> dict[str, float]:
         mark(name)
-        httpx.get(f"http://127.0.0.1:{bad}/become/{name}")
-        seen = await storm(service, ask_the_bad_one)
+        become(bad, name)
+        took = await storm(service, ask_the_bad_one)
+        counts = seen(bad)
+        assert counts["calls"] <= CALLS or name in NONSENSE
+        assert counts["at_once"] <= AT_ONCE
         mark("mended")
-        httpx.get(f"http://127.0.0.1:{bad}/become/answer")
-        return late(**seen, recovery=(await seconds_to_recovery(service, "/bad"), 2.0))
+        become(bad, "answer")
+        return late(**took, recovery=(await seconds_to_recovery(service, "/bad"), 2.0))
 
     assert await undisturbed(measure) == {}
+
+
+async def test_retries_add_a_tenth_to_its_calls_at_most(running: tuple[Service, int]) -> None:
+    """Of a neighbour that fails each time, and is called all the same."""
+    service, bad = running
+    become(bad, "fail")
+    asked = await for_a_while(service.url, AT_ONCE, SECONDS, ask_the_failing_one)
+    calls = seen(bad)["calls"]
+    become(bad, "answer")
+
+    assert set(asked.seconds) == {503}
+    assert asked.count < calls <= 1.1 * asked.count + 1
 
 
 async def test_a_name_that_is_not_found_costs_its_own_callers_and_nobody_else(running: tuple[Service, int]) -> None:
@@ -118,8 +157,7 @@ async def test_a_name_that_is_not_found_costs_its_own_callers_and_nobody_else(ru
     service, _bad = running
 
     async def measure() -> dict[str, float]:
-        seen = await storm(service, ask_the_lost_one)
-        return late(**seen)
+        return late(**await storm(service, ask_the_lost_one))
 
     assert await undisturbed(measure) == {}
     httpx.get(f"{service.url}/found")

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import NamedTuple
 
 from tests.faults.clients import Answers, Client
 
@@ -16,12 +17,20 @@ RESET = 0
 """In place of a status: the connection ended without an answer."""
 
 
+class Asked(NamedTuple):
+    """One request."""
+
+    moment: float
+    status: int
+    port: int | None
+    """The client's own end of its connection."""
+
+
 @dataclass(slots=True)
 class Watch:
     """What they saw."""
 
-    asked: list[tuple[float, int]] = field(default_factory=list)
-    """The moment in which a request began, and its status."""
+    asked: list[Asked] = field(default_factory=list)
     ends: bool = False
 
     async def load(self, url: str, number: int) -> None:
@@ -30,13 +39,13 @@ class Watch:
         while not self.ends:
             moment = perf_counter()
             status = await client.ask("/slow?seconds=0.005", method="POST" if number % 2 else "GET")
-            self.asked.append((moment, status))
+            self.asked.append(Asked(moment, status, client.port))
             await asyncio.sleep(PAUSE_SECONDS if status in {RESET, 503} else 0)
         client.close()
 
     def errors(self, since: float) -> list[tuple[float, int]]:
         """Return what went wrong from this moment on: seconds after it, and the status."""
-        return [(moment - since, status) for moment, status in self.asked if moment >= since and status != 200]
+        return [(one.moment - since, one.status) for one in self.asked if one.moment >= since and one.status != 200]
 
 
 @asynccontextmanager

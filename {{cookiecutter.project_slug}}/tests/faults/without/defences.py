@@ -8,6 +8,7 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
+from pydantic import BaseModel, create_model
 from uvicorn.server import Server
 
 
@@ -24,6 +25,17 @@ def unset(name: str) -> Callable[..., dict[str, str]]:
     """Return what asks the server for all settings but this one."""
     original = import_module("app.connection").enforced
     return lambda limits: {**original(limits), name: "0"}
+
+
+def lenient(**defaults: Any) -> Callable[[], type[BaseModel]]:  # noqa: ANN401 - of any setting
+    """Return what makes the settings of a downstream with other defaults, which nobody checks."""
+
+    def make() -> type[BaseModel]:
+        original = import_module("app.downstreams.settings").DownstreamSettings
+        fields: Any = {name: (original.model_fields[name].rebuild_annotation(), own) for name, own in defaults.items()}
+        return create_model(original.__name__, __base__=original, **fields)
+
+    return make
 
 
 async def read_all(_client: object, response: Any) -> bytes:  # noqa: ANN401 - of the HTTP library
@@ -43,12 +55,21 @@ class Defence:
 
 
 LOCKED, SIZES, SIGTERM = "test_changed_tables.py", "test_sizes.py", "test_sigterm.py"
+NEIGHBOUR = "test_neighbours.py::test_a_bad_neighbour_costs_its_own_callers_and_nobody_else"
+RETRIES = "test_neighbours.py::test_retries_add_a_tenth_to_its_calls_at_most"
+DOWNSTREAM = "app.downstreams.settings:DownstreamSettings"
 
 DEFENCES: Mapping[str, Defence] = {
     "drain": Defence(
         "a worker that is told to stop serves on for a while",
         "app.server.drain:DrainingServer.on_tick",
         lambda: Server.on_tick,
+        f"{SIGTERM}::test_nobody_notices_a_stop_behind_a_balancer_that_is_a_second_late",
+    ),
+    "not ready": Defence(
+        "it says at once that it is not ready any more",
+        "app.server.worker:begin_drain",
+        lambda: lambda *_: None,
         f"{SIGTERM}::test_nobody_notices_a_stop_behind_a_balancer_that_is_a_second_late",
     ),
     "reload": Defence(
@@ -93,6 +114,12 @@ DEFENCES: Mapping[str, Defence] = {
         lambda: let_through,
         f"{SIZES}::test_a_hundred_megabytes_are_answered_so_that_the_client_can_read_it",
     ),
+    "packed bodies": Defence(
+        "compressed bodies are refused",
+        "app.middleware.body_limit:BodyLimit.__call__",
+        lambda: let_through,
+        f"{SIZES}::test_a_compressed_body_is_415_and_stays_packed",
+    ),
     "linger": Defence(
         "who still sends can read the refusal",
         "app.middleware.linger:Linger.__call__",
@@ -129,6 +156,12 @@ DEFENCES: Mapping[str, Defence] = {
         lambda: unset("statement_timeout"),
         "test_killed_worker.py::test_its_queries_end_at_the_limit_of_the_server",
     ),
+    "queue of the pool": Defence(
+        "who waits for a connection waits in a fair and bounded queue",
+        "app.pool:_pass",
+        lambda: lambda *_: None,
+        "test_overload.py",
+    ),
     "look at idle connections": Defence(
         "a connection that ended is replaced before it is used",
         "app.pool:FairPool._drop_if_dead",
@@ -157,7 +190,31 @@ DEFENCES: Mapping[str, Defence] = {
         "another service's answers have a bound",
         "app.downstreams.client:Client._read",
         lambda: read_all,
-        "test_neighbours.py::test_a_bad_neighbour_costs_its_own_callers_and_nobody_else[flood]",
+        f"{NEIGHBOUR}[flood]",
+    ),
+    "time of a call": Defence(
+        "another service has a total time to answer in, however it spends it",
+        DOWNSTREAM,
+        lenient(total_seconds=3600.0),
+        f"{NEIGHBOUR}[trickle]",
+    ),
+    "calls at once": Defence(
+        "another service gets so many calls at once",
+        DOWNSTREAM,
+        lenient(concurrency=10_000),
+        f"{NEIGHBOUR}[never]",
+    ),
+    "breaker": Defence(
+        "another service that fails is left alone for a while",
+        "app.downstreams.breaker:Breaker.enter",
+        lambda: lambda _breaker: 0,
+        f"{NEIGHBOUR}[fail]",
+    ),
+    "share of retries": Defence(
+        "retries are a small share of the calls",
+        "app.downstreams.retry:RetryBudget.take",
+        lambda: lambda _budget: True,
+        RETRIES,
     ),
     "idempotency": Defence(
         "a write that is repeated with its key happens once",
