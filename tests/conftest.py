@@ -13,10 +13,15 @@ from tests.repository import Answers, copy_template, render
 VARIANTS: dict[str, Answers] = {
     "default": {},
     "httpx2": {"project_name": "Second Client", "http_client": "httpx2"},
-    "bare": {"project_name": "Bare", "example": "no", "ci": "none", "licence": "proprietary"},
-    "bare_httpx2": {"project_name": "Bare Second", "example": "no", "http_client": "httpx2"},
+    "bare_httpx2": {
+        "project_name": "Bare Second",
+        "example": "no",
+        "http_client": "httpx2",
+        "ci": "none",
+        "licence": "proprietary",
+    },
 }
-"""The four that differ in their Python, by name."""
+"""By name; the default one and the last differ in every answer."""
 
 
 @pytest.fixture(scope="session")
