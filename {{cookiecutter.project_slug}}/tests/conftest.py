@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
@@ -23,7 +24,7 @@ from app.main import create_app
 from app.reader import AnyRows, Reader, Values, rows_of
 from devtools.postgres import test_server as throwaway_server
 from tests.blocking import guarded
-from tests.databases import cloned, ensure_template, make_settings
+from tests.databases import cloned, ensure_template, make_settings, on_database, run_statement
 from tests.phases import PhaseReport, phase
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -86,6 +87,15 @@ def committed_url(server_url: str, template: str) -> Iterator[str]:
     """A database of one's own."""
     with cloned(server_url, template) as url:
         yield url
+
+
+@pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    """A database without a schema."""
+    name = f"empty_{uuid4().hex}"
+    asyncio.run(run_statement(server_url, f"CREATE DATABASE {name}"))
+    yield on_database(server_url, name)
+    asyncio.run(run_statement(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import pytest
 from tests.databases import ROOT
 from tests.faults import ablate, report, timeline
 from tests.faults.clients import Answers
-from tests.faults.without.defences import DEFENCES
+from tests.faults.defences import DEFENCES
+from tests.faults.without import instead
 
 TEST = "tests/faults/test_killed_worker.py::test_nobody_notices[<b>]"
 
@@ -46,6 +47,7 @@ def test_each_defence_is_there_and_has_a_test() -> None:
         assert (ROOT / ablate.file_of(one)).is_file()
         if not one.part.startswith("gunicorn.conf"):
             import_module(one.part.partition(":")[0])
+        assert callable(getattr(instead, one.instead))
 
 
 def test_a_table_takes_the_place_between_its_marks(tmp_path: Path) -> None:

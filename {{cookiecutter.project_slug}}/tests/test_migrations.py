@@ -4,27 +4,14 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from tests.databases import ROOT, alembic_config, on_database
-
-
-@pytest.fixture
-async def empty_url(server_url: str) -> AsyncGenerator[str]:
-    """A database without a schema."""
-    name = f"empty_{uuid4().hex}"
-    connection = await asyncpg.connect(server_url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    yield on_database(server_url, name)
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
+from tests.databases import ROOT, alembic_config
 
 
 async def tables(url: str) -> set[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 from tests.databases import ROOT
-from tests.faults.without.defences import DEFENCES, Defence
+from tests.faults.defences import DEFENCES, Defence
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
@@ -68,7 +68,7 @@ def ablate(names: Sequence[str]) -> Iterator[tuple[Defence, Verdict]]:
     """Yield each defence and what its test says without it."""
     for number, name in enumerate(names, 1):
         say(f"[{number}/{len(names)}] without {name}: ")
-        verdict = run([DEFENCES[name].test], without=name)
+        verdict = run([DEFENCES[name].test], without=DEFENCES[name].variable)
         say(f"{'noticed' if verdict.noticed else 'NOT NOTICED'} after {verdict.seconds:.0f} s\n")
         if not verdict.noticed:
             say(verdict.output[-3000:] + "\n")

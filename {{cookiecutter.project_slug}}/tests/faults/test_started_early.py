@@ -21,7 +21,7 @@ from app.downstreams.client import httpx
 from app.health.revisions import Revisions
 from devtools.binaries import settle
 from devtools.cluster import Cluster
-from tests.databases import ROOT, cloned, ensure_template, on_database, run_statement
+from tests.databases import ROOT, cloned, ensure_template, run_statement
 from tests.server.processes import Service, gunicorn
 
 pytestmark = [
@@ -34,20 +34,14 @@ NO_SCHEMA = (
 NO_SERVER = "The database cannot be reached."
 WRONG_PASSWORD = "the database refused the login"
 
+END_CONNECTIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
+"""Those that are open stay good when the password changes."""
+
 READY_SECONDS = 5.0
 """Readiness asks the database once a second, and one question may take another."""
 
 PROBES = 3
 """Of both kinds while it is broken: it must go on saying the same."""
-
-
-@pytest.fixture
-def empty_url(server_url: str) -> Iterator[str]:
-    """A database without a schema."""
-    name = f"empty_{uuid4().hex}"
-    asyncio.run(run_statement(server_url, f"CREATE DATABASE {name}"))
-    yield on_database(server_url, name)
-    asyncio.run(run_statement(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
@@ -89,10 +83,10 @@ async def not_ready(service: Service, url: str) -> set[tuple[int, str, tuple[str
     return seen
 
 
-async def wait_until_ready(service: Service) -> None:
-    """Wait until readiness is good, without any help; the process is alive all the time."""
+async def wait_until_ready(service: Service, status: int = 200) -> None:
+    """Wait until readiness is good, or as bad as this, without any help; the process is alive all the time."""
     async with httpx.AsyncClient(base_url=service.url) as client, asyncio.timeout(READY_SECONDS):
-        while (await client.get("/health/ready")).status_code != 200:
+        while (await client.get("/health/ready")).status_code != status:
             assert (await client.get("/health/live")).status_code == 200
             await asyncio.sleep(0.05)
     assert service.process.poll() is None
@@ -139,12 +133,18 @@ async def test_before_its_database_it_waits_for_the_server(stopped: tuple[Cluste
 
 
 async def test_with_a_wrong_password_it_waits_for_the_right_one(committed_url: str, server_url: str, role: str) -> None:
+    """Wrong from the start, and from some moment on."""
     password = secrets.token_hex(16)
     url = urlsplit(committed_url)
     own = url._replace(netloc=f"{role}:{password}@{url.hostname}:{url.port}").geturl()
     await run_statement(server_url, f"ALTER ROLE {role} PASSWORD 'another'")
     with started(own) as service:
-        assert await not_ready(service, own) == {(503, "not ready", (WRONG_PASSWORD,))}
-        await run_statement(server_url, f"ALTER ROLE {role} PASSWORD '{password}'")
+        for _ in range(2):
+            assert await not_ready(service, own) == {(503, "not ready", (WRONG_PASSWORD,))}
+            await run_statement(server_url, f"ALTER ROLE {role} PASSWORD '{password}'")
 
-        await wait_until_ready(service)
+            await wait_until_ready(service)
+
+            await run_statement(server_url, f"ALTER ROLE {role} PASSWORD 'another'")
+            await run_statement(server_url, END_CONNECTIONS.format(role=role))
+            await wait_until_ready(service, 503)

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -16,7 +15,7 @@ from app.lifespan import open_resources
 from app.main import create_app
 from devtools.ports import free_port
 from tests.conftest import client_of
-from tests.databases import alembic_config, make_settings, on_database, run_statement
+from tests.databases import alembic_config, make_settings
 from tests.pgbouncer.bouncer import MISSING, bouncer, find, pooled, through
 from tests.server.processes import gunicorn
 
@@ -24,15 +23,6 @@ SENTENCE = (
     "This address leads to PgBouncer, which refuses the settings of a connection: set "
     "DATABASE_PGBOUNCER_CONNECTIONS for the service, and DATABASE_DIRECT_URL for what must not go through it."
 )
-
-
-@pytest.fixture
-def empty_url(server_url: str) -> Iterator[str]:
-    """A database without a schema."""
-    name = f"empty_{uuid4().hex}"
-    asyncio.run(run_statement(server_url, f"CREATE DATABASE {name}"))
-    yield on_database(server_url, name)
-    asyncio.run(run_statement(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
