@@ -92,9 +92,9 @@ REASONS = {
     ),
     "the other routes": Reason(
         "they are tried first",
-        "a table of routes costs what it costs: the router's own tree takes 8 us, and each route that is tried in vain "
-        "4 more. The busiest router is included first, and inside a router the busiest route can be; a route that is "
-        "last of all costs 20 us more.",
+        "FastAPI looks through the routes of an included router twice, once to find the router and once to find the "
+        "route: 8 us for the first route, and 4 more for each that is tried in vain. So the busiest router is included "
+        "first, and inside a router the busiest route comes first.",
     ),
 }
 """By the name of the step in `bench.steps`; a middleware's is the name of its class."""

@@ -55,6 +55,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         ],
         exception_handlers=HANDLERS,
         responses=problems(400, 413, 415, 422, 500, 503),
+        redirect_slashes=False,  # the address would be made of the Host header, which is whatever a client sends
         openapi_url="/openapi.json" if settings.api_docs else None,
         telemetry=telemetry(on=settings.telemetry),
     )
@@ -62,10 +63,10 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     # Routes are tried in turn, and each one costs every request that goes on to a later one: the busiest first.
     # yours below
 
-    app.include_router(health)
     # {% if cookiecutter.example == "yes" %}
     app.include_router(orders)
     # {% endif %}
+    app.include_router(health)
     return app
 
 

@@ -4,6 +4,7 @@ A wrong value stops the start with one line that names the variable and the fix.
 a secret.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -118,7 +119,13 @@ class Settings(CapacitySettings, BaseSettings):
         return self.graceful_stop_seconds - self.drain_seconds - STOP_MARGIN_SECONDS
 
     @model_validator(mode="after")
-    def _timeouts_nest(self) -> Self:
+    def _agree_with_each_other(self) -> Self:
+        wrong = [*self._timeouts_that_do_not_nest(), *self._deadlines_that_do_not_nest(), *self._unsafe()]
+        if wrong:  # all at once: a start for each would be a deployment for each
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _timeouts_that_do_not_nest(self) -> Iterator[str]:
         """An inner limit that outlasts its outer one never fires, and the outer one answers without a reason."""
         names = (
             "database_lock_seconds",
@@ -129,31 +136,27 @@ class Settings(CapacitySettings, BaseSettings):
         )
         for inner, outer in pairwise(names):
             if getattr(self, inner) >= getattr(self, outer):
-                raise ValueError(f"{inner.upper()} must be less than {outer.upper()}")
+                yield f"{inner.upper()} must be less than {outer.upper()}"
         if self.database_command_seconds > self.seconds_in_flight:
-            raise ValueError("GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + DATABASE_COMMAND_SECONDS")
-        return self
+            yield "GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + DATABASE_COMMAND_SECONDS"
 
-    @model_validator(mode="after")
-    def _deadlines_nest(self) -> Self:
+    def _deadlines_that_do_not_nest(self) -> Iterator[str]:
         for name, family in self.families:
             variable, deadline = f"FAMILIES__{name.upper()}__DEADLINE_SECONDS", family.deadline_seconds
             if 0 < deadline <= self.database_command_seconds:
-                raise ValueError(f"{variable} must be more than DATABASE_COMMAND_SECONDS")
+                yield f"{variable} must be more than DATABASE_COMMAND_SECONDS"
             if deadline > self.seconds_in_flight:
-                raise ValueError(f"GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + {variable}")
-        return self
+                yield f"GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + {variable}"
 
-    @model_validator(mode="after")
-    def _safe_in_production(self) -> Self:
+    def _unsafe(self) -> Iterator[str]:
+        proxies = [one.strip() for one in self.forwarded_allow_ips.split(",")]
         unsafe = {
             "API_DOCS must be false": self.api_docs,
-            "FORWARDED_ALLOW_IPS must name the proxies and not *": "*" in self.forwarded_allow_ips,
+            "FORWARDED_ALLOW_IPS must name the proxies and not *": any(one.endswith(("*", "/0")) for one in proxies),
         }
-        if self.environment == "production" and any(unsafe.values()):
-            wrong = "; ".join(name for name, found in unsafe.items() if found)
-            raise ValueError(f"{wrong} when ENVIRONMENT is production")
-        return self
+        for name, found in unsafe.items():
+            if found and self.environment == "production":
+                yield f"{name} when ENVIRONMENT is production"
 
 
 def explain(error: ValidationError) -> str:

@@ -59,7 +59,15 @@ def test_a_database_url_gets_the_driver(scheme: str) -> None:
         ({"environment": "production"}, "API_DOCS must be false when ENVIRONMENT is production"),
         (
             {"environment": "production", "forwarded_allow_ips": "*"},
-            "API_DOCS must be false; FORWARDED_ALLOW_IPS must name the proxies and not *",
+            "FORWARDED_ALLOW_IPS must name the proxies and not * when ENVIRONMENT is production",
+        ),
+        (
+            {"environment": "production", "forwarded_allow_ips": "10.0.0.1, 0.0.0.0/0"},
+            "API_DOCS must be false when ENVIRONMENT is production; FORWARDED_ALLOW_IPS must name",
+        ),
+        (
+            {"environment": "production", "database_lock_seconds": 9},
+            "DATABASE_LOCK_SECONDS must be less than DATABASE_STATEMENT_SECONDS; API_DOCS must be false",
         ),
     ],
 )

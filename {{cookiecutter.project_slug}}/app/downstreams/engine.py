@@ -29,6 +29,19 @@ class Transport(AiohttpTransport):
             raise httpx.RemoteProtocolError(str(error)) from error
 
 
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request; aiohttp would send it once more when its connection ends, PUT and DELETE too.
+
+    What is sent again and how often is decided in `downstream.py`, by the budget and with a number on each attempt.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error  # which it leaves alone
+
+
 def build_transport(settings: DownstreamSettings) -> Transport:
     """Build the connections to one downstream; the first call opens them, as aiohttp wants a running event loop."""
     context = _tls()
@@ -38,6 +51,7 @@ def build_transport(settings: DownstreamSettings) -> Transport:
             connector=aiohttp.TCPConnector(limit=settings.concurrency, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),  # a cookie of one caller's call must not go with the next one's
             skip_auto_headers=("User-Agent",),
+            middlewares=(_send_once,),
         )
 
     return Transport(trust_env=False, verify=context, client=session)

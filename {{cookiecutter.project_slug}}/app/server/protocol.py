@@ -4,6 +4,7 @@ The parser takes headers without end, and the application only sees them when al
 """
 
 import asyncio
+import socket
 from typing import Any
 
 import structlog
@@ -22,6 +23,10 @@ MAX_URL_BYTES = 8_192
 
 PIECE_BYTES = 16_384
 """So much is parsed before the bound is looked at again: the socket hands over up to 256 kB at once."""
+
+UNREAD_SECONDS = 20
+"""How long a client may leave an answer unread, or be silent about it, before its connection is cut off. While one is
+left, a close waits for the client. Only Linux can do this."""
 
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. Closed with unread bytes, its connection would be reset, unanswered."""
@@ -46,6 +51,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
         """Take a connection, which has so much time for its first request."""
         super().connection_made(transport)
+        own = transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_USER_TIMEOUT") and own.family in {socket.AF_INET, socket.AF_INET6}:
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -68,8 +76,8 @@ class BoundedProtocol(HttpToolsProtocol):
             super().data_received(piece)
             if self._bytes > MAX_HEAD_BYTES:
                 self.send_400_response("")
-        if self._in_head:  # most heads come whole, and need no timer
-            self._begin_head()
+        if self._in_head or self.cycle is None or self.cycle.response_complete:
+            self._begin_head()  # most heads come whole and need none; what is no head ends uvicorn's own wait for one
 
     def on_headers_complete(self) -> None:
         """Start the request, unless its URL is too long; the parser turns the exception into a refusal."""
@@ -99,7 +107,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _begin_head(self) -> None:
         if self._head_ends is None:
-            self._head_ends = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            self._head_ends = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_ends = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:  # it was sent ahead, and the answer to the request before it must not be cut off
+            self._begin_head()
 
     def _end_head(self) -> None:
         self._in_head = False

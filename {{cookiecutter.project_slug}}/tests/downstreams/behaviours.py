@@ -27,7 +27,7 @@ async def trickle(_path: str, writer: asyncio.StreamWriter) -> None:
     for _ in range(100):
         writer.write(b" ")
         await writer.drain()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
 
 async def hang_up(_path: str, writer: asyncio.StreamWriter) -> None:
@@ -97,6 +97,7 @@ class Server:
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
                 if path.startswith("/become/"):
                     self._now, self._calls, self._at_once = BEHAVIOURS[path.removeprefix("/become/")], 0, 0
+                    self._callers.clear()
                     await answer(path, writer)
                 elif path == "/seen":
                     seen = json.dumps({"calls": self._calls, "at_once": self._at_once}).encode()
@@ -107,11 +108,14 @@ class Server:
         writer.close()
 
     async def _behave(self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._callers = {caller for caller in self._callers if not caller.at_eof()} | {reader}
+        left = {caller for caller in self._callers if caller.at_eof() or caller.exception()}
+        self._callers = self._callers - left | {reader}
         self._calls += 1
         self._at_once = max(self._at_once, len(self._callers))
-        await self._now(path, writer)
-        self._callers.discard(reader)
+        try:
+            await self._now(path, writer)
+        finally:
+            self._callers.discard(reader)
 
 
 async def main(port: int) -> None:

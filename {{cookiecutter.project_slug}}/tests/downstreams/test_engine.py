@@ -79,13 +79,8 @@ async def answer_in_a_while(path: str, writer: asyncio.StreamWriter) -> None:
 async def test_whatever_it_does_is_an_error_in_time_and_costs_no_place(
     behave: Behave, error: type[DownstreamError]
 ) -> None:
-    limits: dict[str, Any] = {
-        "total_seconds": 0.5,
-        "read_seconds": 0.3,
-        "concurrency": 2,
-        "waiting": 50,
-        "wait_seconds": 60,
-    }
+    limits: dict[str, Any] = {"total_seconds": 1.2, "read_seconds": 0.8}
+    limits |= {"concurrency": 2, "waiting": 50, "wait_seconds": 60}
     async with behaving(behave, **limits) as one, asyncio.timeout(20):
         for _ in range(3):
             with pytest.raises(error):
@@ -189,3 +184,15 @@ async def test_callers_that_leave_do_not_spoil_the_connections() -> None:
     assert answers == [7] * 5
     assert (one.gate.in_use, one.gate.waiting) == (0, 0)
     assert after <= before + 4  # the server's side of the connections that are kept
+
+
+@pytest.mark.parametrize("behave", [hang_up, reset])
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_call_that_is_made_once_is_sent_once(behave: Behave, method: str) -> None:
+    """Whatever happens to its connection: what is sent again is decided in one place, and counted there."""
+    heads: list[bytes] = []
+    async with behaving(behave, heads) as neighbour:
+        with pytest.raises(DownstreamUnavailable):
+            await neighbour.send_json(method, "things", body={})
+
+    assert len(heads) == 1

@@ -21,6 +21,13 @@ BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 PASSED, FAILED, BROKEN = 0, 1, 3
 """pytest's exit codes; there are others, for tests that are not found and for what breaks before a test."""
 
+BOOT = """
+from tests.server.processes import gunicorn
+with gunicorn("postgresql://nobody@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
+    service.wait_until_serving()
+"""
+"""Without a defence it still has to serve: a test that fails because nothing starts has noticed nothing."""
+
 TIMEOUT_SECONDS = 900
 """All tests that are named here take two minutes; one that hangs ends the run."""
 
@@ -41,9 +48,9 @@ class Verdict:
 
 def run(tests: Sequence[str], without: str = "") -> Verdict:
     """Run tests until the first failure; none when the service cannot be composed that way, which shows nothing."""
-    composed = python(["-c", "import app.main"], without)
-    if composed.code != PASSED:
-        return replace(composed, code=BROKEN)
+    booted = python(["-c", BOOT, "pytest"], without)  # the word keeps this process itself as it is
+    if booted.code != PASSED:
+        return replace(booted, code=BROKEN)
     named = [f"tests/faults/{test}" for test in tests]
     return python(["-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *named], without)
 

@@ -141,7 +141,10 @@ class Client:
             raise Truncated from error
         if "connection: close" in head:
             self.close()
-        return int(head.split(" ", 2)[1])
+        status = int(head.split(" ", 2)[1])
+        # readiness is asked again anyway; everybody else is told when to come back
+        assert status != 503 or "\nretry-after: " in head or path.startswith("/health/"), head
+        return status
 
     async def _head(self, reader: asyncio.StreamReader) -> bytes:
         try:

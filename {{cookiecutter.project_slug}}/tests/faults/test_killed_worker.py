@@ -5,13 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.faults.clients import Answers, Client
+from tests.faults.connections import clients_of
 from tests.faults.orphans import orphans
 from tests.faults.timeline import mark
 from tests.faults.watch import RESET, watched
@@ -40,29 +39,16 @@ def service(committed_url: str) -> Iterator[Service]:
         yield running
 
 
-def clients_of(worker: int, service: Service) -> set[int]:
-    """Return the ports of those who are connected to a worker."""
-    files = Path(f"/proc/{worker}/fd").iterdir()
-    sockets = {str(file.readlink()).removeprefix("socket:[").removesuffix("]") for file in files}
-    own_port = urlsplit(service.url).port
-    ports = set()
-    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
-        _, own, client, *_, inode = line.split()[:10]
-        if inode in sockets and int(own.split(":")[1], 16) == own_port:
-            ports.add(int(client.split(":")[1], 16))
-    return ports
-
-
 async def test_only_its_own_requests_are_lost_and_another_one_takes_its_place(service: Service) -> None:
     before = service.workers()
     async with watched(service.url) as watch:
         await asyncio.sleep(0.5)
-        victim = min(before)
-        killed = perf_counter()
-        mark("a worker is killed")
+        victim = max(before, key=lambda worker: len(clients_of(worker, service)))
         os.kill(victim, signal.SIGSTOP)  # so that what it has does not change while it is looked at
         theirs = clients_of(victim, service)
         os.kill(victim, signal.SIGKILL)
+        killed = perf_counter()
+        mark("a worker is killed")
         async with asyncio.timeout(AGAIN_SECONDS):
             while len(service.lines("Application startup complete.")) < 3:  # noqa: ASYNC110 - a log sets no event
                 await asyncio.sleep(0.05)

@@ -27,9 +27,8 @@ MEGABYTES = 100
 AT_ONCE = 10
 """Calls in flight to one neighbour, as the settings have it."""
 
-CALLS = 200
-"""What a neighbour sees of all requests: those that were on their way before it was left alone, which an engine may
-have sent twice when their connection ended, and those that try whether it is back."""
+CALLS = 100
+"""What a neighbour sees of all requests: those on their way before it was left alone, and those that try it again."""
 
 NONSENSE = {"no_json", "a_page"}
 """What a neighbour says that is well: only whoever reads it finds fault with it. They come last, for to the breaker

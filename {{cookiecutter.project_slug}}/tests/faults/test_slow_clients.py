@@ -18,14 +18,26 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 PAUSE_SECONDS = 0.5
 LATE_SECONDS = 2.0
+OTHERS_SECONDS = 1.0
 DEADLINE_SECONDS = Family().deadline_seconds
 
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: service\r\nX-Slow: " + b"x" * 1000
 BODY = b"POST /body HTTP/1.1\r\nHost: service\r\nContent-Length: 1000\r\n\r\n"
-SLOW = {"slow headers": (100, b"", HEAD), "idle": (50, b"", b""), "slow bodies": (50, BODY, b"x" * 1000)}
+WHOLE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
+SLOW = {
+    "slow headers": (100, b"", HEAD),
+    "idle": (50, b"", b""),
+    "slow bodies": (50, BODY, b"x" * 1000),
+    "blank lines": (50, WHOLE, b"\r\n" * 500),
+}
 """How many of each; what they send at once, and what byte by byte."""
 
-LIMITS = {"slow headers": HEAD_SECONDS, "idle": HEAD_SECONDS, "slow bodies": DEADLINE_SECONDS}
+LIMITS = {
+    "slow headers": HEAD_SECONDS,
+    "idle": HEAD_SECONDS,
+    "slow bodies": DEADLINE_SECONDS,
+    "blank lines": HEAD_SECONDS,
+}
 
 
 @pytest.fixture
@@ -79,3 +91,4 @@ async def test_they_are_ended_in_time_and_nobody_else_notices(service: Service) 
 
     assert [end for end, limit in zip(ends, limits, strict=True) if end > limit + LATE_SECONDS] == []
     assert (set(others.seconds), others.resets) == ({200}, 0)
+    assert others.at(0.99, 200) < OTHERS_SECONDS

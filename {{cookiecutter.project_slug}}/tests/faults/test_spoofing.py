@@ -44,6 +44,15 @@ async def test_forwarded_headers_of_the_proxy_are_believed(committed_url: str) -
     assert json.loads(answer.body) == ["203.0.113.7", "https"]
 
 
+@pytest.mark.parametrize("path", ["/caller", "/caller/", "/nowhere"])
+async def test_the_host_of_a_request_is_believed_by_nobody(service: Service, path: str) -> None:
+    answer = await asked(service.url, [head("GET", path).replace(b"Host: service", b"Host: evil.invalid")])
+
+    assert answer.status == (200 if path == "/caller" else 404)
+    assert "location" not in answer.headers
+    assert b"evil" not in answer.body
+
+
 # {% if cookiecutter.example == "yes" %}
 async def test_the_host_of_a_request_is_in_no_answer(service: Service) -> None:
     forged = head("POST", "/api/v1/orders", "Content-Type: application/json", f"Content-Length: {len(ORDER)}")

@@ -20,7 +20,7 @@ DOOR: Mapping[str, Defence] = {
         f"{SIGTERM}::test_nobody_notices_a_stop_behind_a_balancer_that_is_a_second_late",
     ),
     "reload": Defence(
-        "the same, while new workers take over",
+        "a stop is announced on each answer, so that a reload is not noticed",
         "app.server.drain:LastAnswers.__call__",
         "let_through",
         "test_reload.py",
@@ -42,6 +42,12 @@ DOOR: Mapping[str, Defence] = {
         "app.server.protocol:BoundedProtocol._begin_head",
         "nothing",
         "test_slow_clients.py",
+    ),
+    "unread answers": Defence(
+        "connections of clients that never read are cut off",
+        "app.server.protocol:UNREAD_SECONDS",
+        "zero",
+        "test_unread.py",
     ),
     "size of a head": Defence(
         "headers have a bound",

@@ -32,8 +32,8 @@ def pass_each() -> object:
     return lambda *_: 0
 
 
-def zero() -> float:
-    return 0.0
+def zero() -> int:
+    return 0
 
 
 def without_end() -> int:
