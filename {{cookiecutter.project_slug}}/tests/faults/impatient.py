@@ -1,10 +1,13 @@
-"""The service with little patience for clients that do not read, so that a test need not have it either."""
+"""The service of `slow.py` with less patience for clients, from PATIENCE_SECONDS, so that a test need not have it."""
+
+import os
+
+from slow import app  # type: ignore[import-not-found] # beside it; the package `tests` would take the settings away
 
 from app.server import protocol
-from tests.faults.slow import app
 
-__all__ = ["SECONDS", "app"]
+__all__ = ["app"]
 
-SECONDS = 3
-
-protocol.UNREAD_SECONDS = min(SECONDS, protocol.UNREAD_SECONDS)
+patience = int(os.environ["PATIENCE_SECONDS"])
+protocol.UNREAD_SECONDS = min(patience, protocol.UNREAD_SECONDS)
+protocol.HEAD_SECONDS = float(patience)

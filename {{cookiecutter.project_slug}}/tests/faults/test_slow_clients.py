@@ -92,3 +92,18 @@ async def test_they_are_ended_in_time_and_nobody_else_notices(service: Service) 
     assert [end for end, limit in zip(ends, limits, strict=True) if end > limit + LATE_SECONDS] == []
     assert (set(others.seconds), others.resets) == ({200}, 0)
     assert others.at(0.99, 200) < OTHERS_SECONDS
+
+
+async def test_who_sends_ahead_slowly_gets_the_answer_before_it(committed_url: str) -> None:
+    """A head that comes too slowly ends its connection, and not the answer that is still on its way there."""
+    variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "PATIENCE_SECONDS": "1"}
+    with gunicorn(committed_url, "--pythonpath=tests/faults", "impatient:app", **variables) as running:
+        running.wait_until_serving()
+        address = urlsplit(running.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(b"GET /slow?seconds=2 HTTP/1.1\r\nHost: service\r\n\r\n" + HEAD[:20])
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200")

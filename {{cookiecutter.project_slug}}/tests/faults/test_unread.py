@@ -10,12 +10,12 @@ import pytest
 
 from tests.faults.clients import Client, for_a_while
 from tests.faults.connections import clients_of
-from tests.faults.impatient import SECONDS
 from tests.server.processes import Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system cannot cut them off")
 
 SILENT = 20
+UNREAD_SECONDS = 3
 LATE_SECONDS = 2.0
 FULL_SECONDS = 15.0
 """Until the buffers are full and nothing moves any more; on a busy machine that takes its time."""
@@ -27,8 +27,8 @@ REQUESTS = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n" * 10_000
 @pytest.fixture
 def service(committed_url: str) -> Iterator[Service]:
     """The service with one worker."""
-    arguments = ("--pythonpath=tests/faults", "impatient:app")
-    with gunicorn(committed_url, *arguments, WEB_CONCURRENCY="1", LOG_LEVEL="error") as running:
+    variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "PATIENCE_SECONDS": str(UNREAD_SECONDS)}
+    with gunicorn(committed_url, "--pythonpath=tests/faults", "impatient:app", **variables) as running:
         running.wait_until_serving()
         yield running
 
@@ -46,14 +46,14 @@ async def test_they_are_cut_off_and_nobody_else_notices(service: Service) -> Non
         _, writer = await asyncio.open_connection(address.hostname, address.port, limit=1)  # more is left unread
         writer.write(REQUESTS)
         writers.append(writer)
-    others = asyncio.create_task(for_a_while(service.url, 5, SECONDS, ask))
+    others = asyncio.create_task(for_a_while(service.url, 5, UNREAD_SECONDS, ask))
     async with asyncio.timeout(20):
         while len(clients_of(worker, service)) < SILENT:  # noqa: ASYNC110 - the kernel of another process sets no event
             await asyncio.sleep(0.05)
     began = perf_counter()
     seen = await others
     while clients_of(worker, service):
-        assert perf_counter() - began < FULL_SECONDS + SECONDS + LATE_SECONDS
+        assert perf_counter() - began < FULL_SECONDS + UNREAD_SECONDS + LATE_SECONDS
         await asyncio.sleep(0.1)
     for writer in writers:
         writer.close()

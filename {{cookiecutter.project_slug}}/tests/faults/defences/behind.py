@@ -40,6 +40,12 @@ BEHIND: Mapping[str, Defence] = {
         "never",
         f"{LOCKED}::test_reads_survive_that_a_column_gets_another_type",
     ),
+    "commit before the answer": Defence(
+        "a write is committed before its answer starts",
+        "app.dependencies:WriteSession",
+        "late_commit",
+        "test_transactions.py",
+    ),
     "names for refusals": Defence(
         "what the database refuses is an answer of its class",
         "app.problems:SQLSTATE_CLASSES",

@@ -97,6 +97,12 @@ DOOR: Mapping[str, Defence] = {
         "nobodys",
         "test_changed_tables.py::test_a_locked_table_costs_its_own_callers_and_nobody_else",
     ),
+    "reasons": Defence(
+        "input that is refused is told why, and no value of it",
+        "app.problems:HANDLERS",
+        "empty",
+        "test_malformed.py",
+    ),
     "catch-all": Defence(
         "a bug answers, and its connection stays",
         "app.middleware.catch_all:CatchAll.__call__",

@@ -2,8 +2,9 @@
 
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any, get_args
 
+from fastapi import Depends
 from pydantic import BaseModel, create_model
 from uvicorn.server import Server
 
@@ -46,6 +47,11 @@ def empty() -> dict[str, Any]:
 
 def everybody() -> str:
     return "*"
+
+
+def late_commit() -> object:
+    session, depends = get_args(import_module("app.dependencies").WriteSession)
+    return Annotated[session, Depends(depends.dependency, scope="request")]
 
 
 def nobodys() -> ContextVar[None]:
