@@ -13,7 +13,7 @@ from benchmarks.build import BUILD
 from benchmarks.reasons import reason_of
 from benchmarks.servers import database
 
-ROUNDS = 25
+ROUNDS = 100
 DOCUMENT = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- ladder: begin -->", "<!-- ladder: end -->"
 DEAR = 0.03

@@ -1,5 +1,6 @@
 """The service with routes that keep a connection busy for a known time; tests run it under gunicorn."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -26,6 +27,12 @@ async def slow_write(session: WriteSession, seconds: Annotated[float, Query(ge=0
     """Do the same in a transaction that may write."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found
+
+
+@app.get("/wait")
+async def wait(seconds: Annotated[float, Query(ge=0, le=10)] = 0.5) -> None:
+    """Answer after this time, without a connection."""
+    await asyncio.sleep(seconds)
 
 
 @app.post("/body")

@@ -77,13 +77,21 @@ async def locked(url: str) -> AsyncGenerator[None]:
 async def test_reads_survive_that_a_column_gets_another_type(running: tuple[Service, str]) -> None:
     service, url = running
     seconds = APART_SECONDS * (len(CHANGES) + 1)
-    reads, writes, _ = await asyncio.gather(
-        for_a_while(service.url, 20, seconds, read), for_a_while(service.url, 3, seconds, write), change(url)
-    )
 
-    assert set(reads.seconds) == {200}
-    assert set(writes.seconds) <= {200, 503}
-    assert reads.resets + writes.resets == 0
+    async def measure() -> dict[str, float]:
+        reads, writes, elsewhere, _ = await asyncio.gather(
+            for_a_while(service.url, 20, seconds, read),
+            for_a_while(service.url, 3, seconds, write),
+            for_a_while(service.url, 5, seconds, read_elsewhere),
+            change(url),
+        )
+
+        assert set(reads.seconds) == set(elsewhere.seconds) == {200}
+        assert set(writes.seconds) <= {200, 503}
+        assert reads.resets + writes.resets + elsewhere.resets == 0
+        return late(elsewhere=(elsewhere.at(0.99, 200), 0.5))
+
+    assert await undisturbed(measure) == {}
 
 
 async def test_a_write_that_meets_another_type_is_told_to_come_again(running: tuple[Service, str]) -> None:

@@ -35,6 +35,11 @@ async def ask_and_back_off(client: Client) -> None:
         await asyncio.sleep(BACK_OFF_SECONDS)
 
 
+async def wait_and_back_off(client: Client) -> None:
+    if await client.ask("/wait") == 503:
+        await asyncio.sleep(BACK_OFF_SECONDS)
+
+
 async def ask_live(client: Client) -> None:
     await client.ask("/health/live")
     await asyncio.sleep(0.05)
@@ -69,3 +74,12 @@ async def test_five_hundred_clients_get_what_the_service_can_do(service: Service
         )
 
     assert await undisturbed(measure) == {}
+
+
+async def test_only_so_many_of_them_are_worked_on_at_once(service: Service) -> None:
+    """Also where no database would bound them: what all of them need, memory first, is bounded then too."""
+    answers = await for_a_while(service.url, 500, 1.0, wait_and_back_off)
+
+    assert set(answers.seconds) == {200, 503}
+    assert len(answers.of(503)) > len(answers.of(200))
+    assert answers.resets == 0

@@ -89,7 +89,7 @@ DOOR: Mapping[str, Defence] = {
         "more requests than can be served are refused at once",
         "app.middleware.admission:Admission.__call__",
         "let_through",
-        "test_overload.py",
+        "test_overload.py::test_only_so_many_of_them_are_worked_on_at_once",
     ),
     "shares": Defence(
         "one family cannot take all connections",
