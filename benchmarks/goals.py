@@ -44,7 +44,7 @@ class CpuBound:
 
 # About a fifth above what was found: 0.55, 0.64, 0.64, 0.50 and 1.95. From run to run they differ by 0.03 (the last one
 # by 0.1), also beside three programs that take every CPU. Called in process, no side pays for a server, a parser and a
-# socket, which cost both the same: over HTTP the ratios are nearer to 1, and the last one is about 1.4.
+# socket, which cost both the same: over HTTP the ratios are nearer to 1, and the last one is about 1.7.
 CPU_IN_PROCESS = (
     CpuBound("read", TEXTBOOK, at_most=0.66),
     CpuBound("list", TEXTBOOK, at_most=0.78),
