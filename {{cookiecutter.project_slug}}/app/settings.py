@@ -149,10 +149,11 @@ class Settings(CapacitySettings, BaseSettings):
                 yield f"GRACEFUL_STOP_SECONDS must be 2 more than DRAIN_SECONDS + {variable}"
 
     def _unsafe(self) -> Iterator[str]:
-        proxies = [one.strip() for one in self.forwarded_allow_ips.split(",")]
+        proxies = self.forwarded_allow_ips
+        believes_all = "*" in proxies or any(one.strip().endswith("/0") for one in proxies.split(","))
         unsafe = {
             "API_DOCS must be false": self.api_docs,
-            "FORWARDED_ALLOW_IPS must name the proxies and not *": any(one.endswith(("*", "/0")) for one in proxies),
+            "FORWARDED_ALLOW_IPS must name the proxies and not *": believes_all,
         }
         for name, found in unsafe.items():
             if found and self.environment == "production":
