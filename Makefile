@@ -16,8 +16,8 @@ $(error Python 3.11 or newer is needed and $(PYTHON) is $(firstword $(PYTHON_FOU
 endif
 endif
 
-# A machine without uv gets a private one, beside this file.
-ifeq ($(shell uv --version >/dev/null 2>&1 && echo yes),yes)
+# A machine without uv, or with one before 0.6, which would rewrite uv.lock, gets a private copy beside this file.
+ifeq ($(shell uv --version 2>/dev/null | awk '{ split($$2, part, "."); print (part[1] > 0 || part[2] >= 6) }'),1)
 UV := uv
 else
 UV := .uv/bin/uv
@@ -28,13 +28,13 @@ endif
 # The default answers, whatever the person's own cookiecutter configuration says.
 GENERATE = $(UV) tool run --from 'cookiecutter>=2.7.1,<3' cookiecutter . --no-input --default-config --output-dir
 
-.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-ladder lab clean
+.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-layers lab clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .uv/bin/uv:
-	@echo "uv is not installed: putting a private one into .uv/"
+	@echo "uv is missing or older than 0.6: installing a private copy into .uv/"
 	@rm -rf .uv
 	@$(PYTHON) -m venv .uv
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13.8,<1'
@@ -52,9 +52,9 @@ demo: $(PRIVATE_UV) ## generate a service with the default answers and run it un
 test: $(PRIVATE_UV) lint ## run every test: the template's, and a generated service's own inside
 	$(UV) run pytest
 
-suite: $(PRIVATE_UV) ## run a generated service's own checks, as in `make suite PYTHON=python3.13`
+suite: $(PRIVATE_UV) ## run a generated service's own checks, as in `make suite PYTHON=python3.13 answers="example=no"`
 	@rm -rf .build/suite
-	@$(GENERATE) .build/suite >/dev/null
+	@$(GENERATE) .build/suite $(answers) >/dev/null
 	@$(MAKE) --no-print-directory -C .build/suite/* $(or $(checks),check)
 
 lint: $(PRIVATE_UV) ## check the style and the types of the hooks and the tests
@@ -69,16 +69,16 @@ format: $(PRIVATE_UV) ## rewrite all Python, the template's too, in the one styl
 ruler: $(PRIVATE_UV) ## measure the template against its targets
 	$(UV) run python -m tests.ruler
 
-bench: $(PRIVATE_UV) ## measure a generated service beside others that do the same work; needs wrk
+bench: $(PRIVATE_UV) ## measure a generated service beside baselines that do the same work; needs wrk
 	@$(UV) run python -m benchmarks
 
-bench-quick: $(PRIVATE_UV) ## the same in under three minutes, less steady
+bench-quick: $(PRIVATE_UV) ## the benchmarks in under three minutes, less steady
 	@$(UV) run python -m benchmarks --quick
 
-bench-ladder: $(PRIVATE_UV) ## measure what each layer of a read costs, into docs/performance.md
-	@$(UV) run python -m benchmarks ladder
+bench-layers: $(PRIVATE_UV) ## measure the cost of each layer of a read, into docs/performance.md
+	@$(UV) run python -m benchmarks layers
 
-lab: $(PRIVATE_UV) ## try in a minute what blocks an event loop and what does not, with plots
+lab: $(PRIVATE_UV) ## show in a minute, with plots, what blocks an event loop and what does not
 	@$(UV) run python -m lab
 
 clean: ## remove all that the other targets made

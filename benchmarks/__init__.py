@@ -1,1 +1,1 @@
-"""Side-by-side measurements of a generated service; `python -m benchmarks --help` says what there is."""
+"""Benchmarks of a generated service beside other programs; `python -m benchmarks --help` lists the commands."""

@@ -1,25 +1,27 @@
-"""The commands of the bench: `python -m benchmarks [compare|ladder|engines|offload] [--soak N]`."""
+"""Commands of the benchmarks: `python -m benchmarks [compare|layers|http-clients|offload] [--soak N]`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, engines, ladder, offload, soak
-from benchmarks.answers import DifferentAnswers
+from benchmarks import compare, http_clients, layer_costs, offload_costs, soak_test
 from benchmarks.build import BuildError, build
-from benchmarks.inside import InsideError
-from benchmarks.load import LoadError, find_wrk
-from benchmarks.reasons import NoReason
+from benchmarks.documents import MissingSection
+from benchmarks.equal_answers import DifferentAnswers
+from benchmarks.in_process import InProcessError
+from benchmarks.layer_reasons import MissingReason
 from benchmarks.workloads import WORKLOADS
+from benchmarks.wrk import LoadError, find_wrk
 
-# AssertionError is how tests.programs says that a program did not start.
-EXPECTED = (BuildError, DifferentAnswers, InsideError, LoadError, NoReason, AssertionError)
+EXPECTED = (BuildError, DifferentAnswers, InProcessError, LoadError, MissingReason, MissingSection, AssertionError)
+"""Errors whose message is enough for a person; tests.programs raises AssertionError when a program did not start."""
+
 STOPPED = 130
-"""The exit code of a shell for what Ctrl-C ended."""
+"""The exit code of a shell for a program that Ctrl-C ended."""
 
 
 def positive(text: str) -> int:
-    """Read a number that makes sense as a count."""
+    """Read a count from the command line: a whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
     return int(text)
@@ -28,36 +30,37 @@ def positive(text: str) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure a generated service.")
-    parser.add_argument("command", nargs="?", choices=("compare", "ladder", "engines", "offload"), default="compare")
+    commands = ("compare", "layers", "http-clients", "offload")
+    parser.add_argument("command", nargs="?", choices=commands, default="compare")
     parser.add_argument("--quick", action="store_true", help="three short rounds, in less than three minutes")
-    parser.add_argument("--rounds", type=positive, help="how often everything is measured; 5, and 3 when quick")
+    parser.add_argument("--rounds", type=positive, help="rounds of every measurement; 5, and 3 when quick")
     parser.add_argument("--only", nargs="+", choices=[workload.name for workload in WORKLOADS], help="these workloads")
     parser.add_argument("--keep", action="store_true", help="measure the generated folder as it is, changes included")
-    parser.add_argument("--soak", type=positive, metavar="N", help="only send N requests and report how memory grows")
+    parser.add_argument("--soak", type=positive, metavar="N", help="only send N requests and report memory growth")
     return parser.parse_args(arguments)
 
 
 def measure(chosen: argparse.Namespace) -> None:
-    """Run the command."""
-    if chosen.command == "engines":
-        engines.measure(chosen.rounds or engines.ROUNDS)
+    """Run the chosen command."""
+    if chosen.command == "http-clients":
+        http_clients.measure(chosen.rounds or http_clients.ROUNDS)
         return
     if chosen.command == "compare":
-        find_wrk()  # before the minutes that come first
+        find_wrk()  # a missing wrk is reported now and not after the minutes that the build takes
     print("generating and installing the service into .build/bench/", flush=True)
     build(keep=chosen.keep)
-    if chosen.command == "ladder":
-        ladder.run(rounds=chosen.rounds or ladder.ROUNDS)
+    if chosen.command == "layers":
+        layer_costs.run(rounds=chosen.rounds or layer_costs.ROUNDS)
     elif chosen.command == "offload":
-        offload.measure()
+        offload_costs.measure()
     elif chosen.soak:
-        soak.run(chosen.soak)
+        soak_test.run(chosen.soak)
     else:
         compare.run(quick=chosen.quick, rounds=chosen.rounds, only=chosen.only)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; what it had started has ended by then."""
+    """Run a command and return the exit code, once all programs that were started have ended."""
     chosen = parse(arguments)
     try:
         measure(chosen)

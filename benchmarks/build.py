@@ -1,4 +1,4 @@
-"""Generate the service, install it, and add the `items` feature as a user would."""
+"""Build of the measured service: generation, installation, and the overlay with the `items` feature."""
 
 import shutil
 import sys
@@ -6,55 +6,66 @@ import tempfile
 from pathlib import Path
 
 from tests.programs import environment, find_uv, run
-from tests.repository import ROOT, copy_template, render
+from tests.repository import ROOT, SERVICE, copy_template, render
 
 BUILD = ROOT / ".build" / "bench"
-SERVICE = BUILD / "order-service"
+SERVICE_FOLDER = BUILD / "order-service"
 PYTHON = BUILD / "venv" / "bin" / "python"
-"""Has the packages of the developers as well; the database and what is measured in one process run on it."""
+"""Interpreter with the packages of developers, for the database and the in-process measurements."""
 LEAN_PYTHON = BUILD / "venv-lean" / "bin" / "python"
-"""Has only what the service's image has, compiled as there. Servers run on it: httpx and structlog import rich where
-they find it, and a file without bytecode is compiled at each start, which together take 5 MB of each worker."""
-ADDED = Path(__file__).parent / "added"
+"""Interpreter with the packages of the service's image only, compiled as there. Servers run on it: httpx and structlog
+import rich if it is installed, and a file without bytecode is compiled at each start; both take 5 MB of each worker."""
+OVERLAY = Path(__file__).parent / "overlay"
+"""Files that are copied over the generated service: the feature, the baselines and the in-process measurements."""
+
+PROCESSES = ("process.py", "process_child.py", "processes.py")
+"""Files of the worker processes, which are measured too; a service with the default answers has none."""
 
 MARK = "# yours below\n"
-WIRING = ("from app.items.routes import router as items\n", "    app.include_router(items)\n")
-"""The lines that a feature needs in main.py, one for each mark."""
+IMPORT, INCLUDED = "from app.items.routes import router as items\n", "    app.include_router(items)\n"
+"""Lines that the feature needs in main.py."""
+
+BUSIEST = "    app.include_router(orders)\n"
+"""The first router of the service. The feature's router stands before it, as the busiest router of a service does: the
+baselines have no other router either."""
 
 
 class BuildError(Exception):
-    """The service could not be made; the message is what the failing program said."""
+    """The service could not be built; the message is the output of the program that failed."""
 
 
 def build(*, keep: bool) -> Path:
     """Return the folder of the service.
 
     Args:
-        keep: measure the one that is there, with whatever was changed in it by hand.
+        keep: measure the folder of the last build, with all changes that were made in it by hand.
     """
-    if keep and SERVICE.exists():
-        return SERVICE
+    if keep and SERVICE_FOLDER.exists():
+        return SERVICE_FOLDER
     BUILD.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(SERVICE, ignore_errors=True)
+    shutil.rmtree(SERVICE_FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         render(copy_template(Path(folder) / "template"), BUILD, {})
     install()
-    add_feature()
-    return SERVICE
+    add_overlay()
+    return SERVICE_FOLDER
 
 
 def install() -> None:
     """Install the packages; the environments stay outside the folder that the next build deletes."""
     for python, arguments in ((PYTHON, ()), (LEAN_PYTHON, ("--no-dev", "--compile-bytecode"))):
         variables = environment({"UV_PROJECT_ENVIRONMENT": str(python.parents[1]), "UV_PYTHON_DOWNLOADS": "never"})
-        done = run([find_uv(), "sync", "--python", sys.executable, *arguments], SERVICE, env=variables)
+        done = run([find_uv(), "sync", "--python", sys.executable, *arguments], SERVICE_FOLDER, env=variables)
         if done.returncode:
             raise BuildError(done.stdout + done.stderr)
 
 
-def add_feature() -> None:
-    """Copy the feature's files, and write its two lines into main.py."""
-    shutil.copytree(ADDED, SERVICE, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    main = SERVICE / "app" / "main.py"
-    before, between, after = main.read_text("utf-8").split(MARK.strip() + "\n")
-    main.write_text(before + MARK + WIRING[0] + between + MARK + WIRING[1] + after, "utf-8")
+def add_overlay() -> None:
+    """Copy the overlay's files, and write the two lines of the feature into main.py."""
+    shutil.copytree(OVERLAY, SERVICE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PROCESSES:
+        shutil.copy2(SERVICE / "app" / "work" / name, SERVICE_FOLDER / "app" / "work")
+    main = SERVICE_FOLDER / "app" / "main.py"
+    imports, rest = main.read_text("utf-8").split(MARK, 1)
+    before, after = rest.split(BUSIEST)
+    main.write_text(imports + MARK + IMPORT + before + INCLUDED + BUSIEST + after, "utf-8")

@@ -1,60 +1,51 @@
-"""Draw the results as one HTML page."""
+"""Page of a comparison: the goals, a plot for each figure, and the tables of the report."""
 
 from collections.abc import Iterator
 from html import escape
 
 from benchmarks import plots
-from benchmarks.report import notes, tables
+from benchmarks.report import MISSED, TITLE, notes, tables
 from benchmarks.results import Case, Results
-from benchmarks.shell import document, table
-from benchmarks.soak import sentence
 from benchmarks.variants import VARIANTS
+from drawing.page import Section, document, figure_html, machine, paragraph, swatch, table_html
 
 PLOTS = {
-    "cpu": ("CPU per request, microseconds; less is better", "us"),
-    "rate": ("answers per second; more is better", "/s"),
-    "p99": ("p99, milliseconds; less is better", "ms"),
+    "cpu": ("CPU per request, less is better", "us"),
+    "rate": ("answers per second, more is better", "/s"),
+    "p99": ("p99, less is better", "ms"),
 }
-"""A figure for each: its caption, and the unit behind each number."""
+"""Plots of each case, by the name of the figure: the start of its title, and the unit behind each number."""
+
+STYLE = "dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em .8em } dd { margin: 0 }\n"
 
 
 def page(results: Results) -> str:
     """Return the page."""
     goals, *numbers = tables(results)
-    parts = [
-        *_legend(results),
-        *table(goals, "goals"),
-        *(part for case in results.cases for part in _case(results, case)),
+    sections = [
+        Section("Goals", list(table_html(goals, alerts={MISSED}))),
+        *(_case(results, case) for case in results.cases),
         *_growth(results),
-        *(part for one in numbers for part in table(one, "numbers")),
+        Section("Tables", [part for content in numbers for part in table_html(content)]),
     ]
-    return document("Bench", "".join(_colour(variant.name) for variant in VARIANTS), parts)
+    colours = {variant.name: variant.colour for variant in VARIANTS}
+    return document(TITLE, _lead(results), sections, series=colours, style=STYLE)
 
 
-def _colour(name: str) -> str:
-    return (
-        f"rect.{name} {{ fill: var(--{name}, var(--other)) }} i.{name} {{ background: var(--{name}, var(--other)) }} "
-    )
-
-
-def _legend(results: Results) -> Iterator[str]:
+def _lead(results: Results) -> Iterator[str]:
     yield "<dl>"
     for variant in VARIANTS:
-        yield f'<dt><i class="{escape(variant.name)}"></i>{escape(variant.name)}</dt><dd>{escape(variant.label)}</dd>'
-    yield "</dl><p>A bar is the median of the rounds, each dot is a round. "
-    yield ". ".join(escape(note[0].upper() + note[1:]) for note in list(notes(results))[len(VARIANTS) :])
-    yield ".</p>"
+        yield f"<dt>{swatch(variant.name)}{escape(variant.name)}</dt><dd>{escape(variant.label)}</dd>"
+    yield "</dl>"
+    sentences = ". ".join(note[0].upper() + note[1:] for note in notes(results))
+    yield paragraph(f"{machine()} A bar is the median of the rounds, each dot is a round. {sentences}.")
 
 
-def _case(results: Results, case: Case) -> Iterator[str]:
-    yield f"<h2>{escape(case.workload)}, {case.connections} clients</h2><section>"
-    for value, (caption, unit) in PLOTS.items():
-        drawn = plots.programs(results, case, value, unit)
-        yield f"<figure><figcaption>{escape(caption)}</figcaption>{drawn}</figure>"
-    yield "</section>"
+def _case(results: Results, case: Case) -> Section:
+    figures = [plots.programs(results, case, value, *texts) for value, texts in PLOTS.items()]
+    return Section(f"{case.workload}, {case.connections} clients", list(map(figure_html, figures)))
 
 
-def _growth(results: Results) -> Iterator[str]:
+def _growth(results: Results) -> Iterator[Section]:
     if results.growth is not None:
-        yield f"<h2>memory over requests</h2><figure><figcaption>{escape(sentence(results.growth))}</figcaption>"
-        yield f"{plots.line(results.growth)}</figure>"
+        yield Section("Memory over requests", [figure_html(plots.memory(results.growth))])

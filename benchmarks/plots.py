@@ -1,27 +1,32 @@
-"""Draw what the bench found: bars and a line."""
+"""Plots of a comparison: bars for the programs, and a line for the growth of memory."""
 
-from benchmarks.drawing import Axis, Bar, Frame, bars, short
-from benchmarks.growth import Growth
+from benchmarks.memory_growth import MemoryGrowth
 from benchmarks.results import Case, Results
+from benchmarks.soak_test import sentence
+from benchmarks.variants import SERVICE
+from drawing.charts import Bar, Figure, bars, short
+from drawing.frames import Axis, Frame
+from drawing.titles import title_of_bars
 
 TICKS = 4
 
 
-def programs(results: Results, case: Case, value: str, unit: str) -> str:
-    """Draw the median of each program as a bar, and its rounds as dots."""
+def programs(results: Results, case: Case, value: str, subject: str, unit: str) -> Figure:
+    """Draw the median of each program as a bar, and the rounds as dots."""
     rows = []
     for variant in results.variants(case):
         middle = results.middle(case, variant, value)
         label = f"{short(middle)} {unit}"
-        rows.append(Bar(variant, middle, label, results.each(case, variant, value), kind=variant))
-    return bars(rows)
+        rows.append(Bar(variant, middle, label, results.each(case, variant, value), series=variant))
+    return Figure(title_of_bars(subject, rows), bars(rows))
 
 
-def line(growth: Growth) -> str:
-    """Draw memory over requests, and the straight line through what counts."""
+def memory(growth: MemoryGrowth) -> Figure:
+    """Draw memory over requests as dots, and the regression line through the settled readings."""
     most = growth.points[-1][0]
     sizes = [size for _, size in growth.points]
     up = Axis("MB", (int(min(sizes)) - 1, int(max(sizes)) + 2))
     frame = Frame(Axis("requests", [most * tick / TICKS for tick in range(TICKS + 1)]), up)
     ends = [(sent, growth.at(sent)) for sent in (growth.settled[0][0], growth.settled[-1][0])]
-    return frame.draw(frame.path(ends, "fit") + frame.dots(growth.points))
+    drawn = [frame.line(ends, SERVICE), frame.dots(growth.points, SERVICE)]
+    return frame.figure(sentence(growth), drawn, {SERVICE: "all workers together, and the line through them"})

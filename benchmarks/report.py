@@ -1,45 +1,42 @@
-"""Turn the results into tables, and those into Markdown; `page.py` draws the same tables."""
+"""Report of a comparison: the results as tables, and the tables as Markdown; `page.py` draws the same tables."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from benchmarks.goals import judge
-from benchmarks.measure import FOREIGN_SHARE
+from benchmarks.load_rounds import FOREIGN_SHARE
 from benchmarks.results import Case, Results
 from benchmarks.variants import BARE, RAW, TEXTBOOK, VARIANTS
+from drawing.tables import Table, markdown_lines
 
 COLUMNS = (
     *("clients", "program", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU us", "SQL", "MB"),
     *("CPU / floor", f"CPU / {TEXTBOOK}", f"rate / {TEXTBOOK}"),
 )
 
+TITLE = "Benchmarks of a generated service"
 REACHED, MISSED = "reached", "MISSED"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A heading, the names of the columns, and text."""
-
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 def markdown(results: Results) -> str:
     """Return the whole report."""
-    lines = ["# Bench", "", *(f"- {note}" for note in notes(results))]
+    lines = [f"# {TITLE}", "", *(f"- {note}" for note in (*programs(), *notes(results)))]
     for table in tables(results):
-        rows = (f"| {' | '.join(cells)} |" for cells in (table.header, *table.rows))
-        heading = next(rows)
-        lines += ["", f"## {table.title}", "", heading, "|---" * len(table.header) + "|", *rows]
+        lines += ["", f"## {table.title}", "", *markdown_lines(table)]
     return "\n".join(lines) + "\n"
 
 
-def notes(results: Results) -> Iterator[str]:
-    """Yield what a reader has to know."""
+def programs() -> Iterator[str]:
+    """Yield a line for each program."""
     yield from (f"{variant.name}: {variant.label}" for variant in VARIANTS)
+
+
+def notes(results: Results) -> Iterator[str]:
+    """Yield the sentences that a reader needs to read the tables."""
     disturbed = sum(run.disturbed for run in results.runs)
-    yield f"{len(results.runs)} runs; {disturbed} with more than {FOREIGN_SHARE:.0%} of the machine taken by others"
+    yield (
+        f"{len(results.runs)} runs; in {disturbed} of them other programs took more than {FOREIGN_SHARE:.0%} of the "
+        "machine"
+    )
     yield "medians of rounds; a ratio is the median of the rounds' ratios"
     yield f"the floor is {RAW}, without a database {BARE}"
     yield "CPU is the server's, in microseconds a request; SQL counts statements; MB is resident, of the largest worker"

@@ -1,11 +1,12 @@
-"""Turn runs into medians and ratios. Pure: runs in, numbers out."""
+"""Medians and ratios of runs. Pure: runs in, numbers out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.growth import Growth
-from benchmarks.measure import Memory, Run
+from benchmarks.load_rounds import Memory, Run
+from benchmarks.memory_growth import MemoryGrowth
+from benchmarks.variants import VARIANTS
 
 VALUES: Mapping[str, Callable[[Run], float]] = {
     "rate": lambda run: run.load.rate,
@@ -14,7 +15,7 @@ VALUES: Mapping[str, Callable[[Run], float]] = {
     "p99.9": lambda run: run.load.p999,
     "cpu": lambda run: run.cpu,
 }
-"""What a run tells, by name."""
+"""Figures of a run, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,44 +28,45 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What was timed besides the load."""
+    """Times that are measured without load."""
 
     start: float
     """Seconds from the start of the interpreter to ready."""
     render: float
     """Seconds of the cookiecutter command."""
     waiting: Mapping[str, float]
-    """How many times its length a wait takes when very many wait at once, by program."""
+    """By program: the time until a hundred waits at once have ended, as a multiple of a single wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that was found in one sitting."""
+    """All figures of a comparison."""
 
     runs: Sequence[Run]
     statements: Mapping[tuple[str, str], int]
-    """By workload and variant."""
+    """Number of SQL statements, by workload and variant."""
     memory: Mapping[str, Memory]
-    """After the load, by variant."""
+    """Memory after the load, by variant."""
     times: Times
-    growth: Growth | None = None
-    """Of our service; None when it was not asked for."""
+    growth: MemoryGrowth | None = None
+    """Growth of the service's memory, or None when the soak test was left out."""
 
     @property
     def cases(self) -> list[Case]:
-        """What was measured, in its order."""
+        """Measured cases, in the order of their runs."""
         return list(dict.fromkeys(Case(run.workload, run.connections) for run in self.runs))
 
     def variants(self, case: Case) -> list[str]:
-        """Who took part, in the order of their names."""
-        return sorted({run.variant for run in self._of(case)})
+        """Return the programs that took part, in the order of their table."""
+        names = {run.variant for run in self._of(case)}
+        return [variant.name for variant in VARIANTS if variant.name in names]
 
     def each(self, case: Case, variant: str, value: str) -> list[float]:
-        """Return a value of every round."""
+        """Return a figure of every round."""
         return [VALUES[value](run) for run in self._of(case) if run.variant == variant]
 
     def middle(self, case: Case, variant: str, value: str) -> float:
-        """Return the median of a value."""
+        """Return the median of a figure."""
         return median(self.each(case, variant, value))
 
     def ratio(self, case: Case, variant: str, base: str, value: str) -> float | None:

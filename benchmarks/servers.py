@@ -1,4 +1,4 @@
-"""Start the database and the programs, and end them."""
+"""Servers of a measurement: the throwaway PostgreSQL, and the programs under gunicorn."""
 
 import json
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from benchmarks.build import LEAN_PYTHON, PYTHON, SERVICE_FOLDER
+from benchmarks.variants import Variant
 from tests.programs import Program, background, environment, free_port
 
-from benchmarks.build import LEAN_PYTHON, PYTHON, SERVICE
-from benchmarks.variants import Variant
-
 WORKERS = 2
+"""Worker processes of each program: the smallest number that shows how work is divided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A running PostgreSQL."""
+    """A running PostgreSQL: its log, its process id, and the address of each database."""
 
     log: Path
     pid: int
@@ -26,7 +27,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A program that answers."""
+    """A program under gunicorn that answers at `url`."""
 
     variant: Variant
     program: Program
@@ -34,11 +35,11 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The process id of gunicorn's master."""
+        """Process id of gunicorn's master."""
         return self.program.process.pid
 
     def workers(self) -> list[psutil.Process]:
-        """Return its worker processes."""
+        """Return the worker processes."""
         return psutil.Process(self.pid).children()
 
 
@@ -46,7 +47,8 @@ class Server:
 def database(logs: Path) -> Iterator[Database]:
     """Yield the throwaway PostgreSQL of the service's own tools, migrated and filled."""
     logs.mkdir(parents=True, exist_ok=True)
-    with background([PYTHON, "-m", "bench.database"], SERVICE, environment(), logs / "database.log") as holder:
+    command: list[str | Path] = [PYTHON, "-m", "measurements.throwaway_databases"]
+    with background(command, SERVICE_FOLDER, environment(), logs / "database.log") as holder:
         found = json.loads(holder.line("ready ").removeprefix("ready "))
         yield Database(Path(found["log"]), found["pid"], found["urls"])
         if holder.process.stdin:
@@ -54,17 +56,22 @@ def database(logs: Path) -> Iterator[Database]:
         holder.process.wait(30)
 
 
+UNUSED = {"DOWNSTREAMS__RATES__BASE_URL": "http://127.0.0.1:9/rates"}
+"""The address of a downstream that no benchmark calls: production refuses to start without an address."""
+
+
 @contextmanager
 def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]:
-    """Yield one program under gunicorn with two workers, once both answer."""
+    """Yield a program under gunicorn with two workers, once both answer."""
     port = free_port()
     variables = environment(
         {"DATABASE_URL": database_url, "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "DRAIN_SECONDS": "0"}
+        | UNUSED
     )
     address = (f"--bind=127.0.0.1:{port}", f"--workers={WORKERS}")
     command = [str(LEAN_PYTHON), "-m", "gunicorn", variant.target, *variant.arguments, *address]
     log = logs / f"{variant.name}.log"
-    with background(command, SERVICE, variables | dict(variant.environment), log) as program:
+    with background(command, SERVICE_FOLDER, variables | dict(variant.environment), log) as program:
         server = Server(variant, program, f"http://127.0.0.1:{port}")
         program.wait_for(lambda: program.output().count("Application startup complete") == WORKERS or None)
         yield server
@@ -73,6 +80,6 @@ def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]
 
 @contextmanager
 def all_serving(variants: tuple[Variant, ...], database_url: str, logs: Path) -> Iterator[dict[str, Server]]:
-    """Yield every program by name; those that wait cost nothing."""
+    """Yield all programs by name; a program without load takes no CPU from the measured program."""
     with ExitStack() as stack:
         yield {variant.name: stack.enter_context(serving(variant, database_url, logs)) for variant in variants}

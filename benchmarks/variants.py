@@ -1,22 +1,27 @@
-"""The programs that are compared, as a table. A row more is a variant more."""
+"""Table of the programs that are compared; a new program is a new row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-RIVAL = ("--worker-class=uvicorn_worker.UvicornWorker", "--keep-alive=75", "--no-control-socket", "--config=/dev/null")
-"""gunicorn's arguments for a program without a configuration of its own: the same worker, loop and parser as ours."""
+BASELINE = (
+    *("--worker-class=uvicorn_worker.UvicornWorker", "--keep-alive=75"),
+    *("--no-control-socket", "--config=/dev/null"),
+)
+"""gunicorn's arguments for a baseline, which has no configuration: the worker, loop and parser of the service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One program under gunicorn."""
+    """A program under gunicorn."""
 
     name: str
     label: str
     target: str
-    """What gunicorn loads."""
+    """Module and application, in the notation of gunicorn."""
+    colour: str
+    """Colour in the plots, from the palette of `drawing`."""
     workloads: frozenset[str]
-    arguments: tuple[str, ...] = RIVAL
+    arguments: tuple[str, ...] = BASELINE
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -24,16 +29,17 @@ ITEMS = frozenset({"read", "list", "create"})
 ORDERS = frozenset({"order read", "order create"})
 PLAIN = frozenset({"no database"})
 
-BARE, RAW, TEXTBOOK, OURS = "L0", "L1", "L5", "ours"
+BARE, RAW, TEXTBOOK, SERVICE = "bare", "raw", "textbook", "service"
 
 VARIANTS = (
-    Variant(BARE, "bare FastAPI, one route, no middleware", "rivals.bare:app", PLAIN),
-    Variant(RAW, "bare ASGI and asyncpg, one query", "rivals.raw:app", ITEMS),
-    Variant(TEXTBOOK, "the textbook service", "rivals.textbook:app", ITEMS | ORDERS),
+    Variant(BARE, "bare FastAPI, one route, no middleware", "baselines.bare_fastapi:app", "silver", PLAIN),
+    Variant(RAW, "raw ASGI and asyncpg, one query", "baselines.raw_asgi:app", "grey", ITEMS),
+    Variant(TEXTBOOK, "the textbook service", "baselines.textbook:app", "orange", ITEMS | ORDERS),
     Variant(
-        OURS,
+        SERVICE,
         "the generated service as it is, access log on",
         "app.main:app",
+        "blue",
         PLAIN | ITEMS | ORDERS,
         arguments=("--config=gunicorn.conf.py",),
         environment={"ENVIRONMENT": "production", "LOG_LEVEL": "info"},

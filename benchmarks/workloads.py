@@ -1,4 +1,4 @@
-"""What is asked of the programs, as a table. A row more is a workload more."""
+"""Table of the requests that the programs are measured with; a new workload is a new row."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ORDER = {"customer": "A customer", "currency": "EUR", "lines": LINES}
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One kind of request."""
+    """A kind of request."""
 
     name: str
     label: str
@@ -25,22 +25,24 @@ class Workload:
     method: str = "GET"
     body: str = ""
     connections: tuple[int, ...] = (16,)
-    """How many clients ask at once; a run for each."""
-    made_up: frozenset[str] = frozenset()
+    """Clients that ask at the same time; a run for each number."""
+    generated_fields: frozenset[str] = frozenset()
     """Fields of the answer that differ from call to call."""
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Who can answer it."""
+        """Programs that can answer the workload."""
         return tuple(variant for variant in VARIANTS if self.name in variant.workloads)
 
 
-CREATED = frozenset({"id", "created_at"})
+GENERATED = frozenset({"id", "created_at"})
 
 WORKLOADS = (
     Workload("read", "read one row", "/api/v1/items/{id}", ids=SEEDED_ITEMS, connections=(16, 64)),
     Workload("list", "list 50 rows", "/api/v1/items?limit=50"),
-    Workload("create", "create one row", "/api/v1/items", method="POST", body=json.dumps(ITEM), made_up=CREATED),
+    Workload(
+        "create", "create one row", "/api/v1/items", method="POST", body=json.dumps(ITEM), generated_fields=GENERATED
+    ),
     Workload("order read", "read an order with 3 lines", "/api/v1/orders/{id}", ids=SEEDED_ORDERS),
     Workload(
         "order create",
@@ -48,7 +50,7 @@ WORKLOADS = (
         "/api/v1/orders",
         method="POST",
         body=json.dumps(ORDER),
-        made_up=CREATED,
+        generated_fields=GENERATED,
     ),
     Workload("no database", "a route without a database", "/api/v1/item-kinds"),
 )

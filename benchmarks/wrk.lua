@@ -1,4 +1,5 @@
--- Feeds wrk from its arguments (method, path with {id}, number of ids, body) and prints one JSON line at the end.
+-- Script for wrk: builds requests from its arguments (method, path with {id}, number of ids, body), and prints the
+-- figures as one line of JSON at the end.
 
 local requests, turn = {}, 0
 

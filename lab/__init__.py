@@ -1,1 +1,1 @@
-"""The lab: experiments with an event loop, each with what to expect, what happened here, and why."""
+"""Lab: experiments on blocked and free event loops, run on this machine by `python -m lab`."""

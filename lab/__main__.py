@@ -1,51 +1,50 @@
-"""Walk through the experiments: `python -m lab [--only NAME ...] [--quick]`."""
+"""Commands of the lab: walk through the experiments, `python -m lab [--only NAME ...] [--quick]`."""
 
 import argparse
 import sys
 import textwrap
 from collections.abc import Sequence
 
-from benchmarks.report import Table
-
-from lab import computing, gathering, neighbour, pool, sessions, waves
+from drawing.tables import Table, aligned_lines
+from lab import cpu, downstream, gather, pool, sessions, waiting
 from lab.experiment import Experiment, Finding, LabError, Setting
 from lab.page import page
-from lab.running import BUILD, installed, serving
+from lab.servers import BUILD, installed, serving
 
 EXPERIMENTS = {
-    module.EXPERIMENT.name: module.EXPERIMENT for module in (waves, computing, sessions, gathering, pool, neighbour)
+    module.EXPERIMENT.name: module.EXPERIMENT for module in (waiting, cpu, sessions, gather, pool, downstream)
 }
 PAGE = BUILD / "report.html"
 STOPPED = 130
-"""The exit code of a shell for what Ctrl-C ended."""
+"""The exit code of a shell for a program that Ctrl-C ended."""
 
 EXPECTED = (LabError, AssertionError, OSError)
-"""AssertionError is how tests.programs says that a program did not start."""
+"""Errors whose message is enough for a person; tests.programs raises AssertionError when a program did not start."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m lab", description="Try what an event loop does, on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m lab", description="Show what an event loop does, on this machine.")
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS), help="these experiments")
-    parser.add_argument("--quick", action="store_true", help="each once, without a stop between them")
+    parser.add_argument("--quick", action="store_true", help="each experiment once, without a stop between them")
     return parser.parse_args(arguments)
 
 
 def run(experiments: Sequence[Experiment], *, quick: bool) -> None:
-    """Start what they need, walk through them and write the page."""
+    """Start the servers, walk through the experiments and write the page."""
     print("generating, installing and starting a service; a minute the first time", flush=True)
     with (
         installed() as service,
-        serving(service, service.folder, database=any(one.database for one in experiments)) as at,
+        serving(service, service.folder, database=any(experiment.database for experiment in experiments)) as address,
     ):
-        setting = Setting(at, quick=quick, note=lambda text: print(f"    {text}", flush=True))
+        setting = Setting(address, quick=quick, note=lambda text: print(f"    {text}", flush=True))
         done = walk(experiments, setting, pause=sys.stdin.isatty() and not quick)
     PAGE.write_text(page(done), "utf-8")
-    print(f"the page with the plots: {PAGE}")
+    print(f"the page with the plots: {PAGE.as_uri()}")
 
 
 def walk(experiments: Sequence[Experiment], setting: Setting, *, pause: bool) -> list[tuple[Experiment, Finding]]:
-    """Run the experiments one by one and show what to expect and what happened."""
+    """Run the experiments one after the other, and print the expectation and the finding of each."""
     done = []
     for number, experiment in enumerate(experiments, start=1):
         print(f"\n[{number}/{len(experiments)}] {experiment.title}\n")
@@ -66,17 +65,15 @@ def say(text: str) -> None:
 
 
 def show(table: Table) -> None:
-    """Print a table."""
-    rows = [table.header, *table.rows]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(table.header))]
+    """Print a table below the title."""
     print(f"\n  {table.title}")
-    for row in rows:
-        print("    " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned_lines(table):
+        print(f"    {line}")
     print()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the lab and return its exit code; what it had started has ended by then."""
+    """Run the lab and return the exit code, once all programs that were started have ended."""
     chosen = parse(arguments)
     try:
         run([EXPERIMENTS[name] for name in chosen.only], quick=chosen.quick)

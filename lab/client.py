@@ -1,6 +1,6 @@
-"""Asks the service: connections that are open before the clock starts, and as little work for each request as can be.
+"""HTTP client of the lab: connections are open before the clock starts, and a request costs as little as possible.
 
-A client with features would cost more than what is measured, on the same CPUs.
+A client with more features would take more CPU than the service that it measures, on the same machine.
 """
 
 import asyncio
@@ -14,14 +14,16 @@ from urllib.parse import urlsplit
 
 from lab.experiment import LabError
 
-TIMEOUT = 60.0
+TIMEOUT_SECONDS = 60.0
+"""Timeout of a whole series; more than the slowest experiment takes on a busy machine."""
+
 OK = 200
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; the times are seconds since the first request of its series."""
+    """An answer; its times are seconds since the first request of the series."""
 
     asked: float
     ended: float
@@ -30,7 +32,7 @@ class Answer:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Latency of the answer."""
         return self.ended - self.asked
 
 
@@ -41,7 +43,7 @@ def total(answers: Sequence[Answer]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many requests at once or one every so many seconds, each on a connection of its own; then maybe again."""
+    """Requests to a path, `rounds` times: `count` at once, or one each `every` seconds, on separate connections."""
 
     path: str
     count: int
@@ -50,10 +52,10 @@ class Load:
 
 
 def series(address: str, path: str, count: int, *, rounds: int = 1) -> list[Answer]:
-    """Send requests at once, each sender again as soon as it has its answer, and return the answers.
+    """Send requests at once, each connection again after each answer, and return the answers.
 
     Raises:
-        LabError: at least one was refused or failed.
+        LabError: at least one request was refused or failed.
     """
     (answers,) = together(address, Load(path, count, rounds=rounds))
     if wrong := [answer for answer in answers if answer.status != OK]:
@@ -62,7 +64,7 @@ def series(address: str, path: str, count: int, *, rounds: int = 1) -> list[Answ
 
 
 def together(address: str, *loads: Load) -> list[list[Answer]]:
-    """Send several such loads at the same time and return the answers to each.
+    """Send several loads at the same time and return the answers to each.
 
     Raises:
         LabError: the service ended, or did not answer in time.
@@ -74,7 +76,7 @@ def together(address: str, *loads: Load) -> list[list[Answer]]:
 
 
 async def _together(address: str, loads: Sequence[Load]) -> list[list[Answer]]:
-    async with AsyncExitStack() as stack, asyncio.timeout(TIMEOUT):
+    async with AsyncExitStack() as stack, asyncio.timeout(TIMEOUT_SECONDS):
         opened = [[await stack.enter_async_context(_stream(address)) for _ in range(load.count)] for load in loads]
         started = time.perf_counter()
         return await asyncio.gather(
@@ -87,7 +89,7 @@ async def _stream(address: str) -> AsyncIterator[Stream]:
     place = urlsplit(address)
     stream = await asyncio.open_connection(place.hostname, place.port)
     try:
-        await _ask(stream, "/hello")  # so that the server has accepted it and is warm
+        await _ask(stream, "/hello")  # the server has accepted the connection and is warm
         yield stream
     finally:
         stream[1].close()

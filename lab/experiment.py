@@ -1,31 +1,26 @@
-"""What an experiment is: what to expect, how to run it, and what it found."""
+"""An experiment of the lab: its texts, its measurement, and its finding."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.report import Table
+from drawing.charts import Figure
+from drawing.tables import Table
 
 
 class LabError(Exception):
-    """The lab cannot go on; the message is for the person."""
+    """The lab cannot go on; the message is for the person at the terminal."""
 
 
 ASYNC, BLOCKING, POOL, OWN, TWICE = "async", "blocking", "pool", "own", "twice"
-"""The classes of colour: as it should be, the mistake, FastAPI's threads, threads of one's own, the former twice."""
+"""Series of the plots: right, the mistake, FastAPI's threads, threads of a separate pool, FastAPI's threads twice."""
 
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A picture, with the name of each of its colours."""
-
-    caption: str
-    drawing: str
-    legend: Mapping[str, str]
+COLOURS = {ASYNC: "blue", BLOCKING: "orange", POOL: "violet", OWN: "green", TWICE: "gold"}
+"""Colour of each series, from the palette of `drawing`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What happened on this machine."""
+    """Result of an experiment on this machine."""
 
     sentence: str
     table: Table
@@ -34,27 +29,27 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where an experiment takes place."""
+    """Surroundings of an experiment: the address of the lab's service, and how to report progress."""
 
     address: str
     quick: bool
     note: Callable[[str], None]
-    """Shows a person that it goes on."""
+    """Shows a line of progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One of them; the texts are for somebody who has not seen it before."""
+    """An experiment; the texts are for a first-time reader."""
 
     name: str
     title: str
     expect: str
     difference: str
-    """What it would mean if the numbers came out otherwise."""
+    """Meaning of numbers that differ from the expected numbers."""
     run: Callable[[Setting], Finding]
     database: bool = False
 
 
 def milliseconds(seconds: float) -> str:
-    """Write a time for a table."""
+    """Write seconds as milliseconds for a table."""
     return f"{seconds * 1000:,.0f} ms"

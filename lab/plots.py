@@ -1,49 +1,55 @@
-"""Draw what the experiments found, with the bench's bars and frame."""
+"""Plots of the experiments, with the charts of `drawing`; each title is computed from what the plot shows."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.drawing import Axis, Bar, Frame, bars
-
+from drawing.charts import Bar, Figure, Points, bars
+from drawing.frames import Frame, axis_from_zero
+from drawing.titles import highest, title_of_bars, title_of_points
 from lab.client import Answer
-from lab.experiment import Figure, milliseconds
 
-HEIGHT = 300
-STEPS = (1, 2, 2.5, 5, 10)
-TICKS = 6
-Points = Sequence[tuple[float, float]]
+Value = Callable[[Points], float]
 
 
-def axis(label: str, most: float) -> Axis:
-    """Return an axis from 0 to beyond the largest value, with round numbers on it."""
-    power = 10 ** math.floor(math.log10(most / TICKS))
-    step = next(power * factor for factor in STEPS if power * factor * TICKS >= most)
-    return Axis(label, [step * tick for tick in range(math.ceil(most / step) + 1)])
+def write(number: float) -> str:
+    """Write milliseconds."""
+    return f"{number:,.0f} ms"
 
 
-def latencies(caption: str, since: str, found: Mapping[str, Sequence[Answer]], legend: Mapping[str, str]) -> Figure:
-    """Draw a dot for each answer: how long it took by when it was asked, in milliseconds."""
+def latencies(
+    subject: str, since: str, found: Mapping[str, Sequence[Answer]], legend: Mapping[str, str], value: Value = highest
+) -> Figure:
+    """Draw a dot for each answer: its latency over the moment of its request, in milliseconds."""
     series = {
-        kind: [(answer.asked * 1000, answer.seconds * 1000) for answer in answers] for kind, answers in found.items()
+        name: [(answer.asked * 1000, answer.seconds * 1000) for answer in answers] for name, answers in found.items()
     }
-    return dots(caption, f"asked so many milliseconds after {since}", series, legend)
+    return dots(subject, f"time of the request, milliseconds after {since}", series, legend, value)
 
 
-def dots(caption: str, across: str, series: Mapping[str, Points], legend: Mapping[str, str]) -> Figure:
-    """Draw a dot for each point; upwards are milliseconds."""
-    points = [point for those in series.values() for point in those]
-    frame = Frame(axis(across, max(x for x, _ in points)), axis("milliseconds", max(y for _, y in points)), HEIGHT)
-    drawn = "".join(frame.dots(those, kind) for kind, those in series.items())
-    return Figure(caption, frame.draw(drawn), legend)
+def dots(
+    subject: str, across: str, series: Mapping[str, Points], legend: Mapping[str, str], value: Value = highest
+) -> Figure:
+    """Draw a dot for each point; upwards are milliseconds, and the title has the value of each series."""
+    frame = frame_of(across, series)
+    title = title_of_points(subject, series, legend, value, write)
+    return frame.figure(title, [frame.dots(group, name) for name, group in series.items()], legend)
 
 
-def lines(caption: str, frame: Frame, series: Mapping[str, Points], legend: Mapping[str, str]) -> Figure:
-    """Draw a line with dots for each kind."""
-    drawn = "".join(frame.path(those, kind) + frame.dots(those, kind) for kind, those in series.items())
-    return Figure(caption, frame.draw(drawn), legend)
+def lines(subject: str, across: str, series: Mapping[str, Points], legend: Mapping[str, str], value: Value) -> Figure:
+    """Draw a line with dots for each series; upwards are milliseconds, and the title has the value of each series."""
+    frame = frame_of(across, series)
+    title = title_of_points(subject, series, legend, value, write)
+    drawn = [frame.line(group, name) + frame.dots(group, name) for name, group in series.items()]
+    return frame.figure(title, drawn, legend)
 
 
-def times(caption: str, rows: Sequence[tuple[str, str, float]]) -> Figure:
-    """Draw a bar for each row of a kind, a name and seconds."""
-    drawn = [Bar(name, seconds, milliseconds(seconds), kind=kind) for kind, name, seconds in rows]
-    return Figure(caption, bars(drawn, left=190), {})
+def frame_of(across: str, series: Mapping[str, Points]) -> Frame:
+    """Return a frame that holds all points."""
+    points = [point for group in series.values() for point in group]
+    most_across, most_up = (max(point[place] for point in points) for place in range(2))
+    return Frame(axis_from_zero(across, most_across), axis_from_zero("milliseconds", most_up))
+
+
+def times(subject: str, rows: Sequence[tuple[str, str, float]]) -> Figure:
+    """Draw a bar for each row of series, name and seconds."""
+    drawn = [Bar(name, seconds, write(seconds * 1000), series=series) for series, name, seconds in rows]
+    return Figure(title_of_bars(subject, drawn), bars(drawn))

@@ -1,7 +1,6 @@
-"""One SQLAlchemy session for several tasks, against one session for each."""
+"""Experiment `sessions`: several tasks with a shared SQLAlchemy session, and with a session for each task."""
 
-from benchmarks.report import Table
-
+from drawing.tables import Table
 from lab import plots
 from lab.client import Answer, series
 from lab.experiment import ASYNC, BLOCKING, Experiment, Finding, Setting, milliseconds
@@ -13,16 +12,17 @@ NAMES = {
     "own": "a session for each task",
 }
 OK = "ok"
+STATEMENT_SECONDS = 0.05
 
 
 def measure(address: str, kind: str) -> Answer:
-    """Return the answer; its body says what became of each of three tasks."""
+    """Return the answer; its body has the outcome of each of three tasks."""
     series(address, "/session/own", 1)  # opens the connections
     return series(address, f"/session/{kind}", 1)[0]
 
 
 def run(setting: Setting) -> Finding:
-    """Measure all and draw it."""
+    """Measure all four ways and draw the two that give three answers."""
     found = {}
     for kind, name in NAMES.items():
         found[kind] = measure(setting.address, kind)
@@ -35,19 +35,20 @@ def run(setting: Setting) -> Finding:
     sentence = (
         f"When the shared session had to connect, {answers['new']} of 3 tasks got an answer. When it was connected, "
         f"{answers['used']} did, one after the other, in {milliseconds(found['used'].seconds)}. When one task made an "
-        f"error, {answers['failing']} did. A session for each took {milliseconds(found['own'].seconds)}."
+        f"error, {answers['failing']} did. With a session for each task, {answers['own']} did, in "
+        f"{milliseconds(found['own'].seconds)}."
     )
     bars = [(BLOCKING, NAMES["used"], found["used"].seconds), (ASYNC, NAMES["own"], found["own"].seconds)]
     return Finding(
         sentence,
         Table("Three tasks, each with a statement of 50 ms", ["session", "took", "answers", "errors"], rows),
-        [plots.times("A session that tasks share runs their statements one after the other", bars)],
+        [plots.times(f"Three statements of {milliseconds(STATEMENT_SECONDS)}", bars)],
     )
 
 
 def errors(answer: Answer) -> str:
-    """Return the errors of the tasks, each once, without the address of their explanation."""
-    found = dict.fromkeys(end.partition(" (Background")[0] for end in answer.body if end != OK)
+    """Return the errors of the tasks, each once, without the address of SQLAlchemy's explanation."""
+    found = dict.fromkeys(outcome.partition(" (Background")[0] for outcome in answer.body if outcome != OK)
     return "; ".join(found) or "none"
 
 
@@ -58,12 +59,12 @@ EXPERIMENT = Experiment(
         "An AsyncSession is one connection and one transaction, made for one task. Given to `asyncio.gather`, a "
         "session that has to open its connection refuses all but the first task. When the pool has an open connection "
         "the statements queue for it: nothing fails and nothing is gained, which is why it passes a review and a test. "
-        "And the transaction is shared too: one task's error spoils the statements of the others. A session for each "
-        "task runs them together."
+        "And the transaction is shared too: one task's error spoils the statements of all tasks. With a session for "
+        "each task they run together."
     ),
     difference=(
-        "An error with another text comes from another version of SQLAlchemy. If a shared session were as fast as one "
-        "for each task, it would not be one connection."
+        "An error with another text comes from another version of SQLAlchemy. If a shared session were as fast as a "
+        "session for each task, it would not be one connection."
     ),
     run=run,
     database=True,

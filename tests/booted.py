@@ -1,15 +1,17 @@
-"""Boots a generated service as its image would: only the files that the Dockerfile copies, under real gunicorn."""
+"""Boots a generated service as its image would: only its files and its packages, under real gunicorn."""
 
+import json
 import re
 import shutil
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from tests.programs import Program, background, environment, free_port, must
+from tests.programs import Program, background, environment, find_uv, free_port, must
 
 HOLD = "import os, sys; print(os.environ['DATABASE_URL'], flush=True); sys.stdin.read()"
 """Keeps the embedded PostgreSQL for as long as the standard input is open, and says where it is."""
@@ -26,8 +28,8 @@ class Booted:
 def copied_by_the_image(dockerfile: str) -> list[str]:
     """Return what the last stage of a Dockerfile copies out of the project."""
     last = dockerfile.rsplit("\nFROM ", maxsplit=1)[-1]
-    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", last, re.MULTILINE)
-    return [name for names in copies for name in names.split()]
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", last, re.MULTILINE)
+    return [name for names in copied for name in names.split()]
 
 
 def lay_out_image(service: Path, target: Path) -> Path:
@@ -42,10 +44,30 @@ def lay_out_image(service: Path, target: Path) -> Path:
     return target
 
 
-def image_environment(service: Path, **variables: str) -> dict[str, str]:
+def image_command(service: Path) -> list[str]:
+    """Return the command of the image."""
+    command: list[str] = json.loads((service / "Dockerfile").read_text().rpartition("\nCMD ")[2])
+    return command
+
+
+def install_image_packages(service: Path, target: Path, tools: Sequence[str] = ()) -> Path:
+    """Install the packages of the image into a new environment, with these development packages; return its programs.
+
+    The environment of development has more packages, some of which the service would use if it found them.
+    """
+    own = environment({"UV_PROJECT_ENVIRONMENT": str(target)})
+    must([find_uv(), "sync", "--quiet", "--locked", "--no-dev"], service, env=own)
+    if tools:
+        dev = tomllib.loads((service / "pyproject.toml").read_text())["dependency-groups"]["dev"]
+        wanted = [line for line in dev if re.split(r"[<>=;]", line)[0] in tools]
+        must([find_uv(), "pip", "install", "--quiet", "--python", target / "bin/python", *wanted], service)
+    return target / "bin"
+
+
+def image_environment(programs: Path, **variables: str) -> dict[str, str]:
     """Return the variables of a container of that image."""
     clean = environment()
-    return clean | {"PATH": f"{service / '.venv/bin'}:{clean['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"} | variables
+    return clean | {"PATH": f"{programs}:{clean['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"} | variables
 
 
 @contextmanager
@@ -74,7 +96,7 @@ def booted(service: Path, logs: Path) -> Iterator[Booted]:
     with database(service, logs) as url, stub_downstreams(service, logs) as stubs:
         port = free_port()
         variables = image_environment(
-            service,
+            install_image_packages(service, logs / "packages"),
             DATABASE_URL=url,
             DOWNSTREAMS__RATES__BASE_URL=f"{stubs}/rates",
             ENVIRONMENT="development",
@@ -84,7 +106,7 @@ def booted(service: Path, logs: Path) -> Iterator[Booted]:
         )
         must(["alembic", "upgrade", "head"], image, env=variables)
         with (
-            background(["gunicorn"], image, variables, logs / "gunicorn.log") as gunicorn,
+            background(image_command(service), image, variables, logs / "gunicorn.log") as gunicorn,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
         ):
             gunicorn.wait_for(lambda: gunicorn.output().count('"event":"started"') == 2 or None)

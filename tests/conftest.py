@@ -1,27 +1,66 @@
 """What the tests share: one clean copy of the template, and generated services that are installed once."""
 
+import os
+import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fasteners import InterProcessLock
 
+from tests import lanes, needs, phases
 from tests.programs import must
-from tests.repository import Answers, copy_template, render
+from tests.repository import EVERYTHING, Answers, copy_template, render
 
 VARIANTS: dict[str, Answers] = {
     "default": {},
-    "httpx2": {"project_name": "Second Client", "http_client": "httpx2"},
-    "bare_httpx2": {
-        "project_name": "Bare Second",
+    "full": {"project_name": "Full Service", **EVERYTHING},
+    "bare": {
+        "project_name": "Bare Service",
+        "http_client": "none",
         "example": "no",
+        "ci": "none",
+        "licence": "Apache-2.0",
+    },
+    "proven_bare": {"project_name": "Proven Bare", "http_client": "none", "example": "no", "proofs": "yes"},
+    "client_bare": {"project_name": "Client Bare", "example": "no"},
+    "httpx2": {"project_name": "Second Client", "http_client": "httpx2", "example": "showcases", "ci": "gitlab"},
+    "httpx2_plain": {"project_name": "Second Plain", "http_client": "httpx2", "proofs": "yes"},
+    "httpx2_bare": {
+        "project_name": "Bare Second",
         "http_client": "httpx2",
+        "example": "no",
+        "proofs": "yes",
         "ci": "none",
         "licence": "proprietary",
     },
 }
-"""By name; the default one and the last differ in every answer."""
+"""By name. Each pair of answers to the questions that change Python (client, example, proofs) is in one of them."""
+
+WORKSHOP = "TEMPLATE_TESTS_WORKSHOP"
+"""The variable that tells both lanes where the generated services are."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of the generated services, and let the run end with lines on its time and what it skipped."""
+    # A shell's `&` and some CI runners start this with SIGINT ignored, and what the tests start would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for plugin in (lanes, needs, phases):
+        config.pluginmanager.register(plugin)
+    if not hasattr(config, "workerinput"):
+        os.environ[WORKSHOP] = tempfile.mkdtemp(prefix="workshop-")
+        # pytest's own folders are closed, and root's PostgreSQL is another user
+        Path(os.environ[WORKSHOP]).chmod(0o755)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Delete the generated services."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(WORKSHOP), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -36,24 +75,36 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 IDENTITY = ("-c", "user.name=tests", "-c", "user.email=tests@example.invalid", "-c", "commit.gpgsign=false")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def workshop() -> Iterator[Path]:
-    """Return a folder that every user may enter: pytest's own are closed, and root's PostgreSQL is another user."""
-    with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as name:
+    """Return a folder that every user may enter, for this test alone."""
+    with tempfile.TemporaryDirectory(dir=os.environ[WORKSHOP], ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
 
 
 @pytest.fixture(scope="session")
-def service(template: Path, workshop: Path) -> Callable[[str], Path]:
-    """Return a function that gives the folder of a generated and installed service."""
-    made: dict[str, Path] = {}
+def service(template: Path) -> Callable[[str], Path]:
+    """Return a function that gives the folder of a generated and installed service, the same in both lanes."""
+    place = Path(os.environ[WORKSHOP])
 
     def give(variant: str) -> Path:
-        if variant not in made:
-            made[variant] = render(template, workshop / variant, VARIANTS[variant])
-            must(["make", "setup"], made[variant])
-        return made[variant]
+        made = place / f"{variant}.made"
+        with InterProcessLock(place / f"{variant}.lock"):
+            if not made.exists():
+                folder = render(template, place / variant, VARIANTS[variant])
+                must(["make", "setup"], folder)
+                made.write_text(str(folder))
+        return Path(made.read_text())
 
     return give
+
+
+@pytest.fixture
+def copied(service: Callable[[str], Path], workshop: Path) -> Path:
+    """Return a copy of the default service for this test alone, which shares the environment of the original."""
+    original, folder = service("default"), workshop / "copied"
+    shutil.copytree(original, folder, ignore=shutil.ignore_patterns(".venv", ".devtools", ".pytest_cache"))
+    (folder / ".venv").symlink_to(original / ".venv")
+    return folder

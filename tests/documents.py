@@ -15,8 +15,8 @@ HEADING = re.compile(r"^#+ (?!\{%)(.+)$", re.MULTILINE)
 
 SUFFIXES = (".py", ".md", ".toml", ".yaml", ".yml", ".json", ".example", ".mako")
 NAMES = {"Makefile", "Dockerfile", "LICENSE"}
-MADE = {"uv.lock", ".env", ".cruft.json"}
-MADE_FOLDERS = (".uv/", ".venv/", ".build/", ".devtools/")
+MADE = {"uv.lock", ".env", ".cruft.json", "devtools/stock_stub.py"}
+MADE_FOLDERS = (".uv/", ".venv/", ".build/", ".devtools/", "app/reviews/", "tests/reviews/")
 """What commands make, or people write: documents name it, and a fresh checkout does not have it."""
 
 

@@ -27,11 +27,15 @@ def find_uv() -> str:
 
 
 def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True) -> dict[str, str]:
-    """Return the environment of a fresh terminal: nothing of the tests' own virtual environment, uv on the PATH."""
+    """Return the environment of a fresh terminal: nothing of the tests' own virtual environment, uv on the PATH.
+
+    The private uv stands last: its folder has a `python3` too, which may be older or newer than that of the machine.
+    """
+    uv, private = str(Path(find_uv()).parent), str(ROOT / ".uv/bin")
     own = str(Path(sys.prefix, "bin"))
-    path = [entry for entry in os.environ["PATH"].split(os.pathsep) if entry != own]
+    path = [entry for entry in os.environ["PATH"].split(os.pathsep) if entry not in {own, private}]
     if with_uv:
-        path.insert(0, str(Path(find_uv()).parent))
+        path.insert(len(path) if uv == private else 0, uv)
     else:
         path = [entry for entry in path if not Path(entry, "uv").exists()]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
@@ -42,19 +46,38 @@ def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True)
 
 
 def run(
-    command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None, typed: str = ""
+    command: Sequence[str | Path],
+    folder: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    typed: str = "",
+    seconds: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with these lines typed into it, and return what it printed."""
-    return subprocess.run(
+    """Run a command to its end, with these lines typed into it, and return what it printed.
+
+    Args:
+        command: the program and its arguments.
+        folder: where it runs.
+        env: its environment; by default that of a fresh terminal.
+        typed: its standard input.
+        seconds: ends a command that hangs; more than ten times what the slowest command but a suite takes.
+    """
+    with subprocess.Popen(
         [str(part) for part in command],
         cwd=folder,
         env=environment() if env is None else dict(env),
-        input=typed,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-        check=False,
-    )
+    ) as process:
+        try:
+            output, errors = process.communicate(typed, timeout=seconds)
+        except BaseException:
+            for member in with_children(process):  # a child that runs on would keep the pipes open for ever
+                kill(member)
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def must(command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None) -> str:
@@ -62,6 +85,23 @@ def must(command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] 
     done = run(command, folder, env=env)
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def with_children(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return a process and all that it started, or nothing when it has ended."""
+    try:
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill(process: psutil.Process) -> None:
+    """End a process that may have ended by itself."""
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
 
 
 class Program:
@@ -84,10 +124,9 @@ class Program:
         """Return all that it printed so far."""
         return self.log.read_text()
 
-    def family(self) -> list[psutil.Process]:
+    def with_children(self) -> list[psutil.Process]:
         """Return the program and everything that it started."""
-        parent = psutil.Process(self.process.pid)
-        return [parent, *parent.children(recursive=True)]
+        return with_children(self.process)
 
     def wait_for(self, look: Callable[[], Answer | None], seconds: float = 60) -> Answer:
         """Return what `look` finds, as soon as it finds something."""
@@ -110,15 +149,8 @@ class Program:
 
     def end(self) -> None:
         """Leave nothing behind, whatever happened before."""
-        try:
-            family = self.family()
-        except psutil.NoSuchProcess:
-            family = []
-        for process in family:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        for member in self.with_children():
+            kill(member)
         self.process.wait(10)
         if self.process.stdin:
             self.process.stdin.close()

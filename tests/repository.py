@@ -17,16 +17,38 @@ QUESTIONS: dict[str, str | list[str]] = {
 
 Answers = dict[str, str]
 
-LISTED = {name: values for name, values in QUESTIONS.items() if isinstance(values, list) and name != "licence"}
+EVERYTHING: Answers = {"example": "showcases", "proofs": "yes"}
+"""The answers that leave nothing out; the template's own tests need them where they look at all of the service."""
+
+WHOLE_FILES = ("ci", "licence")
+"""Questions that decide about whole files only: no file has a line that depends on them, which a test holds."""
+
+LISTED = {name: values for name, values in QUESTIONS.items() if isinstance(values, list)}
+MEETING = {name: values for name, values in LISTED.items() if name not in WHOLE_FILES}
+
+
+def go_together(answers: Answers) -> bool:
+    """Tell whether a service is made for these answers: an example calls another service, for which it needs a client.
+
+    `hooks/pre_gen_project.py` refuses others.
+    """
+    return answers.get("http_client") != "none" or answers.get("example", "no") == "no"
+
+
 EVERY_COMBINATION: list[Answers] = [
-    {"project_name": "Plain Service", **dict(zip(LISTED, choice, strict=True)), "licence": license_}
-    for choice, license_ in zip(
-        itertools.product(*LISTED.values()), itertools.cycle([*QUESTIONS["licence"], QUESTIONS["licence"][0]])
+    {"project_name": "Plain Service", **choice, "ci": ci, "licence": licence}
+    for choice, ci, licence in zip(
+        filter(
+            go_together, (dict(zip(MEETING, choice, strict=True)) for choice in itertools.product(*MEETING.values()))
+        ),
+        itertools.cycle(LISTED["ci"]),
+        itertools.cycle(LISTED["licence"]),
+        strict=False,
     )
 ]
-"""Each combination of the questions that have a list of answers; the name has no word of the example in it.
+"""Each combination of the answers that meet in a file; the name has no word of the example in it.
 
-The licence is a file that nothing else depends on: each combination of the others has one of them, in turn.
+Each of them has one of the answers about whole files, in turn.
 """
 
 

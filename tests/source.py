@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.repository import SERVICE, tracked
+from tests.repository import ROOT, SERVICE, tracked
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -22,8 +22,9 @@ class Source:
 
     @cached_property
     def name(self) -> str:
-        """The path inside the service."""
-        return self.path.relative_to(SERVICE).as_posix()
+        """The path inside the service, or inside the template for a file outside the service."""
+        folder = SERVICE if self.path.is_relative_to(SERVICE) else ROOT
+        return self.path.relative_to(folder).as_posix()
 
     @cached_property
     def text(self) -> str:
@@ -39,19 +40,6 @@ class Source:
     def lines(self) -> int:
         """How long the file is."""
         return len(self.text.splitlines())
-
-    @property
-    def code_lines(self) -> int:
-        """How many of its lines are code, as the usual counters count: no blanks, comments or docstrings."""
-        texts = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Expr))
-        prose = {
-            line
-            for text in texts
-            if isinstance(text, ast.Constant) and isinstance(text.value, str)
-            for line in range(text.lineno, (text.end_lineno or text.lineno) + 1)
-        }
-        lines = enumerate(self.text.splitlines(), start=1)
-        return sum(1 for number, line in lines if line.strip()[:1] not in {"", "#"} and number not in prose)
 
     @property
     def control_lines(self) -> int:
@@ -92,6 +80,19 @@ def _dotted(node: ast.expr) -> str:
     return ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
 
 
+def code_lines(text: str) -> int:
+    """Return how many lines of a Python text are code, as the usual counters count: no blanks, comments, docstrings."""
+    texts = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr))
+    prose = {
+        line
+        for text in texts
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+        for line in range(text.lineno, (text.end_lineno or text.lineno) + 1)
+    }
+    lines = enumerate(text.splitlines(), start=1)
+    return sum(1 for number, line in lines if line.strip()[:1] not in {"", "#"} and number not in prose)
+
+
 def length(function: Function) -> int:
     """Return the lines of a function, its decorators left out."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
@@ -101,3 +102,8 @@ def sources(*folders: str) -> list[Source]:
     """Return the Python files of the service, or of these folders of it."""
     found = [Source(path) for path in tracked(SERVICE) if path.suffix == ".py"]
     return [source for source in found if not folders or source.name.startswith(folders)]
+
+
+def template_sources(folder: str) -> list[Source]:
+    """Return the Python files in a folder of the template, which is not a part of the service."""
+    return [Source(path) for path in tracked(ROOT / folder) if path.suffix == ".py"]

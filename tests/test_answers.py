@@ -88,6 +88,16 @@ def test_a_slug_that_cannot_name_a_folder_and_a_distribution_is_refused(
     assert_is_one_sentence_of_advice(refusal(template, tmp_path, {"project_slug": slug}, capfd), about)
 
 
+@pytest.mark.parametrize("example", ["plain", "showcases"])
+def test_an_example_without_a_client_for_the_service_that_it_calls_is_refused(
+    template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], example: str
+) -> None:
+    text = refusal(template, tmp_path, {"http_client": "none", "example": example}, capfd)
+
+    assert_is_one_sentence_of_advice(text, f"The answers http_client=none and example={example} do not go together")
+    assert "type http_client=none with example=no" in text
+
+
 @pytest.mark.parametrize(
     ("name", "slug"),
     {

@@ -1,12 +1,15 @@
 """A generated service under real gunicorn with two workers, from the files of its image, on a real PostgreSQL."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.booted import Booted, booted, copied_by_the_image
+from tests.programs import environment, must
 
 ORDER = {"customer": "Ada", "lines": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}]}
 
@@ -59,6 +62,14 @@ def test_the_description_of_the_api_has_every_route(app: Booted) -> None:
     assert {"/health/live", "/health/ready", "/api/v1/orders", "/api/v1/orders/{order_id}"} <= paths.keys()
 
 
+def test_the_image_has_no_swagger_ui_and_its_docs_say_so(app: Booted) -> None:
+    page = app.client.get("/docs")
+
+    assert page.status_code == 200
+    assert "<code>fastapi-offline</code>" in page.text
+    assert app.client.get("/docs/files/swagger-ui.css").status_code == 404
+
+
 def test_an_error_is_a_problem_document_with_the_id_of_its_request(app: Booted) -> None:
     answer = app.client.get("/nowhere", headers={"x-request-id": "boot-test-0001"})
 
@@ -68,17 +79,25 @@ def test_an_error_is_a_problem_document_with_the_id_of_its_request(app: Booted) 
     assert answer.json()["request_id"] == "boot-test-0001"
 
 
-@pytest.mark.parametrize("variant", ["default", "httpx2"])
-def test_sigterm_ends_both_workers_in_order(service: Service, tmp_path: Path, variant: str) -> None:
-    with booted(service(variant), tmp_path) as app:
-        workers = [process for process in app.gunicorn.family()[1:] if process.is_running()]
+def test_the_health_check_of_compose_asks_no_proxy(app: Booted, service: Service, tmp_path: Path) -> None:
+    """Docker hands HTTP_PROXY to its containers, and the proxy does not know their 127.0.0.1."""
+    check = yaml.safe_load((service("default") / "compose.yaml").read_text())["services"]["service"]["healthcheck"]
+    program, *arguments = [part.replace("8000", str(app.client.base_url.port)) for part in check["test"][1:]]
 
-        code = app.gunicorn.stop()
+    must([sys.executable, *arguments], tmp_path, env=environment({"HTTP_PROXY": "http://127.0.0.1:1"}))
+    assert program == "python"
 
-        assert code == 0
-        assert len(workers) == 2
-        assert [process for process in workers if process.is_running()] == []
-        assert [line["event"] for line in log(app)].count("stopped") == 2
+
+def test_sigterm_ends_both_workers_in_order(app: Booted) -> None:
+    """The last test of each service that was booted."""
+    workers = [process for process in app.gunicorn.with_children()[1:] if process.is_running()]
+
+    code = app.gunicorn.stop()
+
+    assert code == 0
+    assert len(workers) == 2
+    assert [process for process in workers if process.is_running()] == []
+    assert [line["event"] for line in log(app)].count("stopped") == 2
 
 
 def log(app: Booted) -> list[dict[str, object]]:

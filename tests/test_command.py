@@ -22,22 +22,64 @@ def generate(template: Path | str, folder: Path, *arguments: str) -> subprocess.
     return run([COMMAND, template, "--no-input", *home, *arguments], folder, env=environment({"PYTHONUTF8": "1"}))
 
 
-def test_it_ends_with_the_three_commands_to_type_next(template: Path, tmp_path: Path) -> None:
-    done = generate(template, tmp_path, "project_name=Order Service")
+def test_it_ends_with_the_answers_and_the_commands_to_type_next(template: Path, tmp_path: Path) -> None:
+    done = generate(template, tmp_path, "project_name=Order Service", "ci=gitlab")
 
-    commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-3:]]
+    answers, *commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-6:]]
     assert done.returncode == 0
-    assert commands == ["cd order-service", "make setup", "make run"]
+    assert answers == "Generated with ci=gitlab example=plain http_client=httpx licence=MIT proofs=no"
+    assert commands == ["cd order-service", "git init", "make setup", "uv tool run pre-commit install", "make run"]
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [
+        ("1.7.3", "No module named 'cookiecutter_2_4_or_newer_is_needed'"),
+        ("2.1.1", "cookiecutter 2.1.1 is too old: install 2.4 or newer, or use `uv tool run cookiecutter`."),
+    ],
+)
+def test_a_cookiecutter_that_is_too_old_says_so_and_writes_nothing(
+    template: Path, tmp_path: Path, version: str, sentence: str
+) -> None:
+    old = ["uv", "tool", "run", "--quiet", "--from", f"cookiecutter=={version}", "--with", "setuptools<81"]
+    home = ["--config-file", str(cookiecutter_home(tmp_path))]
+
+    done = run([*old, "cookiecutter", template, "--no-input", *home, "--output-dir", tmp_path / "out"], tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, f"Unable to load extension: {sentence}\n")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["license=Apache-2.0"], "there is no question license: the questions are project_name, project_slug,"),
+        (["--accept-hooks", "no"], "the hooks check the answers, and remove the files of other answers: generate"),
+        (["--config-file", "defaults.yaml"], "the default of example in your configuration is none of plain,"),
+    ],
+)
+def test_what_cookiecutter_would_pass_over_is_refused_and_nothing_is_written(
+    template: Path, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    home = cookiecutter_home(tmp_path).read_text()
+    (tmp_path / "defaults.yaml").write_text(f"{home}default_context:\n  example: no\n")
+
+    done = generate(template, tmp_path, *arguments)
+
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"Unable to load extension: {sentence}")
+    assert len(done.stdout.splitlines()) == 1
+    assert not (tmp_path / "order-service").exists()
 
 
 def test_the_questions_can_be_answered_at_the_keyboard(template: Path, tmp_path: Path) -> None:
     home = ["--config-file", str(cookiecutter_home(tmp_path))]
-    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "3", "2"]
+    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "", "3", "2"]
 
     done = run([COMMAND, template, *home], tmp_path, env=environment({"COLUMNS": "200"}), typed="\n".join(lines) + "\n")
 
     assert done.returncode == 0, done.stderr
-    assert "[4/8] Who owns it (a person or a team)? (Your Name): " in done.stdout
+    assert "[4/9] Who owns it (a person or a team)? (Your Name): " in done.stdout
     assert "2 - httpx2, its maintained continuation with the same interface" in done.stdout
     project = tomllib.loads((tmp_path / "tea-shop/pyproject.toml").read_text())["project"]
     assert project["description"] == "Sells tea."
@@ -93,7 +135,7 @@ def test_force_does_not_overwrite_a_service(template: Path, tmp_path: Path) -> N
     assert done.returncode == 1
     assert done.stderr == (
         "The folder 'order-service' is not empty and would be overwritten: "
-        "type another slug, or use cruft update to bring an existing service up to date\n"
+        "type another slug, or bring an existing service up to date by `make template args=update` in it\n"
     )
     assert (tmp_path / "order-service/README.md").read_text() == "mine"
 
@@ -101,7 +143,7 @@ def test_force_does_not_overwrite_a_service(template: Path, tmp_path: Path) -> N
 def test_every_question_is_a_plain_sentence() -> None:
     prompts = json.loads((ROOT / "cookiecutter.json").read_text())["__prompts__"]
 
-    assert len(QUESTIONS) <= 10
+    assert len(QUESTIONS) <= 12
     assert prompts.keys() == QUESTIONS.keys()
     for name, prompt in prompts.items():
         choices = QUESTIONS[name]

@@ -9,6 +9,7 @@ import pytest
 from tests.documents import Document, documents, exists, find, squeezed
 from tests.programs import must
 from tests.repository import QUESTIONS, ROOT, SERVICE, tracked
+from tests.source import Source, sources
 
 EVERY = pytest.mark.parametrize("document", documents(), ids=lambda document: document.name)
 
@@ -35,17 +36,23 @@ def targets(folder: str) -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / folder / "Makefile").read_text(), re.MULTILINE))
 
 
+INSIDE_A_SERVICE = {"docs/capacity.md", "docs/patterns.md"}
+"""Guides whose commands are typed in the folder of a generated service."""
+
+
 @EVERY
 def test_every_make_target_that_is_named_exists(document: Document) -> None:
     """What is said of a generated service is about its own Makefile; so is what comes after `cd` in a block."""
-    service_only = document.path.is_relative_to(SERVICE)
+    service_only = document.path.is_relative_to(SERVICE) or document.name in INSIDE_A_SERVICE
     known = targets(SERVICE.name) if service_only else targets(".") | targets(SERVICE.name)
-    missing = [word for line in document.spans for word in re.findall(r"^make (\w+)", line) if word not in known]
+    missing = [word for line in document.spans for word in re.findall(r"^make (\w[\w-]*)", line) if word not in known]
     for block in document.blocks:
         before, _, after = block.code.partition("\ncd ")
         theirs = SERVICE.name if service_only else "."
         for code, folder in ((before, theirs), (after, SERVICE.name)):
-            missing += [word for word in re.findall(r"^make (\w+)", code, re.MULTILINE) if word not in targets(folder)]
+            missing += [
+                word for word in re.findall(r"^make (\w[\w-]*)", code, re.MULTILINE) if word not in targets(folder)
+            ]
 
     assert missing == []
 
@@ -54,6 +61,7 @@ def test_every_make_target_that_is_named_exists(document: Document) -> None:
 def test_every_module_that_is_run_exists(document: Document) -> None:
     run = {name for line in document.commands() for name in re.findall(r"\bpython -m ([\w.]+)", line)}
 
+    run -= {"pytest", "alembic"}  # packages
     assert [
         name for name in run if not any(exists(name.replace(".", "/") + end) for end in (".py", "/__main__.py"))
     ] == []
@@ -63,7 +71,16 @@ def test_every_module_that_is_run_exists(document: Document) -> None:
 def test_every_variable_that_is_named_is_a_setting(document: Document) -> None:
     """A test of the service holds `.env.example` equal to the settings; STOCK is the downstream that a guide adds."""
     settings = set(re.findall(r"^#? ?([A-Z_]+)=", (SERVICE / ".env.example").read_text(), re.MULTILINE))
-    named = {span.replace("STOCK", "RATES") for span in document.spans if re.fullmatch(r"[A-Z]+(_+[A-Z]+)+", span)}
+    groups = {
+        "DOWNSTREAMS__<NAME>": "DOWNSTREAMS__RATES",
+        "ROUTE_GROUPS__<NAME>": "ROUTE_GROUPS__OTHERS",
+        "STOCK": "RATES",
+    }
+    named = set()
+    for span in document.spans:
+        if re.fullmatch(r"[A-Z]+(_+([A-Z]+|<NAME>))+", span):
+            prefix = next((group for group in groups if group in span), "")
+            named.add(span.replace(prefix, groups.get(prefix, "")))
 
     assert named - settings == set()
 
@@ -99,7 +116,10 @@ def rows(name: str, heading: str) -> list[list[str]]:
 
 
 def test_the_table_of_options_is_that_of_cookiecutter() -> None:
-    table = {cells[0].strip("`"): re.findall(r"`([^`]+)`", cells[1]) for cells in rows("README.md", "question")[:8]}
+    table = {
+        cells[0].strip("`"): re.findall(r"`([^`]+)`", cells[1])
+        for cells in rows("README.md", "question")[: len(QUESTIONS)]
+    }
 
     computed: dict[str, list[str]] = {"project_slug": []}  # made from the name, as the table says
     assert table == {
@@ -149,7 +169,7 @@ def test_the_commands_for_windows_are_those_of_the_makefiles() -> None:
     assert uv
     assert install == f'py -m pip install "{uv[1]}"'
     assert generate in recipe(".", "demo").splitlines()
-    assert run.replace(inside, "") in recipe(SERVICE.name, "run").splitlines()
+    assert run.replace(inside, "") in map(str.strip, recipe(SERVICE.name, "run").splitlines())
     assert suite.replace(inside, "") in recipe(SERVICE.name, "test").splitlines()
 
 
@@ -175,3 +195,57 @@ def test_the_form_of_the_changelog_is_kept() -> None:
     headings = re.findall(r"^##+ (.+)$", find("CHANGELOG.md").text, re.MULTILINE)
 
     assert headings[:2] == ["Unreleased", "Added"]
+
+
+def test_the_table_for_readers_from_flask_names_a_file_for_each_word() -> None:
+    table = rows("docs/tour.md", "in Flask")
+    words = " ".join(word for word, _, _ in table)
+
+    assert [
+        word for word in ("`g`", "before_request", "blueprint", "abort", "Flask-Migrate") if word not in words
+    ] == []
+    assert [word for word, _, files in table if not re.findall(r"`([^`]+\.py)`", files)] == []
+
+
+def test_the_list_of_blocking_calls_is_at_the_end() -> None:
+    """The explanation of the event loop is to be read, and its 124 cases are to be looked up."""
+    document = find("docs/never-block.md")
+    headings = re.findall(r"^## (.+)$", document.text, re.MULTILINE)
+
+    assert (headings[0], headings[-1]) == ("The model", "Every case")
+    assert document.text.endswith("<!-- corpus: end -->\n")
+
+
+def test_the_log_events_in_the_changelog_are_written() -> None:
+    written = {text for source in sources("app/", "gunicorn.conf.py") for text in log_events(source)}
+    table = find("CHANGELOG.md").text.partition("#### Log events\n")[2].partition("\n#")[0]
+    named = set(re.findall(r"`(.+?)`", table))
+
+    assert len(named) >= 10
+    assert named - written == set()
+
+
+def log_events(source: Source) -> list[str]:
+    """Return the events that a file writes into the log."""
+    calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and node.args]
+    events = [call.args[0] for call in calls if re.match(r"(server\.)?log\.", ast.unparse(call.func))]
+    return [event.value for event in events if isinstance(event, ast.Constant) and isinstance(event.value, str)]
+
+
+def test_the_picture_of_the_requests_way_has_each_middleware_in_its_order() -> None:
+    (picture,) = (block.code for block in find("README.md").blocks if block.code.startswith(" client"))
+    source = (SERVICE / "app/main.py").read_text(encoding="utf-8")
+    file_of = {name: module for module, name in re.findall(r"from app\.web\.(\w+) import (\w+)", source)}
+
+    drawn = re.findall(r"^   \|-- app/web/(\w+)\.py", picture, re.MULTILINE)
+    assert drawn == [file_of[name] for name in re.findall(r"Middleware\((\w+)", source)]
+
+
+def test_the_picture_of_the_requests_way_has_each_file_of_the_list() -> None:
+    """The list is that of a service with the example, in the README of the service."""
+    (picture,) = (block.code for block in find("README.md").blocks if block.code.startswith(" client"))
+    way = (SERVICE / "README.md").read_text(encoding="utf-8").partition("## A request's way")[2]
+    files = re.findall(r"^\d+\. \[(.+?)\]", re.split(r"# \{% else %\}\n\d+\.", way)[0], re.MULTILINE)
+
+    assert len(files) >= 25
+    assert [file for file in files if file not in picture] == []

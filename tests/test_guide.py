@@ -1,87 +1,148 @@
-"""The guide for adding a downstream is followed to the letter, in a generated service."""
+"""The guides are followed to the letter in a generated service, and all of its checks pass afterwards.
+
+A feature and a downstream are added twice: under a name that sorts before all of the service's own names, and under a
+name that sorts after them. Where the example is deleted, the files are those of a service that was generated without
+it, whose checks run in `test_generated.py` and `test_generated_suites.py`.
+"""
 
 import re
-import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.programs import must
-from tests.repository import ROOT
+from tests.repository import EVERYTHING, ROOT, Answers, files_in, render
 
-GUIDE = (ROOT / "docs/patterns.md").read_text("utf-8").partition("## Add a downstream\n")[2].partition("\n## ")[0]
-SETTING, FEATURE, ALIAS, STUB = (textwrap.dedent(code) for code in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
-"""The pieces of the guide, in its order; each says in the text around it where it goes."""
+PATTERNS = (ROOT / "docs/patterns.md").read_text("utf-8")
 
-IMPORTS = {
-    "app/orders/stock.py": '''"""What can be delivered, in the words of this feature."""
+NAMES = (
+    {"review": "account", "stock": "abacus"},
+    {"review": "zone", "stock": "zoology"},
+)
+"""The names in place of the guide's own, first and last in the alphabet."""
 
-from typing import Any
+HEADINGS = ("Add a feature", "Add a downstream", "Write, call, write again")
 
-from app.downstreams.downstream import Downstream
-from app.errors import DownstreamBadResponse, DownstreamNotFound
+MARK = "# yours below\n"
 
-
-''',
-    "devtools/stock_stub.py": '''"""The stub of `stock`."""
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+STEP = re.compile(r"^\d+\. (.*?)(?=^\d+\. |\Z)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ +```(\w+)\n(.*?)^ +```$", re.MULTILINE | re.DOTALL)
 
 
-''',
+@dataclass(frozen=True)
+class Step:
+    """One numbered step of a guide: its sentences, and its blocks of code."""
+
+    text: str
+
+    @property
+    def file(self) -> str:
+        """The first path that the step names."""
+        first: str = re.findall(r"`([\w./]+)`", self.text)[0]
+        return first
+
+    @property
+    def blocks(self) -> list[str]:
+        """The blocks of code as they stand in a file."""
+        return [textwrap.dedent(code) for _language, code in BLOCK.findall(self.text)]
+
+
+def steps(heading: str, names: dict[str, str]) -> list[Step]:
+    """Return the steps of a guide in docs/patterns.md, under other names."""
+    section = PATTERNS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    for theirs, ours in names.items():
+        section = section.replace(theirs, ours).replace(theirs.title(), ours.title())
+    return [Step(text) for text in STEP.findall(section)]
+
+
+def follow(step: Step, folder: Path) -> None:
+    """Do what a step says: run its commands, put its lines below a mark, or write its file."""
+    if "```sh" in step.text:
+        for command in "".join(step.blocks).splitlines():
+            must(["sh", "-ec", command], folder)
+    elif "`# yours below`" in step.text:
+        file = folder / step.file
+        first, *rest = file.read_text("utf-8").split(MARK)
+        for code, after in zip(step.blocks, rest, strict=True):
+            indent = first.rpartition("\n")[2]
+            first += MARK + textwrap.indent(code, indent) + after
+        file.write_text(first, "utf-8")
+    elif step.blocks:
+        (code,) = step.blocks
+        (folder / step.file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / step.file).write_text(code, "utf-8")
+
+
+def checks(folder: Path) -> Iterator[str]:
+    """Run what `make check` runs in a default service, and yield what each command printed."""
+    for command in ("format", "lint", "types", "test"):
+        yield must(["make", command], folder)
+
+
+def test_features_and_downstreams_are_added_as_the_guides_say(copied: Path) -> None:
+    for names in NAMES:
+        for heading in HEADINGS:
+            for step in steps(heading, names):
+                follow(step, copied)
+    before = (copied / "app/main.py").read_text("utf-8")
+
+    *_, tested = checks(copied)
+
+    main = (copied / "app/main.py").read_text("utf-8")
+    assert main.index("as orders") < main.index(MARK) < main.index("as accounts") < main.index("as zones")
+    assert sorted(main) == sorted(before)  # `make format` has only changed the order of the imports below the mark
+    assert " passed" in tested
+
+
+def commands(folder: Path, heading: str) -> list[str]:
+    """Return the shell commands of a section of a service's README."""
+    section = (folder / "README.md").read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return section.partition("```sh\n")[2].partition("```")[0].splitlines()
+
+
+def contents(folder: Path) -> dict[str, list[str]]:
+    """Return the lines of the files of a service; lines that only divide imports are left out."""
+    found = {}
+    for path in files_in(folder):
+        name = path.relative_to(folder).as_posix()
+        if not re.match(r"\.venv|\.uv/|\.devtools|\..*_cache/|uv\.lock|.*__pycache__", name):
+            found[name] = [line for line in path.read_text("utf-8").splitlines() if line not in {"", "# isort: split"}]
+    return found
+
+
+def test_the_example_is_deleted_as_the_readme_says(template: Path, copied: Path, tmp_path: Path) -> None:
+    *by_hand, last = commands(copied, "Delete the example")
+    for command in by_hand:
+        must(["sh", "-ec", command], copied)
+    without, deleted = contents(render(template, tmp_path, {"example": "no"})), contents(copied)
+
+    assert last == "make check"
+    must(["make", "lint"], copied)
+    must(["uv", "run", "python", "-m", "pytest", "-n0", "tests/test_documents.py"], copied)
+    assert set(deleted.pop("README.md")) <= set(without.pop("README.md"))
+    assert deleted == without
+
+
+LEFT = {
+    "tests/faults/defences/dependencies.py",
+    "tests/faults/test_openapi.py",
+    "tests/faults/test_spoofing.py",
 }
-
-TEST = '''"""The new downstream, as the guide tests it."""
-
-from fastapi import FastAPI
-
-from app.downstreams.client import httpx
-from app.orders.stock import Stock
-from tests.conftest import Fakes
+"""The files that the README says to edit by hand, where the proofs were generated."""
 
 
-async def test_the_stock_is_known(committed_app: FastAPI, fakes: Fakes) -> None:
-    fakes["stock"] = lambda _request: httpx.Response(200, json={"available": 3})
-    stock = Stock(committed_app.state.resources.downstreams["stock"])
+def test_both_examples_and_their_proofs_are_deleted_as_the_readme_says(template: Path, tmp_path: Path) -> None:
+    answers: Answers = {**EVERYTHING, "example": "no"}
+    folder, without = render(template, tmp_path / "with", EVERYTHING), render(template, tmp_path / "without", answers)
+    for command in commands(folder, "Delete the example"):
+        if not command.startswith("make "):
+            must(["sh", "-ec", command], folder)
+    deleted, wanted = contents(folder), contents(without)
 
-    assert await stock.available("TEA-1") == 3
-'''
-
-
-@pytest.fixture
-def followed(service: Callable[[str], Path], workshop: Path) -> Path:
-    """A copy of a service in which somebody did what the guide says."""
-    folder = workshop / "guided"
-    shutil.copytree(service("default"), folder, ignore=shutil.ignore_patterns(".venv", ".*_cache", ".devtools"))
-    insert_setting(folder / "app/downstreams/settings.py")
-    example = folder / ".env.example"
-    lines = re.findall(r"^# DOWNSTREAMS__RATES__.*$", example.read_text("utf-8"), re.MULTILINE)
-    with example.open("a", encoding="utf-8") as file:
-        file.writelines(line.replace("RATES", "STOCK").replace("/rates", "/stock") + "\n" for line in lines)
-    for name, code in (("app/orders/stock.py", FEATURE), ("devtools/stock_stub.py", STUB)):
-        (folder / name).write_text(IMPORTS[name] + code, "utf-8")
-    dependencies = folder / "app/orders/dependencies.py"
-    text = dependencies.read_text("utf-8").replace(
-        "import PICTURE_FORMATS\n", "import PICTURE_FORMATS\nfrom app.orders.stock import Stock\n"
-    )
-    dependencies.write_text(f"{text}\n\n{ALIAS}", "utf-8")
-    (folder / "tests/orders/test_stock.py").write_text(TEST, "utf-8")
-    return folder
+    assert deleted.keys() == wanted.keys()
+    assert {name for name in deleted if deleted[name] != wanted[name]} == LEFT | {"README.md", ".env.example"}
 
 
-def insert_setting(file: Path) -> None:
-    before, after = file.read_text("utf-8").split("    # yours below\n")
-    file.write_text(f"{before}    # yours below\n{textwrap.indent(SETTING, '    ')}{after}", "utf-8")
-
-
-def test_a_downstream_is_added_by_a_settings_block_a_file_and_a_stub(followed: Path) -> None:
-    tests = ("tests/orders/test_stock.py", "tests/test_settings.py", "devtools/tests/test_stubs.py")
-
-    must(["make", "setup"], followed)
-    must(["make", "types"], followed)
-    must(["make", "lint"], followed)
-    assert " passed" in must(["uv", "run", "pytest", "-n0", *tests], followed)
+def test_the_guides_have_the_steps_that_the_test_follows() -> None:
+    assert [len(steps(heading, {})) for heading in HEADINGS] == [11, 7, 3]

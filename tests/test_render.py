@@ -1,26 +1,52 @@
 """Every combination of answers renders a clean tree."""
 
 import ast
+import itertools
 import json
 import re
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.programs import run
-from tests.repository import EVERY_COMBINATION, Answers, files_in, render
+from tests.repository import (
+    EVERY_COMBINATION,
+    LISTED,
+    SERVICE,
+    WHOLE_FILES,
+    Answers,
+    files_in,
+    render,
+    tracked,
+)
 
-COPIED = (".github/workflows/*.yml", "*.mako")
-"""Copied as they are: their braces belong to another program."""
+COPIED = ("*.mako",)
+"""Templates of alembic, copied as they are: their braces are those of Mako."""
+
+TEMPLATE_SYNTAX = r".*((?<!\$)\{\{|\{%|%\}|\{#|cookiecutter\.(?!json\b)).*"
+"""The syntax of cookiecutter; `${{ ... }}` is an expression of GitHub's workflows."""
+
+PAGES = ("docs/*.md",)
+"""Pages of the template, which say in their second paragraph that they tell of a service that leaves nothing out."""
+
+SCAFFOLD = ("devtools/feature/*",)
+"""The command `make feature`, which knows the example in services without it too."""
 
 WHOLE_TEXTS = ("LICENSE",)
 """Texts whose blank lines are not ours to judge."""
 
 EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_(?!by\b)| \d| id\b)|\bexchange).*"
 """The words of the example feature; "in order" and `order_by` are no such words."""
+
+SHOWCASES = r".*(\bproducts\b|thumbnails|ROUTE_GROUPS__(REPORTS|UPLOADS)|\"pillow).*"
+"""The words of the second feature."""
+
+PROOFS = r".*(make (faults|ablate|load|capacity-chart)\b|tests/(faults|pgbouncer)\b|hypothesis>|locust).*"
+"""Commands, folders and packages of the tests that prove the plumbing."""
 
 PARSERS: dict[str, Callable[[str], object]] = {
     ".toml": tomllib.loads,
@@ -55,31 +81,55 @@ def tree(trees: dict[str, Path], answers: Answers) -> Path:
     return trees[name_of(answers)]
 
 
-def texts(tree: Path, *, but: tuple[str, ...] = ()) -> dict[str, str]:
+@cache
+def contents_of(tree: Path) -> dict[str, str]:
     """Return the content of each file, by its path in the tree."""
-    return {
-        path.relative_to(tree).as_posix(): path.read_text(encoding="utf-8")
-        for path in files_in(tree)
-        if not any(path.match(pattern) for pattern in but)
-    }
+    return {path.relative_to(tree).as_posix(): path.read_text(encoding="utf-8") for path in files_in(tree)}
+
+
+def texts(tree: Path, *, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the content of each file, without those of these patterns."""
+    every = contents_of(tree)
+    return {name: text for name, text in every.items() if not any(Path(name).match(pattern) for pattern in but)}
+
+
+@cache
+def matches(pattern: str, content: str) -> list[str]:
+    """Return the matches of a pattern in a text; nearly every file is the same in most trees, and judged once."""
+    return [repr(match.group(0)) for match in re.finditer(pattern, content, re.MULTILINE)]
 
 
 def found(pattern: str, contents: dict[str, str]) -> list[str]:
     """Return where a pattern is in these files, with the place's text."""
-    return [
-        f"{name}: {match.group(0)!r}"
-        for name, content in contents.items()
-        for match in re.finditer(pattern, content, re.MULTILINE)
-    ]
+    return [f"{name}: {place}" for name, content in contents.items() for place in matches(pattern, content)]
+
+
+@cache
+def syntax(content: str) -> ast.Module:
+    """Return the tree of a Python file."""
+    return ast.parse(content)
+
+
+def test_some_questions_decide_about_whole_files_only() -> None:
+    """So their answers need not be combined with all others, but with those that the files themselves ask for."""
+    asked = {path: set(re.findall(r"cookiecutter\.(\w+)", path.read_text("utf-8"))) for path in tracked(SERVICE)}
+    of_ci = {name for path, questions in asked.items() if "ci.yml" in path.name for name in questions}
+
+    assert {path.name for path, questions in asked.items() if questions & set(WHOLE_FILES)} == {"LICENSE"}
+    assert {answers["licence"] for answers in EVERY_COMBINATION} == set(LISTED["licence"])
+    assert of_ci
+    for name in of_ci:
+        met = {(answers["ci"], answers[name]) for answers in EVERY_COMBINATION}
+        assert met == set(itertools.product(LISTED["ci"], LISTED[name]))
 
 
 def test_no_template_syntax_is_left(tree: Path) -> None:
-    assert found(r".*(\{\{|\{%|%\}|\{#|cookiecutter\.).*", texts(tree, but=COPIED)) == []
+    assert found(TEMPLATE_SYNTAX, texts(tree, but=COPIED)) == []
 
 
 def test_no_scars_of_removed_lines_are_left(tree: Path) -> None:
     contents = texts(tree, but=WHOLE_TEXTS)
-    configuration = {name: content for name, content in contents.items() if Path(name).suffix in PARSERS}
+    configuration = {name: content for name, content in contents.items() if Path(name).suffix in {*PARSERS, ".example"}}
 
     assert found(r"\A\s*\n", contents) == []
     assert found(r"[ \t]+$", contents) == []
@@ -94,23 +144,36 @@ def test_every_file_ends_in_one_newline(tree: Path) -> None:
 def test_every_file_parses(tree: Path) -> None:
     for name, content in texts(tree).items():
         if name.endswith(".py"):
-            compile(content, name, "exec")
+            assert syntax(content).body or not content
         elif parse := PARSERS.get(Path(name).suffix):
             assert parse(content)
 
 
 def test_a_dropped_option_leaves_no_trace(tree: Path, answers: Answers) -> None:
-    contents = texts(tree)
+    contents = texts(tree, but=PAGES)
     client = answers["http_client"]
     own = {name: content for name, content in contents.items() if name != "README.md"}
 
-    if client == "httpx":
+    if client == "none":
+        assert (
+            found(
+                r".*(from app\.(settings\.)?downstreams|resources\.downstreams|\"(aiohttp|httpx2|stamina|yarl)>).*", own
+            )
+            == []
+        )
+        assert [name for name in contents if "downstream" in name] == []
+    elif client == "httpx":
         assert found(r".*(import httpx2|from httpx2|\"httpx2[\[>]).*", contents) == []
     else:
         assert found(r"^.*\"httpx[\[>].*$|^ *(import httpx|from httpx)\b(?! as).*$", own) == []
     if answers["example"] == "no":
-        assert found(EXAMPLE, contents) == []
+        assert found(EXAMPLE, texts(tree, but=(*PAGES, *SCAFFOLD))) == []
         assert [name for name in contents if re.search(r"orders|rates", name)] == []
+    if answers["example"] != "showcases":
+        assert found(SHOWCASES, contents) == []
+        assert [name for name in contents if "products" in name] == []
+    if answers["proofs"] == "no":
+        assert found(PROOFS, contents) == []
     assert ((tree / ".github").exists(), (tree / ".gitlab-ci.yml").exists()) == (
         answers["ci"] == "github",
         answers["ci"] == "gitlab",
@@ -119,9 +182,10 @@ def test_a_dropped_option_leaves_no_trace(tree: Path, answers: Answers) -> None:
 
 def test_no_module_imports_one_that_is_not_there(tree: Path) -> None:
     missing = [
-        f"{file.relative_to(tree)}: {module}"
-        for file in tree.rglob("*.py")
-        for module in own_imports(ast.parse(file.read_text()))
+        f"{name}: {module}"
+        for name, content in texts(tree).items()
+        if name.endswith(".py")
+        for module in own_imports(syntax(content))
         if not (tree / module.replace(".", "/")).is_dir() and not (tree / f"{module.replace('.', '/')}.py").is_file()
     ]
 
@@ -147,16 +211,27 @@ def test_the_licence_is_the_one_that_was_chosen(tree: Path, answers: Answers) ->
     assert len(licence) > 200 or answers["licence"] != "Apache-2.0"
 
 
+def distinct(trees: dict[str, Path]) -> list[Path]:
+    """Return each distinct Python file once, in its tree: nearly all of them are the same in most trees."""
+    found: dict[tuple[Path, bytes], Path] = {}
+    for tree in trees.values():
+        for path in tree.rglob("*.py"):
+            found.setdefault((path.relative_to(tree), path.read_bytes()), path)
+    return list(found.values())
+
+
 @pytest.mark.parametrize("command", ["ruff format --check", "ruff check"])
 def test_the_formatter_and_the_linter_have_nothing_to_say(trees: dict[str, Path], command: str) -> None:
-    done = run(["uv", "run", "--no-sync", *command.split(), "--no-cache", *trees.values()], Path.cwd())
+    files = distinct(trees)
+    done = run(["uv", "run", "--no-sync", *command.split(), "--no-cache", *files], Path.cwd())
 
+    assert len(files) > 250  # or the trees were not read
     assert done.returncode == 0, done.stdout
 
 
 def test_a_document_names_only_paths_and_commands_that_exist(tree: Path) -> None:
     targets = set(re.findall(r"^(\w+):", (tree / "Makefile").read_text(), re.MULTILINE))
-    documents = {name: content for name, content in texts(tree).items() if name.endswith(".md")}
+    documents = {name: content for name, content in texts(tree, but=PAGES).items() if name.endswith(".md")}
     paths = [
         (name, path)
         for name, content in documents.items()

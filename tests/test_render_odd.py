@@ -1,6 +1,7 @@
 """Unusual answers, line endings and folders render as cleanly as the usual ones."""
 
 import ast
+import json
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from cookiecutter.hooks import run_script_with_context
 
 from tests.programs import run
-from tests.repository import ROOT, Answers, files_in, render
+from tests.repository import QUESTIONS, ROOT, Answers, files_in, render
 
 ODD: list[Answers] = [
     {
@@ -51,7 +52,7 @@ def content(tree: Path) -> dict[str, bytes]:
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files_in(tree)}
 
 
-@pytest.mark.parametrize("example", ["yes", "no"])
+@pytest.mark.parametrize("example", QUESTIONS["example"])
 def test_a_checkout_with_windows_line_endings_renders_the_same(template: Path, tmp_path: Path, example: str) -> None:
     windows = tmp_path / "windows"
     for path in files_in(template):
@@ -61,18 +62,24 @@ def test_a_checkout_with_windows_line_endings_renders_the_same(template: Path, t
             copy.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
     usual = content(render(template, tmp_path / "lf", {"example": example}))
+    del usual[".cruft.json"]  # the other folder is no git repository, and so has no commit to remember
     other = content(render(windows, tmp_path / "crlf", {"example": example}))
 
     assert {name: text.replace(b"\r\n", b"\n") for name, text in other.items()} == usual
     assert [name for name, text in other.items() if text.count(b"\n") != text.count(b"\r\n")] == []
 
 
-def test_the_hook_after_generation_can_run_again(template: Path, tmp_path: Path) -> None:
-    answers = {"project_slug": "order-service", "example": "no", "ci": "gitlab", "http_client": "httpx2"}
-    tree = render(template, tmp_path, answers)
+def test_the_hook_after_generation_can_run_again(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = render(template, tmp_path, {"example": "no", "http_client": "none", "ci": "gitlab"})
     before = content(tree)
+    answers = json.loads(before[".cruft.json"])["context"]["cookiecutter"]
+    extensions = json.loads((template / "cookiecutter.json").read_text("utf-8"))["_extensions"]
+    own = {"_extensions": extensions, "_template": str(template), "_repo_dir": str(template)}
 
-    run_script_with_context(template / "hooks/post_gen_project.py", tree, {"cookiecutter": answers})
+    monkeypatch.chdir(template)  # as cookiecutter does, and as the extension of the template expects
+    run_script_with_context(template / "hooks/post_gen_project.py", tree, {"cookiecutter": answers | own})
 
     assert content(tree) == before
 

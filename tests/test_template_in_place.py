@@ -37,7 +37,7 @@ def test_the_template_is_formatted_and_linted_in_place(command: str) -> None:
 
 
 def test_the_template_type_checks_in_place(service: Callable[[str], Path], tmp_path: Path) -> None:
-    must([service("default") / ".venv/bin/mypy", "--cache-dir", tmp_path], SERVICE)
+    must([service("full") / ".venv/bin/mypy", "--cache-dir", tmp_path], SERVICE)
 
 
 def test_one_strict_configuration_holds_for_both() -> None:
@@ -81,13 +81,12 @@ def test_both_makefiles_read_python_the_same_way() -> None:
 @pytest.mark.parametrize("makefile", ["root", "service"])
 def test_make_help_lists_every_target_with_its_purpose(makefile: str) -> None:
     folder = ROOT if makefile == "root" else SERVICE
-    targets = re.search(r"^\.PHONY: (.*)$", (folder / "Makefile").read_text(), re.MULTILINE)
+    phony = re.findall(r"^\.PHONY: (.*)$", (folder / "Makefile").read_text(), re.MULTILINE)
 
     listed = re.findall(r"^  make ([\w-]+) +\S.{10,}$", must(["make"], folder), re.MULTILINE)
 
-    assert targets
-    assert listed == targets[1].split()
-    assert len(listed) <= 16
+    assert listed == " ".join(phony).split()
+    assert 0 < len(phony[0].split()) <= 20  # of a default service; the proofs bring their own
 
 
 def makefiles() -> list[Path]:
@@ -101,7 +100,7 @@ def makefiles() -> list[Path]:
 def test_ci_calls_targets_that_people_have_too(path: str) -> None:
     file = SERVICE / path.removeprefix("S/") if path.startswith("S/") else ROOT / path
     makefile = (SERVICE if path.startswith("S/") else ROOT) / "Makefile"
-    called = set(re.findall(r"^\s*(?:- |- run: )?make (\w+)", file.read_text(), re.MULTILINE))
+    called = set(re.findall(r"^\s*(?:- |- run: |phase \S+ )?make (\w+)", file.read_text(), re.MULTILINE))
 
     assert called
     assert called <= set(re.findall(r"^(\w+):", makefile.read_text(), re.MULTILINE))

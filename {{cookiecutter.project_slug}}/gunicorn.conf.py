@@ -1,52 +1,88 @@
-"""How gunicorn runs the service. Every number comes from `app.capacity` or `app.settings`."""
+"""The configuration of gunicorn; the numbers come from the capacity plan and the settings."""
+
+import os
+import signal
+import sys
+
+# The kernel drops a signal to process 1 of a container that has no handler, and gunicorn sets its handlers after this
+# file: without these lines a service that is stopped while it imports would start and run on until SIGKILL.
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: sys.exit(0))
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 
-from app.capacity.plan import CapacityError, plan_for
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import CapacityError
 from app.observability.logs import library_logging
-from app.settings import load_settings
+from app.server.balance import ConnectionCounts
+from app.settings.listening import bind_address, trusted_networks
+from app.settings.load import load_settings, log_fields
 
-settings = load_settings()
+settings = load_settings(serving=True)
 try:
     plan = plan_for(settings)
 except CapacityError as error:
     raise SystemExit(f"The service cannot start: {error}") from None
 
-wsgi_app = "app.main:app"
-bind = f"{settings.host}:{settings.port}"
+connection_counts = ConnectionCounts(plan.workers)
 
-# One process per CPU, each with one event loop; the pools are sized for exactly this many.
+wsgi_app = "app.main:app"
+bind = bind_address(settings.host, settings.port)
+
+# Worker processes, by default one per CPU, with one event loop each; the pools are sized for exactly this number.
 workers = plan.workers
 worker_class = "app.server.worker.ServiceWorker"
 
-# Each worker opens its own engine and clients: a loop or a socket shared across a fork is broken.
+# Off: each worker opens its own engine and clients after the fork, as a forked event loop or socket is broken.
 preload_app = False
 
-# gunicorn's heartbeat, not a request timeout: a worker whose loop is blocked this long is killed and replaced.
+# Not a request timeout: gunicorn kills and replaces a worker whose event loop is blocked for this many seconds.
 timeout = 30
 
-# Drain and requests in flight get this long after SIGTERM; the worker keeps the last seconds for the lifespan's exit.
-graceful_timeout = settings.graceful_stop_seconds
+# Seconds after SIGTERM for the drain and the requests in flight; the last seconds are for the exit of the lifespan.
+graceful_timeout = settings.graceful_shutdown_seconds
 
-# Above the balancer's idle timeout, else the balancer sends a request on a connection that was just closed.
+# Longer than the load balancer's idle timeout, else a request is sent on a connection that was just closed.
 keepalive = settings.keep_alive_seconds
 
-# Recycling restarts all workers at about the same time and stalls for seconds; a leak is to be found, not hidden.
+# Client connections of a worker; for one more, the longest idle connection is closed.
+worker_connections = plan.client_connections
+
+# Off: recycling would restart all workers at about the same time and stall the service; find the leak instead.
 max_requests = 0
 
-# X-Forwarded-* is believed only from these.
-forwarded_allow_ips = settings.forwarded_allow_ips
+# The addresses of the proxies whose X-Forwarded-* headers are trusted.
+forwarded_allow_ips = trusted_networks(settings.forwarded_allow_ips)
 
-# It listens on a path that all services of a user share.
+# In memory: the heartbeats of the workers are files, and a container's root file system may be read-only.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn makes a private file
+
+# Off: gunicorn's control socket listens on a path that all services of a user share.
 control_socket_disable = True
 
-# The service writes its own line a request, with the request id.
+# Off: the service itself writes an access line for each request, with the request id.
 accesslog = None
-logconfig_dict = library_logging(level=settings.log_level, log_format=settings.log_format)
+logconfig_dict = library_logging(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
+
+
+def on_starting(server: Arbiter) -> None:
+    """Log the whole capacity plan once per start: the image has no command that prints the plan."""
+    server.log.info("capacity plan", extra=plan.model_dump())
+
+
+def pre_fork(_server: Arbiter, worker: Worker) -> None:
+    """Let a new worker count its connections beside the other workers."""
+    worker.balance = connection_counts.slot_for(worker.age)
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Free the slot of a worker, however the worker has ended."""
+    connection_counts.release(worker.age)
 
 
 def nworkers_changed(server: Arbiter, new_value: int, old_value: int | None) -> None:
-    """Keep gunicorn's own ways to more workers, `--workers` and SIGTTIN, from breaking the plan."""
+    """Refuse more workers than the capacity plan has connections for: `--workers` and SIGTTIN bypass the plan."""
     if new_value <= plan.workers:
         return
     advice = f"the plan has connections for {plan.workers} workers, not {new_value}. Set WEB_CONCURRENCY"

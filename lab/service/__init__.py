@@ -1,1 +1,1 @@
-"""The service that the experiments ask. It runs under a generated service's interpreter, and uses its modules."""
+"""Service of the lab: routes for the experiments, run by a generated service's interpreter with its modules."""

@@ -1,6 +1,6 @@
-"""Serve on a free port until the standard input ends: `python -m lab.service [--database] [--neighbour URL]`.
+"""Serve on a free port until the standard input ends: `python -m lab.service [--database] [--downstream URL]`.
 
-Whoever started it holds the other end of that input, so that it ends with them, however they end.
+The parent process holds the other end of that input, so that the service ends with its parent, even a killed parent.
 """
 
 import argparse
@@ -17,18 +17,18 @@ from lab.service.app import build_app
 
 
 def end_with_the_input(server: uvicorn.Server) -> None:
-    """Wait for the end; the file descriptor itself is read, as a lock of `sys.stdin` would disturb the exit."""
+    """Stop the server when the input ends. It reads the file descriptor: a lock of `sys.stdin` would block the exit."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     server.should_exit = True
 
 
-def serve(*, database: bool, neighbour: str) -> None:
-    """Serve, with a PostgreSQL of its own if asked for; the first line of output says where."""
+def serve(*, database: bool, downstream: str) -> None:
+    """Serve, with a throwaway PostgreSQL if asked for; the first line of output has the address."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         url = stack.enter_context(throwaway_server()) if database else None
-        server = uvicorn.Server(uvicorn.Config(build_app(url, neighbour), log_level="warning", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(build_app(url, downstream), log_level="warning", access_log=False))
         threading.Thread(target=end_with_the_input, args=(server,), daemon=True).start()
         print(f"ready http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         server.run(sockets=[listener])
@@ -37,6 +37,6 @@ def serve(*, database: bool, neighbour: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", action="store_true")
-    parser.add_argument("--neighbour", default="")
+    parser.add_argument("--downstream", default="")
     chosen = parser.parse_args()
-    serve(database=chosen.database, neighbour=chosen.neighbour)
+    serve(database=chosen.database, downstream=chosen.downstream)

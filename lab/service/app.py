@@ -1,21 +1,21 @@
-"""Put the routes of all experiments together."""
+"""Application with the routes of all experiments."""
 
 from fastapi import FastAPI
 
-from lab.service import calls, computing, database, waits
+from lab.service import cpu, database, downstream_calls, waiting
 
 
-def build_app(database_url: str | None, neighbour: str) -> FastAPI:
+def build_app(database_url: str | None, downstream_url: str) -> FastAPI:
     """Return the application.
 
     Args:
-        database_url: of PostgreSQL; None leaves those routes out.
-        neighbour: where another of these services runs, for the calls to it.
+        database_url: of PostgreSQL; None leaves the routes with a database out.
+        downstream_url: of a second instance of this application, which the routes with calls use.
     """
     app = FastAPI(openapi_url=None)
-    app.include_router(waits.build_router())
-    app.include_router(computing.build_router())
-    app.include_router(calls.build_router(neighbour))
+    app.include_router(waiting.build_router())
+    app.include_router(cpu.build_router())
+    app.include_router(downstream_calls.build_router(downstream_url))
     if database_url:
         app.include_router(database.build_router(database_url))
     return app

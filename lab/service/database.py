@@ -1,4 +1,4 @@
-"""One session for several tasks against one for each, and two queues in front of five connections."""
+"""Routes with a database: a session for several tasks or for each task, and two queues before five connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -10,16 +10,16 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from app.database_url import asyncpg_url
-from app.pool import FairPool
+from app.database.pool import FairPool
+from app.settings.database_url import asyncpg_url
 
-CONNECTIONS, WAITING, LONG = 5, 1000, 30.0
+CONNECTIONS, MAX_QUEUE, LONG = 5, 1000, 30.0
 TASKS = 3
 FAULT = text("SELECT 1 / 0")
 SLEEP = text("SELECT pg_sleep(0.05)")
 STATEMENT = text("SELECT pg_sleep(0.02)")
 STATEMENTS = 2
-"""Each takes a connection and gives it back, as a route that reads twice does."""
+"""Statements of a request; each takes a connection and gives it back, as a route that reads twice does."""
 
 
 def build_router(url: str) -> APIRouter:
@@ -28,7 +28,7 @@ def build_router(url: str) -> APIRouter:
     bounds = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": LONG}
     plain = create_async_engine(address, **bounds)
     unpooled = create_async_engine(address, poolclass=NullPool)
-    fair = create_async_engine(address, **bounds, poolclass=FairPool, max_waiting=WAITING)
+    fair = create_async_engine(address, **bounds, poolclass=FairPool, max_queue=MAX_QUEUE)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -43,7 +43,7 @@ def build_router(url: str) -> APIRouter:
 
 
 def add_sessions(router: APIRouter, plain: AsyncEngine, unpooled: AsyncEngine) -> None:
-    """Add the routes that run three statements at once, on one session or on three."""
+    """Add the routes that run three statements at once, on one session or on three sessions."""
 
     @router.get("/session/new")
     async def shared_session_that_has_to_connect() -> list[str]:
@@ -60,10 +60,10 @@ def add_sessions(router: APIRouter, plain: AsyncEngine, unpooled: AsyncEngine) -
     async def shared_session_where_one_task_fails() -> list[str]:
         async with AsyncSession(plain) as session:
             await session.execute(text("SELECT 1"))
-            ends = await asyncio.gather(
+            results = await asyncio.gather(
                 session.execute(FAULT), session.execute(SLEEP), session.execute(SLEEP), return_exceptions=True
             )
-            return outcomes(ends)
+            return outcomes(results)
 
     @router.get("/session/own")
     async def one_session_each() -> list[str]:
@@ -78,33 +78,34 @@ def add_pools(router: APIRouter, plain: AsyncEngine, fair: AsyncEngine) -> None:
     async def in_sqlalchemys_queue() -> None:
         await statements(plain)
 
-    @router.get("/pool/gate")
-    async def behind_the_gate() -> None:
+    @router.get("/pool/bulkhead")
+    async def behind_the_bulkhead() -> None:
         await statements(fair)
 
 
 async def several(*sessions: AsyncSession) -> list[str]:
-    """Run a statement in a task for each of these sessions and return what became of each."""
-    ends = await asyncio.gather(*(session.execute(SLEEP) for session in sessions), return_exceptions=True)
-    return outcomes(ends)
+    """Run a statement in a task for each session and return the outcomes."""
+    results = await asyncio.gather(*(session.execute(SLEEP) for session in sessions), return_exceptions=True)
+    return outcomes(results)
 
 
-def outcomes(ends: Sequence[object]) -> list[str]:
-    """Return `ok` or the error of each, its first line.
+def outcomes(results: Sequence[object]) -> list[str]:
+    """Return `ok` or the first line of the error, for each result of `gather`.
 
     Raises:
-        BaseException: an end that no misuse of a session explains.
+        BaseException: an error that no misuse of a session explains.
     """
     found = []
-    for end in ends:
-        if isinstance(end, BaseException) and not isinstance(end, SQLAlchemyError):
-            raise end
-        found.append(f"{type(end).__name__}: {end}".splitlines()[0] if isinstance(end, BaseException) else "ok")
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, SQLAlchemyError):
+            raise result
+        failed = isinstance(result, BaseException)
+        found.append(f"{type(result).__name__}: {result}".splitlines()[0] if failed else "ok")
     return found
 
 
 async def statements(engine: AsyncEngine) -> None:
-    """Run two statements, each on a connection of its own."""
+    """Run two statements, each on a separate connection."""
     for _ in range(STATEMENTS):
         async with engine.connect() as connection:
             await connection.execute(STATEMENT)

@@ -1,1 +1,1 @@
-"""The corpus: ways to block the event loop, correct twins, and the measurement of which gate notices which."""
+"""The corpus: ways to block the event loop, correct twins, and the measurement of which check notices which."""

@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from tests.loop_corpus.gates import measure
+from tests.loop_corpus.checks import measure
 from tests.loop_corpus.table import DOCUMENT, write
 from tests.programs import must
-from tests.repository import copy_template, render
+from tests.repository import EVERYTHING, copy_template, render
 
 
 def main() -> None:
@@ -14,9 +14,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="loop-corpus-") as name:
         folder = Path(name)
         template = copy_template(folder / "template")
-        installed = render(template, folder / "installed", {})
+        installed = render(template, folder / "installed", EVERYTHING)
         must(["make", "setup"], installed)
-        write(measure(render(template, folder / "judged", {}), installed / ".venv"))
+        write(measure(render(template, folder / "judged", EVERYTHING), installed / ".venv"))
     print(f"written into {DOCUMENT}")
 
 

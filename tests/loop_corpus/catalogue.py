@@ -11,7 +11,7 @@ KINDS = ("cases", "twins")
 
 Route = ast.FunctionDef | ast.AsyncFunctionDef
 Name = tuple[str, str]
-"""A family, as in `cases/sleeps`, and the name of a route."""
+"""A topic, as in `cases/sleeps`, and the name of a route."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Family:
+class Topic:
     """One file of cases or of twins."""
 
     path: Path
@@ -94,11 +94,11 @@ def is_route(function: Route) -> bool:
     )
 
 
-def families(kind: str) -> list[Family]:
+def topics(kind: str) -> list[Topic]:
     """Return the files of one kind."""
-    return [Family(path) for path in sorted((CORPUS / kind).glob("*.py")) if path.stem != "__init__"]
+    return [Topic(path) for path in sorted((CORPUS / kind).glob("*.py")) if path.stem != "__init__"]
 
 
 def members(kind: str) -> list[Member]:
     """Return all cases, or all twins."""
-    return [member for family in families(kind) for member in family.members]
+    return [member for topic in topics(kind) for member in topic.members]

@@ -1,6 +1,6 @@
-"""Calls the cases and twins inside a service's environment, behind one gate: `inside tests cases/sleeps ...`.
+"""Calls the cases and twins inside a service's environment, behind one check: `inside tests cases/sleeps ...`.
 
-It prints, as JSON, what the gate noticed: pairs of a family and a route.
+It prints, as JSON, what the check noticed: pairs of a topic and a route.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from app.observability.loop_monitor import LoopMonitor
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from tests.blocking import gates
+from tests.blocking import blocking_checks
 
 from . import slow
 
@@ -31,14 +31,17 @@ ROUNDS = 3
 
 PATIENCE_SECONDS = 10.0
 
-Gate = Callable[[], AbstractContextManager[list[str]]]
+Check = Callable[[], AbstractContextManager[list[str]]]
 
 
 @contextmanager
-def tests_gate() -> Iterator[list[str]]:
-    """The gate in tests: blockbuster, and what takes long."""
+def tests_check() -> Iterator[list[str]]:
+    """The check in tests: blockbuster, and what takes long."""
     found: list[str] = []
-    with suppress(Exception), gates("app") as findings:  # a case may fail in its own way, and the gate in its own
+    with (
+        suppress(Exception),
+        blocking_checks("app") as findings,
+    ):  # a case may fail in its own way, and the check in its own
         try:
             yield found
         finally:
@@ -46,8 +49,8 @@ def tests_gate() -> Iterator[list[str]]:
 
 
 @contextmanager
-def monitor_gate() -> Iterator[list[str]]:
-    """The gate at run time: the monitor that the lifespan starts."""
+def monitor_check() -> Iterator[list[str]]:
+    """The check at run time: the monitor that the lifespan starts."""
     found: list[str] = []
 
     def note(event: str, seconds: float, _sample: object) -> None:
@@ -57,7 +60,7 @@ def monitor_gate() -> Iterator[list[str]]:
         yield found
 
 
-GATES: dict[str, Gate] = {"tests": tests_gate, "monitor": monitor_gate}
+CHECKS: dict[str, Check] = {"tests": tests_check, "monitor": monitor_check}
 
 
 def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
@@ -72,10 +75,10 @@ def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
         yield app, [route for route in routes if isinstance(route, APIRoute)]
 
 
-async def notices(gate: Gate, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
-    """Call a route once and tell whether the gate noticed something; a twin that fails proves nothing, and counts."""
+async def notices(check: Check, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
+    """Call a route once and tell whether the check noticed something; a twin that fails proves nothing, and counts."""
     failed = False
-    with gate() as found:
+    with check() as found:
         method = next(iter(route.methods))
         failed = twin
         answer = await asyncio.wait_for(client.request(method, route.path, json={"name": "a"}), PATIENCE_SECONDS)
@@ -85,33 +88,33 @@ async def notices(gate: Gate, client: httpx.AsyncClient, route: APIRoute, *, twi
     return bool(found) or failed
 
 
-async def judge_one(gate: Gate, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
-    """Tell whether a gate notices a route: a case at least once, a twin each time."""
+async def judge_one(check: Check, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
+    """Tell whether a check notices a route: a case at least once, a twin each time."""
     for _ in range(ROUNDS):
-        noticed = await notices(gate, client, route, twin=twin)
+        noticed = await notices(check, client, route, twin=twin)
         if noticed != twin:
             break
     return noticed
 
 
-async def judge(gate: Gate, families: list[str]) -> list[tuple[str, str]]:
-    """Return every route of these families that the gate noticed."""
+async def judge(check: Check, topics: list[str]) -> list[tuple[str, str]]:
+    """Return every route of these topics that the check noticed."""
     noticed = []
-    for family in families:
-        for app, routes in applications(f"app.loop_corpus.{family.replace('/', '.')}"):
+    for topic in topics:
+        for app, routes in applications(f"app.loop_corpus.{topic.replace('/', '.')}"):
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://corpus") as client:
                 noticed += [
-                    (family, route.name)
+                    (topic, route.name)
                     for route in routes
-                    if await judge_one(gate, client, route, twin=family.startswith("twins/"))
+                    if await judge_one(check, client, route, twin=topic.startswith("twins/"))
                 ]
     return noticed
 
 
-def main(name: str, families: list[str]) -> None:
-    """Judge by the gate that is named."""
+def main(name: str, topics: list[str]) -> None:
+    """Judge by the check that is named."""
     with slow.serving():
-        print(json.dumps(asyncio.run(judge(GATES[name], families))), flush=True)
+        print(json.dumps(asyncio.run(judge(CHECKS[name], topics))), flush=True)
     os._exit(0)  # the cases leave threads and children behind, and some of them would spoil the exit code
 
 

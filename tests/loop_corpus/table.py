@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from tests.loop_corpus.catalogue import Name, members
-from tests.loop_corpus.gates import BEFORE_RUN_TIME, GATES, STATIC, Found
+from tests.loop_corpus.checks import BEFORE_RUN_TIME, CHECKS, STATIC, Found
 from tests.repository import ROOT
 
 DOCUMENT = ROOT / "docs" / "never-block.md"
@@ -12,56 +12,58 @@ BEGIN, END = "<!-- corpus: begin -->\n", "<!-- corpus: end -->"
 YES = "yes"
 
 
-def caught(found: Found, gates: tuple[str, ...], kind: str) -> set[Name]:
-    """Return the members of a kind that at least one of these gates notices."""
-    return {member.name for member in members(kind)} & set().union(*(found[gate] for gate in gates))
+def caught(found: Found, checks: tuple[str, ...], kind: str) -> set[Name]:
+    """Return the members of a kind that at least one of these checks notices."""
+    return {member.name for member in members(kind)} & set().union(*(found[check] for check in checks))
 
 
-def share(found: Found, gates: tuple[str, ...]) -> float:
-    """Return the share of the cases that at least one of these gates notices."""
-    return len(caught(found, gates, "cases")) / len(members("cases"))
+def caught_ratio(found: Found, checks: tuple[str, ...]) -> float:
+    """Return the ratio of the cases that at least one of these checks notices."""
+    return len(caught(found, checks, "cases")) / len(members("cases"))
 
 
 def draw(found: Found) -> str:
-    """Return the section: a line for each gate, then one for each case."""
-    return "\n".join([*_totals(found), "", *_cases(found)]) + "\n"
+    """Return the section: a line for each check, then a line for each case, at the end of the document."""
+    return "\n".join([*_totals(found), "", "## Every case", "", *_cases(found)]) + "\n"
 
 
 def _totals(found: Found) -> Iterator[str]:
     total, twins = len(members("cases")), len(members("twins"))
-    yield f"| gates | of {total} cases | of {twins} correct twins |\n|---|---|---|"
-    sets = {name: (name,) for name in GATES} | {
+    yield f"| checks | of {total} cases | of {twins} correct twins |\n|---|---|---|"
+    sets = {name: (name,) for name in CHECKS} | {
         "at the keyboard: ruff, hydroid": STATIC,
         "before run time: these and tests": BEFORE_RUN_TIME,
-        "all": tuple(GATES),
+        "all": tuple(CHECKS),
     }
-    for title, gates in sets.items():
-        cases = len(caught(found, gates, "cases"))
-        yield f"| {title} | {cases} ({cases / total:.0%}) | {len(caught(found, gates, 'twins'))} |"
+    for title, checks in sets.items():
+        cases = len(caught(found, checks, "cases"))
+        yield f"| {title} | {cases} ({cases / total:.0%}) | {len(caught(found, checks, 'twins'))} |"
 
 
 def _cases(found: Found) -> Iterator[str]:
-    yield f"| family | case | {' | '.join(GATES)} |\n|---|---|{'---|' * len(GATES)}"
+    yield f"| topic | case | {' | '.join(CHECKS)} |\n|---|---|{'---|' * len(CHECKS)}"
     for member in members("cases"):
-        cells = " | ".join(YES if member.name in found[gate] else "" for gate in GATES)
+        cells = " | ".join(YES if member.name in found[check] else "" for check in CHECKS)
         yield f"| {member.name[0].partition('/')[2]} | {member.title} | {cells} |"
 
 
 def written() -> dict[tuple[str, str], dict[str, bool]]:
-    """Return the lines of the document for each case: which gate notices it."""
+    """Return the lines of the document for each case: which check notices it."""
     section = DOCUMENT.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
     rows = [re.split(r" ?\| ?", line.strip("|\n")) for line in section.splitlines()]
     return {
-        (cells[0].strip(), cells[1]): {gate: cell.strip() == YES for gate, cell in zip(GATES, cells[2:], strict=True)}
+        (cells[0].strip(), cells[1]): {
+            check: cell.strip() == YES for check, cell in zip(CHECKS, cells[2:], strict=True)
+        }
         for cells in rows
-        if len(cells) == 2 + len(GATES) and cells[0].strip() not in {"family", "---"}
+        if len(cells) == 2 + len(CHECKS) and cells[0].strip() not in {"topic", "---"}
     }
 
 
 def measured(found: Found) -> dict[tuple[str, str], dict[str, bool]]:
     """Return the same from a measurement."""
     return {
-        (member.name[0].partition("/")[2], member.title): {gate: member.name in found[gate] for gate in GATES}
+        (member.name[0].partition("/")[2], member.title): {check: member.name in found[check] for check in CHECKS}
         for member in members("cases")
     }
 

@@ -1,1 +1,1 @@
-"""The service: read `main.py` first, then follow the request's way in the README."""
+"""The service: read `main.py` first, then follow the way of a request, which the README describes."""

@@ -1,109 +1,162 @@
-"""What a route may ask for, as `Annotated` aliases. The only reader of `app.state` besides `lifespan.py`.
+"""FastAPI dependencies: the resources that routes may use, as `Annotated` aliases. The only reader of `app.state`.
 
-All are async: FastAPI runs a sync dependency in a thread, for a fifth more CPU per request. The sessions have
-`scope="function"`: FastAPI ends them after the handler and before the response starts. With the default scope it would
-commit after the client has read its 201, and a commit that fails would be a lie.
+All dependencies are async: FastAPI runs a sync dependency in a thread, for a fifth more CPU per request. Sessions have
+`scope="function"`: FastAPI ends the session after the handler and before the response starts. With the default scope
+the commit would follow the response, and a failed commit would contradict a 201 that was sent already.
+
+A dependency that needs the resources only takes an `HTTPConnection`: FastAPI gives a `Request` to no WebSocket route.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
+from fastapi.requests import HTTPConnection
+from pydantic import BaseModel, ConfigDict
 
-from app.database import ReadOnlySession, ReadWriteSession
-from app.downstreams.registry import Downstreams
-from app.health.readiness import Readiness
-from app.idempotency.once import Once
-from app.lifespan import Resources
-from app.offload import Offload
-from app.reader import Reader
-from app.supervisor import Supervisor
+from app.database.engine import ReadOnlySession, ReadWriteSession
+from app.database.reader import Reader
+from app.database.transaction import transaction  # {%- if cookiecutter.http_client != "none" +%}
+from app.downstreams.registry import Downstreams  # {%- endif +%}
+from app.idempotency.request import IdempotentRequest
+from app.resources import Resources
+from app.work.background import Supervisor
+from app.work.offload import Offload  # {%- if cookiecutter.example == "showcases" +%}
+from app.work.processes import Processes  # {%- endif +%}
+
+Transactions = Callable[[], AbstractAsyncContextManager[ReadWriteSession]]
+"""The type of the function that opens write transactions: `async with transactions() as session`."""
 
 
-def resources_of(request: Request) -> Resources:
-    """Return what the lifespan opened. A plain call: as a dependency of its own it would cost every request more."""
+def resources_of(request: HTTPConnection) -> Resources:
+    """Return the resources of this process. A plain function: a dependency would cost more CPU per request."""
     resources: Resources = request.app.state.resources
     return resources
 
 
-async def get_reader(request: Request) -> Reader:
-    """Return what runs statements that stand alone."""
+async def get_reader(request: HTTPConnection) -> Reader:
+    """Return the reader, which runs read-only statements."""
     return resources_of(request).reader
 
 
-async def open_snapshot_session(request: Request) -> AsyncGenerator[ReadOnlySession]:
-    """Lend a session whose statements see one moment."""
+ReadSession = Annotated[Reader, Depends(get_reader)]
+"""For a route that reads: one round trip per statement, no connection held between statements, no writes."""
+
+
+async def open_snapshot_session(request: HTTPConnection) -> AsyncGenerator[ReadOnlySession]:
+    """Yield a session in a read-only transaction in which all statements see one snapshot."""
     async with resources_of(request).snapshot_sessions() as session:
         yield session
 
 
-async def open_write_session(request: Request) -> AsyncGenerator[ReadWriteSession]:
-    """Lend a session inside a transaction; commit it when the handler returned, roll it back when anything raised."""
-    async with resources_of(request).write_sessions.begin() as session:
+SnapshotSession = Annotated[ReadOnlySession, Depends(open_snapshot_session, scope="function")]
+"""For a route whose reads must agree with each other: one read-only, repeatable-read transaction."""
+
+
+async def open_write_session(request: HTTPConnection) -> AsyncGenerator[ReadWriteSession]:
+    """Yield a session in a transaction; commit when the handler has returned, roll back after an exception."""
+    async with transaction(resources_of(request).write_sessions) as session:
         yield session
 
 
-async def get_downstreams(request: Request) -> Downstreams:
+WriteSession = Annotated[ReadWriteSession, Depends(open_write_session, scope="function")]
+"""For a route that writes: one transaction, committed before the response starts. To store nothing, raise an error: a
+route that calls `session.commit()`, or that returns after `session.rollback()`, is answered with 500."""
+
+
+async def get_transactions(request: HTTPConnection) -> Transactions:
+    """Return the function that opens a write transaction, which commits at the end of its block."""
+    return partial(transaction, resources_of(request).write_sessions)
+
+
+TransactionsDep = Annotated[Transactions, Depends(get_transactions)]
+"""For a route that writes, calls a downstream and writes again: two transactions, no connection held in between."""
+
+
+# {% if cookiecutter.http_client != "none" %}
+async def get_downstreams(request: HTTPConnection) -> Downstreams:
     """Return the downstreams by name."""
     return resources_of(request).downstreams
 
 
-async def get_offload(request: Request) -> Offload:
-    """Return the threads and processes for work that would stop the event loop."""
+DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
+"""For a route that calls other services: the downstreams by name."""
+
+
+# {% endif %}
+async def get_offload(request: HTTPConnection) -> Offload:
+    """Return the threads for calls that would block the event loop."""
     return resources_of(request).offload
 
 
-async def get_supervisor(request: Request) -> Supervisor:
-    """Return what owns the background tasks."""
+OffloadDep = Annotated[Offload, Depends(get_offload)]
+"""For a route that makes a blocking call, or computes in C code that releases the GIL."""
+
+
+# {% if cookiecutter.example == "showcases" %}
+async def get_processes(request: HTTPConnection) -> Processes:
+    """Return the worker processes for Python code that computes."""
+    return resources_of(request).processes
+
+
+ProcessesDep = Annotated[Processes, Depends(get_processes)]
+"""For a route that computes in Python for more than a few milliseconds."""
+
+
+# {% endif %}
+async def get_supervisor(request: HTTPConnection) -> Supervisor:
+    """Return the supervisor, which starts background tasks."""
     return resources_of(request).supervisor
 
 
-async def get_once(
+SupervisorDep = Annotated[Supervisor, Depends(get_supervisor)]
+"""For a route that starts a background task, which goes on after the response; inside of a write transaction the task
+starts after the commit. A process that dies between the commit and the end of the task loses the task: what must not be
+lost is stored in the same transaction as a job, which a worker takes also after a crash."""
+
+
+SAME_KEY = "A write repeated with its key happens once: a repeat gets the first response, with `Idempotency-Replayed`."
+
+
+async def get_idempotent_request(
     request: Request,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")] = None,
-) -> Once:
-    """Return what knows whether this request came before."""
-    return Once.of(
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description=SAME_KEY)
+    ] = None,
+) -> IdempotentRequest:
+    """Return the `IdempotentRequest`: identified by Idempotency-Key and route, compared by query and body."""
+    return IdempotentRequest.of(
         idempotency_key,
-        place=f"{request.method} {request.url.path}",
+        operation=f"{request.method} {request.url.path}",
         request=f"{request.url.query}\n".encode() + await request.body(),
         seconds=resources_of(request).idempotency_seconds,
     )
 
 
-async def get_resources(request: Request) -> Resources:
-    """Return all of it."""
+IdempotentDep = Annotated[IdempotentRequest, Depends(get_idempotent_request)]
+"""For a route that writes, if clients may send a request again with the same Idempotency-Key."""
+
+
+class NoQuery(BaseModel):
+    """The query of a route without parameters; an unknown parameter is refused, as one of a query model is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+async def refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
+    """Refuse a query: a client that sends `?dry_run=true` must not believe that the route knows the parameter."""
+
+
+STRICT = [Depends(refuse_query)]
+"""For a route without parameters, as `dependencies=STRICT`: a query is answered with 422."""
+
+
+async def get_resources(request: HTTPConnection) -> Resources:
+    """Return all resources of this process."""
     return resources_of(request)
 
 
-async def get_readiness(request: Request) -> Readiness:
-    """Return what decides about traffic."""
-    return resources_of(request).readiness
-
-
-ReadSession = Annotated[Reader, Depends(get_reader)]
-"""For a route that reads: one round trip a statement, no connection held in between, and PostgreSQL refuses a write."""
-
-SnapshotSession = Annotated[ReadOnlySession, Depends(open_snapshot_session, scope="function")]
-"""For a route whose reads must agree with each other: one read-only, repeatable-read transaction."""
-
-WriteSession = Annotated[ReadWriteSession, Depends(open_write_session, scope="function")]
-"""For a route that writes: one transaction, committed before the response starts."""
-
-DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
-"""The other services, by name."""
-
-OffloadDep = Annotated[Offload, Depends(get_offload)]
-"""For a route that has to call something that blocks, or to compute for more than a few milliseconds."""
-
-SupervisorDep = Annotated[Supervisor, Depends(get_supervisor)]
-"""For a route that starts work which goes on after the response."""
-
-OnceDep = Annotated[Once, Depends(get_once)]
-"""For a route that writes, and whose clients may repeat a request with the same Idempotency-Key."""
-
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
-"""For who wants to see how busy this process is."""
-
-ReadinessDep = Annotated[Readiness, Depends(get_readiness)]
-"""For the health probes."""
+"""For a route that reports the load of this process."""

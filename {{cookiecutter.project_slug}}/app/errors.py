@@ -1,135 +1,120 @@
-"""Everything that can go wrong on purpose, as one tree. `problems.py` turns it into answers.
+"""The tree of expected errors of the service. `web/handlers.py` turns each error into a response.
 
-    ServiceError                     500  never raised itself
-    |-- NotFound                     404  the thing asked for does not exist
-    |-- Conflict                     409  it exists, and its state forbids this
-    |-- Invalid                      422  well-formed, but makes no sense
-    |-- UnsupportedType              415  sent as something that we do not read
-    |-- Unavailable                  503  a part that we need is away or full; try again later
-    `-- DownstreamError              502  another service let us down
-        |-- DownstreamBadResponse    502  it answered something that we cannot use
-        |-- DownstreamRejected       502  it says that our request is at fault; a feature may know what that means
-        |   `-- DownstreamNotFound   502  it knows no such thing; a feature usually says what that means for it
-        |-- DownstreamUnavailable    503  it is away or asks us to come back later
-        |   |-- DownstreamOverloaded 503  too many of our own calls wait for it
-        |   `-- DownstreamRefused    503  too many calls failed; none is made for a while
-        `-- DownstreamTimedOut       504  it did not answer in time
+    ServiceError                     500  internal_error          never raised itself
+    |-- NotFound                     404  not_found               the requested object does not exist
+    |-- Conflict                     409  conflict                the object's state forbids the request
+    |-- Invalid                      422  invalid_request         the request is well-formed, but makes no sense
+    |-- UnsupportedType              415  unsupported_media_type  the body has an unsupported media type
+    |-- Unavailable                  503  unavailable             a part of the service is away or full: retry later
+    `-- OutcomeUnknown               504  outcome_unknown         a write was sent, and the database did not confirm it
 
-Services raise these and know nothing of HTTP; the number is only how the edge speaks of them. The message is shown to
-clients: write it for them, with no internals.
+A class with children of its own draws them. Code without HTTP raises these errors; the web layer reads `status` and
+`code`. The code is stable and for machines. Clients see the message of an error: write messages for clients, without
+internals.
 """
 
 from typing import ClassVar
 
 
+class CannotStart(Exception):
+    """Refuses the start of the service on purpose, with a sentence for the operator."""
+
+
 class ServiceError(Exception):
-    """An expected failure, with a sentence for the client."""
+    """An expected failure, with a message for the client."""
 
     status: ClassVar[int] = 500
-    title: ClassVar[str] = "Internal error"
+    code: ClassVar[str] = "internal_error"
     retry_after_seconds: int | None = None
+
+    def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
+        """Set the status and the code from the class statement; the default is the parent's status and code."""
+        cls.status, cls.code = status or cls.status, code or cls.code
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
 
 
-class NotFound(ServiceError):
-    """The thing asked for does not exist."""
-
-    status = 404
-    title = "Not found"
+class NotFound(ServiceError, status=404, code="not_found"):
+    """The requested object does not exist."""
 
 
-class Conflict(ServiceError):
-    """The thing exists, and its state forbids this."""
-
-    status = 409
-    title = "Conflict"
+class Conflict(ServiceError, status=409, code="conflict"):
+    """The requested object exists, but the state of the object forbids the request."""
 
 
-class Invalid(ServiceError):
-    """The request is well-formed, but makes no sense."""
-
-    status = 422
-    title = "Invalid request"
+class Invalid(ServiceError, status=422, code="invalid_request"):
+    """The request is well-formed, but the values make no sense, such as an unknown pair of currencies."""
 
 
-class UnsupportedType(ServiceError):
-    """The body is of a media type that is not read here; say which ones are."""
-
-    status = 415
-    title = "Unsupported media type"
+class UnsupportedType(ServiceError, status=415, code="unsupported_media_type"):
+    """The request body has an unsupported media type; the message names the supported types."""
 
 
-class Unavailable(ServiceError):
-    """A part that the service needs is away or full; trying again later may help."""
+class Unavailable(ServiceError, status=503, code="unavailable"):
+    """A part that the service needs, such as the database, is away or full; a later retry may succeed."""
 
-    status = 503
-    title = "Service unavailable"
     retry_after_seconds = 1
 
 
-class DownstreamError(ServiceError):
-    """Another service let us down; `name` says which."""
+# {% if cookiecutter.http_client != "none" %}
+class DownstreamError(ServiceError, status=502, code="downstream_failed"):
+    """A downstream failed; `name` says which downstream.
 
-    status = 502
-    title = "Downstream failed"
+    DownstreamError              502  downstream_failed       a downstream failed
+    |-- DownstreamBadResponse    502  downstream_bad_response the response is unusable
+    |-- DownstreamRejected       502  downstream_rejected     the downstream answered 4xx; a feature may know why
+    |   `-- DownstreamNotFound   502  downstream_not_found    the downstream answered 404; a feature may know why
+    |-- DownstreamUnavailable    503  downstream_unavailable  the downstream is away, or asks for a later retry
+    |   |-- DownstreamOverloaded 503  downstream_overloaded   the downstream's bulkhead in this worker is full
+    |   `-- DownstreamRefused    503  downstream_refused      the circuit breaker is open: no call is made
+    `-- DownstreamTimedOut       504  downstream_timed_out    the downstream did not answer in time
+    """
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
 
 
-class DownstreamBadResponse(DownstreamError):
-    """It answered something that we cannot use."""
-
-    title = "Downstream answered badly"
+class DownstreamBadResponse(DownstreamError, code="downstream_bad_response"):
+    """A downstream sent an unusable response: no HTTP, no JSON, or too large."""
 
 
-class DownstreamRejected(DownstreamError):
-    """It says that our request is at fault; `answered` is its status, for a feature that knows what that means."""
-
-    title = "Downstream rejected the request"
+class DownstreamRejected(DownstreamError, code="downstream_rejected"):
+    """A downstream answered 4xx to a call; `answered` is the status, for a feature that knows the meaning."""
 
     def __init__(self, name: str, answered: int, detail: str = "") -> None:
         super().__init__(name, detail or f"it answered {answered}.")
         self.answered = answered
 
 
-class DownstreamNotFound(DownstreamRejected):
-    """It knows no such thing; a feature usually catches this and says what it means for it."""
-
-    title = "Downstream knows no such thing"
+class DownstreamNotFound(DownstreamRejected, code="downstream_not_found"):
+    """A downstream answered 404; a feature usually translates this error into an error of the feature."""
 
 
-class DownstreamUnavailable(DownstreamError):
-    """It is away, or asks us to come back later."""
-
-    status = 503
-    title = "Downstream unavailable"
+class DownstreamUnavailable(DownstreamError, status=503, code="downstream_unavailable"):
+    """A downstream is unreachable, or asks for a later retry."""
 
     def __init__(self, name: str, detail: str, asked_seconds: int | None = None) -> None:
         super().__init__(name, detail)
         self.asked_seconds = asked_seconds
-        """What it asked us to wait."""
+        """The seconds of the downstream's Retry-After header, None without the header."""
         self.retry_after_seconds = asked_seconds or 1
 
 
-class DownstreamOverloaded(DownstreamUnavailable):
-    """Too many of our own calls wait for it."""
-
-    title = "Downstream overloaded"
+class DownstreamOverloaded(DownstreamUnavailable, code="downstream_overloaded"):
+    """The bulkhead of a downstream is full: too many calls of this worker are in flight or queued."""
 
 
-class DownstreamRefused(DownstreamUnavailable):
-    """Too many calls failed; none is made for a while."""
-
-    title = "Downstream refused by its breaker"
+class DownstreamRefused(DownstreamUnavailable, code="downstream_refused"):
+    """The circuit breaker of a downstream is open: too many calls failed, so no call is made for a while."""
 
 
-class DownstreamTimedOut(DownstreamError):
-    """It did not answer in time."""
+class DownstreamTimedOut(DownstreamError, status=504, code="downstream_timed_out"):
+    """A downstream did not answer in time."""
 
-    status = 504
-    title = "Downstream timed out"
+
+# {% endif %}
+class OutcomeUnknown(ServiceError, status=504, code="outcome_unknown"):
+    """A COMMIT was sent and not answered in time: the write may have happened, or not."""

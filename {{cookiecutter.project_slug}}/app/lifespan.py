@@ -1,68 +1,55 @@
-"""The place that opens and closes: what is opened here lives as long as the process and closes in reverse.
+"""The lifespan: opens all process-wide resources at the start, and closes all in reverse order at the end.
 
-One AsyncExitStack, so that a start that fails half way closes what it had opened. Requests find it all as one frozen
-`Resources` through `dependencies.py`.
+One AsyncExitStack, so that a start that fails half way closes the resources opened before. Routes get the resources as
+one frozen `Resources` on `app.state`, through `dependencies.py`.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import inf
 
 import structlog
 from anyio import to_thread
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import database
-from app.capacity.check import CapacityCheck
-from app.capacity.plan import Plan, plan_for
-from app.connection import Limits, enforced
-from app.database import ReadOnlySession, ReadWriteSession
-from app.downstreams.registry import Downstreams, Transports, open_downstreams, over_the_network
-from app.gate import Gate
-from app.health.readiness import Readiness
-from app.health.revisions import Revisions
-from app.health.role_check import RoleCheck
+from app.capacity.plan import Plan
+from app.database import engine as database
+from app.database.connection import enforced
+from app.database.pool import FairPool
+from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
+from app.downstreams.registry import Transports, open_downstreams, over_the_network  # {%- endif +%}
+from app.limits.bulkhead import Bulkhead
+from app.limits.quotas import Quotas
 from app.observability.loop_monitor import LoopMonitor
-from app.offload import Offload
-from app.pool import FairPool
-from app.reader import Reader
-from app.settings import CLOSING_SECONDS, Settings
-from app.supervisor import Supervisor
+from app.readiness.capacity import CapacityCheck
+from app.readiness.readiness import Readiness
+from app.readiness.role import RoleCheck
+from app.readiness.schema import Revisions
+from app.request.deadline import pauses
+from app.resources import Resources
+from app.settings.bounds import PoolBounds
+from app.settings.database_url import with_target
+from app.settings.service import Settings
+from app.web.websockets import require_library
+from app.work.background import Supervisor
+from app.work.offload import Offload  # {%- if cookiecutter.example == "showcases" +%}
+from app.work.processes import Processes  # {%- endif +%}
 
 log = structlog.get_logger("lifespan")
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a request may use. One per process; nothing in it is made per request."""
-
-    plan: Plan
-    engine: AsyncEngine
-    reader: Reader
-    snapshot_sessions: async_sessionmaker[ReadOnlySession]
-    write_sessions: async_sessionmaker[ReadWriteSession]
-    downstreams: Downstreams
-    offload: Offload
-    supervisor: Supervisor
-    loop_monitor: LoopMonitor
-    idempotency_seconds: float
-    readiness: Readiness
-    gates: Mapping[str, Gate] = field(default_factory=dict)
-    """Where requests wait, by name: `database`, and the route families."""
-
-
 def build_lifespan(
-    settings: Settings, transports: Transports = over_the_network, gates: Mapping[str, Gate] | None = None
+    opener: Callable[[], AbstractAsyncContextManager[Resources]],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application with these settings."""
+    """Return the lifespan of an application, whose resources `opener` opens: `open_resources` with its arguments."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with open_resources(settings, transports) as resources:
-            app.state.resources = replace(resources, gates={**resources.gates, **(gates or {})})
+        require_library(app)
+        async with opener() as resources:
+            app.state.resources = resources
             log.info("started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
             yield
         log.info("stopped")
@@ -71,92 +58,96 @@ def build_lifespan(
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings, transports: Transports = over_the_network) -> AsyncGenerator[Resources]:
-    """Open the engine, the downstreams with their semaphores and the thread limiter; close them in reverse."""
-    plan = plan_for(settings)
+async def open_resources(
+    settings: Settings,
+    plan: Plan,
+    bulkheads: Mapping[str, Bulkhead],  # {%- if cookiecutter.http_client != "none" +%}
+    transports: Transports = over_the_network,  # {%- endif +%}
+) -> AsyncGenerator[Resources]:
+    """Open all resources, and close all in reverse order; `bulkheads` are those of the route groups, by name."""
     async with AsyncExitStack() as stack:
         engine, probe_engine = _build_engines(settings, plan)
-        for one in (engine, probe_engine):
-            stack.push_async_callback(one.dispose)
-        capacity = CapacityCheck(plan, Reader(probe_engine), settings.database_capacity_check)
-        await capacity.at_start()
-        role = RoleCheck(enforced(limits_of(settings)), capacity.reader) if plan.pgbouncer_connections else None
-        if role:
-            await role.at_start()
-        readiness = Readiness(capacity.reader, Revisions.read(), capacity, role)
-        development = settings.environment == "development"
+        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(probe_engine.dispose)
+        readiness = await _check_database(settings, plan, Reader(probe_engine))
+        # {% if cookiecutter.http_client != "none" %}
         downstreams = await stack.enter_async_context(
-            open_downstreams(settings.downstreams, transports, lambda: readiness.draining, development=development)
-        )
+            open_downstreams(settings.downstreams, transports, readiness.is_draining, development=settings.development)
+        )  # {%- endif +%}
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
-        offload = Offload(threads=plan.offload_threads, processes=plan.processes)
-        stack.push_async_callback(offload.close)
-        loop_monitor = stack.enter_context(LoopMonitor(settings.loop_stall_seconds))
-        supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=background_seconds(settings))
-        stack.push_async_callback(supervisor.close)  # the first to be closed: its tasks use the rest
+        # {% if cookiecutter.example == "showcases" %}
+        processes = Processes(processes=max(1, plan.spare_cpus))
+        stack.push_async_callback(processes.close)  # {%- endif +%}
+        monitor = LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
+        loop_monitor = stack.enter_context(monitor)
+        supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=settings.background_seconds)
+        stack.push_async_callback(supervisor.close)  # closed first: background tasks use all resources above
         yield Resources(
             plan=plan,
             engine=engine,
             reader=Reader(engine),
             snapshot_sessions=database.snapshot_sessions(engine),
-            write_sessions=database.write_sessions(engine),
+            write_sessions=database.write_sessions(engine),  # {%- if cookiecutter.http_client != "none" +%}
             downstreams=downstreams,
-            offload=offload,
+            semaphores={name: downstream.bulkhead for name, downstream in downstreams.items()},  # {%- endif +%}
+            bulkheads=dict(bulkheads) | _quotas_of(engine),
+            offload=Offload(threads=plan.offload_threads),  # {%- if cookiecutter.example == "showcases" +%}
+            processes=processes,  # {%- endif +%}
             supervisor=supervisor,
             loop_monitor=loop_monitor,
-            idempotency_seconds=settings.idempotency_seconds,
             readiness=readiness,
-            gates={"database": engine.pool.gate} if isinstance(engine.pool, FairPool) else {},
+            idempotency_seconds=settings.idempotency_seconds,
         )
 
 
 def begin_drain(app: FastAPI, seconds: float = inf) -> None:
-    """Tell the balancer to look elsewhere; the gunicorn worker calls this on a signal.
+    """Make this process not ready, so that load balancers stop sending requests; called by the worker at SIGTERM.
 
     Args:
-        app: with what its lifespan opened.
-        seconds: for background tasks, when there is less than the settings give.
+        app: the application, which may still be starting.
+        seconds: the time for background tasks, when shorter than in the settings.
     """
     resources: Resources | None = getattr(app.state, "resources", None)
-    if resources is not None:  # None when the signal comes before the start is through
+    if resources is not None:  # None when the signal arrives before the lifespan has started
         resources.readiness.draining = True
         resources.supervisor.drain(seconds)
 
 
-def background_seconds(settings: Settings) -> float:
-    """Return how long background tasks are waited for after the signal to stop."""
-    return settings.graceful_stop_seconds - CLOSING_SECONDS
+async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Readiness:
+    """Run the role check and the capacity check, which may refuse the start; return the readiness of this process."""
+    pgbouncer = plan.database_pgbouncer_connections is not None
+    role = RoleCheck(enforced(settings.database_timeouts), probe, pgbouncer=pgbouncer)
+    await role.at_start()  # before the capacity, for which a pooler in between would be one cause of many
+    capacity = CapacityCheck(plan, probe, settings.database_capacity_check)
+    await capacity.at_start()
+    primary = settings.database_target == "primary"
+    return Readiness(probe, Revisions.read(), capacity, role, settings.instance_id, primary=primary)
 
 
-def limits_of(settings: Settings) -> Limits:
-    """Return the time limits of database connections."""
-    return Limits(
-        connect=timedelta(seconds=settings.database_connect_seconds),
-        lock=timedelta(seconds=settings.database_lock_seconds),
-        statement=timedelta(seconds=settings.database_statement_seconds),
-        command=timedelta(seconds=settings.database_command_seconds),
-    )
-
-
-def pool_of(plan: Plan) -> database.PoolBounds:
-    """Return the bounds of the pool that serves the requests."""
-    return database.PoolBounds(
-        size=plan.pool_size,
-        overflow=plan.max_overflow,
-        waiting=plan.database_waiting,
-        wait=timedelta(seconds=plan.database_wait_seconds),
-    )
+def _quotas_of(engine: AsyncEngine) -> dict[str, Bulkhead | Quotas]:
+    """Return the bulkhead `database` of the connection pool, and the connection quotas as `<group>.database`."""
+    assert isinstance(engine.pool, FairPool)  # noqa: S101 - the pool class of `build_engine`
+    quotas = engine.pool.bulkhead
+    return {"database": quotas} | {f"{name}.database": quota for name, quota in quotas.by_name.items()}
 
 
 def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEngine]:
-    """Build the engine of the requests and the one of the readiness probe."""
-    url, limits = settings.database_url.get_secret_value(), limits_of(settings)
-    pgbouncer = plan.pgbouncer_connections is not None
-    requests, probe = (
-        database.connection_name(settings.service_name, purpose, pgbouncer=pgbouncer)
-        for purpose in ("requests", "probe")
+    """Build the engine of the requests, with a pool, and the engine of the readiness probe, without a pool."""
+    url, timeouts = with_target(settings.database_url, settings.database_target), settings.database_timeouts
+    service, pgbouncer = settings.service_name, plan.database_pgbouncer_connections is not None
+    requests = database.connection_name(service, "requests", pgbouncer=pgbouncer)
+    probe = database.connection_name(service, "probe", pgbouncer=pgbouncer)
+    bounds = PoolBounds(
+        size=plan.pool_size,
+        overflow=plan.database_max_overflow,
+        max_queue=plan.database_max_queue,
+        queue_timeout=timedelta(seconds=plan.database_queue_timeout_seconds),
+        quotas=tuple(plan.route_groups),
+        quota=plan.connection_quota,
+        reserved=plan.reserved_for_quotas,
+        nested_loans=not settings.development,
     )
-    engine = database.build_engine(
-        url, pool=pool_of(plan), limits=limits, application_name=requests, pgbouncer=pgbouncer
+    return (
+        database.build_engine(url, pool=bounds, timeouts=timeouts, application_name=requests, pgbouncer=pgbouncer),
+        database.build_probe_engine(url, timeouts=timeouts, application_name=probe, pgbouncer=pgbouncer),
     )
-    return engine, database.build_probe_engine(url, limits=limits, application_name=probe, pgbouncer=pgbouncer)

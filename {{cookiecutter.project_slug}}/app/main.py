@@ -1,81 +1,121 @@
-"""The composition root: middleware, error handlers, routers and the lifespan are put together here, and only here.
+"""The composition root: builds the application from plan, middleware, error handlers, routers and lifespan.
 
 gunicorn and uvicorn load `app.main:app`; tests call `create_app` with settings of their own.
 """
+
+from collections.abc import Mapping
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
-from app.capacity.plan import CapacityError, plan_for
-from app.downstreams.registry import Transports, over_the_network
-from app.families import Families
+from app.capacity.bulkheads import AFTER_RESPONSE, BODIES, build_bulkheads
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import CapacityError, Plan  # {%- if cookiecutter.http_client != "none" +%}
+from app.downstreams.registry import Transports, over_the_network  # {%- endif +%}
 from app.health.routes import router as health
-from app.lifespan import build_lifespan
-from app.middleware.access_log import AccessLog
-from app.middleware.admission import Admission, gates_for
-from app.middleware.body_limit import BodyLimit
-from app.middleware.catch_all import CatchAll
-from app.middleware.deadline import Deadline
-from app.middleware.linger import Linger
-from app.middleware.request_id import RequestId
+from app.lifespan import build_lifespan, open_resources
+from app.limits.bulkhead import Bulkhead
 from app.observability import logs
-from app.problems import HANDLERS, add_problem_schema, problems
-from app.settings import Settings, load_settings
+from app.settings.load import load_settings, log_fields
+from app.settings.route_groups import RouteGroups
+from app.settings.service import Settings
+from app.web.access_log import AccessLog
+from app.web.admission import Admission
+from app.web.body_limit import BodyLimit
+from app.web.catch_all import CatchAll, Service
+from app.web.deadline import Deadline
+from app.web.handlers import HANDLERS
+from app.web.lingering_close import LingeringClose
+from app.web.openapi import documented_errors
+from app.web.read_ahead import ReadAhead
+from app.web.request_id import RequestId
+from app.web.trust import TrustedCallers, is_trusted
+from app.web.unread_key import UnreadKey
 
+# {% if cookiecutter.example != "no" %}
 # isort: split
-# {% if cookiecutter.example == "yes" %}
 from app.orders.routes import router as orders
 
 # {% endif %}
+# {% if cookiecutter.example == "showcases" %}
+# isort: split
+from app.products.routes import router as products
+
+# {% endif %}
+# isort: split
 # yours below
 
 
+# {% if cookiecutter.http_client == "none" %}def create_app(settings: Settings) -> FastAPI:
+# {% else %}
 def create_app(settings: Settings, transports: Transports = over_the_network) -> FastAPI:
-    """Compose the application; nothing is opened before its lifespan starts.
-
-    Args:
-        settings: the configuration.
-        transports: what calls to downstreams travel over; tests pass fakes.
-    """
-    logs.configure(level=settings.log_level, log_format=settings.log_format)
-    families = Families(settings.families)
-    gates = gates_for(families, plan_for(settings))
-    app = FastAPI(
+    # {% endif %}
+    """Build the application without opening any connection: the lifespan opens connections at the start."""
+    logs.configure(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
+    plan = plan_for(settings)
+    bulkheads = build_bulkheads(plan)
+    # {% if cookiecutter.http_client == "none" %}    opener = partial(open_resources, settings, plan, bulkheads)
+    # {% else %}
+    opener = partial(open_resources, settings, plan, bulkheads, transports)
+    # {% endif %}
+    callers = TrustedCallers(settings.forwarded_allow_ips)
+    app = Service(
         title=settings.service_name,
-        lifespan=build_lifespan(settings, transports, gates),
-        middleware=[  # outermost first
-            Middleware(Linger, seconds=10),
-            Middleware(RequestId),
-            Middleware(AccessLog),
-            Middleware(Deadline, families=families),
-            Middleware(Admission, families=families, gates=gates),
-            Middleware(CatchAll),
-            Middleware(BodyLimit, families=families, max_bytes=settings.max_body_bytes),
-        ],
+        lifespan=build_lifespan(opener),
+        middleware=build_middleware(settings, plan, bulkheads, callers),
         exception_handlers=HANDLERS,
-        responses=problems(400, 413, 415, 422, 500, 503),
-        redirect_slashes=False,  # the address would be made of the Host header, which is whatever a client sends
+        responses=documented_errors(422, 500, 503, 504),
+        redirect_slashes=False,  # a redirect is built from the Host header, which any client may forge
         openapi_url="/openapi.json" if settings.api_docs else None,
-        telemetry=telemetry(on=settings.telemetry),
+        generate_unique_id_function=lambda route: route.name,  # the name of a function in a generated client
+        telemetry=telemetry(callers, on=settings.telemetry),
     )
-    add_problem_schema(app)
-    # Routes are tried in turn, and each one costs every request that goes on to a later one: the busiest first.
-    # yours below
-
-    # {% if cookiecutter.example == "yes" %}
+    # The busiest routers come first: FastAPI tries the routes in order, so each route slows down all later routes.
+    # {% if cookiecutter.example != "no" %}
     app.include_router(orders)
     # {% endif %}
+    # {% if cookiecutter.example == "showcases" %}
+    app.include_router(products)
+    # {% endif %}
+    # yours below
+
     app.include_router(health)
     return app
 
 
-def telemetry(*, on: bool) -> TelemetryConfig:
-    """Configure FastAPI's own OpenTelemetry: one span a request; spans for its inner steps would double the price."""
-    return {"tracing": on, "metrics": on, "logs": on, "operation_spans": False}
+def build_middleware(
+    settings: Settings, plan: Plan, bulkheads: Mapping[str, Bulkhead], callers: TrustedCallers
+) -> list[Middleware]:
+    """Return the middleware of the application, outermost first."""
+    route_groups = RouteGroups(settings.route_groups)
+    sizes = {"max_bytes": settings.max_body_bytes, "max_json_bytes": settings.max_json_bytes}
+    ahead = {"max_bytes": plan.max_bodies_bytes, "max_json_values": settings.max_json_values}
+    return [
+        Middleware(LingeringClose, seconds=10),
+        Middleware(RequestId, callers=callers),
+        Middleware(AccessLog),
+        Middleware(Deadline, limit=lambda scope: route_groups.group_of(scope).deadline_seconds, is_trusted=is_trusted),
+        Middleware(BodyLimit, route_groups=route_groups, **sizes),
+        Middleware(ReadAhead, bodies=bulkheads[BODIES], **ahead),
+        Middleware(Admission, name_of=route_groups.of, bulkheads=bulkheads, after_response=bulkheads[AFTER_RESPONSE]),
+        Middleware(CatchAll),
+        Middleware(UnreadKey),
+    ]
+
+
+def telemetry(callers: TrustedCallers, *, on: bool) -> TelemetryConfig:
+    """Return FastAPI's OpenTelemetry settings: one span per request, as spans of inner steps would double the cost.
+
+    `exclude` is the only part of FastAPI's telemetry that sees a request before the trace headers are read. It excludes
+    no request here, and takes the headers of a stranger away.
+    """
+    exclude = callers.drop_foreign_trace
+    return {"tracing": on, "metrics": on, "logs": on, "operation_spans": False, "exclude": exclude}
 
 
 try:
-    app = create_app(load_settings())
+    app = create_app(load_settings(serving=True))
 except CapacityError as error:
     raise SystemExit(f"The service cannot start: {error}") from None

@@ -1,22 +1,21 @@
-"""Print what the database needs before PgBouncer in transaction mode may stand in front: `python -m app.pgbouncer`.
+"""`python -m app.pgbouncer` prints the SQL that prepares a database role for PgBouncer in transaction mode.
 
-Behind it a session lasts one transaction. What a connection brings along elsewhere, its time limits and that it only
-reads, the role has to keep; then it costs no round trip. Each worker asks at its start whether this was run.
+Behind PgBouncer a session lasts one transaction. The timeouts and the read-only default, which a direct connection
+sends at the start, have to be settings of the database role. Each worker checks these settings at the start.
 """
 
 from sqlalchemy.engine import make_url
 
-from app.connection import enforced
-from app.health.role_check import role_sql
-from app.lifespan import limits_of
-from app.settings import load_settings
+from app.database.connection import enforced
+from app.readiness.role import role_sql
+from app.settings.load import load_settings
 
 
 def main() -> None:
-    """Print the SQL for the role and the database that DATABASE_URL names."""
+    """Print the SQL that prepares the role and the database of DATABASE_URL for PgBouncer."""
     settings = load_settings()
     url = make_url(settings.database_url.get_secret_value())
-    print(role_sql(url.username or "", url.database or "", enforced(limits_of(settings))))  # noqa: T201 - a command
+    print(role_sql(url.username or "", url.database or "", enforced(settings.database_timeouts)))  # noqa: T201 - a command prints the result
 
 
 if __name__ == "__main__":

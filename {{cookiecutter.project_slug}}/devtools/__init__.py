@@ -1,1 +1,1 @@
-"""Tools for development, not in the image: a PostgreSQL, stand-ins for downstreams, the runner, and their tests."""
+"""Tools for development, not in the image: PostgreSQL, stubs of downstreams, runner, load test, capacity charts."""

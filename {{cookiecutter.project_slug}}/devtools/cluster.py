@@ -1,8 +1,8 @@
-"""One embedded PostgreSQL server and its folder: make, start, recognise, stop, delete.
+"""An embedded PostgreSQL server in a folder: make, start, recognise, stop and delete the server.
 
-The folder holds `data` (PostgreSQL's own), `password`, the last `port` and two logs. It appears by a rename once it is
-whole and disappears by a rename before it is deleted: what is killed half way leaves nothing that looks like a server.
-Nobody calls this without the locks of `devtools.guard`.
+The folder holds `data` (PostgreSQL's own), `password`, the last `port` and two logs. The folder appears by a rename
+when it is complete, and disappears by a rename before it is deleted: a process that is killed half way leaves nothing
+that looks like a server. The caller holds the locks of `devtools.shared_server`.
 """
 
 import re
@@ -19,34 +19,34 @@ from devtools.ports import free_port, listens
 USER = "app"
 
 FIRST_MODERN_LOCALE = 17
-"""The major version that knows the builtin locale provider: the same sort order on every machine."""
+"""The first version of PostgreSQL with the builtin locale provider, which sorts texts alike on every machine."""
 
 SETTINGS = """
 listen_addresses = '127.0.0.1'
-unix_socket_directories = ''  # its path would have to be short, and TCP does
+unix_socket_directories = ''  # the path of a socket file has to be short, and TCP suffices
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
 
 THROWAWAY_SETTINGS = """
-fsync = off  # a crash may lose everything: it is made anew anyway
+fsync = off  # a crash may lose all data: the server is made again in any case
 synchronous_commit = off
 full_page_writes = off
 """
 
 START_ATTEMPTS = 5
-"""A free port can be taken before the server binds it, and a killed server's memory is released a moment later."""
+"""Attempts to start a server: the free port may be taken meanwhile, a killed server's shared memory may remain."""
 
 START_PAUSE_SECONDS = 0.2
 
 ORPHAN_LOOKS = 10
 ORPHAN_PAUSE_SECONDS = 0.1
-"""The initdb or pg_ctl of a caller that was killed lives on for a moment: one second of looking finds it."""
+"""The pause between 10 checks for leftovers, 1 s in all: initdb or pg_ctl of a killed caller runs on for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The server that lives in `folder`; a durable one keeps its data, any other is deleted when it stops."""
+    """A PostgreSQL server in `folder`. A durable server keeps all data; a throwaway server is deleted at the stop."""
 
     folder: Path
     programs: Programs
@@ -54,31 +54,31 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """Where PostgreSQL keeps its files."""
+        """PostgreSQL's data folder inside the folder of the server."""
         return self.folder / "data"
 
     @property
     def port(self) -> str:
-        """The port of the running server, as PostgreSQL itself noted it."""
-        return self._notes()[3]
+        """The port of the running server, from PostgreSQL's postmaster.pid."""
+        return self._pid_file_lines()[3]
 
     def url(self, database: str = "postgres") -> str:
-        """Return the address of a database of the running server."""
+        """Return the URL, with the password, of a database of the running server."""
         return f"postgresql://{USER}:{(self.folder / 'password').read_text()}@127.0.0.1:{self.port}/{database}"
 
     def is_alive(self) -> bool:
-        """Tell whether this very server answers.
+        """Tell whether the PostgreSQL server of this folder runs and answers.
 
-        A process id alone may be stale and belong to anybody by now, and so may a port: it takes both.
+        A stale process id may belong to a different process by now, and so may a stale port: both must fit.
         """
-        notes = self._notes()
-        return notes[7:] == ["ready"] and listens(int(notes[3])) and self._control("status") == 0
+        lines = self._pid_file_lines()
+        return lines[7:] == ["ready"] and listens(int(lines[3])) and self._control("status") == 0
 
     def start(self) -> None:
-        """Start the server, and make it first if it is not there yet."""
+        """Start the PostgreSQL server, after `initdb` when the folder has no data yet."""
         _remove_leftovers(self.folder)
         if not self.durable:
-            _remove(self.folder)  # it was not stopped in order, and without fsync its files mean nothing
+            _remove(self.folder)  # a crashed server left this folder: without fsync, the data may be broken
         if not self.data.exists():
             self._make()
         for log in self._logs():
@@ -87,13 +87,14 @@ class Cluster:
             time.sleep(START_PAUSE_SECONDS if attempt else 0)
             port = free_port(0 if attempt else self._last_port())
             started = self._control("start", "-w", "-o", f"-p {port}", "-l", str(self.folder / "server.log")) == 0
-            if started or self.is_alive():  # of two starters, when the first was killed and its pg_ctl lives on
+            # The pg_ctl of a caller that was killed may have started the server meanwhile.
+            if started or self.is_alive():
                 (self.folder / "port").write_text(self.port)
                 return
-        raise ServerError(f"PostgreSQL does not start in {self.folder}:\n{self._log_tail()}")
+        raise ServerError(f"PostgreSQL does not start in {self.folder}. Its log names the reason:\n{self._log_tail()}")
 
     def stop(self) -> None:
-        """Stop the server if it runs; delete the folder unless it is durable."""
+        """Stop the PostgreSQL server; delete the folder unless the server is durable."""
         for _ in range(ORPHAN_LOOKS):
             if self.is_alive():
                 break
@@ -105,14 +106,14 @@ class Cluster:
         _remove_leftovers(self.folder)
 
     def create_database(self, name: str) -> str:
-        """Create a database unless it exists and return its address; callers may race."""
-        code, said = self._client("createdb", name)
-        if code and "already exists" not in said:
-            raise ServerError(f"Database {name} cannot be created: {said}")
+        """Create a database unless the name exists, and return the URL; several callers may do so at the same time."""
+        code, output = self._client("createdb", name)
+        if code and "already exists" not in output:
+            raise ServerError(f"Database {name} cannot be created: {output}")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever still uses it."""
+        """Drop a database, also a database that connections still use."""
         self._client("dropdb", "--if-exists", "--force", name)
 
     def _client(self, program: str, *arguments: str) -> tuple[int, str]:
@@ -120,9 +121,9 @@ class Cluster:
         password = (self.folder / "password").read_text()
         address = ("--host=127.0.0.1", f"--port={self.port}", f"--username={USER}", "--maintenance-db=postgres")
         code = self.programs.run(program, *address, *arguments, log=log, environment={"PGPASSWORD": password})
-        said = log.read_text(errors="replace")
+        output = log.read_text(errors="replace")
         log.unlink()
-        return code, said
+        return code, output
 
     def _make(self) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.new-", dir=self.folder.parent))
@@ -141,7 +142,7 @@ class Cluster:
         unfinished.replace(self.folder)
 
     def _locale(self, log: Path) -> list[str]:
-        """Nothing of the person's own locale gets in: it may not exist here, and messages must be readable."""
+        """Return fixed locale options for initdb: the locale of the developer's shell may be unknown to PostgreSQL."""
         self.programs.run("postgres", "--version", log=log)
         version = re.search(r"PostgreSQL\) (\d+)", log.read_text())
         modern = version is not None and int(version[1]) >= FIRST_MODERN_LOCALE
@@ -151,15 +152,15 @@ class Cluster:
     def _control(self, action: str, *options: str) -> int:
         return self.programs.run("pg_ctl", action, "-D", str(self.data), *options, log=self.folder / "commands.log")
 
-    def _notes(self) -> list[str]:
-        """The lines of postmaster.pid: the fourth is the port, the eighth the state."""
+    def _pid_file_lines(self) -> list[str]:
+        """The lines of PostgreSQL's postmaster.pid: the fourth is the port, the eighth the state."""
         try:
             return [line.strip() for line in (self.data / "postmaster.pid").read_text().splitlines()]
         except FileNotFoundError:
             return []
 
     def _last_port(self) -> int:
-        """The port of last time, so that a database tool's saved connection stays valid; 0 if there is none."""
+        """The port of the server's last start, so that the saved connection of a database tool stays valid, or 0."""
         try:
             return int((self.folder / "port").read_text())
         except (OSError, ValueError):
@@ -169,22 +170,20 @@ class Cluster:
         return [self.folder / "server.log", self.folder / "commands.log"]
 
     def _log_tail(self) -> str:
-        lines = [
-            line for log in self._logs() if log.exists() for line in log.read_text(errors="replace").splitlines()[-5:]
-        ]
-        return "\n".join(f"  {line}" for line in lines)
+        tails = (log.read_text(errors="replace").splitlines()[-5:] for log in self._logs() if log.exists())
+        return "\n".join(f"  {line}" for tail in tails for line in tail)
 
 
 def _remove(folder: Path) -> None:
-    """Delete a folder so that nobody can ever see half of it."""
+    """Rename the folder of a server before the deletion, so that no process ever sees half of a server."""
     if folder.exists():
-        doomed = Path(tempfile.mkdtemp(prefix=f"{folder.name}.old-", dir=folder.parent))
-        folder.replace(doomed / "folder")
-        shutil.rmtree(doomed, ignore_errors=True)
+        renamed = Path(tempfile.mkdtemp(prefix=f"{folder.name}.old-", dir=folder.parent))
+        folder.replace(renamed / "folder")
+        shutil.rmtree(renamed, ignore_errors=True)
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete what was being made or deleted when its process was killed; an initdb that lives on writes more of it."""
+    """Delete the half made or half deleted folders of killed callers; an initdb that lives on may write more files."""
     for _ in range(ORPHAN_LOOKS):
         leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
         if not leftovers:

@@ -1,7 +1,7 @@
-"""PostgreSQL for development and tests, with nothing to install or start by hand.
+"""PostgreSQL for development and tests, which needs no installation and no start by hand.
 
-`development_url()` is for `make run` and commands, `test_server()` for the tests. The first user of a server starts it,
-others share it, and it stops when the last one has left; see `devtools.guard`. From a shell:
+`development_url()` is for `make run` and commands, `test_server()` for the tests. The first user starts the server, the
+next users share it, and it stops after its last user has ended; see `devtools.shared_server`. From a shell:
 
     python -m devtools.postgres alembic upgrade head
 """
@@ -19,28 +19,31 @@ from types import FrameType
 
 from dotenv import dotenv_values
 
-from devtools import guard
+from devtools import psql, shared_server
 from devtools.binaries import ServerError, settle
 from devtools.cluster import Cluster
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 STATE = PROJECT / ".devtools"
-"""Everything that the tools keep; deleting it while nothing runs costs the development data only."""
+"""The folder of all files of the development tools; a deletion while no tool runs loses development data only."""
 
-USAGE = "Run a command with DATABASE_URL set: python -m devtools.postgres alembic upgrade head"
+DATABASE = "app"
+"""The name of the development database."""
+
+USAGE = "Name a command to run with DATABASE_URL set, such as: python -m devtools.postgres alembic upgrade head"
 
 
 @contextmanager
 def server(folder: Path, *, durable: bool) -> Iterator[str]:
-    """Yield the address of the maintenance database of the server that lives in `folder`, started if need be.
+    """Yield the URL of the maintenance database of the PostgreSQL server in `folder`, which is started if need be.
 
     Args:
-        folder: the server's own; for root it may move, see `devtools.binaries`.
-        durable: keep the data between runs. Otherwise nothing waits for the disk, and the folder is deleted in the end.
+        folder: the folder of the server; for root it may move, see `devtools.binaries`.
+        durable: keep the data between runs. Otherwise writes do not wait for the disk, and the end deletes the folder.
 
     Raises:
-        ServerError: it cannot be started; the message says why.
+        ServerError: the server cannot be started; the message says why.
     """
     with _cluster(folder, durable=durable) as cluster:
         yield cluster.url()
@@ -48,43 +51,56 @@ def server(folder: Path, *, durable: bool) -> Iterator[str]:
 
 @contextmanager
 def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
+    existing = next(path for path in folder.parents if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise ServerError(f"{existing} is read-only for this user: run a copy of the project elsewhere.")
     with ExitStack() as stack:
         try:
-            place, programs = settle(folder)
-            cluster = Cluster(place, programs, durable)
+            settled, programs = settle(folder)
+            cluster = Cluster(settled, programs, durable)
             if durable:
-                stack.callback(guard.see_off, place)
-            with guard.starting(place):
-                stack.enter_context(guard.using(place))
-                guard.ensure(place, durable=durable)
-                stack.callback(guard.ensure, place, durable=durable)  # somebody may kill it meanwhile
+                stack.callback(shared_server.wait_for_stop, cluster)
+            with shared_server.starting(settled):
+                stack.enter_context(shared_server.using(settled))
+                shared_server.ensure(settled, durable=durable)
+                stack.callback(shared_server.ensure, settled, durable=durable)  # at exit, replaces a killed guard
                 if not cluster.is_alive():
                     cluster.start()
+            _forget_other_servers()
         except PermissionError as error:
             path = os.fsdecode(error.filename)
-            raise ServerError(f"{path} belongs to another user (to root?): delete it as that user.") from None
+            raise ServerError(f"{path} belongs to a different user, such as root: delete it as that user.") from None
         yield cluster
+
+
+def _forget_other_servers() -> None:
+    """Remove PGSSLMODE, PGTARGETSESSIONATTRS and the like from the environment of this process and its children.
+
+    Such a variable of the developer's shell describes a different server, and asyncpg reads it beside every URL.
+    """
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 @contextmanager
 def development_url() -> Iterator[str]:
-    """Yield the address of the development database.
+    """Yield the URL of the development database, on a server that is started if need be.
 
-    A DATABASE_URL of the environment or of `.env` names a server of the person's own: it is taken as it is.
+    A DATABASE_URL of the environment or of `.env` names the developer's own server, and is returned unchanged.
     """
     if given := setting("DATABASE_URL"):
         yield given
         return
     with _cluster(STATE / "postgres", durable=True) as cluster:
-        yield cluster.create_database("app")
+        yield cluster.create_database(DATABASE)
 
 
 @contextmanager
 def scratch_url() -> Iterator[str]:
-    """Yield the address of an empty database on the development server, dropped in the end.
+    """Yield the URL of an empty database on the development server; the database is dropped at the end.
 
-    It is as durable as any: with the disk left out, as for the tests, writes would look faster than they are.
-    DATABASE_URL is not looked at, since what fills the database must not fill one that a person named.
+    The server waits for the disk: without these waits, as in the tests, writes would look faster than they are.
+    DATABASE_URL is ignored: a load test must not fill a database of the developer.
     """
     with _cluster(STATE / "postgres", durable=True) as cluster:
         name = f"scratch_{secrets.token_hex(4)}"
@@ -96,43 +112,62 @@ def scratch_url() -> Iterator[str]:
 
 @contextmanager
 def test_server() -> Iterator[str]:
-    """Yield the address of the maintenance database of a throwaway server, shared by all test runs of this project.
+    """Yield the URL of the maintenance database of a throwaway server, which all test runs of this project share.
 
-    DATABASE_URL is not looked at: tests drop and fill databases, and a server that a person named may hold data that
-    somebody needs.
+    DATABASE_URL is ignored: tests drop and fill databases, and the developer's own server may hold precious data.
     """
     with server(STATE / "test-postgres", durable=False) as url:
         yield url
 
 
 def setting(name: str, env_file: Path = PROJECT / ".env") -> str | None:
-    """Return a variable as the service would see it: the environment wins over `.env`, and empty means not set."""
-    return os.environ.get(name) or dotenv_values(env_file).get(name) or None
+    """Return a variable as the service reads it: the environment wins over `.env`, and empty or blank means not set."""
+    values = os.environ.get(name), dotenv_values(env_file).get(name)
+    return next(filter(None, ((value or "").strip() for value in values)), None)
+
+
+def reset() -> None:
+    """Drop the development database; the next command creates an empty database.
+
+    Raises:
+        ServerError: DATABASE_URL names a server of the developer, which may hold precious data.
+    """
+    if setting("DATABASE_URL"):
+        raise ServerError("DATABASE_URL names a server of yours: `make reset` empties the embedded database only.")
+    with _cluster(STATE / "postgres", durable=True) as cluster:
+        cluster.drop_database(DATABASE)
 
 
 def _run(command: list[str], url: str) -> int:
-    """Run a command with its own interpreter's scripts first in the PATH; an inactive virtual environment works too."""
+    """Run a command with the scripts of this interpreter first in the PATH, also in an inactive virtual environment."""
     scripts = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    variables = {"DATABASE_URL": url, "PATH": scripts}
+    if command[0] == "psql":
+        command, password = psql.command(url, command[1:])
+        variables |= password
     program = shutil.which(command[0], path=scripts)
     if program is None:
-        raise ServerError(f"There is no command {command[0]}. {USAGE}")
-    process = subprocess.Popen([program, *command[1:]], env=os.environ | {"DATABASE_URL": url, "PATH": scripts})
+        raise ServerError(f"The command {command[0]} was not found. {USAGE}")
+    process = subprocess.Popen([program, *command[1:]], env=os.environ | variables)
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
+    def forward(number: int, _frame: FrameType | None) -> None:
         process.send_signal(number)
 
-    signal.signal(signal.SIGTERM, pass_on)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, and what it means is up to it
+    signal.signal(signal.SIGTERM, forward)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which decides what to do
     code = process.wait()
     return 128 - code if code < 0 else code  # as a shell reports a command that a signal ended
 
 
 def main(command: list[str]) -> int:
-    """Run `command` on the development database and return its exit code."""
+    """Run `command` with the URL of the development database in DATABASE_URL, and return the exit code."""
     if not command:
         print(USAGE, file=sys.stderr)
         return 2
     try:
+        if command == ["--reset"]:
+            reset()
+            return 0
         with development_url() as url:
             return _run(command, url)
     except ServerError as error:

@@ -1,4 +1,4 @@
-"""The stub of `rates`: what one unit of a currency costs in another. Delete it with the example.
+"""The stub of the downstream `rates`, which answers exchange rates of currencies. Delete it with the example.
 
 A rate is a string, because money is exact and a JSON number is not.
 """
@@ -18,21 +18,21 @@ PER_DOLLAR = {
     "JPY": Decimal("151.2"),
 }
 
-PLACES = Decimal("0.000001")
+SIX_DIGITS = Decimal("0.000001")
 
 
 def rate(base: str, quote: str) -> str:
     """Return how many units of `quote` one unit of `base` costs.
 
     Raises:
-        KeyError: an unknown currency.
+        KeyError: a currency is unknown.
     """
     exact = PER_DOLLAR[quote] / PER_DOLLAR[base]
-    return f"{exact.quantize(PLACES).normalize():f}"
+    return f"{exact.quantize(SIX_DIGITS).normalize():f}"
 
 
 async def read_rate(request: Request) -> Response:
-    """Answer `GET /rates/USD/EUR`."""
+    """Answer `GET /rates/USD/EUR` with the exchange rate, or 404 for an unknown currency."""
     base, quote = request.path_params["base"], request.path_params["quote"]
     try:
         return JSONResponse({"base": base, "quote": quote, "rate": rate(base, quote)})

@@ -1,7 +1,7 @@
-"""Stands in for the downstreams, so that development needs no network: `python -m devtools.stubs --port 8100`.
+"""Stubs of the downstreams, so that development needs no network: `python -m devtools.stubs --port 8100`.
 
-A module `NAME_stub.py` beside this one stands for the downstream NAME. Its `ROUTES` answer under `/NAME`; the service
-finds them by the variable `DOWNSTREAMS__NAME__BASE_URL`.
+A module `NAME_stub.py` beside this module is the stub of the downstream NAME. Its `ROUTES` answer under `/NAME`; the
+service finds the stub by the variable `DOWNSTREAMS__NAME__BASE_URL`.
 """
 
 import argparse
@@ -18,26 +18,26 @@ SUFFIX = "_stub"
 
 
 def names(folder: Path = Path(__file__).parent) -> list[str]:
-    """Return the downstreams that have a stub."""
+    """Return the names of the downstreams that have a stub."""
     return sorted(path.stem.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}.py"))
 
 
 def variable(name: str) -> str:
-    """Return the setting that tells the service where the downstream `name` is."""
+    """Return the environment variable from which the service reads the address of the downstream `name`."""
     return f"DOWNSTREAMS__{name.upper()}__BASE_URL"
 
 
 def build_app(stubbed: list[str]) -> Starlette:
-    """Put the stubs of these downstreams together, each under its own name."""
+    """Return an app with the stubs of these downstreams, each under the name of the downstream."""
     modules = {name: importlib.import_module(f"devtools.{name}{SUFFIX}") for name in stubbed}
     return Starlette(routes=[Mount(f"/{name}", routes=module.ROUTES) for name, module in modules.items()])
 
 
 def serve(port: int) -> None:
-    """Serve on 127.0.0.1 until a signal; port 0 means any, and the first line of output says which."""
+    """Serve on 127.0.0.1 until a signal; port 0 takes any free port, and the first line of output names the port."""
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"stubs of {names()} on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped in order
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises KeyboardInterrupt after a graceful shutdown
             uvicorn.Server(uvicorn.Config(build_app(names()), log_level="warning")).run(sockets=[listener])
 
 

@@ -1,30 +1,34 @@
-"""How alembic runs: on the async engine, one at a time, with every feature's models loaded.
+"""The environment of alembic: the async engine, a lock for one migration at a time, and the models of all features.
 
-Start it with `make migrate`; in production it is a step of its own before the new code starts, never part of the start.
+`make migrate` starts a migration. In production, run migrations as a step before the new code starts, never as a part
+of the start.
 """
 
 import asyncio
+import re
 from contextlib import aclosing
 from datetime import timedelta
-from importlib import import_module
-from pathlib import Path
 
 from alembic import context
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from alembic.util import CommandError
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-import app
-from app.connection import Limits, PgBouncerInBetween
-from app.database import Base, PoolBounds, build_engine, transactional
+from app.database.driver import DriverConnection, PgBouncerInBetween
+from app.database.engine import build_engine, transactional
 from app.errors import Unavailable
 from app.observability import logs
-from app.settings import Settings, load_settings
+from app.readiness.schema import Revisions
+from app.settings.bounds import PoolBounds, Timeouts
+from app.settings.load import load_settings, log_fields
+from app.settings.service import Settings
+from migrations.autogenerate import load_models, options
+from migrations.turn import wait_for_turn
 
-# Any number that nothing else in this database uses: two migrations at once would both create the same table.
-ADVISORY_LOCK = 7_203_115_001
+LOCK_NOT_AVAILABLE = "55P03"  # the SQLSTATE of a lock timeout
 
-PATIENT = Limits(  # a migration may work for long, but not wait long for a table: everybody else queues behind it
+PATIENT = Timeouts(  # long statements, short lock waits: all queries queue behind a migration that waits for a table
     connect=timedelta(seconds=5),
     lock=timedelta(seconds=3),
     statement=timedelta(minutes=30),
@@ -32,45 +36,106 @@ PATIENT = Limits(  # a migration may work for long, but not wait long for a tabl
 )
 
 
-def load_models() -> None:
-    """Import every `app/*/models.py`: a table that autogenerate does not see, it would drop."""
-    for file in sorted(Path(app.__file__).parent.glob("*/models.py")):
-        import_module(f"app.{file.parent.name}.models")
+def begin(connection: Connection) -> None:
+    """Wait until no other migration of this database runs, and prepare the session.
+
+    Raises:
+        SystemExit: a different migration took longer than one statement may take.
+    """
+    wait_for_turn(connection, PATIENT.statement)
+    # for autocommit blocks: a lock timeout would end CREATE INDEX CONCURRENTLY, which waits for old transactions and
+    # blocks no query meanwhile; and connections are read-only outside of an explicit transaction
+    connection.execute(text("SET lock_timeout = 0"))
+    driver = connection.connection.driver_connection
+    if isinstance(driver, DriverConnection) and not driver.obeys_default:
+        connection.execute(text("SET default_transaction_read_only = off"))
+    connection.commit()
+
+
+def limit_lock_waits(connection: Connection) -> None:
+    """Set the lock timeout of a transaction that begins; an autocommit block is no transaction."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENT.lock.total_seconds()}s'")
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in one transaction; others wait at the lock and then find nothing left to do.
+    """Run the migrations in one transaction; a second process waits for its turn and then has nothing left to do.
 
-    `op.get_context().autocommit_block()`, for CREATE INDEX CONCURRENTLY, commits and so lets the lock go early.
+    CREATE INDEX CONCURRENTLY runs in `with op.get_context().autocommit_block():`, which commits all that was done
+    before. So such a block is a migration of its own, and drops first what an interrupted run left behind: see
+    the README, "Change a large table".
     """
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    begin(connection)
+    event.listen(connection, "begin", limit_lock_waits)
+    context.configure(connection=connection, **options(context.script, str(connection.dialect.default_schema_name)))
     with context.begin_transaction():
-        # for statements in an autocommit block: the connection is read-only outside a transaction
-        connection.execute(text("SET default_transaction_read_only = off"))
-        # lock_timeout counts for the advisory lock too, and another migration may take its time
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENT.lock.total_seconds()}s'"))
+        try:
+            context.run_migrations()
+        except CommandError as error:
+            raise SystemExit(advice(str(error))) from None
+
+
+def write_sql() -> None:
+    """Print the SQL of the migrations for `alembic upgrade --sql`, without a database."""
+    context.configure(dialect_name="postgresql", literal_binds=True, **options(context.script))
+    with context.begin_transaction():
         context.run_migrations()
 
 
+def advice(message: str) -> str:
+    """Return alembic's message about the history of migrations, with the command that helps."""
+    if message.startswith("Can't locate revision"):
+        if foreign := Revisions.read().foreign(re.findall(r"'(\S+)'$", message)):
+            return foreign
+        return (
+            f"{message}, to which the database was migrated: a different branch of the code has that migration. Check "
+            "that branch out and run `python -m devtools.postgres python -m alembic downgrade -1` before you leave it; "
+            "or lose the development data by `make reset`."
+        )
+    if message.startswith("Multiple head revisions"):
+        return "Two migrations follow the same one, as two branches wrote them: `make merge` joins them."
+    return message
+
+
 async def run() -> None:
-    """Connect to the database of the settings and migrate it."""
+    """Connect to the database of the settings, and run the migrations."""
     # tests pass the settings of a throwaway database; the command line reads the environment
     settings: Settings = context.config.attributes.get("settings") or load_settings()
-    logs.configure(level=settings.log_level, log_format=settings.log_format)
+    logs.configure(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
     name = f"{settings.service_name} migrations"
-    engine = build_engine(address(settings), pool=PoolBounds(size=1), limits=PATIENT, application_name=name)
+    engine = build_engine(address(settings), pool=PoolBounds(size=1), timeouts=PATIENT, application_name=name)
     variable = "DATABASE_URL" if settings.database_direct_url is None else "DATABASE_DIRECT_URL"
     try:
         async with aclosing(await connected(engine, variable)) as connection:
             await connection.run_sync(migrate)
+    except Unavailable as error:
+        raise SystemExit(error.detail) from None
+    except (DBAPIError, PendingRollbackError) as error:
+        if (sentence := interruption(error)) is None:
+            raise
+        raise SystemExit(sentence) from None
     finally:
         await engine.dispose()
 
 
+def interruption(error: BaseException | None) -> str | None:
+    """Return the sentence for a migration that the server has interrupted, None for an error of the migration itself.
+
+    After an autocommit block SQLAlchemy's complaint about the lost connection hides the error of the connection.
+    """
+    if isinstance(error, PendingRollbackError):
+        error = error.__context__
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        reason = f"The server ended the connection of the migration: {error.orig}."
+    elif getattr(getattr(error, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE:
+        reason = f"A table stayed locked for {PATIENT.lock.total_seconds():g} s by a different transaction."
+    else:
+        return None
+    return f"{reason} What was not committed is undone: run `alembic upgrade head` again."
+
+
 def address(settings: Settings) -> str:
-    """Return the server's own address: a lock or a setting that outlives a transaction would stay inside PgBouncer."""
+    """Return the URL of PostgreSQL itself: behind PgBouncer, session settings and locks would reach other clients."""
     if settings.database_direct_url is not None:
         return settings.database_direct_url.get_secret_value()
     if settings.database_pgbouncer_connections is not None:
@@ -82,7 +147,7 @@ def address(settings: Settings) -> str:
 
 
 async def connected(engine: AsyncEngine, variable: str) -> AsyncConnection:
-    """Connect, or say in one sentence why not: a wrong address is no reason for a traceback."""
+    """Connect to the database; a failure, such as a wrong address, exits with one sentence and no traceback."""
     try:
         return await transactional(engine).connect()
     except PgBouncerInBetween as error:
@@ -93,7 +158,8 @@ async def connected(engine: AsyncEngine, variable: str) -> AsyncConnection:
         raise SystemExit(f"The database of {variable} refuses the connection: {error.orig}") from None
 
 
-if context.is_offline_mode():
-    raise SystemExit("Migrations run against a database: set DATABASE_URL, or use `make migrate`.")
 load_models()
-asyncio.run(run())
+if context.is_offline_mode():
+    write_sql()
+else:
+    asyncio.run(run())

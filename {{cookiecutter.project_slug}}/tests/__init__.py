@@ -1,15 +1,20 @@
-"""The tests of the service. They run the app that ships on a real PostgreSQL; fakes stand at the edge only.
+"""Tests of the service: the production app runs on a real PostgreSQL, and only downstreams are replaced by fakes.
 
-The environment of the person who runs them must not reach them: a database that somebody named in DATABASE_URL is
-never touched. So this file, which is imported before any other, takes the service's variables away.
+The developer's environment must not reach the tests: a database named in DATABASE_URL is never touched. This file is
+imported before all other test files, and removes the service's variables from the environment.
 """
 
 import os
+from contextlib import chdir
+from importlib import import_module
+from pathlib import Path
 
-from app.settings import Settings
+from app.settings.service import Settings
 
 for variable in list(os.environ):
     if variable.partition("__")[0].lower() in Settings.model_fields:
         del os.environ[variable]
-# `app.main` builds the app that ships as soon as it is imported; this one is never started.
+# importing `app.main` builds the app, which needs these variables; no test starts that app, so no database is reached
 os.environ |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
+with chdir(Path(__file__).parent):  # a folder without `.env`, whose numbers may fit no capacity plan of the tests
+    import_module("app.main")

@@ -1,87 +1,80 @@
-"""Fails the test in which code of the service blocks the event loop, or leaves something behind.
+"""Blocking-call checks fail a test when code of the service blocks the event loop.
 
-`conftest.py` puts `guarded` around every client, so around every test that runs the app. Two gates look at the loop:
-blockbuster raises where a call blocks that is known to, however short it is; the service's own monitor takes down
-whatever takes long, with its stack.
+Blockbuster raises inside each call that is known to block, however short the call is; the service's own loop monitor
+records every long stall of the loop with its stack. `guarded.py` runs both around every test that runs the app.
 """
 
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster, BlockingError, blockbuster
-from fastapi import FastAPI
 
-from app.lifespan import Resources
 from app.observability.loop_monitor import LoopMonitor
 from app.observability.stacks import Sample, sample_of
-from app.pool import FairPool
-from app.supervisor import Supervisor
+from app.request.deadline import pauses
 
 STALL_SECONDS = 0.2
-"""Of work, and not of waiting for a processor that others use."""
+"""The shortest stall of the event loop, in seconds, that fails a test: a request would be noticeably late.
+
+The time in which the thread waited for a CPU is subtracted first, so that a busy machine fails no test."""
 
 OWN_FRAMES = 3
-"""Of the gate, between the call and whoever looks at its stack."""
+"""The number of stack frames of blockbuster and of this file, which the report of a blocking call leaves out."""
 
 LIBRARIES = (
     ("tests/blocking.py", "waited_for_a_processor"),
-    ("asyncpg/connect_utils.py", "_parse_connect_arguments"),  # each new connection looks for the person's certificates
-    ("fastapi/routing.py", "_extract_endpoint_context"),  # looks for the source of a handler that fails, once
+    ("asyncpg/connect_utils.py", "_parse_connect_arguments"),  # looks for certificate files at each connect
+    ("fastapi/routing.py", "_extract_endpoint_context"),  # reads the source file of a failing handler, once
     ("importlib/metadata/__init__.py", "version"),
-    ("mimetypes.py", "init"),  # once, as the next
+    ("mimetypes.py", "init"),  # reads the system's table of file types, once in a process
+    ("bdb.py", "trace_dispatch"),  # a person types into a debugger
+    ("pdb.py", "__init__"),
+    ("_pytest/debugging.py", "set_trace"),
+    ("pydevd.py", "do_wait_suspend"),
     ("zoneinfo/_common.py", "load_tzdata"),
     ("zoneinfo/_tzpath.py", "find_tzfile"),
 )
-"""Where this gate and libraries make short blocking calls that nobody else can avoid."""
+"""Functions inside which blockbuster allows blocking calls: the service cannot avoid these short calls."""
 
 QUICK = ("os.getcwd", "os.path.abspath", "os.path.samestat")
-"""Calls that only ask the kernel for what it has in memory, or nobody at all."""
-
-RUNNER = "_call_in_runner_task"
-"""The tasks in which anyio runs tests and fixtures."""
-
-END_SECONDS = 1.0
-"""For a task that is about to end when the test does."""
+"""File functions that blockbuster forbids and the tests allow: the kernel answers from memory, without a disk."""
 
 
 class BlockedLoop(Exception):
-    """Code of the service blocked the event loop."""
-
-
-class LeftBehind(Exception):
-    """A test ended, and something that it had begun had not."""
+    """The failure of a test in which code of the service blocked the event loop."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the gates saw."""
+    """The blocking calls and the stalls of the event loop that the checks saw during a test."""
 
     calls: list[str] = field(default_factory=list)
-    """Blocking calls that blockbuster refused, whoever caught its exception."""
+    """Blocking calls at which blockbuster raised an error, even if the service caught the error."""
     stalls: list[str] = field(default_factory=list)
-    """What took too long, with its stack."""
+    """Stalls of the event loop, each with the stack of the code that ran."""
 
     def complain(self) -> None:
-        """Fail the test.
+        """Fail the test with all recorded blocking calls and stalls, if there are any.
 
         Raises:
-            BlockedLoop: there is something.
+            BlockedLoop: a blocking call or a stall was recorded.
         """
         if self.calls or self.stalls:
             raise BlockedLoop(
-                "\n\n".join([*self.calls, *self.stalls]) + "\n\nAwait something else, or hand it to `OffloadDep`."
+                "\n\n".join([*self.calls, *self.stalls])
+                + "\n\nUse an async library, or run the call in a thread by `OffloadDep`."
             )
 
 
 def waited_for_a_processor(thread: int) -> float:
-    """Return the seconds that a thread was ready to run and did not; only Linux tells."""
+    """Return the seconds for which a thread was ready to run and had no CPU; 0 outside of Linux."""
     try:
         return int(Path(f"/proc/self/task/{thread}/schedstat").read_text("ascii").split()[1]) / 1e9
     except (OSError, IndexError):
@@ -89,10 +82,10 @@ def waited_for_a_processor(thread: int) -> float:
 
 
 class Watch(LoopMonitor):
-    """The service's own monitor, without the waits for a processor that others use."""
+    """The service's loop monitor, minus waits for a CPU: a busy machine must not look like a blocked event loop."""
 
     def __init__(self, stalls: list[str]) -> None:
-        super().__init__(STALL_SECONDS, self._note)
+        super().__init__(STALL_SECONDS, self._note, pauses.add)
         self._stalls = stalls
         self._thread_id = threading.get_native_id()
         self._before = waited_for_a_processor(self._thread_id)
@@ -109,20 +102,20 @@ class Watch(LoopMonitor):
 
 
 @cache
-def freeze_what_is_loaded() -> None:
-    """Take all that the tests have imported out of the garbage collector's rounds, which would stop the loop."""
+def freeze_imported_objects() -> None:
+    """Exempt all imported modules from garbage collection: a full collection would stall the event loop."""
     gc.collect()
     gc.freeze()
 
 
 @contextmanager
-def gates(*modules: str) -> Generator[Findings]:
-    """Look at the event loop, at code of these modules, while the block runs.
+def blocking_checks(*modules: str) -> Generator[Findings]:
+    """Detect blocking calls and long stalls of the event loop during a `with` block, in code of the packages `modules`.
 
     Raises:
-        BlockedLoop: something blocked it.
+        BlockedLoop: code blocked the event loop.
     """
-    freeze_what_is_loaded()
+    freeze_imported_objects()
     findings = Findings()
 
     class Noted(BlockingError):
@@ -135,54 +128,14 @@ def gates(*modules: str) -> Generator[Findings]:
     for name in QUICK:
         del buster.functions[name]
     for function in buster.functions.values():
-        for place in LIBRARIES:
-            function.can_block_in(*place)
+        for file, name in LIBRARIES:
+            function.can_block_in(file, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blockbuster, "BlockingError", Noted)
-        with Watch(findings.stalls):  # outside of the other, which would refuse the locks of its thread
+        with Watch(findings.stalls):  # before blockbuster, which forbids the locks that start the monitor's thread
             buster.activate()
             try:
                 yield findings
             finally:
                 buster.deactivate()
     findings.complain()
-
-
-@asynccontextmanager
-async def guarded(app: FastAPI) -> AsyncGenerator[None]:
-    """Fail when the service blocks the loop in this block, or leaves a task or a connection behind.
-
-    Raises:
-        BlockedLoop: something blocked the loop.
-        LeftBehind: a task has not ended, or a connection was not given back.
-    """
-    before, held = asyncio.all_tasks(), connections_of(app)
-    with gates("app"):
-        yield
-        await asyncio.sleep(0)
-    owned = supervisor_of(app)
-    begun = {
-        task
-        for task in asyncio.all_tasks() - before
-        if RUNNER not in repr(task.get_coro()) and not (owned and owned.owns(task))
-    }
-    if begun:
-        await asyncio.wait(begun, timeout=END_SECONDS)
-    left = [f"task {task.get_name()}: {task.get_coro()}" for task in begun if not task.done()]
-    if connections_of(app) > held:
-        left.append(f"{connections_of(app) - held} database connections")
-    if left:
-        raise LeftBehind("\n".join(left))
-
-
-def supervisor_of(app: FastAPI) -> Supervisor | None:
-    """Return what owns the tasks that may outlive a test; the end of the app waits for them."""
-    resources: Resources | None = getattr(app.state, "resources", None)
-    return resources.supervisor if resources else None
-
-
-def connections_of(app: FastAPI) -> int:
-    """Return how many connections of the app's pool are lent."""
-    resources: Resources | None = getattr(app.state, "resources", None)
-    pool = resources.engine.pool if resources else None
-    return pool.gate.in_use if isinstance(pool, FairPool) else 0

@@ -1,13 +1,14 @@
-"""The fixtures: a database, the app with its lifespan on, and a client. Two lanes.
+"""Fixtures for tests of the service: databases, the started app and an HTTP client, with rolled-back or real commits.
 
 `client` runs in a transaction that is rolled back after the test: fast, for most tests. `committed_client` has a
 database of its own where commits are real: for commits, read-only sessions, and several connections at once.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -16,46 +17,38 @@ from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker
 from sqlalchemy.util import await_
 
-from app.database import ReadOnlySession, ReadWriteSession, transactional
-from app.downstreams.client import httpx
-from app.held import forget
-from app.lifespan import Resources
-from app.main import create_app
-from app.reader import AnyRows, Reader, Values, rows_of
+from app.database.engine import ReadOnlySession, ReadWriteSession, transactional
+from app.database.reader import AnyRows, Reader, Values, rows_of
+from app.request.held_connections import forget
+from app.resources import Resources
 from devtools.postgres import test_server as throwaway_server
-from tests.blocking import guarded
+from tests import http_client, programs
 from tests.databases import cloned, ensure_template, make_settings, on_database, run_statement
+from tests.guarded import guarded
+from tests.http_client import build_app, httpx
 from tests.phases import PhaseReport, phase
+from tests.session_state import refuse_state_of
+from tests.workers import pytest_cmdline_main
 
-Handler = Callable[[httpx.Request], httpx.Response]
+__all__ = ["pytest_cmdline_main"]  # a hook of pytest, which it looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the run end with a line that says where its time went."""
+    """Register the hooks that print the seconds of each phase and skip tests of a missing program, and `fakes`."""
     config.pluginmanager.register(PhaseReport())
-
-
-class Fakes(dict[str, Handler]):
-    """What stands in for the downstreams: a function from request to response for each name."""
-
-    def transport(self, name: str) -> httpx.AsyncBaseTransport:
-        """Return the transport of one downstream; a test that registered nothing fails with a KeyError."""
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            return self[name](request)
-
-        return httpx.MockTransport(answer)
+    programs.add_to(config)
+    config.pluginmanager.register(http_client)  # has the fixture `fakes` where the service has a client
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Run on the event loop that the service runs on; session scope shares it between fixtures and tests."""
+    """The event loop of anyio's pytest plugin, asyncio; in session scope, all fixtures and tests share the loop."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The throwaway PostgreSQL server, shared by all workers of the run."""
+    """The URL of the throwaway PostgreSQL server, which all xdist workers of the test run share."""
     with ExitStack() as stack:
         with phase("cluster"):
             url = stack.enter_context(throwaway_server())
@@ -64,34 +57,21 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """The name of a migrated database to clone from."""
+    """The name of the migrated template database, from which each test database is cloned."""
     with phase("migration"):
         return ensure_template(server_url)
 
 
-@pytest.fixture(scope="session")
-def shared_fakes() -> Fakes:
-    """The downstreams of the app that is started once."""
-    return Fakes()
-
-
-@pytest.fixture
-def fakes(shared_fakes: Fakes) -> Iterator[Fakes]:
-    """The downstreams of this test; both lanes call them."""
-    yield shared_fakes
-    shared_fakes.clear()
-
-
 @pytest.fixture
 def committed_url(server_url: str, template: str) -> Iterator[str]:
-    """A database of one's own."""
+    """The URL of a migrated database that only this test uses."""
     with cloned(server_url, template) as url:
         yield url
 
 
 @pytest.fixture
 def empty_url(server_url: str) -> Iterator[str]:
-    """A database without a schema."""
+    """The URL of an empty database, on which no migration has run."""
     name = f"empty_{uuid4().hex}"
     asyncio.run(run_statement(server_url, f"CREATE DATABASE {name}"))
     yield on_database(server_url, name)
@@ -100,33 +80,38 @@ def empty_url(server_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_url(server_url: str, template: str) -> Iterator[str]:
-    """The database of the rolled-back lane."""
+    """The URL of the database that tests share; the fixture `app` rolls back, so that the tables stay empty."""
     with cloned(server_url, template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-async def shared_app(shared_url: str, shared_fakes: Fakes) -> AsyncGenerator[FastAPI]:
-    """The app of the rolled-back lane, started once."""
-    app = create_app(make_settings(shared_url), shared_fakes.transport)
+async def shared_app(shared_url: str) -> AsyncGenerator[FastAPI]:
+    """The app on the shared database, started once in a test run, because a start for each test would be slow."""
+    app = build_app(make_settings(shared_url))
     async with app.router.lifespan_context(app):
         yield app
 
 
 @pytest.fixture
 async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
-    """The app inside a transaction that is rolled back; its commits release savepoints."""
+    """The app in a database transaction that is rolled back after the test; a commit only releases a savepoint."""
     resources: Resources = shared_app.state.resources
-    async with transactional(resources.engine).connect() as connection, connection.begin() as transaction:
-        forget()  # the connection is the test's; a request holds none of its own here
-        shared_app.state.resources = _on_one_connection(resources, connection)
-        yield shared_app
-        shared_app.state.resources = resources
-        await transaction.rollback()
+    async with transactional(resources.engine).connect() as connection:
+        async with connection.begin() as transaction:
+            forget()  # the fixture's own connection must not count as a connection that a request holds during a call
+            shared_app.state.resources = _on_one_connection(resources, connection)
+            yield shared_app
+            shared_app.state.resources = resources
+            await transaction.rollback()
+        await refuse_state_of(connection)
 
 
 class ReaderInside(Reader):
-    """Reads through the connection of the test, so that it sees what the test wrote; one statement at a time."""
+    """A reader on the connection of the `app` fixture, so that reads see rows that are never committed.
+
+    Statements run in turn: a connection runs a single statement at a time.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         super().__init__(connection.engine)
@@ -155,29 +140,33 @@ def _on_one_connection(resources: Resources, connection: AsyncConnection) -> Res
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of the rolled-back lane."""
+    """An HTTP client of `app`, whose database writes are rolled back after the test."""
     async with client_of(app) as http:
         yield http
 
 
 @pytest.fixture
-async def committed_app(committed_url: str, shared_fakes: Fakes) -> AsyncGenerator[FastAPI]:
-    """The app on a database of its own, with two connections."""
-    app = create_app(make_settings(committed_url, database_pool_limit=2), shared_fakes.transport)
+async def committed_app(committed_url: str) -> AsyncGenerator[FastAPI]:
+    """The app on a database that only this test uses, with real commits and a pool of two connections."""
+    app = build_app(make_settings(committed_url, database_pool_limit=2))
     async with app.router.lifespan_context(app):
         yield app
 
 
 @pytest.fixture
 async def committed_client(committed_app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of the lane that commits."""
+    """An HTTP client of `committed_app`, whose database writes are committed."""
     async with client_of(committed_app) as http:
         yield http
 
 
 @asynccontextmanager
-async def client_of(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """Lend a client that calls the app without a network, and watch the event loop meanwhile."""
-    transport = httpx.ASGITransport(app=app)
+async def client_of(app: FastAPI, *, raises_bugs: bool = True) -> AsyncGenerator[httpx.AsyncClient]:
+    """Yield an HTTP client that calls an app without a network, and fail the test if the app blocks the event loop.
+
+    A request that meets a bug raises the bug's exception, which `Service` would end; a test of the response with status
+    500 turns this off.
+    """
+    transport = httpx.ASGITransport(app=partial(FastAPI.__call__, app) if raises_bugs else app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as http, guarded(app):
         yield http

@@ -1,9 +1,9 @@
-"""Make databases for tests on the throwaway server: migrated once, then cloned in less than 0.1 s each."""
+"""Test databases on the throwaway PostgreSQL: a template is migrated once, and each clone takes less than 0.1 s."""
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,39 +11,76 @@ from uuid import uuid4
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.settings import Settings
+from app.capacity.bulkheads import build_bulkheads
+from app.capacity.from_settings import plan_for
+from app.database.pool import FairPool
+from app.lifespan import open_resources
+from app.request.held_connections import forget
+from app.request.slot import connection_quota
+from app.resources import Resources
+from app.settings.service import Settings
 from tests.phases import phase
 
 ROOT = Path(__file__).parents[1]
-LOCK = 4_311_907_002  # the workers of one run agree on who migrates
+LOCK = 4_311_907_002  # the key of an advisory lock, so that only the first xdist worker migrates the template
 
 
-def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN401 - any setting may be changed
-    """Return settings for this database, with nothing from the environment or a `.env` of the person."""
+def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN401 - each setting has a type of its own
+    """Return settings of the service for a test database; the environment and the developer's `.env` are not read."""
     values: dict[str, Any] = {
         "environment": "development",
         "api_docs": True,
         "database_url": database_url,
-        "web_concurrency": 2,  # the CPUs of a large machine would not fit into the throwaway server
+        "web_concurrency": 2,  # the default, a worker per CPU, may need more connections than the server has
     }
     return Settings(_env_file=None, **(values | changes))
 
 
+def opened(settings: Settings, *outside: Any) -> AbstractAsyncContextManager[Resources]:  # noqa: ANN401 - see `open_resources`
+    """Open the service's resources without an app, with the capacity plan and bulkheads that `create_app` builds."""
+    plan = plan_for(settings)
+    return open_resources(settings, plan, build_bulkheads(plan), *outside)
+
+
+async def exhaust(resources: Resources) -> list[AsyncConnection]:
+    """Take all connections of the pool, as requests of several route groups do, and return them."""
+    pool = resources.engine.pool
+    assert isinstance(pool, FairPool)
+    taken = []
+    for name, quota in pool.bulkhead.by_name.items():
+        token = connection_quota.set(name)
+        while quota.has_room():
+            taken.append(await resources.engine.connect())
+            forget()  # each connection stands for a request of its own
+        connection_quota.reset(token)
+    return taken
+
+
+@asynccontextmanager
+async def exhausted(resources: Resources) -> AsyncGenerator[None]:
+    """Hold all connections of the pool during the `async with` block."""
+    taken = await exhaust(resources)
+    yield
+    for connection in taken:
+        await connection.close()
+
+
 def on_database(url: str, name: str) -> str:
-    """Return the URL with another database."""
+    """Return a PostgreSQL URL whose database name is replaced by `name`."""
     return f"{url.rpartition('/')[0]}/{name}"
 
 
 def alembic_config(database_url: str) -> Config:
-    """Return alembic's configuration for this database."""
+    """Return a configuration with which alembic migrates the database of a URL."""
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["settings"] = make_settings(database_url, log_level="warning")
     return config
 
 
 def template_name() -> str:
-    """Name the template after the migrations that made it, so that a changed file makes a new one."""
+    """Return the template database's name, a hash of the migrations: a changed migration makes a new template."""
     digest = hashlib.sha256()
     for file in sorted((ROOT / "migrations").rglob("*.py")):
         digest.update(file.read_bytes())
@@ -51,7 +88,7 @@ def template_name() -> str:
 
 
 def ensure_template(server_url: str) -> str:
-    """Return the name of a migrated template, making it when no other worker has."""
+    """Make the migrated template database unless the server has the database already, and return the name."""
     name = template_name()
 
     async def missing(connection: asyncpg.Connection) -> bool:
@@ -74,7 +111,7 @@ def ensure_template(server_url: str) -> str:
 
 
 async def run_statement(server_url: str, statement: str) -> None:
-    """Run one statement on the server's maintenance database."""
+    """Run one SQL statement over a new connection, such as CREATE DATABASE, which needs to be outside a transaction."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(statement)
@@ -84,9 +121,9 @@ async def run_statement(server_url: str, statement: str) -> None:
 
 @contextmanager
 def cloned(server_url: str, template: str) -> Iterator[str]:
-    """Lend a database of one's own, made from the template, and drop it afterwards."""
+    """Yield the URL of a new database that is cloned from the migrated template, and drop the database afterwards."""
     name = f"test_{uuid4().hex}"
-    # FILE_COPY writes no WAL; the default is several times slower for a small database
+    # STRATEGY FILE_COPY writes no WAL; the default, WAL_LOG, clones a small database several times slower
     with phase("clones"):
         asyncio.run(run_statement(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     yield on_database(server_url, name)

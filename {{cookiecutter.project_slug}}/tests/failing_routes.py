@@ -1,4 +1,4 @@
-"""Routes that fail, each in one way, for the tests of the answers to failures."""
+"""Routes that fail, each in a different way: tests check that every failure becomes a problem response."""
 
 import asyncio
 from typing import Annotated, Literal
@@ -14,20 +14,20 @@ router = APIRouter()
 
 
 class Strict(BaseModel):
-    """A body that takes one number and nothing else."""
+    """A request body that allows the field `number` only: an additional field must be refused."""
 
     model_config = ConfigDict(extra="forbid")
     number: int
 
 
 class Cat(BaseModel):
-    """One kind."""
+    """A request body for a union of `Cat` and `Dog`, which pydantic tells apart by the field `kind`."""
 
     kind: Literal["cat"]
 
 
 class Dog(BaseModel):
-    """Another kind."""
+    """The second request body of the union of `Cat` and `Dog`, which pydantic tells apart by the field `kind`."""
 
     kind: Literal["dog"]
 
@@ -95,3 +95,8 @@ async def strict(body: Strict) -> int:
 @router.get("/sql")
 async def sql(statement: str, session: WriteSession) -> None:
     await session.execute(text(statement))
+
+
+@router.get("/numbers/{number}")
+async def store(number: int, session: WriteSession) -> None:
+    await session.execute(text("SELECT CAST(:number AS int)"), {"number": number})

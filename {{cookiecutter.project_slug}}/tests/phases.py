@@ -1,8 +1,8 @@
-"""Where the time of a test run goes: a line at its end with the seconds of each phase.
+"""Phases of a test run: pytest's last lines show the seconds of server start, migration, clones, drops and tests.
 
-Every process measures for itself, and xdist's workers hand their figures to the one that prints. It shows the busiest
-worker's: they add up to the time of the run, less the start of Python and pytest. Sums over the workers would count one
-wait, as for the server, several times.
+Each process measures its own phases, and the workers of xdist send their figures to the process that prints. The line
+shows the busiest worker: its phases add up to the time of the run, without the start of Python and pytest. A sum over
+all workers would count a shared wait, such as the start of the server, several times.
 """
 
 from collections.abc import Generator, Iterator
@@ -12,18 +12,18 @@ from time import perf_counter
 import pytest
 
 NAMES = ("cluster", "migration", "clones", "drops", "tests")
-"""In the order of the line: start the server, migrate the template, make and drop databases from it, the rest."""
+"""The phases of a test run in printed order: start PostgreSQL, migrate the template, clone and drop databases, test."""
 
 Figures = dict[str, tuple[float, int]]
-"""For each phase, its seconds and how often it was there."""
+"""A type: the seconds and the number of runs of each phase of a test run, by the name of the phase."""
 
 MEASURED: Figures = {}
-"""Of this process."""
+"""The phases that this process has measured so far."""
 
 
 @contextmanager
 def phase(name: str, figures: Figures = MEASURED) -> Iterator[None]:
-    """Add the time of the block to a phase. What a phase inside the block takes counts for that one alone."""
+    """Add the duration of the `with` block to a phase of the test run, minus the durations of nested phases."""
     started, counted = perf_counter(), total(figures)
     try:
         yield
@@ -34,21 +34,21 @@ def phase(name: str, figures: Figures = MEASURED) -> Iterator[None]:
 
 
 def total(figures: Figures) -> float:
-    """Return the seconds of all phases."""
+    """Return the sum of the seconds of all phases of a process."""
     return sum(seconds for seconds, _times in figures.values())
 
 
 def describe(processes: list[Figures]) -> str:
-    """Return the line about these processes; how often a phase was there follows in parentheses."""
+    """Return the printed line about the busiest process, with the number of runs of each phase in parentheses."""
     busiest = max(processes, key=total)
-    whose = f" of the busiest of {len(processes)} workers" if len(processes) > 1 else ""
+    of_workers = f" of the busiest of {len(processes)} workers" if len(processes) > 1 else ""
     rows = [(name, *busiest[name]) for name in NAMES if name in busiest]
     parts = [f"{name} {seconds:.1f} s" + (f" ({times})" if times > 1 else "") for name, seconds, times in rows]
-    return f"phases{whose}: {', '.join(parts)}"
+    return f"phases{of_workers}: {', '.join(parts)}"
 
 
 class PhaseReport:
-    """The plugin: measures the tests, carries the figures from the workers, prints the line."""
+    """A pytest plugin that measures tests, collects the phases of xdist's workers, and prints a line of phases."""
 
     def __init__(self, measured: Figures = MEASURED) -> None:
         self.measured = measured
@@ -56,24 +56,24 @@ class PhaseReport:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Count a test with its fixtures; their phases are taken out."""
+        """Add the duration of a test and of the fixtures to the phase `tests`, minus phases inside the fixtures."""
         with phase("tests", self.measured):
             return (yield)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """In a worker, leave the figures where xdist takes them along."""
+        """In a worker of xdist, put the measured phases into `workeroutput`, which xdist sends to the main process."""
         output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
             output["phases"] = self.measured
 
-    @pytest.hookimpl(optionalhook=True)  # of xdist
+    @pytest.hookimpl(optionalhook=True)  # the hook belongs to xdist, which may be turned off
     def pytest_testnodedown(self, node: object) -> None:
-        """Take the figures of a worker; one that crashed left none."""
+        """Collect the phases that an xdist worker measured; a crashed worker has sent none."""
         output: dict[str, Figures] = getattr(node, "workeroutput", {})
         self.of_workers.append(output.get("phases", {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the line, unless nothing ran."""
+        """Print the line of phases at the end of the test run, unless no phase ran."""
         processes = self.of_workers or [self.measured]
         if any(processes):
             terminalreporter.write_line(describe(processes))

@@ -1,4 +1,4 @@
-"""A table whose constraint is checked at commit, and routes that read and write it, for the tests of the sessions."""
+"""Routes on a table whose unique constraint is checked at commit: tests see when sessions commit or roll back."""
 
 from contextlib import suppress
 
@@ -10,7 +10,8 @@ from app.dependencies import ReadSession, SnapshotSession, WriteSession
 
 router = APIRouter()
 
-# The trigger makes a commit last 5 ms, as on a disk: an answer that comes before it is then sure to be seen.
+# A trigger makes each commit last 5 ms, as on a disk: a response that is wrongly sent before the commit then fails a
+# test every time, and not only sometimes.
 SCHEMA = (
     "CREATE TABLE scratch_notes (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)",
     """CREATE FUNCTION wait_a_moment() RETURNS trigger LANGUAGE plpgsql AS
@@ -64,4 +65,4 @@ async def write_through_snapshot(note: int, session: SnapshotSession) -> None:
 async def count_twice(session: SnapshotSession) -> list[str]:
     level = text("SELECT current_setting('transaction_isolation')")
     stamp = text("SELECT now()::text")
-    return [str(await session.scalar(one)) for one in (level, stamp, stamp)]
+    return [str(await session.scalar(statement)) for statement in (level, stamp, stamp)]

@@ -1,4 +1,4 @@
-"""Serve an app over a real socket inside the test's event loop, for what a client without a network cannot see."""
+"""An app under uvicorn in the test's event loop, on a real socket: an in-process client would skip HTTP and TCP."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,21 +10,21 @@ from fastapi import FastAPI
 
 
 class AnnouncedServer(uvicorn.Server):
-    """A server that says when it listens."""
+    """A uvicorn server whose event `listening` is set when the port is open, so that a test can connect."""
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Open the port."""
+        """Open the port, then set the event `listening`."""
         await super().startup(sockets)
         self.listening.set()
 
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncGenerator[str]:
-    """Yield the URL of the app; its lifespan is the caller's business."""
+    """Serve an app on a free port of this machine and yield the URL; the caller runs the lifespan of the app."""
     server = AnnouncedServer(app)
     serving = asyncio.create_task(server.serve())
     await server.listening.wait()

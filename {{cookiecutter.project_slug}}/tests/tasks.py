@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere, and ending a task."""
+"""Functions for async tests: wait for a condition, and cancel a task."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 
-async def until(fact: Callable[[], bool]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(10):
-        while not fact():  # noqa: ASYNC110 - threads and processes set no event of this loop
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true; after 30 seconds, more than a busy machine needs, the test fails."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - polls: threads and processes cannot set an asyncio.Event
             await asyncio.sleep(0.01)
 
 

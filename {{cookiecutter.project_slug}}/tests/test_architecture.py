@@ -1,154 +1,149 @@
-"""The arrows between modules, held by reading the source: an import against them is a failing test."""
+"""Tests of the architecture of `app/`: the parsed source has no import that breaks the structure of the modules.
+
+Each finding is a line with the file, the line number, the code that is not allowed there, and the way out.
+"""
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.databases import ROOT
-
-APP = ROOT / "app"
-FEATURES = {folder.parent.name for folder in APP.glob("*/service.py")}
-
-# In a feature, each file may import the files below it in this list, and none above.
-FEATURE_ORDER = ("routes", "dependencies", "service", "repository", "schemas", "models")
-
-
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted(APP.rglob("*.py")):
-        yield ".".join(file.relative_to(ROOT).with_suffix("").parts), ast.parse(file.read_text("utf-8"))
-
-
-def imports(tree: ast.Module) -> set[str]:
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def importers(name: str) -> set[str]:
-    return {module for module, tree in modules() if any(_is_or_in(one, name) for one in imports(tree))}
-
-
-def _is_or_in(imported: str, name: str) -> bool:
-    return imported == name or imported.startswith(f"{name}.")
-
-
-def callers(function: str) -> set[str]:
-    return {
-        module
-        for module, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == function
-    }
+from tests.architecture import (
+    APP,
+    FEATURE_ORDER,
+    FEATURES,
+    calls_of,
+    expressions,
+    imports,
+    imports_of,
+    is_or_in,
+    modules,
+    refuse,
+)
 
 
 def test_nothing_imports_main() -> None:
-    assert importers("app.main") == set()
+    refuse(imports_of("app.main"), "Move what both need into a module that `app/main.py` imports too.")
 
 
-def test_one_place_builds_the_engine() -> None:
-    assert callers("create_async_engine") == {"app.database"}
-    assert callers("build_engine") == {"app.lifespan"}
+def test_only_the_lifespan_builds_the_engine() -> None:
+    way_out = (
+        "Ask for `WriteSession` or `ReadSession` in a route; work without a request takes the engine as an argument."
+    )
+
+    refuse(calls_of("create_async_engine"), way_out, but=["app.database.engine"])
+    refuse(calls_of("build_engine"), way_out, but=["app.lifespan"])
+    assert calls_of("create_async_engine")
+    assert calls_of("build_engine")
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2", "aiohttp", "requests", "urllib3"])
 def test_the_http_library_is_imported_in_downstreams_only(library: str) -> None:
-    assert importers(library) <= {"app.downstreams.client", "app.downstreams.engine", "app.downstreams.names"}
+    way_out = 'Call other services through `DownstreamsDep`: README, "Add a feature", has the steps for a downstream.'
+
+    allowed = (f"app.downstreams.{file}" for file in ("client", "transport", "resolver"))
+    refuse(imports_of(library), way_out, but=allowed)
 
 
-def test_the_state_of_the_app_is_touched_in_two_places_only() -> None:
-    touching = {
-        module
-        for module, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == "state" and ast.unparse(node.value).endswith("app")
-    }
+def test_the_state_of_the_app_is_used_in_two_modules_only() -> None:
+    touching = expressions(
+        lambda node: (
+            isinstance(node, ast.Attribute) and node.attr == "state" and ast.unparse(node.value).endswith("app")
+        )
+    )
 
-    assert touching == {"app.lifespan", "app.dependencies"}
+    way_out = "Make it a field of `Resources`, which `app/lifespan.py` fills, and an alias in `app/dependencies.py`."
+    refuse(touching, way_out, but=["app.lifespan", "app.dependencies"])
+    assert {module for module, _, _ in touching} == {"app.lifespan", "app.dependencies"}
 
 
 def test_the_environment_is_read_by_the_settings_only() -> None:
-    reading = {
-        module
-        for module, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
-    }
+    reading = expressions(
+        lambda node: isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
+    )
 
-    assert reading == set()
-    assert importers("pydantic_settings") == {"app.settings"}
+    way_out = "Make it a field of `Settings` in `app/settings/service.py`, and take the value as an argument."
+    refuse(reading, way_out, but=["app.settings.environment"])  # it hands checked values on to gunicorn
+    refuse(imports_of("os.environ") + imports_of("os.getenv"), way_out, but=["app.settings.environment"])
+    refuse(imports_of("pydantic_settings"), way_out, but=["app.settings"])
 
 
-def test_no_import_hides_inside_a_function() -> None:
+def test_no_import_stands_inside_a_function() -> None:
     rarely_used_and_imported_in_a_thread: set[str] = set()
-    # {% if cookiecutter.example == "yes" %}
-    rarely_used_and_imported_in_a_thread.add("app.orders.service")
+    # {% if cookiecutter.example == "showcases" %}
+    rarely_used_and_imported_in_a_thread.add("app.products.service")
     # {% endif %}
-    hidden = {
-        module
+    hidden = [
+        (module, node.lineno, ast.unparse(node))
         for module, tree in modules()
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
-    }
+    ]
 
-    assert hidden <= rarely_used_and_imported_in_a_thread
+    way_out = "Move it to the top of the file; a circle of imports is mended by an argument, or by a lower module."
+    refuse(hidden, way_out, but=rarely_used_and_imported_in_a_thread)
 
 
 def test_a_feature_never_imports_a_feature() -> None:
-    crossing = {
-        (module, one)
-        for module, tree in modules()
-        for one in imports(tree)
+    crossing = [
+        (module, line, imported)
+        for module, line, imported in imports()
         if module.split(".")[1] in FEATURES
-        and one.startswith("app.")
-        and one.split(".")[1] in FEATURES - {module.split(".")[1]}
-    }
+        and imported.startswith("app.")
+        and imported.split(".")[1] in FEATURES - {module.split(".")[1]}
+    ]
 
-    assert crossing == set()
+    refuse(crossing, "Move what both need into a module below the features: `app/main.py` may wire the two.")
 
 
 def test_inside_a_feature_imports_go_down_only() -> None:
-    wrong = set()
-    for module, tree in modules():
+    wrong = []
+    for module, line, imported in imports():
         _app, feature, *file = module.split(".")
-        if feature not in FEATURES or not file or file[0] not in FEATURE_ORDER:
-            continue
-        above = FEATURE_ORDER[: FEATURE_ORDER.index(file[0])]
-        wrong |= {(module, one) for one in imports(tree) for name in above if _is_or_in(one, f"app.{feature}.{name}")}
+        if feature in FEATURES and file and file[0] in FEATURE_ORDER:
+            above = FEATURE_ORDER[: FEATURE_ORDER.index(file[0])]
+            if any(is_or_in(imported, f"app.{feature}.{name}") for name in above):
+                wrong.append((module, line, imported))
 
-    assert wrong == set()
-
-
-def test_services_know_no_web_framework() -> None:
-    wrong = {
-        (module, one)
-        for module, tree in modules()
-        for one in imports(tree)
-        if Path(module.replace(".", "/")).name in {"service", "repository", "models"}
-        and one.split(".")[0] in {"fastapi", "starlette"}
-    }
-
-    assert wrong == set()
+    refuse(
+        wrong, f"Imports go down this list: {', '.join(FEATURE_ORDER)}. Move the code down, or pass it as an argument."
+    )
 
 
-def test_every_module_says_its_job_first() -> None:
-    assert [module for module, tree in modules() if not ast.get_docstring(tree)] == []
+def test_services_import_no_web_framework() -> None:
+    wrong = [
+        (module, line, imported)
+        for module, line, imported in imports()
+        if module.rpartition(".")[2] in {"service", "repository", "models"}
+        and imported.split(".")[0] in {"fastapi", "starlette"}
+    ]
+
+    refuse(wrong, "Raise an error of `app/errors.py`, and leave requests, statuses and headers to `routes.py`.")
+
+
+def test_every_module_has_a_docstring() -> None:
+    bare = [(module, 1, "no docstring") for module, tree in modules() if not ast.get_docstring(tree)]
+
+    refuse(bare, "Say the one job of the module in its first line.")
 
 
 def test_a_function_is_at_most_40_lines_and_a_file_at_most_200() -> None:
     long = [
-        f"{module}:{node.name}"
+        (module, node.lineno, f"`{node.name}` is longer than 40 lines")
         for module, tree in modules()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 40
     ]
-    large = [str(file) for file in APP.rglob("*.py") if len(file.read_text("utf-8").splitlines()) > 200]
+    large = [
+        (".".join(file.relative_to(APP.parent).with_suffix("").parts), 201, "the file is longer than 200 lines")
+        for file in APP.rglob("*.py")
+        if len(file.read_text("utf-8").splitlines()) > 200
+    ]
 
-    assert (long, large) == ([], [])
+    refuse([*long, *large], "Give one of its jobs to a function or a file of its own.")
+
+
+def test_a_finding_names_the_file_the_line_and_the_way_out() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"(?m)^app/things/x\.py:7: import httpx\. Call it elsewhere\.$"):
+        refuse([("app.things.x", 7, "import httpx")], "Call it elsewhere.", but=["app.thing"])

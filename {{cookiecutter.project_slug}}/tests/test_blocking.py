@@ -1,9 +1,11 @@
-"""The gates around every test that runs the app: each finds what it is there for."""
+"""Tests of the blocking-call checks: a test whose app blocks the event loop or leaks a task or a connection fails."""
 
 import asyncio
+import pkgutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,23 +13,24 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from app.downstreams.client import httpx
+from app.database.pool import FairPool
 from app.main import create_app
-from app.pool import FairPool
-from tests.blocking import BlockedLoop, LeftBehind, guarded
+from tests.blocking import BlockedLoop
 from tests.conftest import client_of
 from tests.databases import ROOT, make_settings
+from tests.guarded import LeftBehind, guarded
+from tests.http_client import httpx
 
 Work = Callable[[], Awaitable[None]]
 
 
 async def sleep() -> None:
-    time.sleep(0.001)  # noqa: ASYNC251 - what the gate is there for
+    time.sleep(0.001)  # noqa: ASYNC251 - the blocking-call checks must find this call
 
 
-async def read_and_hide_it() -> None:
+async def read_a_file_and_swallow_the_error() -> None:
     with suppress(Exception):
-        Path(__file__).read_bytes()  # noqa: ASYNC240 - as above
+        Path(__file__).read_bytes()  # noqa: ASYNC240 - the blocking-call checks must find this call
 
 
 async def compute() -> None:
@@ -39,13 +42,15 @@ async def compute() -> None:
 async def run(app: FastAPI, work: Work) -> None:
     app.get("/work")(work)
     async with client_of(app) as client:
+        await client.get("/health/live")  # FastAPI builds its routes at the first request: a stall of its own
+        await asyncio.sleep(0.1)
         with suppress(Exception):
             await client.get("/work")
 
 
 @pytest.fixture
 def app(shared_url: str) -> FastAPI:
-    """An app that each test spoils."""
+    """An app of the service, to which each test adds a route that blocks the event loop or leaks a task."""
     return create_app(make_settings(shared_url))
 
 
@@ -53,7 +58,7 @@ def app(shared_url: str) -> FastAPI:
     ("work", "found"),
     [
         (sleep, "Blocking call to time.sleep:\ntests/test_blocking.py"),
-        (read_and_hide_it, "Blocking call to"),
+        (read_a_file_and_swallow_the_error, "Blocking call to"),
         (compute, "The event loop was blocked for"),
     ],
 )
@@ -78,7 +83,7 @@ async def test_a_task_that_is_left_running_fails_the_test(app: FastAPI) -> None:
     tasks[0].cancel()
 
 
-async def test_a_connection_that_is_not_given_back_fails_the_test(app: FastAPI) -> None:
+async def test_a_connection_that_is_not_returned_to_the_pool_fails_the_test(app: FastAPI) -> None:
     async with app.router.lifespan_context(app):
         engine = app.state.resources.engine
         assert isinstance(engine.pool, FairPool)
@@ -88,7 +93,7 @@ async def test_a_connection_that_is_not_given_back_fails_the_test(app: FastAPI) 
         await connection.close()
 
 
-def test_a_coroutine_that_nobody_awaits_fails_the_test(tmp_path: Path) -> None:
+def test_a_coroutine_that_is_never_awaited_fails_the_test(tmp_path: Path) -> None:
     test = tmp_path / "test_forgetful.py"
     test.write_text("async def work(): pass\ndef test_it():\n    work()\n")
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
@@ -104,5 +109,13 @@ def test_a_coroutine_that_nobody_awaits_fails_the_test(tmp_path: Path) -> None:
     assert "was never awaited" in done.stdout
 
 
-async def test_what_the_service_does_all_day_passes(committed_client: httpx.AsyncClient) -> None:
+async def test_a_route_that_does_not_block_passes(committed_client: httpx.AsyncClient) -> None:
     assert (await committed_client.get("/health/ready")).status_code == 200
+
+
+def test_the_functions_that_the_check_does_not_follow_exist() -> None:
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hydroid"]
+    functions = configured["offload"]["functions"]
+
+    assert functions
+    assert [name for name in functions if not callable(pkgutil.resolve_name(name))] == []

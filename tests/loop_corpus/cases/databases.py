@@ -90,8 +90,8 @@ def remember(store: redis.Redis) -> None:
         pipeline.execute()
 
 
-@router.get("/a_redis_pipeline_in_a_helper")
-async def a_redis_pipeline_in_a_helper() -> None:
+@router.get("/a_redis_pipeline_in_a_called_function")
+async def a_redis_pipeline_in_a_called_function() -> None:
     remember(cache)
 
 

@@ -66,8 +66,8 @@ def ask_with(client: own_client.Client) -> int:
     return client.get(URL).status_code
 
 
-@router.get("/a_client_without_async_in_a_helper")
-async def a_client_without_async_in_a_helper() -> int:
+@router.get("/a_client_without_async_in_a_called_function")
+async def a_client_without_async_in_a_called_function() -> int:
     with own_client.Client(trust_env=False, timeout=2) as client:
         return ask_with(client)
 

@@ -25,17 +25,17 @@ async def under_another_name() -> None:
     pause(2 * SECONDS)
 
 
-def outer_helper() -> None:
-    inner_helper()
+def outer_function() -> None:
+    inner_function()
 
 
-def inner_helper() -> None:
+def inner_function() -> None:
     time.sleep(SECONDS)
 
 
-@router.get("/two_helpers_away")
-async def two_helpers_away() -> None:
-    outer_helper()
+@router.get("/two_functions_away")
+async def two_functions_away() -> None:
+    outer_function()
 
 
 class Report:

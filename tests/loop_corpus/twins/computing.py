@@ -10,7 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, field_validator
 
-from app.offload import Offload
+from app.work.offload import Offload
+from app.work.processes import Processes
 
 router = APIRouter()
 
@@ -31,16 +32,20 @@ def price(units: int) -> int:
 
 
 async def offload() -> Offload:
-    return Offload(threads=1, processes=1)
+    return Offload(threads=1)
 
 
 OffloadDep = Annotated[Offload, Depends(offload)]
 
 
+async def processes() -> Processes:
+    return Processes(processes=1)
+
+
 @router.get("/a_loop_in_another_process")
-async def a_loop_in_another_process(elsewhere: OffloadDep) -> int:
+async def a_loop_in_another_process(elsewhere: Annotated[Processes, Depends(processes)]) -> int:
     try:
-        return await elsewhere.cpu(price, 1_000_000)
+        return await elsewhere.run(price, 1_000_000)
     finally:
         await elsewhere.close()
 

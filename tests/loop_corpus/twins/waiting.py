@@ -24,8 +24,8 @@ async def a_while() -> None:
     await anyio.sleep(SECONDS)
 
 
-@router.get("/a_helper_that_awaits")
-async def a_helper_that_awaits() -> None:
+@router.get("/a_called_function_that_awaits")
+async def a_called_function_that_awaits() -> None:
     await a_while()
 
 

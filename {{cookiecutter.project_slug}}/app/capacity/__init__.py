@@ -1,1 +1,1 @@
-"""How many of everything: one arithmetic, the command that shows it, and the question whether the server agrees."""
+"""Capacity: the plan that computes every bound of the service, and the bulkheads built from the plan."""

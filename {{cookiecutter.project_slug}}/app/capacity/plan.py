@@ -1,200 +1,188 @@
-"""One arithmetic for every bound that depends on another. Pure: settings and CPUs in, numbers out.
+"""The capacity plan: computes all bounds that depend on the numbers of workers and connections, without I/O.
 
     workers x (pool + overflow + 1) x (replicas + surge) + reserve <= the server's max_connections
 
-The one beside the pool is the readiness probe's, which must not queue behind the requests that it judges. Behind
-PgBouncer the workers share its client connections instead, and the server sees only what PgBouncer opens.
+The 1 is the connection of the readiness probe, which must not queue behind requests. Behind PgBouncer the workers
+share PgBouncer's client connections instead, and PostgreSQL sees only the connections of PgBouncer.
 
-`gunicorn.conf.py` takes the workers from here and `lifespan.py` all the rest, so no two places can disagree.
-`python -m app.capacity` prints the plan; see `report.py`.
+`gunicorn.conf.py` takes the number of workers from the plan and `main.py` takes all other bounds from the same plan, so
+no two bounds contradict each other. `python -m devtools.capacity` prints the plan.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from app.server.cpus import available_cpus
-from app.settings import Settings
+from app.capacity.clients import MIN_CLIENTS, client_connections
+from app.capacity.clients import refusal as too_few_files
+from app.capacity.refusals import too_large_a_pgbouncer, too_many_processes
+from app.errors import CannotStart
+from app.settings.capacity import CapacitySettings
 
 PROBE = 1
-"""The connection of a worker's readiness probe."""
+"""Database connections of the readiness probe in each worker, outside of the pool of the requests."""
 
-WAITING_PER_PLACE = 20
-"""At 5 ms a statement the last in a queue waits 0.1 s; far longer queues only serve clients that have given up."""
+QUEUE_PER_CONNECTION = 20
+"""Callers that may queue per database connection. At 5 ms a statement the last caller waits 0.1 s; a longer queue
+would serve clients that have given up."""
 
 REQUESTS_PER_CONNECTION = 10
-"""A request holds a connection for a small part of its time, and many hold none: those wait for other services."""
+"""Concurrent requests of a route group per database connection: a request holds a connection only for a part of the
+time, and many requests wait for downstreams instead."""
 
-ADMISSION_WAIT_SECONDS = 0.25
-"""Measured with 200 clients on a service for 100 requests/s: a queue this short beats both none and a longer one."""
+ADMISSION_TIMEOUT_SECONDS = 0.25
+"""The longest wait of a request for admission, in seconds. Measured with 200 clients on a service for 100 requests/s:
+better than no queue, and better than a longer queue."""
+
+MAX_BODIES_BYTES = 32 * 1024 * 1024
+"""The memory of one worker for request bodies that are read before the request takes a slot. The first 64 kB of each
+body may exceed it, so that a worker holds twice as much at worst."""
+
+MAX_BODIES = MAX_BODIES_BYTES // 65_536
+"""The request bodies on their way to one worker at the same time, 64 kB each; beyond it the oldest body is refused."""
 
 
-class CapacityError(Exception):
-    """The numbers cannot be brought together; the message says which and what to change."""
+Bounds = Mapping[str, int | None]  # None stands for the number that the capacity plan computes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Every bound of one worker, and what all workers of all copies hold together."""
+class CapacityError(CannotStart):
+    """The plan needs more connections or open files than there are; the message says which settings to change."""
+
+
+class Plan(CapacitySettings, frozen=True):
+    """The capacity settings, and the numbers computed from these: bounds of a worker, and connections of replicas."""
 
     cpus: int
     """CPUs that this container may use."""
     workers: int
-    """Processes of one copy; each has one event loop."""
-    replicas: int
-    """Copies, at most."""
+    """Worker processes of one replica; each has one event loop."""
     surge: int
-    """Copies more while an update rolls out."""
+    """Additional replicas during a rolling update."""
     pool_size: int
-    """Database connections that a worker keeps."""
-    max_overflow: int
-    """Database connections that a worker may open beyond them."""
-    database_waiting: int
-    """Callers that may queue for a connection; one more is refused at once."""
-    database_wait_seconds: float
-    """How long each of them waits before it is refused."""
-    family_connections: int
-    """Database connections of one route family; less than the pool, so that a stuck one leaves some to the others."""
-    running: int
-    """Requests of one route family at once."""
-    families: Mapping[str, int]
-    """The same by the family's name, which may have a bound of its own."""
-    waiting: int
-    """Requests of one route family that may queue to be admitted."""
-    wait_seconds: float
-    """How long each of them waits before it is refused."""
-
-    thread_tokens: int
-    """Threads of Starlette and anyio."""
-    offload_threads: int
-    """Threads for blocking calls that routes hand off."""
-    background_tasks: int
-    """Tasks that go on when their requests have been answered."""
-    processes: int
-    """Processes for CPU work, from the CPUs that the event loops leave."""
+    """Database connections that the pool of one worker keeps open."""
+    database_max_queue: int
+    """Callers in one worker that may queue for a database connection; one caller more is refused at once."""
+    connection_quota: int
+    """Database connections that one route group, or background work, may hold at most."""
+    reserved_for_quotas: int
+    """Database connections that stay free for the route groups, and for background work, that hold none."""
+    left_by_two_stuck_groups: int
+    """Database connections that two route groups whose requests hang leave to the rest: the worst case."""
+    max_concurrent: int
+    """Concurrent requests of a route group in one worker, unless the settings of the group have a bound."""
+    route_groups: Mapping[str, int]
+    """Concurrent requests of each route group in one worker, by the group's name."""
+    max_queue: int
+    """Requests of one route group that may queue for admission in one worker."""
+    queue_timeout_seconds: float
+    """The longest wait of a request for admission, in seconds."""
+    max_bodies: int
+    """Request bodies on their way to one worker at the same time."""
+    max_bodies_bytes: int
+    """Bytes of request bodies that one worker reads before the requests take their slots."""
+    spare_cpus: int
+    """CPUs that each event loop leaves free, for processes that compute beside the worker."""
     downstreams: Mapping[str, int]
-    """Calls in flight to each other service: its semaphore, and both limits of its HTTP pool."""
-
-    max_connections: int
-    """What the server accepts."""
-    reserved_connections: int
-    """What this service leaves to others."""
-    pgbouncer_connections: int | None
-    """What PgBouncer may open; None without PgBouncer."""
-    pgbouncer_max_client_conn: int
-    """What PgBouncer accepts; of no meaning without it."""
+    """Calls in flight from one worker to each downstream, by name: the bound of the semaphore and of the HTTP pool."""
+    client_connections: int
+    """Open connections of clients to one worker; for one connection more, the longest idle connection is closed."""
 
     @property
-    def copies(self) -> int:
-        """Copies while an update rolls out."""
+    def rolling_replicas(self) -> int:
+        """Replicas that run during a rolling update."""
         return self.replicas + self.surge
 
     @property
     def peak_connections(self) -> int:
-        """Connections that all workers hold together, to the server or to PgBouncer."""
-        return self.workers * (self.pool_size + self.max_overflow + PROBE) * self.copies
+        """Connections that all workers of all replicas hold together, to PostgreSQL or to PgBouncer."""
+        return self.workers * (self.pool_size + self.database_max_overflow + PROBE) * self.rolling_replicas
 
     @property
-    def most_connections(self) -> int:
-        """What that must not exceed."""
-        if self.pgbouncer_connections is not None:
-            return self.pgbouncer_max_client_conn
-        return self.max_connections - self.reserved_connections
+    def connection_limit(self) -> int:
+        """The most connections that all workers may hold together, to PostgreSQL or to PgBouncer."""
+        if self.database_pgbouncer_connections is not None:
+            return self.database_pgbouncer_max_client_conn
+        return self.database_max_connections - self.database_reserved_connections
 
     @property
     def server_connections(self) -> int:
-        """Connections that the server sees from this service."""
-        return self.peak_connections if self.pgbouncer_connections is None else self.pgbouncer_connections
+        """Connections that PostgreSQL sees from all replicas of this service."""
+        pgbouncer = self.database_pgbouncer_connections
+        return self.peak_connections if pgbouncer is None else pgbouncer
 
 
-def plan_for(settings: Settings) -> Plan:
-    """Return the plan of these settings in this container.
+def make_plan(
+    settings: CapacitySettings, *, cpus: int, open_files: int, route_groups: Bounds, downstreams: Mapping[str, int]
+) -> Plan:
+    """Divide the connections among all workers that may run concurrently, and compute all other bounds.
+
+    Args:
+        settings: processes, replicas, connections and threads.
+        cpus: the number of CPUs of the container.
+        open_files: the files that a process may open.
+        route_groups: concurrent requests of each route group.
+        downstreams: concurrent calls to each downstream.
 
     Raises:
-        CapacityError: not even one connection is left for the pool of each worker.
+        CapacityError: there are too few database connections for one connection in the pool of each worker, or too few
+            open files.
     """
-    return make_plan(settings, cpus=available_cpus())
-
-
-def make_plan(settings: Settings, *, cpus: int) -> Plan:
-    """Divide the connections among all workers that may be alive at once, and derive the other bounds from that.
-
-    Raises:
-        CapacityError: not even one connection is left for the pool of each worker.
-    """
-    workers = settings.web_concurrency or cpus
-    pool_size = _pool_size(settings, workers)
-    connections = pool_size + settings.database_max_overflow
-    running = REQUESTS_PER_CONNECTION * connections
+    pool_size = _pool_size(settings, workers := settings.web_concurrency or cpus)
+    max_concurrent = REQUESTS_PER_CONNECTION * (connections := pool_size + settings.database_max_overflow)
+    reserved = reserved_connections(connections, route_groups=len(route_groups))
+    clients = _clients(open_files, connections + PROBE + sum(downstreams.values()))
     return Plan(
+        **settings.model_dump(include=set(CapacitySettings.model_fields)) | {"open_files": open_files},
         cpus=cpus,
         workers=workers,
-        replicas=settings.replicas,
-        surge=extra_copies(settings),
+        surge=surge_replicas(settings),
         pool_size=pool_size,
-        max_overflow=settings.database_max_overflow,
-        database_waiting=WAITING_PER_PLACE * connections,
-        database_wait_seconds=settings.database_pool_wait_seconds,
-        family_connections=max(1, connections * 3 // 4),
-        running=running,
-        families={name: one.running or running for name, one in settings.families},
-        waiting=2 * running,
-        wait_seconds=ADMISSION_WAIT_SECONDS,
-        thread_tokens=settings.thread_tokens,
-        offload_threads=settings.offload_threads,
-        background_tasks=settings.background_tasks,
-        processes=max(1, cpus // workers - 1),
-        downstreams={name: one.concurrency for name, one in settings.downstreams},
-        max_connections=settings.database_max_connections,
-        reserved_connections=settings.database_reserved_connections,
-        pgbouncer_connections=settings.database_pgbouncer_connections,
-        pgbouncer_max_client_conn=settings.database_pgbouncer_max_client_conn,
+        database_max_queue=QUEUE_PER_CONNECTION * connections,
+        connection_quota=connections - reserved - (connections - reserved - 1) // 3,
+        reserved_for_quotas=reserved,
+        left_by_two_stuck_groups=max(0, reserved - 1),
+        max_concurrent=max_concurrent,
+        route_groups={name: bound or max_concurrent for name, bound in route_groups.items()},
+        max_queue=2 * max_concurrent,
+        queue_timeout_seconds=ADMISSION_TIMEOUT_SECONDS,
+        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # the other half is for requests without a body
+        max_bodies_bytes=MAX_BODIES_BYTES,
+        spare_cpus=max(0, cpus // workers - 1),
+        downstreams=downstreams,
+        client_connections=clients,
     )
 
 
-def extra_copies(settings: Settings) -> int:
-    """Return the copies that a rolling update adds; a share is rounded up, as Kubernetes does with maxSurge."""
+def reserved_connections(connections: int, *, route_groups: int) -> int:
+    """Return how many connections of a pool stay free for the quotas that use none: one for each besides a busy quota.
+
+    At most half of the pool: with many route groups a busy group could use next to nothing otherwise. From 3
+    connections on, two stuck groups leave a connection to a third; 1 or 2 connections cannot be divided.
+    """
+    return min(route_groups, max(connections // 2, min(2, connections - 1)))
+
+
+def surge_replicas(settings: CapacitySettings) -> int:
+    """Return the replicas that a rolling update adds; a percentage is rounded up, as Kubernetes does with maxSurge."""
     surge = settings.replicas_surge
     return -(-settings.replicas * int(surge[:-1]) // 100) if surge.endswith("%") else int(surge)
 
 
-def _pool_size(settings: Settings, workers: int) -> int:
-    """Return an equal share of the connections, bounded by what one worker can use."""
+def _pool_size(settings: CapacitySettings, workers: int) -> int:
+    """Return the pool size of one worker: an equal part of all connections, at most DATABASE_POOL_LIMIT."""
     connections = settings.database_max_connections - settings.database_reserved_connections
     if (pgbouncer := settings.database_pgbouncer_connections) is not None:
         if pgbouncer > connections:
-            raise CapacityError(_pgbouncer_refusal(settings))
+            raise CapacityError(too_large_a_pgbouncer(settings))
         connections = settings.database_pgbouncer_max_client_conn
-    processes = workers * (settings.replicas + extra_copies(settings))
-    share = connections // processes - PROBE - settings.database_max_overflow
-    if share < 1:
-        raise CapacityError(_refusal(settings, workers))
-    # more than PgBouncer may open would wait inside it, for up to 120 s
-    return min(share, settings.database_pool_limit, pgbouncer or share)
+    processes = workers * (settings.replicas + surge_replicas(settings))
+    equal_part = connections // processes - PROBE - settings.database_max_overflow
+    if equal_part < 1:
+        surge = surge_replicas(settings)
+        raise CapacityError(too_many_processes(settings, workers=workers, surge=surge, probe=PROBE))
+    # a caller with a connection beyond PgBouncer's own would queue inside PgBouncer, for up to 120 s
+    return min(equal_part, settings.database_pool_limit, pgbouncer or equal_part)
 
 
-def _refusal(settings: Settings, workers: int) -> str:
-    """Say which processes do not fit into what, and the ways out."""
-    surge, overflow = extra_copies(settings), settings.database_max_overflow
-    processes = workers * (settings.replicas + surge)
-    need = f"{1 + overflow + PROBE} each (1 pool + {overflow} overflow + {PROBE} probe)"
-    who = f"{workers} workers x ({settings.replicas} + {surge} rolling out) copies = {processes} processes need {need}"
-    fewer = "Lower WEB_CONCURRENCY or REPLICAS" + (" or DATABASE_MAX_OVERFLOW" if overflow else "")
-    if settings.database_pgbouncer_connections is not None:
-        return (
-            f"{who}, but PgBouncer accepts {settings.database_pgbouncer_max_client_conn} client connections. {fewer}, "
-            "or raise PgBouncer's max_client_conn and DATABASE_PGBOUNCER_MAX_CLIENT_CONN with it."
-        )
-    return (
-        f"{who}, but {settings.database_max_connections} - {settings.database_reserved_connections} database "
-        f"connections are all there is. {fewer}, raise the server's max_connections and DATABASE_MAX_CONNECTIONS "
-        "with it, or put PgBouncer in between and set DATABASE_PGBOUNCER_CONNECTIONS."
-    )
-
-
-def _pgbouncer_refusal(settings: Settings) -> str:
-    return (
-        f"PgBouncer may open {settings.database_pgbouncer_connections} connections, but the server has "
-        f"{settings.database_max_connections} - {settings.database_reserved_connections} for it. Lower PgBouncer's "
-        "default_pool_size and DATABASE_PGBOUNCER_CONNECTIONS with it, or raise the server's max_connections and "
-        "DATABASE_MAX_CONNECTIONS."
-    )
+def _clients(open_files: int, own_connections: int) -> int:
+    if (clients := client_connections(open_files, own_connections)) < MIN_CLIENTS:
+        raise CapacityError(too_few_files(open_files, own_connections))
+    return clients

@@ -1,1 +1,1 @@
-"""Calls to other services: one client and one semaphore for each, so that a slow one only costs its own callers."""
+"""Bounded HTTP calls to downstreams: a slow downstream slows down only the routes that call the downstream."""

@@ -1,82 +1,68 @@
-"""A circuit breaker: when too large a share of the calls fails, there are none for a while, and then a few to see.
+"""Circuit breaker: refuses all calls to a downstream for a while after too many calls failed, then lets probes pass.
 
-    CLOSED     calls pass; their outcomes of the last seconds are counted
-      |        a share of failures, among enough calls ------------> OPEN
-    OPEN       calls are refused at once
-      |        its time is over -----------------------------------> HALF_OPEN
-    HALF_OPEN  so many probes pass at once, the rest is refused
-      |        as many of them succeed in a row -------------------> CLOSED, with nothing counted
-      `        one fails ------------------------------------------> OPEN
+    CLOSED     calls pass; the outcomes of the window are counted
+      |        the failure ratio is reached, with enough calls ----> OPEN
+    OPEN       every call is refused at once
+      |        `open_seconds` have passed -------------------------> HALF_OPEN
+    HALF_OPEN  `probes` calls pass, further calls are refused
+      |        that many succeed in a row -------------------------> CLOSED, with an empty window
+      `        a probe fails --------------------------------------> OPEN
 
-It opens on a share over a window and not on a number in a row: at a thousand calls a second five failures in a row are
-nothing, and every second call that fails is an outage.
+The breaker opens on a ratio over a window and not on consecutive failures: at a thousand calls a second five failures
+in a row mean nothing, and a downstream that fails every second call is an outage.
 """
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
 
+from app.settings.bounds import Thresholds
+
 
 class State(Enum):
-    """Whether calls pass."""
+    """The state of a circuit breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a breaker opens, and how it closes."""
-
-    share: float
-    """Of failures among the calls of the window, from which on it opens."""
-    calls: int
-    """In the window, below which it never opens."""
-    window_seconds: float
-    """How far back outcomes count."""
-    open_seconds: float
-    """How long no call passes."""
-    probes: int = 1
-    """Calls at once while it is half open, and successes in a row that close it."""
-
-
 class Breaker:
-    """Decides about calls from the outcomes of those before. Each `enter` that passes is followed by one verdict."""
+    """The circuit breaker of one downstream: after a passed `enter` a call reports `succeeded`, `failed` or `left`."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
-        """Start closed.
+    def __init__(self, thresholds: Thresholds, clock: Callable[[], float] = monotonic) -> None:
+        """Build a closed circuit breaker, which lets all calls pass.
 
         Args:
-            limits: when it opens, and how it closes.
-            clock: seconds that never go back.
+            thresholds: when the breaker opens, and how it closes.
+            clock: returns monotonic seconds; tests pass a fake clock.
         """
-        self.limits = limits
+        self.thresholds = thresholds
         self.refused = 0
         self._clock = clock
-        self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] of one second each
+        self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] for each second of the window
         self._opened_at: float | None = None
-        self._era = 0  # begins anew whenever it opens or closes
+        self._era = 0  # counts changes of state: the outcome of a call that began before a change is ignored
         self._probing = 0
         self._succeeded = 0
 
     @property
     def state(self) -> State:
-        """The state at this moment."""
+        """The current state of the circuit breaker."""
         if self._opened_at is None:
             return State.CLOSED
         return State.OPEN if self.seconds_to_probe() > 0 else State.HALF_OPEN
 
     def seconds_to_probe(self) -> float:
-        """Return how long it stays open; 0 when it is not."""
-        return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self.limits.open_seconds - self._clock())
+        """Return the seconds until the open breaker lets probes pass; 0 in any other state."""
+        opened_at = self._opened_at
+        return 0.0 if opened_at is None else max(0.0, opened_at + self.thresholds.open_seconds - self._clock())
 
     def enter(self) -> int | None:
-        """Return a ticket for the verdict when a call may be made, else None."""
+        """Let a call pass and return a ticket for reporting the outcome; return None when the call is refused."""
         state = self.state
-        passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.limits.probes)
+        passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.thresholds.probes)
         if not passes:
             self.refused += 1
             return None
@@ -85,19 +71,19 @@ class Breaker:
         return self._era
 
     def succeeded(self, ticket: int) -> None:
-        """Count a call that was answered."""
+        """Count a call that succeeded; after enough successful probes, close the circuit breaker."""
         if ticket != self._era:
-            return  # from before it opened or closed: it says nothing about now
+            return  # the call began before the breaker changed state, so the outcome is outdated
         if self._opened_at is None:
             self._count(failed=False)
             return
         self._probing -= 1
         self._succeeded += 1
-        if self._succeeded >= self.limits.probes:
+        if self._succeeded >= self.thresholds.probes:
             self._close()
 
     def failed(self, ticket: int) -> None:
-        """Count a call that was not answered as it should be."""
+        """Count a call that failed; open the circuit breaker after too many failures, or when a probe failed."""
         if ticket != self._era:
             return
         if self._opened_at is None:
@@ -107,7 +93,7 @@ class Breaker:
         self._open()
 
     def left(self, ticket: int) -> None:
-        """Count nothing: the call ended for a reason of ours."""
+        """End a call without counting the outcome: the cause is not the downstream, such as a cancelled request."""
         if ticket == self._era and self._opened_at is not None:
             self._probing -= 1
 
@@ -130,9 +116,10 @@ class Breaker:
             self._seconds.append([now, 0, 0])
         self._seconds[-1][1] += 1
         self._seconds[-1][2] += failed
-        while now - self._seconds[0][0] > self.limits.window_seconds:
+        while now - self._seconds[0][0] > self.thresholds.window_seconds:
             self._seconds.popleft()
 
     def _too_many_failed(self) -> bool:
         calls = sum(second[1] for second in self._seconds)
-        return calls >= self.limits.calls and sum(second[2] for second in self._seconds) >= self.limits.share * calls
+        failures = sum(second[2] for second in self._seconds)
+        return calls >= self.thresholds.min_calls and failures >= self.thresholds.failure_ratio * calls

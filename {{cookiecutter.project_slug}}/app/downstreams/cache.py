@@ -1,29 +1,31 @@
-"""Answers that are used again for a while: one call for all who ask meanwhile, and the old answer when it fails."""
+"""Response cache of a downstream, with single flight and stale-if-error.
+
+Concurrent callers share one load of a response. While loading fails, a stale response is served (RFC 5861).
+"""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
 
 import structlog
 
-from app.deadline import begin
 from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
 
 T = TypeVar("T")
 
-BESIDES = 1000
-"""Bytes of an answer beside its body: its headers, its key, and what finds it."""
+OVERHEAD_BYTES = 1000
+"""The estimated memory of a cached response beside the body: headers, key and bookkeeping."""
 
 log = structlog.get_logger("cache")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """An answer, when it came, and its bytes."""
+    """A cached response, the time of arrival, and the size in bytes."""
 
     value: T
     at: float
@@ -31,7 +33,7 @@ class Entry(Generic[T]):
 
 
 class Cache(Generic[T]):
-    """So much of answers, each for so long; the one that was not asked for longest goes first."""
+    """A response cache bounded in bytes and in age; the least recently used response is dropped first."""
 
     def __init__(
         self,
@@ -42,27 +44,29 @@ class Cache(Generic[T]):
         weigh: Callable[[T], int],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Start empty.
+        """Build an empty cache.
 
         Args:
-            seconds: for which an answer is used.
-            stale_seconds: for which it is used beyond that, while there is no newer one to be had.
-            max_bytes: of all answers together.
-            weigh: tells the bytes of an answer.
-            clock: seconds that never go back.
+            seconds: how long a response is fresh.
+            stale_seconds: how much longer a stale response is served while loading fails.
+            max_bytes: the size of all responses together.
+            weigh: returns the size of a response in bytes.
+            clock: returns monotonic seconds; tests pass a fake clock.
         """
         self.seconds, self.stale_seconds, self.max_bytes = seconds, stale_seconds, max_bytes
         self.bytes = 0
+        self.context_of_load: Callable[[], Context] = copy_context
+        """Returns the context of a load, which may outlive the request that started it."""
         self._weigh = weigh
         self._clock = clock
         self._kept: OrderedDict[Hashable, Entry[T]] = OrderedDict()
         self._loading: dict[Hashable, asyncio.Task[T]] = {}
 
     async def get(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Return the answer for a key, loading it when there is none that is young enough.
+        """Return the fresh cached response of a key, or load a response.
 
         Raises:
-            DownstreamError: it could not be loaded, and there is none that is still of use.
+            DownstreamError: loading failed, and there is no stale response that may be served.
         """
         entry = self._kept.get(key)
         if entry is not None:
@@ -74,27 +78,26 @@ class Cache(Generic[T]):
         except (DownstreamUnavailable, DownstreamTimedOut, DownstreamBadResponse) as error:
             if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
                 raise
-            log.warning("stale answer", downstream=error.name, reason=error.detail)
+            log.warning("stale response served", downstream=error.name, reason=error.detail)
             return entry.value
 
     async def _load(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Join the call that is under way, or make it. A caller that leaves does not take it from the others."""
+        """Wait for the load in flight of this key, or start a load; a cancelled caller does not cancel the load."""
         task = self._loading.get(key)
         if task is None:
-            context = copy_context()
-            context.run(begin, None)  # the deadline of whoever came first is not that of the others
-            task = asyncio.get_running_loop().create_task(load(), context=context)
+            task = asyncio.get_running_loop().create_task(load(), context=self.context_of_load())
             self._loading[key] = task
             task.add_done_callback(lambda done: self._loaded(key, done))
         return await asyncio.shield(task)
 
     def _loaded(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._loading[key]
-        if task.cancelled() or task.exception() is not None:  # asking for it also tells asyncio that it was seen
+        # a failed load is not cached; `exception()` also keeps asyncio from logging an error that no caller awaits
+        if task.cancelled() or task.exception() is not None:
             return
         if key in self._kept:
             self.bytes -= self._kept.pop(key).weight
-        entry = Entry(task.result(), self._clock(), BESIDES + self._weigh(task.result()))
+        entry = Entry(task.result(), self._clock(), OVERHEAD_BYTES + self._weigh(task.result()))
         self._kept[key] = entry
         self.bytes += entry.weight
         while self.bytes > self.max_bytes:

@@ -1,8 +1,9 @@
-"""The way to one other service, step by step, so that a slow or dead one costs its own callers and nobody else.
+"""Downstream: bounded calls to one other service, so that a slow or dead downstream does not slow unrelated routes.
 
-    what is left of the time -> breaker -> gate -> one attempt -> what its answer means -> again, if it may
+    remaining time -> circuit breaker -> bulkhead -> one attempt -> error or JSON of the response -> retry, if allowed
 
-The gate's place is held only for the attempt, and no connection of the database in any of it (see `held.py`).
+Between attempts a call is outside the bulkhead. No database connection may be held during a call; see
+`held_connections.py`.
 """
 
 import asyncio
@@ -14,34 +15,33 @@ from typing import Any, TypeVar
 
 import stamina
 
+from app.downstreams.attempts import Attempts
 from app.downstreams.breaker import Breaker
 from app.downstreams.cache import Cache
 from app.downstreams.client import Answer, Call, Client
-from app.downstreams.meaning import encoded, error_in, json_in
-from app.downstreams.retry import RetryBudget
-from app.downstreams.settings import DownstreamSettings
-from app.downstreams.trial import Trial
+from app.downstreams.responses import encoded, error_in, json_in
+from app.downstreams.retry_budget import RetryBudget
 from app.errors import (
     DownstreamBadResponse,
-    DownstreamError,
     DownstreamOverloaded,
     DownstreamRefused,
     DownstreamTimedOut,
     DownstreamUnavailable,
     Unavailable,
 )
-from app.gate import Gate
-from app.held import refuse_held_connections
+from app.limits.bulkhead import Bulkhead
+from app.request.held_connections import ConnectionHeld, holds_connection
+from app.settings.downstreams import DownstreamSettings
 
 T = TypeVar("T")
 
 
-def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - JSON may be anything
+def _unchanged(value: Any) -> Any:  # noqa: ANN401 - JSON may be anything
     return value
 
 
 class Downstream:
-    """One other service."""
+    """The calls to one other service, with circuit breaker, bulkhead, retry budget and response cache."""
 
     def __init__(
         self,
@@ -52,26 +52,26 @@ class Downstream:
         draining: Callable[[], bool] = bool,
         development: bool = False,
     ) -> None:
-        """Build the parts; each can be replaced.
+        """Build the circuit breaker, bulkhead, retry budget and cache; each attribute can be replaced.
 
         Args:
-            name: as in the settings.
-            client: its connections.
-            settings: its limits.
-            draining: tells whether this process is about to end; then nothing is tried again.
-            development: complain about calls with a database connection in hand.
+            name: the name of the downstream in the settings.
+            client: the HTTP client of the downstream.
+            settings: the timeouts and bounds of the downstream.
+            draining: tells whether this process is stopping; then calls are not retried.
+            development: refuse calls while a database connection is held.
         """
         self.name = name
         self.client = client
         self.settings = settings
-        self.breaker = Breaker(settings.breaker)
-        self.gate = Gate(
-            places=settings.concurrency,
-            max_waiting=settings.waiting,
-            max_wait_seconds=settings.wait_seconds,
-            refusal="too many calls wait for it.",
+        self.breaker = Breaker(settings.thresholds)
+        self.bulkhead = Bulkhead(
+            max_concurrent=settings.max_concurrent,
+            max_queue=settings.max_queue,
+            queue_timeout_seconds=settings.queue_timeout_seconds,
+            refusal="too many calls are in flight.",
         )
-        self.retries = RetryBudget(settings.retry_share)
+        self.retries = RetryBudget(settings.retry_ratio)
         self.cache = Cache[Answer](
             seconds=settings.cache_seconds,
             stale_seconds=settings.cache_stale_seconds,
@@ -82,85 +82,86 @@ class Downstream:
         self._development = development
 
     async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
-        """Return the JSON under this path; see `get`."""
-        return await self.get(*path, params=params, read=_as_it_is)
+        """Send a GET request, or use the cache, and return the JSON of the response; see `get`."""
+        return await self.get(*path, params=params, read=_unchanged)
 
     async def get(self, *path: str, params: Mapping[str, str] | None = None, read: Callable[[Any], T]) -> T:
-        """Return what is read from the JSON under this path, from the cache if the settings say so.
+        """Send a GET request, or use the cache, and return the JSON of the response, converted by `read`.
 
         Args:
-            path: the parts of the path, each percent-encoded here, so that a value cannot leave its place.
+            path: the segments of the path; each is percent-encoded, so that a value cannot add a segment.
             params: the query.
-            read: takes from the JSON what is wanted, or raises `DownstreamBadResponse`; such an answer is not kept.
+            read: converts the JSON, or raises `DownstreamBadResponse`; such a response is not cached.
 
         Raises:
-            ValueError: a part of the path would name another place.
-            DownstreamError: one of its children, see `errors.py`.
+            ValueError: a segment is empty or dots.
+            DownstreamError: a subclass for each reason, see `errors.py`.
         """
         call = Call("GET", encoded(path), params or {})
 
         async def load() -> Answer:
-            answer = await self.call(call, repeatable=True)
+            answer = await self.call(call, retryable=True)
             read(json_in(self.name, answer))
             return answer
 
         if not self.settings.cache_seconds:
-            return read(json_in(self.name, await self.call(call, repeatable=True)))
-        self._refuse_held_connections()  # whether the cache has an answer or not
+            return read(json_in(self.name, await self.call(call, retryable=True)))
+        self._refuse_held_connections()  # on a cache hit too: the mistake must fail each time, not only on a miss
         answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
-        await asyncio.sleep(0)  # a hundred that waited for it wake at once, and each reads it anew
-        return read(json_in(self.name, answer))  # anew for each caller, who may change what it gets
+        # a hundred callers may have shared the load: each parses the response in a separate turn of the event loop
+        await asyncio.sleep(0)
+        return read(json_in(self.name, answer))  # parsed anew for each caller, as a caller may change the JSON
 
-    async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - as above
-        """Send JSON and return the JSON of the answer, None when it is empty.
+    async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
+        """Send a request with a JSON body and return the JSON of the response, None for an empty response.
 
         Args:
             method: POST, PUT, PATCH or DELETE.
-            path: as above.
-            body: what `json.dumps` can write.
-            idempotency_key: the same key makes it the same request, however often it arrives; only then it is repeated.
+            path: the segments of the path, as for `get`.
+            body: any object that `json.dumps` accepts.
+            idempotency_key: lets the downstream recognise a repeated request; without a key the call is not retried.
 
         Raises:
-            ValueError, DownstreamError: as above.
+            ValueError, DownstreamError: as `get`.
         """
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         call = Call(method, encoded(path), {}, json.dumps(body).encode(), headers)
-        return json_in(self.name, await self.call(call, repeatable=idempotency_key is not None))
+        return json_in(self.name, await self.call(call, retryable=idempotency_key is not None))
 
-    async def call(self, call: Call, *, repeatable: bool) -> Answer:
-        """Make a call, again if it may be, and return an answer with a status below 300.
+    async def call(self, call: Call, *, retryable: bool) -> Answer:
+        """Call the downstream, with retries if `retryable`, and return a response with a status below 300.
 
         Raises:
-            DownstreamError: one of its children, see `errors.py`.
+            DownstreamError: a subclass for each reason, see `errors.py`.
         """
         self._refuse_held_connections()
-        trial = Trial(self.settings, self.retries, repeatable=repeatable, draining=self._draining)
-        async for attempt in stamina.retry_context(on=trial.pause_after, attempts=None, timeout=None):
+        attempts = Attempts(self.settings, self.retries, retryable=retryable, draining=self._draining)
+        async for attempt in stamina.retry_context(on=attempts.pause_after, attempts=None, timeout=None):
             with attempt:
-                return await self._attempt(call, trial)
+                return await self._attempt(call, attempts)
         raise AssertionError("stamina returns or raises")
 
     def _refuse_held_connections(self) -> None:
-        if self._development:
-            refuse_held_connections(self.name)
+        if self._development and holds_connection():
+            raise ConnectionHeld(
+                f"A database connection is held while `{self.name}` is called. Read what you need before the call "
+                "through a ReadSession, which gives it back at once, or open the transaction after it."
+            )
 
-    async def _attempt(self, call: Call, trial: Trial) -> Answer:
-        if not trial.seconds_left():
+    async def _attempt(self, call: Call, attempts: Attempts) -> Answer:
+        if not attempts.seconds_left():
             raise DownstreamTimedOut(self.name, "there is no time left for a call.")
         ticket = self.breaker.enter()
         if ticket is None:
             seconds = math.ceil(self.breaker.seconds_to_probe()) or 1
             raise DownstreamRefused(self.name, "too many calls to it failed.", seconds)
         try:
-            answer = await self._send(call, trial)
+            answer = await self._send(call, attempts)
             error = error_in(self.name, answer)
-        except DownstreamError as failure:
-            (self.breaker.failed if trial.blames(failure) else self.breaker.left)(ticket)
-            raise
-        except BaseException:
-            self.breaker.left(ticket)
+        except BaseException as failure:
+            (self.breaker.failed if attempts.blames_downstream(failure) else self.breaker.left)(ticket)
             raise
         if isinstance(error, DownstreamUnavailable | DownstreamBadResponse):
             self.breaker.failed(ticket)
@@ -170,19 +171,19 @@ class Downstream:
             raise error
         return answer
 
-    async def _send(self, call: Call, trial: Trial) -> Answer:
+    async def _send(self, call: Call, attempts: Attempts) -> Answer:
         try:
-            async with asyncio.timeout_at(trial.ends):
+            async with asyncio.timeout_at(attempts.ends):
                 try:
-                    await self.gate.enter()
+                    await self.bulkhead.enter()
                 except Unavailable as full:
                     raise DownstreamOverloaded(self.name, full.detail) from None
-                trial.sent()
+                attempts.sent()
                 try:
-                    return await self.client.send(replace(call, headers={**call.headers, **trial.headers()}))
+                    return await self.client.send(replace(call, headers={**call.headers, **attempts.headers()}))
                 finally:
-                    self.gate.leave()
+                    self.bulkhead.leave()
         except TimeoutError:
-            if not trial.cut_off():
-                raise DownstreamOverloaded(self.name, "too many calls wait for it.") from None
-            raise DownstreamTimedOut(self.name, f"no answer within {trial.seconds:g} s.") from None
+            if not attempts.cut_off():
+                raise DownstreamOverloaded(self.name, "too many calls are in flight.") from None
+            raise DownstreamTimedOut(self.name, f"no answer within {attempts.seconds:g} s.") from None

@@ -1,18 +1,25 @@
-"""Open all downstreams that the settings name; `lifespan.py` keeps them open."""
+"""Opens a client for each downstream of the settings at the start of the process, and closes the clients at the end."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from app.downstreams.client import Client, httpx
 from app.downstreams.downstream import Downstream
-from app.downstreams.settings import DownstreamSettings, DownstreamsSettings
+from app.errors import CannotStart
+from app.request.detached import detached
+from app.settings.downstreams import DownstreamSettings, DownstreamsSettings
 
 Downstreams = Mapping[str, Downstream]
 Transports = Callable[[str], httpx.AsyncBaseTransport | None]
+"""Returns the HTTP transport of a downstream by the name; None stands for the network."""
+
+
+class AuthoritiesError(CannotStart):
+    """The certificate authorities that the environment names cannot be read, so the service must not start."""
 
 
 def over_the_network(_name: str) -> None:
-    """Let each client open its own connections; tests pass a function that returns a `MockTransport` instead."""
+    """Return None as the transport, so that each client uses the network; tests return a `MockTransport` instead."""
 
 
 @asynccontextmanager
@@ -23,11 +30,19 @@ async def open_downstreams(
     *,
     development: bool = False,
 ) -> AsyncGenerator[Downstreams]:
-    """Open one client for each field of the settings, by its name, and close them in reverse."""
+    """Open a `Downstream` for each field of the settings, by name; at the end, close the clients in reverse order.
+
+    Raises:
+        AuthoritiesError: SSL_CERT_FILE names no readable file of certificates.
+    """
     async with AsyncExitStack() as stack:
         opened: dict[str, Downstream] = {}
         for name in type(settings).model_fields:
-            one: DownstreamSettings = getattr(settings, name)
-            client = await stack.enter_async_context(Client(name, one, transports(name)))
-            opened[name] = Downstream(name, client, one, draining=draining, development=development)
+            own: DownstreamSettings = getattr(settings, name)
+            try:
+                client = await stack.enter_async_context(Client(name, own, transports(name)))
+            except OSError as error:
+                raise AuthoritiesError("SSL_CERT_FILE names no readable file of certificates.") from error
+            opened[name] = Downstream(name, client, own, draining=draining, development=development)
+            opened[name].cache.context_of_load = detached
         yield opened

@@ -1,1 +1,1 @@
-"""Is the process alive, and may it get traffic?"""
+"""The routes of the health probes: liveness and readiness."""

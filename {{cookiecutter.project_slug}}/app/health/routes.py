@@ -1,92 +1,102 @@
-"""The probes. `live` says that the event loop turns; `ready` says that requests can be served."""
+"""The health probes: `/health/live` shows that the event loop runs, `/health/ready` that requests can be served."""
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
-from app.dependencies import ReadinessDep, ResourcesDep
+from app.dependencies import ResourcesDep
+from app.web.trust import is_trusted
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
 class Live(BaseModel):
-    """The process is alive."""
+    """The response of the liveness probe."""
 
     status: Literal["ok"] = "ok"
 
 
-class Load(BaseModel):
-    """How busy one gate is."""
+class BulkheadState(BaseModel):
+    """The bounds of one bulkhead, and the numbers of running, queued and refused requests or calls."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    places: int
+    max_concurrent: int
     in_use: int
-    max_waiting: int
-    waiting: int
-    max_wait_seconds: float
+    max_queue: int
+    queued: int
+    queue_timeout_seconds: float
     refused: int
 
 
-class Neighbour(BaseModel):
-    """Another service: whether its breaker lets calls pass, and how many are in flight."""
+# {% if cookiecutter.http_client != "none" %}
+class DownstreamState(BaseModel):
+    """A downstream from the view of this worker: the state of the circuit breaker, and the load of the bulkhead."""
 
     breaker: str
-    calls: Load
+    bulkhead: BulkheadState
 
 
+# {% endif %}
 class EventLoop(BaseModel):
-    """How late the event loop was at worst in the last 10 s or a little more, and how often it was blocked."""
-
-    model_config = ConfigDict(from_attributes=True)
+    """The lag of the event loop, the largest of the last 10 to 20 s, and the number of stalls since the start."""
 
     lag_seconds: float
     stalls: int
 
 
 class Ready(BaseModel):
-    """Whether this process may get traffic, and why not."""
+    """The response of the readiness probe, with the reasons why this process must receive no traffic."""
 
     status: Literal["ready", "not ready"]
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
+    instance: str | None = Field(default=None, exclude_if=lambda found: found is None)
+    """The setting INSTANCE_ID; only with `?verbose`."""
     event_loop: EventLoop | None = Field(default=None, exclude_if=lambda found: found is None)
-    """Of this worker, with `?verbose`."""
+    """The lag and the stalls of this worker's event loop; only with `?verbose`."""
     background_tasks: int | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The supervisor's, with `?verbose`."""
-    gates: dict[str, Load] | None = Field(default=None, exclude_if=lambda gates: gates is None)
-    """Of this worker, with `?verbose`: the database's and each route family's."""
-    downstreams: dict[str, Neighbour] | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The other services as this worker sees them, with `?verbose`."""
+    """The number of running background tasks; only with `?verbose`."""
+    bulkheads: dict[str, BulkheadState] | None = Field(default=None, exclude_if=lambda bulkheads: bulkheads is None)
+    """The bulkheads of this worker, only with `?verbose`: `database`, each route group and each connection quota."""
+    # {% if cookiecutter.http_client != "none" %}
+    downstreams: dict[str, DownstreamState] | None = Field(default=None, exclude_if=lambda found: found is None)
+    """The circuit breaker and bulkhead of each downstream in this worker, by name; only with `?verbose`."""
+    # {% endif %}
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Live:
-    """Touch nothing: a restart does not mend a database, so the database must not cause one."""
+    """Answer ok while the event loop runs. Liveness queries no database: a restart does not mend a database."""
     return Live()
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses={503: {"model": Ready, "description": "Not ready"}})
 async def ready(
-    readiness: ReadinessDep,
-    resources: ResourcesDep,
-    response: Response,
-    verbose: Annotated[str | None, Query()] = None,
+    resources: ResourcesDep, request: Request, response: Response, verbose: Annotated[str | None, Query()] = None
 ) -> Ready:
-    """Answer 503 with reasons while traffic should stay away; `?verbose` also tells how busy this worker is."""
-    reasons = await readiness.reasons()
-    answer = Ready(status="not ready" if reasons else "ready", reasons=reasons)
+    """Answer 200 if this process may receive traffic, else 503 with reasons; `?verbose` adds the worker's load.
+
+    The load is for trusted callers only: an attacker would read from it how well the attack works.
+    """
+    reasons = await resources.readiness.reasons()
     if reasons:
         response.status_code = 503
-    else:
-        answer.warnings = readiness.capacity.warnings
-    if verbose is not None:
-        answer.event_loop = EventLoop.model_validate(resources.loop_monitor)
-        answer.background_tasks = resources.supervisor.running
-        answer.gates = {name: Load.model_validate(gate) for name, gate in resources.gates.items()}
-        answer.downstreams = {
-            name: Neighbour(breaker=one.breaker.state.value, calls=Load.model_validate(one.gate))
-            for name, one in resources.downstreams.items()
+    answer: dict[str, object] = {
+        "status": "not ready" if reasons else "ready",
+        "reasons": reasons,
+        "warnings": () if reasons else resources.readiness.capacity.warnings,
+    }
+    if verbose is not None and is_trusted(request.scope):
+        answer["instance"] = resources.readiness.instance_id
+        answer["event_loop"] = resources.loop_monitor
+        answer["background_tasks"] = resources.supervisor.running
+        answer["bulkheads"] = resources.bulkheads
+        # {% if cookiecutter.http_client != "none" %}
+        answer["downstreams"] = {
+            name: {"breaker": downstream.breaker.state.value, "bulkhead": downstream.bulkhead}
+            for name, downstream in resources.downstreams.items()
         }
-    return answer
+        # {% endif %}
+    return Ready.model_validate(answer, from_attributes=True)

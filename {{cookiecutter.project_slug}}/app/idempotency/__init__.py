@@ -1,1 +1,1 @@
-"""Writes that may arrive more than once and happen once."""
+"""Idempotency keys: a write that a client requests repeatedly happens once."""

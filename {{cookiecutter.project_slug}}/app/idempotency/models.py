@@ -1,4 +1,4 @@
-"""The table of what was answered to requests with a key."""
+"""The table of stored responses to requests with an Idempotency-Key."""
 
 from datetime import datetime
 
@@ -6,19 +6,19 @@ from sqlalchemy import DateTime, Index, LargeBinary, SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base
+from app.database.base import Base
 
 
 class IdempotencyKey(Base):
-    """An answer, for as long as its request may be repeated."""
+    """The stored response to a write, kept for as long as the client may repeat the request."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "expires_at"),)
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    """A digest of method, path and key: of fixed size, and no secret of a client."""
+    """A digest of method, path, Idempotency-Key and caller: a fixed size, and no secret of a client."""
     request: Mapped[bytes] = mapped_column(LargeBinary)
-    """A digest of what was asked."""
+    """A digest of query and body: a different request with the same Idempotency-Key is refused."""
     status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str]] = mapped_column(JSONB)
     body: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,1 +1,1 @@
-"""What the service tells about itself."""
+"""Observability: the log format, the log writer, and the monitor of the event loop."""

@@ -1,13 +1,14 @@
-"""One log format for everything in the process: the service, uvicorn, gunicorn, SQLAlchemy, alembic.
+"""One log format for all lines of the process: from the service, uvicorn, gunicorn, SQLAlchemy and alembic.
 
-The service's own lines take the short way (structlog); lines of libraries come through the standard library's logging
-and end in the same shape. All leave through one `LineWriter`: no reader of the log can stop the event loop.
+The service logs through structlog alone, which is fast; libraries log through the standard library's logging, which
+renders the same keys. All lines are written by one `LineWriter`, so a slow log reader cannot block the event loop.
 """
 
 import json
 import logging.config
 import os
 import sys
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from time import gmtime, strftime, time_ns
 from typing import Any, Literal
@@ -16,62 +17,68 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from app.observability.request_id import request_id
 from app.observability.writer import STANDARD_OUTPUT, LineWriter
+from app.request.identity import request_id
+from app.request.trace import trace
 
 LogFormat = Literal["json", "console"]
-
 LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
-# At info level they write a line per call (with its whole URL) or per plugin.
+# Warnings only: at info level these loggers write a line per call, with the whole URL, or per plugin.
 TALKATIVE_LOGGERS = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),
     *("alembic.runtime.plugins", "alembic.autogenerate"),
-    "app.pool",  # SQLAlchemy names a pool's logger after its class
+    "app.database.pool",  # SQLAlchemy names a pool's logger after the pool's class
 )
-# The access log is the service's own, one line a request; theirs would be a second one without the request id.
+# The service writes an access line per request itself; the server's line would lack the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
+REPEATED = ("Invalid HTTP request received.", '%s - "WebSocket %s"')  # as do these messages, also of uvicorn
 
-# None when it is no terminal. Windows has terminals that do not speak UTF-8.
+LOGGED = "_logged"
+"""The attribute of an exception that `mark_logged` sets."""
+
+NO_FIELDS: Mapping[str, str] = {}
+
+# None when standard output is no terminal. Some terminals on Windows do not use UTF-8.
 TERMINAL_ENCODING = os.device_encoding(STANDARD_OUTPUT)
 
 
-def configure(*, level: str, log_format: LogFormat) -> None:
-    """Set up structlog and the standard library's logging for this process."""
-    config = library_logging(level=level, log_format=log_format)
+def configure(*, level: str, log_format: LogFormat, fields: Mapping[str, str] = NO_FIELDS) -> None:
+    """Set up structlog and the standard library's logging for this process; every line has the keys of `fields`."""
+    config = library_logging(level=level, log_format=log_format, fields=fields)
     config["handlers"]["stdout"] = {"()": LineHandler, "formatter": "structured"}
     logging.config.dictConfig(config)
     structlog.configure(
-        processors=_processors(log_format),
+        processors=_processors(log_format, fields),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_names: LineLogger,
         cache_logger_on_first_use=True,
     )
-    output.loss_line = partial(_loss_line, log_format)
+    output.loss_line = partial(_loss_line, log_format, fields)
     output.close_at_signals()
 
 
-def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
-    """Return the `logging.config` dictionary; gunicorn's master takes it as it is.
+def library_logging(*, level: str, log_format: LogFormat, fields: Mapping[str, str] = NO_FIELDS) -> dict[str, Any]:
+    """Return the `logging.config` dictionary for the log lines of libraries, in workers and in gunicorn's master.
 
-    The master forks, so it has no thread and writes itself; `configure` replaces the handler.
+    The master forks, so its handler writes lines without a thread; `configure` replaces this handler in a worker.
     """
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*_shared(), structlog.stdlib.ExtraAdder(), _drop_colors],
+        "foreign_pre_chain": [*_shared(fields), structlog.stdlib.ExtraAdder(), _drop_colors],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _exceptions(log_format),
-            _text_renderer(log_format),
+            *([_exception_text, lambda *line: _to_json(*line).decode()] if log_format == "json" else [_console()]),
         ],
     }
-    stdout = {"()": MasterHandler, "log_format": log_format, "formatter": "structured"}
-    loud = {"handlers": [], "level": level.upper(), "propagate": True}
+    stdout = {"()": MasterHandler, "log_format": log_format, "fields": fields, "formatter": "structured"}
+    loud = {"handlers": [], "level": level.upper(), "propagate": True, "filters": ["unlogged"]}
     warnings = {"handlers": [], "level": "WARNING", "propagate": True}
     silent = {"handlers": [], "level": "CRITICAL", "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
+        "filters": {"unlogged": {"()": UnloggedFilter}},
         "handlers": {"stdout": stdout},
         "root": {"handlers": ["stdout"], "level": level.upper()},
         "loggers": dict.fromkeys(LIBRARY_LOGGERS, loud)
@@ -80,102 +87,107 @@ def library_logging(*, level: str, log_format: LogFormat) -> dict[str, Any]:
     }
 
 
-def _processors(log_format: LogFormat) -> list[Processor]:
-    return [*_shared(), _exceptions(log_format), *_renderers(log_format)]
+def mark_logged(error: Exception) -> None:
+    """Mark an exception that has a log line already, so that a server that the exception reaches writes no second."""
+    vars(error)[LOGGED] = True
 
 
-def _loss_line(log_format: LogFormat, count: int) -> bytes:
-    """Render one more line as all others are rendered; the writer's thread asks for it."""
+class UnloggedFilter(logging.Filter):
+    """A filter for the log of the servers: leaves out a record of what the service has logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is to be written."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not str(record.msg).startswith(REPEATED) and (error is None or LOGGED not in vars(error))
+
+
+def _processors(log_format: LogFormat, fields: Mapping[str, str]) -> list[Processor]:
+    return [*_shared(fields), *([_exception_text, _to_json] if log_format == "json" else [_console(), _to_bytes])]
+
+
+def _loss_line(log_format: LogFormat, fields: Mapping[str, str], count: int) -> bytes:
+    """Render the log line that reports the number of lost lines; called by the thread of the log writer."""
     event: Any = {"event": "log lines lost", "lines": count}
-    for processor in _processors(log_format):
+    for processor in _processors(log_format, fields):
         event = processor(None, "warning", event)
     rendered: bytes = event
     return rendered
 
 
-output = LineWriter(partial(_loss_line, "json"))
-"""The one way out of this process for lines of the log."""
+output = LineWriter(partial(_loss_line, "json", NO_FIELDS))
+"""The log writer of this process, which writes all log lines to standard output."""
 
 
 class LineLogger:
-    """What structlog hands its rendered lines to."""
+    """The logger that structlog calls with rendered lines: queues each line in the log writer."""
 
     debug = info = warning = error = critical = staticmethod(output.put)
 
 
 class LineHandler(logging.Handler):
-    """What the standard library hands its records to."""
+    """The handler for the standard library's logging: formats a record and queues the line in the log writer."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Format and write a record."""
+        """Format a log record and queue the line in the log writer."""
         try:
             output.put(_encode(self.format(record)))
-        except Exception:  # noqa: BLE001 - the handlers' own custom: a log call must not break its caller
+        except Exception:  # noqa: BLE001 - as in the standard library's handlers: a log call must not break the caller
             self.handleError(record)
 
 
 class MasterHandler(LineHandler):
-    """Does not wait either, and has no thread: a master that hangs in a line does not pass a SIGTERM on."""
+    """The handler of gunicorn's master: writes lines without a thread, and never waits for the log reader.
 
-    def __init__(self, log_format: LogFormat) -> None:
+    A blocked master could not pass a SIGTERM on to the workers.
+    """
+
+    def __init__(self, log_format: LogFormat, fields: Mapping[str, str]) -> None:
         super().__init__()
-        output.loss_line = partial(_loss_line, log_format)
-        output.close()  # a fork opens it again, in the child
+        output.loss_line = partial(_loss_line, log_format, fields)
+        output.close()  # `put` then writes without a thread; a forked worker starts again with a thread
 
 
-def _shared() -> list[Processor]:
-    return [structlog.contextvars.merge_contextvars, _stamp]
+def _shared(fields: Mapping[str, str]) -> list[Processor]:
+    return [structlog.contextvars.merge_contextvars, partial(_stamp, fields)]
 
 
-def _stamp(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add the request's id, the level and the time, in one step: each processor is a call more per line."""
-    value = request_id.get()
+def _stamp(fields: Mapping[str, str], _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Add service, request, level and time to a log event, all in one processor: each processor costs a call."""
+    event.update(fields)
+    value, in_trace = request_id.get(), trace.get()
     if value is not None:
         event["request_id"] = value
-    event["level"] = method  # the plain name already: `exception` arrives as error, `warn` as warning
+    if in_trace is not None:
+        event["trace_id"] = in_trace.number
+    event["level"] = method  # structlog has mapped `exception` to error and `warn` to warning
     now = str(time_ns())
     event["timestamp"] = f"{_second_text(now[:-9])}.{now[-9:-3]}Z"
     return event
 
 
-@lru_cache(maxsize=1)  # formatting a date takes as long as the rest of this step, and a second has many lines
+@lru_cache(maxsize=1)  # formatting a date is slow, and many lines have the same second
 def _second_text(second: str) -> str:
     return strftime("%Y-%m-%dT%H:%M:%S", gmtime(int(second)))
 
 
-def _exceptions(log_format: LogFormat) -> Processor:
-    """Tracebacks are text in JSON; the console draws them itself. Neither shows local variables: they hold secrets."""
-    return _exception_text if log_format == "json" else _keep
-
-
 def _exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Render a traceback as text for the JSON format, without local variables, which may hold secrets."""
     return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
 
 
-def _renderers(log_format: LogFormat) -> list[Processor]:
-    return [_to_json] if log_format == "json" else [_console(), _to_bytes]
-
-
-def _text_renderer(log_format: LogFormat) -> Processor:
-    return _to_json_text if log_format == "json" else _console()
-
-
 def _console() -> Processor:
-    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    plain = structlog.dev.plain_traceback  # unsorted, the access log's method, path, status and time come first
+    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
 
 
 def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
     try:
         return orjson.dumps(event, default=str)
-    except TypeError:  # half a surrogate pair, or a number beyond 64 bits: a log call must not break its request
+    except TypeError:  # orjson refuses half a surrogate pair and numbers beyond 64 bits, but a log call must not fail
         return json.dumps(event, default=str).encode()
 
 
-def _to_json_text(logger: WrappedLogger, method: str, event: EventDict) -> str:
-    return _to_json(logger, method, event).decode()
-
-
-def _to_bytes(_logger: WrappedLogger, _method: str, text: Any) -> bytes:  # noqa: ANN401 - a step later it is no dict
+def _to_bytes(_logger: WrappedLogger, _method: str, text: Any) -> bytes:  # noqa: ANN401 - structlog declares a dict, but the console renderer returns text
     return _encode(text)
 
 
@@ -184,9 +196,5 @@ def _encode(text: str) -> bytes:
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event.pop("color_message", None)  # uvicorn repeats its message with terminal codes
-    return event
-
-
-def _keep(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn repeats the message with terminal colours in this key
     return event

@@ -1,13 +1,13 @@
-"""Tells when something blocks the event loop: for how long, in which request, and where in the code.
+"""Loop monitor: logs each stall of the event loop with the duration, the request and the stack.
 
-    the event loop  beats every 25 ms, and notes by how much a beat came late: its lag
-    a thread        looks when a beat is overdue, and takes down what the loop's thread is doing
+    the event loop  schedules a beat every 25 ms, and measures how late each beat comes: the lag
+    a thread        samples the stack of the event loop's thread as soon as a beat is overdue
 
-C code that holds the interpreter's lock keeps the thread from looking, but not from being next: the lock changes hands
-as soon as the call returns, and the stack still stands at its line. `faulthandler` needs no lock and could look sooner,
-but it also reads the stacks of threads that run, at the risk of the process.
+C code that holds the GIL delays the sampling thread, but the thread gets the GIL as soon as the call returns, while the
+stack still shows the line of the call. `faulthandler` needs no GIL and could sample sooner, but it reads the stacks of
+running threads, which may crash the process.
 
-The line is written when the loop goes on, as only then its duration is known; after a second also while it does not.
+The log line is written when the stall ends, since only then the duration is known; after a second also before the end.
 """
 
 import asyncio
@@ -19,70 +19,80 @@ from typing import Self
 
 import structlog
 
-from app.observability.stacks import Sample, sample_of
+from app.observability.stacks import Sample, in_debugger, sample_of
 
 BEATS = 4
-"""In the time that is worth a line: a stall that begins just after a beat is seen as shorter by one of these."""
+"""The number of beats per `stall_seconds`: a stall that begins just after a beat is measured one beat too short."""
 
-LOOK_SECONDS = 0.1
-STILL_SECONDS = 1.0
-"""A loop that is blocked for so long may never go on, and then nobody would write the line."""
+POLL_SECONDS = 0.1
+"""Seconds between two checks of the monitor thread while the event loop is blocked."""
+
+LONG_STALL_SECONDS = 1.0
+"""A stall of this many seconds may never end, so the log line is written during the stall, at error level."""
 
 LINE_SECONDS = 1.0
-"""At most one line in this time: whatever blocks the loop once does so for each of many requests."""
+"""The shortest time between two log lines about stalls, in seconds: a blocking route would otherwise cause a line per
+request."""
 
 WINDOW_SECONDS = 10.0
-"""The lag is the largest of the last one to two of these."""
+"""The length of a window in seconds; the reported lag is the largest lag in the current and the previous window."""
 
 log = structlog.get_logger("loop")
 
 
-Tell = Callable[[str, float, Sample | None], None]
-"""Takes what happened to the loop, for how many seconds, and where it was seen."""
+Report = Callable[[str, float, Sample | None], None]
+"""The signature of a function that reports a stall: the event, the duration in seconds, and the sampled stack."""
+
+Pause = Callable[[float, float], None]
 
 
 class Lines:
-    """Writes what the monitor tells to the log, not too often."""
+    """The default report of stalls: writes log lines, at most one per `LINE_SECONDS`."""
 
     def __init__(self) -> None:
         self._skipped = 0
         self._next_at = 0.0
 
     def __call__(self, event: str, seconds: float, sample: Sample | None) -> None:
-        """Write a line."""
+        """Write a log line about a stall of the event loop, or only count the stall, soon after another line."""
         now = monotonic()
-        if now < self._next_at and seconds < STILL_SECONDS:
+        if now < self._next_at and seconds < LONG_STALL_SECONDS:
             self._skipped += 1
             return
         self._next_at = now + LINE_SECONDS
         skipped, self._skipped = self._skipped, 0
-        write = log.error if seconds >= STILL_SECONDS else log.warning
+        write = log.error if seconds >= LONG_STALL_SECONDS else log.warning
         write(event, seconds=round(seconds, 3), skipped=skipped, **(asdict(sample) if sample else {}))
 
 
 class LoopMonitor:
-    """Watches the loop that it is entered in, until it is left."""
+    """A context manager that measures the lag of the running event loop and reports stalls."""
 
-    def __init__(self, stall_seconds: float, tell: Tell | None = None) -> None:
-        """Prepare; 0 watches nothing.
+    def __init__(self, stall_seconds: float, report: Report | None = None, pause: Pause | None = None) -> None:
+        """Prepare the monitor; a `stall_seconds` of 0 turns the monitor off.
 
         Args:
-            stall_seconds: how late a beat must be to be worth telling; a stall may be a quarter of this longer.
-            tell: whom; by default a line is written.
+            stall_seconds: the least lag that is reported; the real stall may be a quarter longer than the measured lag.
+            report: called for each stall; by default a log line is written.
+            pause: called instead for each stop of the event loop in a debugger, with the begin and the end by the
+                monotonic clock; for development.
         """
         self.stall_seconds = stall_seconds
         self.stalls = 0
-        self._tell = tell or Lines()
-        self._lags = [0.0, 0.0]  # the largest of this window and of the one before
+        self._report = report or Lines()
+        self._lags = [0.0, 0.0]  # the largest lag of the current and of the previous window
         self._window_ends = 0.0
         self._beat_seconds = stall_seconds / BEATS
         self._due = 0.0
-        self._seen: tuple[float, Sample | None] | None = None  # of which beat, and what was seen when it was overdue
+        self._seen: tuple[float, Sample | None] | None = None  # the time of the overdue beat, and the sampled stack
         self._stopped = threading.Event()
+        self._pause = pause
+        self._debugged: float | None = None  # the time of the beat that became overdue in a debugger
+        self._warned = False
 
     @property
     def lag_seconds(self) -> float:
-        """By how much the loop was late at worst, lately."""
+        """The largest lag of the event loop in the last 10 to 20 s, in seconds."""
         return max(*self._lags, monotonic() - self._due if self._due else 0.0)
 
     def __enter__(self) -> Self:
@@ -93,13 +103,14 @@ class LoopMonitor:
         self._due = monotonic() + self._beat_seconds
         self._handle = self._loop.call_later(self._beat_seconds, self._beat)
         self._thread = threading.Thread(target=self._watch, name="loop monitor", daemon=True)
+        self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined] # debugpy would stop this thread too
         self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         if not self.stall_seconds:
             return
-        self._beat()  # or a stall just before the end would go unnoticed
+        self._beat()  # reports a stall that has lasted until the exit
         self._handle.cancel()
         self._stopped.set()
         self._thread.join()
@@ -112,30 +123,44 @@ class LoopMonitor:
         self._handle = self._loop.call_later(self._beat_seconds, self._beat)
         if now > self._window_ends:
             self._lags, self._window_ends = [0.0, self._lags[0]], now + WINDOW_SECONDS
+        if self._pause and self._debugged == due:
+            self._pause(due, now)
+            return
         self._lags[0] = max(self._lags[0], late)
         if late >= self.stall_seconds:
             self.stalls += 1
-            self._tell("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
+            self._report("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
 
     def _watch(self) -> None:
-        """Look at the loop from the thread."""
+        """Run in the monitor thread: when a beat is overdue, sample the stack of the event loop's thread."""
         told_of, seconds = 0.0, self.stall_seconds
         while not self._stopped.wait(seconds):
             due = self._due
             late = monotonic() - due
             seconds = self.stall_seconds - late
             if seconds > 0:
-                continue  # until the moment in which this beat would be worth telling
+                continue  # wait until a missing beat would count as a stall
+            seconds = POLL_SECONDS
+            if self._pause and self._in_debugger(due):
+                continue
             if self._seen is None or self._seen[0] != due:
                 self._seen = due, self._look()
-            if late >= STILL_SECONDS and told_of != due:
+            if late >= LONG_STALL_SECONDS and told_of != due:
                 told_of = due
-                self._tell("event loop is blocked", late, self._seen[1])
-            seconds = LOOK_SECONDS
+                self._report("event loop is blocked", late, self._seen[1])
+
+    def _in_debugger(self, due: float) -> bool:
+        """Tell whether a debugger has stopped the event loop since the beat that was due; warn at the first time."""
+        if self._debugged != due and in_debugger(self._watched):
+            self._debugged = due
+            if not self._warned:
+                log.warning("debugger stops the event loop", deadlines="wait until the event loop runs again")
+            self._warned = True
+        return self._debugged == due
 
     def _look(self) -> Sample | None:
         try:
             return sample_of(self._watched, self._loop)
         except Exception:
-            log.exception("stack could not be read")  # and the next one may be: the thread goes on
-            return None
+            log.exception("stack of the event loop could not be read")
+            return None  # the monitor thread goes on: the next sample may succeed

@@ -1,7 +1,8 @@
-"""What a thread is doing at this moment, seen from another one."""
+"""Samples the stack of the event loop's thread from a different thread, with the request being served."""
 
 import asyncio
 import gc
+import re
 import sys
 from contextvars import Context
 from dataclasses import dataclass
@@ -10,20 +11,23 @@ from traceback import walk_stack
 from types import FrameType
 from typing import Any
 
-from app.observability.request_id import request_id, request_scope
+from app.request.identity import request_id, request_scope
 
 FRAMES = 20
-"""Of a stack, from where it stopped; further out there is only the machinery that all requests share."""
+"""The number of innermost frames in a sample; outer frames belong to the server and the framework."""
+
+DEBUGGER = re.compile(r"(?:^|[/\\])(?:bdb|pydevd)\.py$")
+"""The files of debuggers: pdb and the debuggers built on it stop inside of bdb.py, debugpy and PyCharm in pydevd.py."""
 
 HERE = f"{Path(__file__).parents[2]}/"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Where a thread is, and for which request."""
+    """A sampled stack of the event loop's thread, and the request that was being served."""
 
     stack: str
-    """A line `file:line function` for each frame, the innermost first."""
+    """One line `file:line function` per frame, the innermost frame first."""
     method: str | None = None
     path: str | None = None
     request_id: str | None = None
@@ -31,25 +35,31 @@ class Sample:
 
 
 def sample_of(thread: int, loop: asyncio.AbstractEventLoop) -> Sample:
-    """Look at the thread of an event loop; cheap, and the thread goes on meanwhile."""
-    frames = [frame for frame, _line in walk_stack(sys._current_frames().get(thread))]  # noqa: SLF001 - the documented way, in spite of its name
+    """Sample the stack of an event loop's thread, and the current request, without stopping the thread."""
+    frames = [frame for frame, _line in walk_stack(sys._current_frames().get(thread))]  # noqa: SLF001 - Python documents this function, in spite of the underscore
     task = asyncio.current_task(loop)
     context = _context_of(task) if task else Context()
     scope = context.get(request_scope) or {}
     return Sample(
         stack="\n".join(map(_named, frames[:FRAMES])),
         method=scope.get("method"),
-        path=scope.get("path"),  # without the query: people put secrets there
+        path=scope.get("path"),  # without the query string, which may hold secrets
         request_id=context.get(request_id),
         task=task.get_name() if task else None,
     )
 
 
+def in_debugger(thread: int) -> bool:
+    """Tell whether a thread is in a debugger: stopped at a breakpoint, or started by an editor that debugs it."""
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - see above
+    return any(DEBUGGER.search(caller.f_code.co_filename) for caller, _line in walk_stack(frame))
+
+
 def _context_of(task: asyncio.Task[Any]) -> Context:
-    """Return the context variables of a task: a request's own, or one that a request started and that inherits them."""
+    """Return the context variables of a task; a task that a request started inherits the request's context."""
     if sys.version_info >= (3, 12):
         return task.get_context()
-    # Python 3.11 has no method for it. A task holds its context first, and then perhaps those of its callbacks.
+    # Python 3.11 has no `Task.get_context`. A task refers to its own context first, then to contexts of callbacks.
     return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())
 
 

@@ -1,8 +1,8 @@
-"""Write the lines of the log from a thread of its own, so that whoever logs never waits for whoever reads.
+"""Log writer: a thread writes the lines of the log, so that a slow log reader never blocks the event loop.
 
-Written straight out, a few hundred lines fill the pipe of a reader that has stopped, and the next one freezes the event
-loop. Here a line is only put into a queue. A full queue loses lines and says later how many. A process that is killed
-(SIGKILL, `os._exit`) loses what it wrote in its last 20 ms.
+Direct writes fill the pipe of a stopped reader after some hundred lines, and the next write freezes the event loop.
+Here a log call only appends to a bounded queue. A full queue drops lines, and a later line reports the number of lost
+lines. The price: a killed process (SIGKILL, `os._exit`) loses the lines of the last 20 ms.
 """
 
 import atexit
@@ -19,57 +19,58 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from types import FrameType
 
+from app.observability.output_lock import locked
+
 STANDARD_OUTPUT = 1
 
 MAX_LINES = 10_000
-"""About 2.5 MB of access lines, some seconds of them at full load: longer than a healthy reader ever pauses."""
+"""The most queued lines: about 2.5 MB of access lines, or seconds at full load; a healthy reader pauses for less."""
 
 MAX_BYTES = 16 * 1024 * 1024
-"""The same for long lines, such as tracebacks; as much again may be in the write that hangs."""
+"""The most bytes of queued lines, for long lines such as tracebacks; a blocked write may hold as many bytes again."""
 
 GATHER_SECONDS = 0.02
-"""How long lines are gathered for one write; a person who watches does not notice it."""
+"""How many seconds the thread gathers lines for one write; too short to be noticed on a terminal."""
 
 RETRY_SECONDS = 0.01
-"""How long to wait for room at a time."""
+"""Seconds between two checks whether a full pipe has room again."""
 
 CLOSE_SECONDS = 2.0
-"""What a reader that has stopped may cost the end of a process."""
+"""The longest delay, in seconds, of the process's exit by a log reader that has stopped."""
 
-# A pipe never mixes writes up to this size; larger ones would cut into the lines of other workers in the same pipe.
+# A pipe keeps writes up to this size whole: other programs' output does not mix with short lines. See `output_lock.py`.
 WHOLE_BYTES = getattr(select, "PIPE_BUF", 4096)
 
-NOBODY = Event()  # waits for lines that only wake the thread
+NO_WAITER = Event()  # the queue entry that wakes the thread, when no caller waits for the write
 
 
 class LineWriter:
-    """A queue of lines and the thread that writes them; the thread starts with the first line.
+    """A bounded queue of log lines with a writing thread, which starts with the first line.
 
-    Nothing here waits for a lock that another call may hold: signal handlers and destructors log too, in the middle of
-    a `put` that they interrupt. Hence a `SimpleQueue` wakes the thread, which allows that, and not an `Event`.
+    No method waits for a lock that an interrupted call may hold: signal handlers and destructors log too, even in the
+    middle of a `put`. Hence a reentrant `SimpleQueue` wakes the thread, and not an `Event`.
     """
 
     def __init__(self, loss_line: Callable[[int], bytes], descriptor: int = STANDARD_OUTPUT) -> None:
-        """Prepare; nothing starts yet.
+        """Prepare the queue of log lines; the writing thread starts with the first line.
 
         Args:
-            loss_line: returns the line which says that this many lines were lost.
-            descriptor: the file that the lines go to.
+            loss_line: returns the line that reports a number of lost lines.
+            descriptor: the file descriptor of the log.
         """
         self.loss_line = loss_line
         self._descriptor = descriptor
         self._begin()
         atexit.register(self.close)
-        if hasattr(os, "register_at_fork"):  # Windows has none
+        if hasattr(os, "register_at_fork"):  # Windows has no fork
             os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Start from nothing; after a fork too, as the parent writes its own lines and its thread was not copied."""
+        """Start with an empty queue, also in a forked child: the parent process writes the lines queued before."""
         self._lines: deque[bytes] = deque()
-        self._bytes = 0
-        self._lost = 0
+        self._bytes = self._lost = 0
         self._awake = False
-        self._wake: SimpleQueue[Event | None] = SimpleQueue()  # None ends the thread
+        self._wake: SimpleQueue[Event | None] = SimpleQueue()  # the entry None ends the writing thread
         self._thread: Thread | None = None
         self._started = Lock()
         self._writing = Lock()
@@ -77,7 +78,7 @@ class LineWriter:
         self._torn = b""
 
     def put(self, line: bytes) -> None:
-        """Write a line, without its newline, soon; it is lost when too many wait already."""
+        """Queue a log line, without a newline; a full queue drops the line and counts the loss."""
         if len(self._lines) >= MAX_LINES or self._bytes >= MAX_BYTES:
             self._lost += 1
             return
@@ -87,7 +88,7 @@ class LineWriter:
             self._wake_up()
 
     def flush(self, seconds: float) -> bool:
-        """Wait until all lines so far are written or lost; tell whether that took no longer than this."""
+        """Wait until the thread has written or lost all queued lines; return False when `seconds` pass first."""
         if self._thread is None:
             return True
         done = Event()
@@ -95,7 +96,7 @@ class LineWriter:
         return done.wait(seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Write what waits, for at most this long. A later line is written by the caller of `put` itself."""
+        """Write the queued lines within `seconds` and end the writing thread; `put` itself writes later lines."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._wake.put(None)
@@ -104,11 +105,11 @@ class LineWriter:
         self._write_waiting()
 
     def close_at_signals(self) -> None:
-        """Close where SIGINT or SIGTERM would end the process at once, without Python's orderly end.
+        """Close the log writer at a SIGINT or SIGTERM that would end the process without exit handlers.
 
-        uvicorn always ends so: once it has stopped, it raises the signal again that stopped it.
+        uvicorn always ends so: after its shutdown, uvicorn raises again the signal that started the shutdown.
         """
-        if threading.current_thread() is threading.main_thread():  # others may not set handlers
+        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is signal.SIG_DFL:
                     signal.signal(number, self._end)
@@ -120,35 +121,35 @@ class LineWriter:
 
     def _wake_up(self) -> None:
         self._awake = True
-        self._wake.put(NOBODY)
+        self._wake.put(NO_WAITER)
         if self._closed:
             self._write_waiting()
-        elif self._started.acquire(blocking=False):  # by the first line, and then never again
+        elif self._started.acquire(blocking=False):  # true only once: the first line starts the thread
             self._start()
 
     def _start(self) -> None:
         thread = Thread(target=self._run, name="log-writer", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the container allows no more threads: the callers write
+        except RuntimeError:  # the container allows no more threads: from now on `put` itself writes each line
             self.close()
         else:
             self._thread = thread
 
     def _run(self) -> None:
-        asked: Event | None = NOBODY
+        asked: Event | None = NO_WAITER
         while asked is not None:
             asked = self._wake.get()
-            if asked is NOBODY:
-                with suppress(Empty):  # more lines gather meanwhile; who flushes or closes ends it
+            if asked is NO_WAITER:
+                with suppress(Empty):  # wait for more lines; `flush` and `close` end the wait early
                     asked = self._wake.get(timeout=GATHER_SECONDS)
             self._write_waiting()
             if asked is not None:
                 asked.set()
 
     def _write_waiting(self) -> None:
-        """Write until nothing waits; when another thread is at it, that one does."""
-        self._awake = False  # before lines are taken: one that comes now wakes the thread again
+        """Write the queued lines until the queue is empty, unless a different thread is writing."""
+        self._awake = False  # reset before lines are taken: a line queued meanwhile must wake the thread again
         while self._lines and self._writing.acquire(blocking=False):
             try:
                 self._write_batch()
@@ -157,7 +158,7 @@ class LineWriter:
 
     def _write_batch(self) -> None:
         self._bytes = 0
-        lost, self._lost = self._lost, 0  # a full queue: all that wait are older than the lost ones
+        lost, self._lost = self._lost, 0  # reported after the queued lines, which are older than the lost lines
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         for piece in _pieces(lines):
             if not self._write(b"\n".join(piece) + b"\n"):
@@ -166,18 +167,19 @@ class LineWriter:
             self._lost += lost
 
     def _write(self, data: bytes) -> bool:
-        """Write all of it; tell whether that went well. A reader that left or a full disk may come back."""
+        """Write data to the log and return True; return False when the log reader has stopped or the disk is full."""
         rest = data = self._torn + data
-        while rest:
-            try:
-                if self._closed and not self._has_room():
-                    break  # now it is the caller of `put` who would wait
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:
-                time.sleep(RETRY_SECONDS)
-            except OSError:
-                break
-        if len(rest) < len(data):  # half a line may be there: the next one must not continue it
+        with locked(self._descriptor, wait=not self._closed) as is_free:
+            while rest and is_free:
+                try:
+                    if self._closed and not self._has_room():
+                        break  # without the thread, a full pipe would block the caller of `put`
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except BlockingIOError:
+                    time.sleep(RETRY_SECONDS)
+                except OSError:
+                    break
+        if len(rest) < len(data):  # a line may be half written, so the next write begins with a newline
             self._torn = b"\n" if rest else b""
         return not rest
 
@@ -186,9 +188,8 @@ class LineWriter:
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Group lines to writes that a pipe keeps whole; a line that is too long stands alone."""
-    piece: list[bytes] = []
-    size = 0
+    """Group log lines into writes that a pipe keeps whole; a line that is longer becomes a separate write."""
+    piece, size = list[bytes](), 0
     for line in lines:
         if piece and size + len(line) >= WHOLE_BYTES:
             yield piece

@@ -1,1 +1,1 @@
-"""The example feature: orders with lines, and what they cost in another currency. Read it, copy it, delete it."""
+"""The example feature, to read, copy and delete: orders with lines, and an order's total in a different currency."""

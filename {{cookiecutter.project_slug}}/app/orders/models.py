@@ -1,4 +1,4 @@
-"""The tables of orders."""
+"""The tables of orders and order lines."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,11 +7,11 @@ from enum import StrEnum
 from sqlalchemy import CHAR, BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Numeric, String, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.database import Base
+from app.database.base import Base
 
 
 class OrderState(StrEnum):
-    """The life of an order."""
+    """The states of an order."""
 
     PLACED = "placed"
     PAID = "paid"
@@ -20,7 +20,7 @@ class OrderState(StrEnum):
 
 
 class Order(Base):
-    """What a customer wants, in one currency."""
+    """An order of a customer; all prices are in one currency."""
 
     __tablename__ = "orders"
     __table_args__ = (CheckConstraint("state IN ('placed', 'paid', 'shipped', 'cancelled')", name="state_known"),)
@@ -28,14 +28,14 @@ class Order(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     customer: Mapped[str] = mapped_column(String(200))
     currency: Mapped[str] = mapped_column(CHAR(3))
-    # Text and a check instead of an enum type: a new state is then a migration that locks nothing for long.
+    # A text column with a CHECK, not an enum type: a migration that adds a state then locks the table only briefly.
     state: Mapped[str] = mapped_column(String(20), default=OrderState.PLACED)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     lines: Mapped[list["OrderLine"]] = relationship(order_by="OrderLine.position", cascade="all", passive_deletes=True)
 
 
 class OrderLine(Base):
-    """One article of an order. Prices are exact decimals: a float cannot hold ten cents."""
+    """One article of an order. Prices are exact decimals: a float cannot represent ten cents exactly."""
 
     __tablename__ = "order_lines"
     __table_args__ = (

@@ -1,25 +1,25 @@
-"""Exchange rates, in the words of this feature. The downstream `rates` knows them."""
+"""The client for exchange rates: calls the downstream `rates`, and translates failures into errors of this feature."""
 
 from decimal import Decimal, InvalidOperation
 
 from app.downstreams.downstream import Downstream
 from app.errors import DownstreamBadResponse, DownstreamNotFound, Invalid
 
-LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # no pair of currencies is anywhere near
+LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # plausible rates; no pair of currencies comes near these bounds
 
 
 class Rates:
-    """Converts between currencies."""
+    """The exchange rates of the downstream `rates`."""
 
     def __init__(self, downstream: Downstream) -> None:
         self._downstream = downstream
 
     async def rate(self, base: str, quote: str) -> Decimal:
-        """Return the units of `quote` for one unit of `base`.
+        """Return the exchange rate: the units of currency `quote` for one unit of currency `base`.
 
         Raises:
-            Invalid: the downstream knows no such pair.
-            DownstreamError: it gave no usable answer.
+            Invalid: the downstream knows no rate for this pair of currencies.
+            DownstreamError: the call failed, or the response has no usable rate.
         """
         if base == quote:
             return Decimal(1)
@@ -29,12 +29,12 @@ class Rates:
             raise Invalid(f"There is no rate from {base} to {quote}.") from None
 
     def _read(self, answer: object) -> Decimal:
-        """Take a text only: a JSON number has been a float on its way, and a float is not exact."""
+        """Return the exchange rate in a response body; only text counts, as a JSON number becomes an inexact float."""
         text = answer.get("rate") if isinstance(answer, dict) else None
         try:
             rate = Decimal(text) if isinstance(text, str) else Decimal("NaN")
         except InvalidOperation:
             rate = Decimal("NaN")
         if not rate.is_finite() or not LEAST <= rate <= GREATEST:
-            raise DownstreamBadResponse(self._downstream.name, "its answer has no usable rate.")
+            raise DownstreamBadResponse(self._downstream.name, "its response has no usable rate.")
         return rate

@@ -1,18 +1,17 @@
-"""The SQL of orders: statements in, rows out. Only a session that may write is taken by a function that writes."""
+"""The SQL of orders. A function that writes takes a `ReadWriteSession`; a function that reads takes any session."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import Integer, bindparam, delete, func, select, update
 from sqlalchemy.orm import joinedload
 
-from app.database import ReadWriteSession
-from app.orders.models import Order, OrderLine, OrderState
-from app.reader import AnySession
+from app.database.engine import ReadWriteSession
+from app.database.reader import AnySession
+from app.orders.models import Order, OrderState
 
-# Built once: building a statement takes longer than looking up how it was compiled.
+# Statements are built once: building a statement takes longer than finding the compiled SQL in SQLAlchemy's cache.
 FIND = select(Order).where(Order.id == bindparam("order_id")).options(joinedload(Order.lines))
 NEWEST = (
     select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
@@ -20,20 +19,13 @@ NEWEST = (
     .limit(bindparam("limit", type_=Integer))
 )
 NEWEST_BEFORE = NEWEST.where(Order.id < bindparam("before"))
-COUNT_BY_STATE = select(Order.state, func.count()).group_by(Order.state)
-LATEST = select(Order.id, Order.currency).order_by(Order.id.desc()).limit(bindparam("among", type_=Integer)).subquery()
-TOTALS = (
-    select(func.sum(OrderLine.unit_price * OrderLine.quantity))
-    .join(LATEST, LATEST.c.id == OrderLine.order_id)
-    .where(LATEST.c.currency == bindparam("currency"))
-    .group_by(OrderLine.order_id)
-    .order_by(OrderLine.order_id)
-)
+LATEST_STATES = select(Order.state).order_by(Order.id.desc()).limit(bindparam("among", type_=Integer)).subquery()
+COUNT_BY_STATE = select(LATEST_STATES.c.state, func.count().label("orders")).group_by(LATEST_STATES.c.state)
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """An order without its lines, as columns: a list needs no entities."""
+    """An order without lines, as plain columns: a list needs no ORM entities."""
 
     id: int
     customer: str
@@ -43,19 +35,19 @@ class SummaryRow:
 
 
 async def add(session: ReadWriteSession, order: Order) -> Order:
-    """Store an order with its lines; the database's defaults come back with the INSERT."""
+    """Store an order with lines; the INSERT also returns the columns that the database fills, such as the id."""
     session.add(order)
     await session.flush()
     return order
 
 
 async def find(session: AnySession, order_id: int) -> Order | None:
-    """Return one order with its lines, in one statement."""
+    """Return an order with all lines in one SQL statement, or None when there is no such order."""
     return (await session.scalars(FIND, {"order_id": order_id})).unique().one_or_none()
 
 
 async def newest(session: AnySession, *, limit: int, before: int | None = None) -> Sequence[SummaryRow]:
-    """Return summaries, newest first, that are older than `before`; the index on the key finds the place."""
+    """Return orders without lines, newest first, with ids below `before`: keyset pagination on the primary key."""
     if before is None:
         rows = await session.execute(NEWEST, {"limit": limit})
     else:
@@ -63,26 +55,21 @@ async def newest(session: AnySession, *, limit: int, before: int | None = None) 
     return [SummaryRow(*row) for row in rows]
 
 
-async def count_by_state(session: AnySession) -> dict[OrderState, int]:
-    """Return how many orders are in each state that occurs."""
-    rows = await session.execute(COUNT_BY_STATE)
-    return {OrderState(state): count for state, count in rows}
-
-
-async def totals(session: AnySession, *, currency: str, among: int) -> Sequence[Decimal]:
-    """Return what orders in this currency cost, looking at so many of the latest: the work is bounded by them."""
-    return (await session.scalars(TOTALS, {"currency": currency, "among": among})).all()
+async def count_by_state(session: AnySession, *, among: int) -> dict[str, int]:
+    """Return the number of orders in each state among the latest orders: a count of all grows with the table."""
+    rows = await session.execute(COUNT_BY_STATE, {"among": among})
+    return {row.state: row.orders for row in rows}
 
 
 async def move(
     session: ReadWriteSession, order_id: int, *, to: OrderState, allowed_from: Collection[OrderState]
 ) -> bool:
-    """Change the state if it is one of these; the check and the change are one statement, so no race lies between."""
+    """Change an order's state if the current state is in `allowed_from`; one statement does both, without a race."""
     statement = update(Order).where(Order.id == order_id, Order.state.in_(allowed_from)).values(state=to)
     moved = await session.scalar(statement.returning(Order.id))
     return moved is not None
 
 
 async def remove(session: ReadWriteSession, order_id: int) -> bool:
-    """Delete an order, its lines with it; tell whether it was there."""
+    """Delete an order with all lines; return False when there was no such order."""
     return await session.scalar(delete(Order).where(Order.id == order_id).returning(Order.id)) is not None

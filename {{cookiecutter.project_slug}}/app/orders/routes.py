@@ -1,98 +1,94 @@
-"""The HTTP of orders: paths, parameters and statuses. The work is in `service.py`."""
+"""The HTTP routes of orders: paths, parameters and statuses. The rules of orders are in `service.py`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.dependencies import OffloadDep, OnceDep, ReadSession, WriteSession
+from app.dependencies import STRICT, IdempotentDep, ReadSession, SupervisorDep, WriteSession
 from app.orders import service
-from app.orders.dependencies import PictureType, RatesDep
+from app.orders.dependencies import RatesDep
 from app.orders.models import Order
 from app.orders.schemas import (
-    PICTURE_FORMATS,
-    Currency,
+    MAX_ID,
     Dashboard,
     OrderIn,
     OrderOut,
     OrderPage,
     OrderSummary,
     OrderTotal,
-    OrderValue,
+    PageQuery,
     StateIn,
+    TotalQuery,
 )
-from app.problems import problems
+from app.web.openapi import LOCATION, documented_errors
 
 router = APIRouter(prefix="/api/v1", tags=["orders"])
 
-OrderId = Annotated[int, Path(ge=1, le=2**63 - 1)]  # the range of the column: PostgreSQL fails on more
-After = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="An id, as `next` has it: only older orders.")]
+OrderId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-class GzipFile(Response):
-    """A file that stays compressed, unlike an answer with a `Content-Encoding`."""
-
-    media_type = "application/gzip"
-
-
-class WebpPicture(Response):
-    """A picture."""
-
-    media_type = "image/webp"
-
-
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-PICTURE: dict[str, Any] = {"requestBody": {"required": True, "content": dict.fromkeys(PICTURE_FORMATS, BINARY)}}
-"""FastAPI describes the bodies that it reads itself; this one arrives in pieces."""
-
-
-# The busiest first: each route is tried for every request to a later one.
-@router.get("/orders/{order_id}", response_model=OrderOut, responses=problems(404))
+# The busiest routes come first: FastAPI tries the routes in order, so each route slows down all later routes.
+@router.get("/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404), dependencies=STRICT)
 async def read_order(order_id: OrderId, session: ReadSession) -> Order:
-    """Read an order with its lines."""
+    """Read an order with all lines."""
     return await service.get(session, order_id)
 
 
-@router.post("/orders", status_code=201, response_model=OrderOut, responses=problems(409))
-async def create_order(order: OrderIn, session: WriteSession, once: OnceDep, request: Request) -> Response:
-    """Place an order; with an `Idempotency-Key` once, however often the request arrives."""
-    if (answered := await once.answered(session)) is not None:
+@router.post(
+    "/orders",
+    status_code=201,
+    response_model=OrderOut,
+    responses=documented_errors(409) | {201: LOCATION},
+    dependencies=STRICT,
+)
+async def create_order(order: OrderIn, session: WriteSession, idempotent: IdempotentDep, request: Request) -> Response:
+    """Place an order; repeated requests with the same `Idempotency-Key` place only one order."""
+    if (answered := await idempotent.answered(session)) is not None:
         return answered
     placed = OrderOut.model_validate(await service.place(session, order))
     location = request.url_for("read_order", order_id=placed.id).path
-    return await once.answer(session, placed, status=201, headers={"location": location})
+    return await idempotent.answer(session, placed, status=201, headers={"location": location})
 
 
 @router.get("/orders")
-async def list_orders(
-    session: ReadSession, limit: Annotated[int, Query(ge=1, le=100)] = 50, after: After = None
-) -> OrderPage:
-    """List orders, newest first. Pages follow the key, so a new order neither repeats nor hides another one."""
-    rows, following = await service.page(session, limit=limit, after=after)
+async def list_orders(session: ReadSession, query: Annotated[PageQuery, Query()]) -> OrderPage:
+    """List orders, newest first, by keyset pagination: orders placed meanwhile neither repeat nor hide an order."""
+    rows, following = await service.page(session, limit=query.limit, after=query.after)
     return OrderPage(orders=[OrderSummary.model_validate(row) for row in rows], next=following)
 
 
-@router.patch("/orders/{order_id}", response_model=OrderOut, responses=problems(404, 409))
-async def change_order_state(order_id: OrderId, change: StateIn, session: WriteSession) -> Order:
-    """Move an order to its next state: placed, paid, shipped; or cancelled before it is shipped."""
-    return await service.change_state(session, order_id, change.state)
+@router.patch("/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404, 409), dependencies=STRICT)
+async def change_order_state(
+    order_id: OrderId, change: StateIn, session: WriteSession, idempotent: IdempotentDep, supervisor: SupervisorDep
+) -> Response:
+    """Change the state of an order: placed, paid, shipped; or cancelled before shipping."""
+    if (answered := await idempotent.answered(session)) is not None:
+        return answered
+    changed = OrderOut.model_validate(await service.change_state(session, supervisor, order_id, change.state))
+    return await idempotent.answer(session, changed, status=200, headers={})
 
 
-@router.delete("/orders/{order_id}", status_code=204, responses=problems(404))
-async def delete_order(order_id: OrderId, session: WriteSession) -> None:
-    """Delete an order with its lines."""
+@router.delete("/orders/{order_id}", status_code=204, responses=documented_errors(404, 409), dependencies=STRICT)
+async def delete_order(order_id: OrderId, session: WriteSession, idempotent: IdempotentDep) -> Response:
+    """Delete an order with all lines."""
+    if (answered := await idempotent.answered(session)) is not None:
+        return answered
     await service.delete(session, order_id)
+    return await idempotent.answer(session, None, status=204, headers={})
 
 
-@router.get("/orders/{order_id}/total", responses=problems(404, 502, 504))
-async def read_order_total(order_id: OrderId, currency: Currency, session: ReadSession, rates: RatesDep) -> OrderTotal:
-    """Convert what an order costs."""
-    total = await service.total(session, rates, order_id, currency)
-    return OrderTotal(order_id=order_id, amount=total.amount, currency=currency, rate=total.rate)
+@router.get("/orders/{order_id}/total", responses=documented_errors(404, 502))
+async def read_order_total(
+    order_id: OrderId, query: Annotated[TotalQuery, Query()], session: ReadSession, rates: RatesDep
+) -> OrderTotal:
+    """Return the total of an order, converted into a different currency."""
+    total = await service.total(session, rates, order_id, query.currency)
+    return OrderTotal(order_id=order_id, amount=total.amount, currency=query.currency, rate=total.rate)
 
 
-@router.get("/dashboard")
+@router.get("/dashboard", dependencies=STRICT)
 async def read_dashboard(session: ReadSession, rates: RatesDep) -> Dashboard:
-    """Count the orders, list the latest and ask for a rate, all three at once."""
+    """Count the latest orders by state, list some and fetch an exchange rate, all three concurrently."""
     overview = await service.overview(session, rates)
     return Dashboard(
         orders_by_state=overview.orders_by_state,
@@ -100,28 +96,3 @@ async def read_dashboard(session: ReadSession, rates: RatesDep) -> Dashboard:
         usd_to_eur=overview.usd_to_eur,
         missing=["usd_to_eur"] if overview.usd_to_eur is None else [],
     )
-
-
-# No `/orders/export`: it would have to stand before `/orders/{order_id}`, and each read of an order would try it first.
-@router.get("/orders.jsonl.gz", response_class=GzipFile)
-async def export_orders(session: ReadSession, offload: OffloadDep, after: After = None) -> GzipFile:
-    """Export orders, newest first, as JSON Lines in a gzip file. To go on, pass the last id as `after`."""
-    return GzipFile(await service.export(session, offload, after=after))
-
-
-@router.get("/order-value", responses=problems(404))
-async def read_order_value(currency: Currency, session: ReadSession, offload: OffloadDep) -> OrderValue:
-    """Estimate what an order is worth on average, from the latest ones."""
-    found = await service.order_value(session, offload, currency)
-    return OrderValue(currency=currency, orders=found.size, mean=found.mean, low=found.low, high=found.high)
-
-
-@router.post(
-    "/thumbnails",
-    response_class=WebpPicture,
-    responses={200: {"content": {"image/webp": BINARY}}, **problems(415)},
-    openapi_extra=PICTURE,
-)
-async def make_thumbnail(picture_type: PictureType, request: Request, offload: OffloadDep) -> WebpPicture:
-    """Make a small copy of a product's picture, for lists. Nothing is stored."""
-    return WebpPicture(await service.thumbnail(offload, request.stream(), picture_type))

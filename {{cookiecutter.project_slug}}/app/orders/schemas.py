@@ -1,6 +1,5 @@
-"""What goes over the wire for orders. Money is a decimal string, times are UTC."""
+"""Request and response bodies of the order routes. Money is a decimal string, times are UTC."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -10,65 +9,88 @@ from app.orders.models import OrderState
 
 
 def _as_stored(price: Decimal) -> Decimal:
-    """Write 4.5 as 4.50 and -0 as 0.00, as the column does: the answer to a POST and to a GET are then the same."""
+    """Return a price as the column stores prices, 4.5 as 4.50 and -0 as 0.00, so that POST and GET return the same."""
     return abs(price).quantize(Decimal("0.01"))
 
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-# PostgreSQL's text has no NUL: without the pattern it would refuse the row, and could not say which field it was.
+# PostgreSQL's text has no NUL character: without the pattern the INSERT would fail without naming the field.
 Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$"), Field(examples=["TEA-1"])]
 Price = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2),
     AfterValidator(_as_stored),
-    # Less than is taken, and all of it is: pydantic's own schema would let any text and any float through.
+    # Stricter than the validation: pydantic's generated schema would describe any text and any float as valid.
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
 ]
 
-PICTURE_FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-"""Pillow's names by media type. It knows some forty more, each a parser for a stranger's bytes."""
+MAX_ID = 2**63 - 1
+"""The largest id of an order, the range of the bigint column: PostgreSQL fails on a larger id."""
 
 MAX_LINES = 100
+"""The most lines of one order: an INSERT of 100 rows still takes milliseconds."""
+
 MAX_QUANTITY = 1_000_000
+"""The largest quantity of one order line: more is a typing error, and an order's total stays below 60 digits."""
 
 
-class Body(BaseModel):
-    """What comes in. A field that nobody knows is refused: a misspelt `currency` would be an order in dollars."""
+class Input(BaseModel):
+    """The base class of bodies and queries. An unknown field is refused: a misspelt `currency` would mean dollars."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class LineIn(Body):
-    """One article to order."""
+class PageQuery(Input):
+    """The query of the list of orders."""
+
+    limit: int = Field(default=50, ge=1, le=100)
+    after: int | None = Field(default=None, ge=1, le=MAX_ID, description="An id, as `next` has it: only older orders.")
+
+
+class TotalQuery(Input):
+    """The query of an order's total."""
+
+    currency: Currency
+
+
+class LineIn(Input):
+    """One order line in a request body."""
 
     sku: Sku
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
     unit_price: Price
 
 
-class OrderIn(Body):
-    """An order to place."""
+class OrderIn(Input):
+    """The request body that places an order."""
+
+    # `make run` prints the example as a curl command
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"customer": "Ada", "lines": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}]}]
+        }
+    )
 
     customer: Customer
     currency: Currency = "USD"
     lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
 
 
-class StateIn(Body):
-    """The state that an order should have next."""
+class StateIn(Input):
+    """The request body that changes the state of an order."""
 
     state: OrderState
 
 
 class FromRow(BaseModel):
-    """Read from the attributes of an entity or a row."""
+    """The base class of response bodies that are read from the attributes of an ORM entity or a row."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class LineOut(FromRow):
-    """One article of an order."""
+    """One order line in a response body."""
 
     sku: str
     quantity: int
@@ -76,30 +98,31 @@ class LineOut(FromRow):
 
 
 class OrderSummary(FromRow):
-    """An order without its lines, for lists."""
+    """An order without lines, for lists."""
 
     id: int
     customer: str
     currency: str
-    state: OrderState
+    # Text and not `OrderState`: during an update, older copies of the service read states that newer code has stored.
+    state: str = Field(examples=[OrderState.PLACED])
     created_at: AwareDatetime
 
 
 class OrderOut(OrderSummary):
-    """An order with its lines."""
+    """An order with all lines."""
 
     lines: list[LineOut]
 
 
 class OrderPage(BaseModel):
-    """A part of the list, newest first."""
+    """A page of the list of orders, newest first."""
 
     orders: list[OrderSummary]
     next: int | None = Field(description="Pass it as `after` to get the following page; null at the end.")
 
 
 class OrderTotal(BaseModel):
-    """What an order costs, converted."""
+    """The total of an order, converted into a different currency."""
 
     order_id: int
     amount: Decimal = Field(examples=["8.28"])
@@ -107,20 +130,10 @@ class OrderTotal(BaseModel):
     rate: Decimal = Field(description="Units of the wanted currency for one unit of the order's.")
 
 
-class OrderValue(BaseModel):
-    """What an order is worth on average."""
-
-    currency: str
-    orders: int = Field(description="How many of the latest orders this was computed from.")
-    mean: Decimal = Field(examples=["41.20"])
-    low: Decimal = Field(description="The true mean is between `low` and `high` with a confidence of 95 %.")
-    high: Decimal
-
-
 class Dashboard(BaseModel):
-    """The state of the shop at a glance."""
+    """The response body of the dashboard: orders by state, the latest orders, and an exchange rate."""
 
-    orders_by_state: dict[OrderState, int]
+    orders_by_state: dict[str, int] = Field(description="Only the latest 1,000 orders are counted.")
     latest: list[OrderSummary]
     usd_to_eur: Decimal | None
     missing: list[str] = Field(default=[], description="What did not come in time; the rest is complete.")

@@ -1,1 +1,1 @@
-"""What runs the application in production: the CPUs it may use and the gunicorn worker."""
+"""The production server: the gunicorn worker, the HTTP protocol and the graceful shutdown."""

@@ -1,8 +1,8 @@
-"""The end of a worker in the order in which nobody loses a request.
+"""Graceful shutdown of a worker process, in an order that loses no request.
 
-Told to stop, it says that it is not ready and goes on serving for a while, on new connections too: balancers hear of
-it late. Each answer asks its client to reconnect elsewhere. Then nothing more is accepted, what was accepted late gets
-its answer, the requests in flight finish, and the lifespan exits.
+At SIGTERM the worker becomes not ready and drains: the worker serves requests for a while, on new connections too, as
+load balancers notice the change late. Each response asks the client to reconnect. Then the listeners close, connections
+that were accepted late get a response, the requests in flight finish, and the lifespan exits.
 """
 
 import asyncio
@@ -18,27 +18,33 @@ from uvicorn.config import Config
 from uvicorn.server import Server
 
 LATE_SECONDS = 0.5
-"""What a connection that was accepted at the last moment gets for its request. uvicorn closes those that have none."""
+"""Seconds from closing the listeners to closing idle connections: time for the last client to send a request."""
+
+PIPELINE = "app.pipeline"
+"""The key of a scope for the requests that wait behind a request, on the same connection."""
 
 HURRY_SECONDS = 1
-"""What requests in flight get after SIGINT or SIGQUIT. Where either follows a SIGTERM, gunicorn kills after two."""
+"""Seconds for requests in flight after SIGINT or SIGQUIT. If SIGTERM came before, gunicorn kills the worker in 2 s."""
 
 
-class LastAnswers:
-    """Adds `Connection: close` to every answer, once it is switched on: closed by agreement, nothing is lost."""
+class ConnectionClose:
+    """ASGI middleware that adds `Connection: close` to each response while `on`, so that each client reconnects.
+
+    A response with requests behind it is left out: uvicorn would close the connection without the responses to these.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.on = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; looks when the answer starts, for it may be on its way since before the signal."""
+        """Serve one request; read `on` when the response starts, as the drain may begin during the request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
         async def send_and_close(message: Message) -> None:
-            if self.on and message["type"] == "http.response.start":
+            if self.on and message["type"] == "http.response.start" and not scope.get(PIPELINE):
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             await send(message)
 
@@ -46,27 +52,27 @@ class LastAnswers:
 
 
 class DrainingServer(Server):
-    """A uvicorn server that stops in this order."""
+    """A uvicorn server with a graceful shutdown that loses no request."""
 
     late_seconds = LATE_SECONDS
 
     def __init__(self, config: Config, begin_drain: Callable[[float], None], drain_seconds: float) -> None:
-        """Wrap the application of the configuration.
+        """Wrap the application of uvicorn's configuration in `ConnectionClose`.
 
         Args:
             config: not yet loaded, with the application itself and no import string.
-            begin_drain: tells the application that it is not ready any more, and how many seconds its background
-                tasks have; called from a signal handler.
-            drain_seconds: from the signal to the last connection that is accepted.
+            begin_drain: makes the application not ready, and gives its background tasks this many seconds; called
+                from a signal handler.
+            drain_seconds: the time from the signal to the last accepted connection.
         """
-        config.app = self.last_answers = LastAnswers(config.app)  # type: ignore[arg-type] # an application, see above
+        config.app = self.connection_close = ConnectionClose(config.app)  # type: ignore[arg-type] # an application, see above
         super().__init__(config)
         self.begin_drain = begin_drain
         self.drain_seconds = drain_seconds
         self.drains_until: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain at SIGTERM, however often it comes: gunicorn may repeat it. A person at the keyboard has no time."""
+        """Begin the drain at SIGTERM, which gunicorn may repeat; stop quickly at SIGINT, as from Ctrl-C."""
         super().handle_exit(sig, frame)
         if sig == signal.SIGTERM:
             self.drain()
@@ -74,14 +80,14 @@ class DrainingServer(Server):
             self.hurry()
 
     def drain(self) -> None:
-        """Take the worker out of the balancer and go on serving."""
+        """Begin the drain of this worker: readiness fails, and requests are still served."""
         if self.drains_until is None:
             self.drains_until = monotonic() + self.drain_seconds
-            self.last_answers.on = True
+            self.connection_close.on = True
             self.begin_drain(inf)
 
     def hurry(self) -> None:
-        """Stop without a drain, or in the middle of one."""
+        """Stop this worker quickly, without the drain or in the middle of the drain."""
         self.drain()
         self.begin_drain(HURRY_SECONDS)
         self.drains_until = self.late_seconds = 0.0
@@ -89,14 +95,14 @@ class DrainingServer(Server):
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Beat gunicorn's heartbeat as before, and let uvicorn stop only when the drain is over."""
+        """Notify gunicorn's heartbeat, and let uvicorn stop only when the drain is over."""
         should_stop = await super().on_tick(counter)
         if should_stop:
-            self.drain()  # `max_requests` comes without a signal
+            self.drain()  # `max_requests` stops the worker without a signal, so the drain begins here
         return should_stop and monotonic() >= (self.drains_until or 0.0)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Accept nothing more, answer those who came late, then stop as uvicorn does."""
+        """Close the listeners, wait for the requests of late connections, then stop as uvicorn does."""
         for listener in (*self.servers, *(sockets or ())):
             listener.close()
         await asyncio.sleep(self.late_seconds)

@@ -1,108 +1,185 @@
-"""uvicorn's HTTP protocol with a bound on the head of a request, and problem JSON for what never becomes a request.
+"""The connection stage: uvicorn's HTTP protocol with a bound for all that a client can send before admission control.
 
-The parser takes headers without end, and the application only sees them when all are there. So the bound is here.
+The application sees a request only when the head is complete. So the bounds of the head, of requests that are sent
+ahead, and of idle connections cannot be a middleware. Every refusal is problem JSON, in the order of the requests.
 """
 
 import asyncio
 import socket
+from collections import deque
+from contextvars import copy_context
 from typing import Any
 
-import structlog
-from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.middleware.request_id import HEADER, new_id
-from app.observability.request_id import request_id
-from app.problems import problem
+from app.server import head
+from app.server.connections import Connections
+from app.server.drain import PIPELINE
+from app.server.reading import Reading
+from app.server.refusal import NO_ROOM, NOT_HTTP, refusal_bytes
+from app.server.upgrade import UpgradeProtocol
+from app.settings.route_groups import PROBES
+from app.web.access_log import REFUSED
 
-MAX_HEAD_BYTES = 65_536
-"""The request line and all headers, and the trailers again. Proxies stop earlier: nginx at 32 kB, Envoy at 60."""
+MAX_UNANSWERED = 16
+"""Requests of one connection that may wait for a response; bytes of a further request stay unparsed until then."""
 
-MAX_URL_BYTES = 8_192
-"""RFC 9110 asks everybody to take 8,000. It also bounds the query parameters, to 4,096 of one letter."""
-
-PIECE_BYTES = 16_384
-"""So much is parsed before the bound is looked at again: the socket hands over up to 256 kB at once."""
+MAX_AHEAD_BYTES = 65_536
+"""Bytes of one connection after which a further request waits too: 16 large heads and bodies would be megabytes."""
 
 UNREAD_SECONDS = 20
-"""How long a client may leave an answer unread, or be silent about it, before its connection is cut off. While one is
-left, a close waits for the client. Only Linux can do this."""
+"""How long a client may leave a response unread before the connection is cut off (TCP_USER_TIMEOUT, only on Linux);
+until then a close waits for the client."""
 
 LINGER_SECONDS = 2.0
-"""How long a refused client may go on sending. Closed with unread bytes, its connection would be reset, unanswered."""
+"""Seconds from the refusal of a request to the close, unless the client closes first: a close before the client's bytes
+arrived resets the connection, and the client loses the response."""
 
 HEAD_SECONDS = 10.0
-"""From a new connection, or the first byte of its next request, to the end of the head. uvicorn waits for ever."""
+"""The timeout of a request's head, from a new connection or the first byte; uvicorn itself has no such timeout."""
 
-log = structlog.get_logger("protocol")
+UNIX_PEER = ("unix", 0)
+"""The client of a connection over a unix socket, which has no address. The rights on the socket file decide who may
+connect, so `ServiceWorker` trusts this client as a proxy."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Refuses with 414 and 431 what is too long, and with 400 what is no HTTP; ends connections that say nothing."""
+class BoundedProtocol(UpgradeProtocol):
+    """HTTP protocol that bounds heads, requests sent ahead and idle connections, and refuses malformed requests."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+    def __init__(self, *args: Any, connections: Connections, is_spare: bool, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+        """Take the arguments of `UpgradeProtocol`, the worker's connections, and whether this is beyond their limit."""
         super().__init__(*args, **kwargs)
-        self.url = b""
-        self._bytes = 0  # since the last that the application got: a head, chunk extensions or trailers that grow
-        self._refused = False
-        self._in_head = False
+        self._open, self._is_spare = connections, is_spare
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._upgrade_waits = False
+        self._ended = False  # no request follows: this connection was refused, or has become a WebSocket
+        self._response = b""  # to the request that was refused
         self._head_ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
-        """Take a connection, which has so much time for its first request."""
+        """Accept a connection, and start the timeouts of the first request's head and of unread responses."""
         super().connection_made(transport)
+        self.flow = Reading(transport)
         own = transport.get_extra_info("socket")
+        if hasattr(socket, "AF_UNIX") and own.family == socket.AF_UNIX:
+            self.client = UNIX_PEER
         if hasattr(socket, "TCP_USER_TIMEOUT") and own.family in {socket.AF_INET, socket.AF_INET6}:
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+        self._open.opened(transport, is_spare=self._is_spare)
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Tell each unanswered request that the client has left; uvicorn tells the newest request only."""
         self._end_head()
+        self._open.ended(self.transport)
+        self.pipeline.clear()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
-    def on_message_begin(self) -> None:
-        """Note that the head of a request begins."""
-        super().on_message_begin()
-        self._in_head = True
-
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless the client was refused already."""
-        for start in range(0, len(data), PIECE_BYTES):
-            if self._refused or self.transport.is_closing():
-                return
-            piece = data[start : start + PIECE_BYTES]
-            self._bytes += len(piece)
-            super().data_received(piece)
-            if self._bytes > MAX_HEAD_BYTES:
-                self.send_400_response("")
-        if self._in_head or self.cycle is None or self.cycle.response_complete:
-            self._begin_head()  # most heads come whole and need none; what is no head ends uvicorn's own wait for one
+        """Parse received bytes, and hold the rest back when MAX_UNANSWERED requests wait for a response."""
+        if self._ended or self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._ended:
+            return
+        if self.parser.unread or self.flow.held:
+            self.flow.hold(held=self.parser.unread)
+        if self.parser.unread and self.may_parse():
+            self.loop.call_soon(self.data_received, b"")
+        if self._in_head or not self._unanswered:
+            self._begin_head()  # an incomplete head gets a timeout: uvicorn's keep-alive timeout is over by now
+
+    def may_parse(self) -> bool:
+        """Tell whether the next bytes may be parsed: not when a new request would be one too many."""
+        if self._ended or self._upgrade_waits or self.transport.is_closing():
+            return False
+        if self._in_head or self.in_body or not self._unanswered:
+            return True
+        return len(self._unanswered) < MAX_UNANSWERED and self.parser.ahead_bytes < MAX_AHEAD_BYTES
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless its URL is too long; the parser turns the exception into a refusal."""
-        self._end_head()
-        if len(self.url) > MAX_URL_BYTES:
-            raise ValueError("The URL is too long.")
-        self._bytes = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Pass on a part of the body."""
-        self._bytes = 0
-        super().on_body(body)
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's, the same for everything
-        """Say why this cannot be served, and let the client read it."""
-        if self._refused:
+        """Start the request in the application, or refuse the head: the parser ends at the exception."""
+        self.comes_again = self.parser.is_untidy
+        if self.comes_again:
             return
-        self._refused = True
-        if self.cycle is not None and not self.cycle.response_complete:  # its body is what is wrong
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(as_bytes(self._refusal()))
-        self.flow.resume_reading()
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._refusal = head.refused(method, self.url, version, self.headers)
+        if self._is_spare and self.url.partition(b"?")[0].decode("latin-1") not in PROBES:
+            self._refusal = NO_ROOM
+        if self._refusal or len(self.headers) > head.MAX_HEADERS:
+            raise ValueError("refused")
+        self.scope[PIPELINE] = self.pipeline  # type: ignore[literal-required] # for `ConnectionClose`
+        super().on_headers_complete()
+        self._end_head()
+        if self.in_body:
+            self.cycle.keep_alive &= not self._is_spare
+            self._unanswered.append(self.cycle)
+            self._open.busy(self.transport)
+
+    def on_response_complete(self) -> None:
+        """Go on with all that waited for this response: requests, bytes, a refusal, or an upgrade."""
+        self._unanswered.popleft()
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if not self._unanswered:
+            self.parser.ahead_bytes = 0
+            self._open.idle(self.transport)
+            if self._upgrade_waits:
+                self.handle_websocket_upgrade()
+            elif self._ended:
+                self._refuse()
+        if self.parser.unread:
+            self.data_received(b"")
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to uvicorn's WebSocket protocol, after the responses to earlier requests."""
+        self._upgrade_waits = bool(self._unanswered)
+        if self._upgrade_waits:
+            return
+        self._ended = True
+        self._open.ended(self.transport)
+        self._end_head()
+        self._unset_keepalive_if_required()
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn has one message for all errors
+        """Refuse a malformed request after the responses to earlier requests."""
+        refusal = self._refusal or NOT_HTTP
+        if self.parser.head_bytes >= head.MAX_HEAD_BYTES or len(self.headers) > head.MAX_HEADERS:
+            refusal = head.TOO_LARGE
+        if not (self.in_body and self.cycle.response_started):
+            known = (self.url, self.scope["headers"]) if self._in_head or self.in_body else ()
+            self._response = copy_context().run(refusal_bytes, refusal, self.client, *known)
+        self._ended = True
+        self._end_head()
+        if self.in_body:
+            self._abandon(self.cycle)
+        if self._unanswered:
+            self.flow.hold(held=True)
+        else:
+            self._refuse()
+
+    def _abandon(self, cycle: RequestResponseCycle) -> None:
+        """End the request whose body is malformed: the refusal is its response, unless a response has started."""
+        cycle.scope[REFUSED] = not cycle.response_started  # type: ignore[literal-required] # for `AccessLog`
+        cycle.disconnected = True
+        cycle.message_event.set()
+        if self.pipeline and self.pipeline[0][0] is cycle:
+            self.pipeline.popleft()
+        if not cycle.response_complete:
+            self._unanswered.pop()
+
+    def _refuse(self) -> None:
+        """Send the refusal, and close the connection when the client does, or after LINGER_SECONDS."""
+        self.transport.write(self._response)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.hold(held=False)
+        self._open.idle(self.transport)
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _begin_head(self) -> None:
@@ -111,36 +188,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._head_ends = None
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
-        else:  # it was sent ahead, and the answer to the request before it must not be cut off
+        if self._unanswered:  # the late head was pipelined: the response to the previous request must not be cut off
             self._begin_head()
+        else:
+            self.transport.close()
 
     def _end_head(self) -> None:
         self._in_head = False
         if self._head_ends is not None:
             self._head_ends.cancel()
             self._head_ends = None
-
-    def _refusal(self) -> Response:
-        value = new_id()
-        token = request_id.set(value.decode())
-        try:
-            status, title, detail = self._reason()
-            log.info("refused", status=status, client=self.client and self.client[0])
-            return problem(status, title, detail, headers={HEADER.decode(): value.decode(), "connection": "close"})
-        finally:
-            request_id.reset(token)
-
-    def _reason(self) -> tuple[int, str, str]:
-        if len(self.url) > MAX_URL_BYTES:
-            return 414, "URI Too Long", f"The URL is longer than {MAX_URL_BYTES} bytes."
-        if self._bytes > MAX_HEAD_BYTES:
-            return 431, "Request Header Fields Too Large", f"The headers are larger than {MAX_HEAD_BYTES} bytes."
-        return 400, "Bad Request", "This is not a valid HTTP/1.1 request."
-
-
-def as_bytes(answer: Response) -> bytes:
-    """Write an answer as it goes over the wire."""
-    headers = b"".join(b"%s: %s\r\n" % pair for pair in answer.raw_headers)
-    return b"HTTP/1.1 %d \r\n%s\r\n%s" % (answer.status_code, headers, bytes(answer.body))

@@ -1,61 +1,115 @@
-"""The gunicorn worker: uvicorn-worker's, with three of its gaps closed.
+"""The gunicorn worker class: uvicorn-worker's with a graceful shutdown, SIGQUIT and readable refusals of a start.
 
-The stock worker waits without bound for open connections, so gunicorn kills it while a stream is open and the
-lifespan never exits. At SIGTERM it resets whoever it is still in use by (see `drain.py`), and SIGQUIT it does not
-hear. And a start that is refused on purpose logs a traceback, at the end of which is the sentence that matters.
+uvicorn-worker's own class waits without bound for open connections: gunicorn kills the worker while a stream is open,
+and the lifespan never exits. At SIGTERM that class resets connections in use (see `drain.py`) and ignores SIGQUIT, and
+a start that is refused on purpose logs a traceback that hides the useful sentence.
 """
 
 import asyncio
+import gc
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
+from socket import socket
 from typing import Any, ClassVar
 
+from fastapi import FastAPI
 from gunicorn.arbiter import Arbiter
+from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn, LifespanSendMessage
 from uvicorn_worker import UvicornWorker
 
-from app.capacity.plan import CapacityError
-from app.connection import PgBouncerInBetween
-from app.health.revisions import RevisionsError
-from app.health.role_check import RoleError
+from app.errors import CannotStart
 from app.lifespan import begin_drain
+from app.server.balance import WorkerCount
+from app.server.connections import Connections
 from app.server.drain import DrainingServer
-from app.server.protocol import BoundedProtocol
-from app.settings import load_settings
-
-REFUSALS = CapacityError, PgBouncerInBetween, RevisionsError, RoleError
-"""What stops a start on purpose."""
+from app.server.listener import Listener
+from app.server.protocol import UNIX_PEER, BoundedProtocol
+from app.settings.load import load_settings
+from app.web.websockets import has_route
 
 
 class PlainLifespan(LifespanOn):
-    """Says why a start was refused in one sentence."""
+    """The lifespan protocol of uvicorn, which logs a sentence instead of a traceback when the start is refused."""
 
     async def send(self, message: LifespanSendMessage) -> None:
-        """Take what Starlette says about the start; while it says that it failed, it is handling the exception."""
+        """Pass a lifespan message on; for a refused start, replace the traceback by the sentence of the exception."""
         error = sys.exception()
-        if message["type"] == "lifespan.startup.failed" and isinstance(error, REFUSALS):
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, CannotStart):
             message["message"] = f"The service cannot start: {error}"
         await super().send(message)
 
 
+class ServiceServer(DrainingServer):
+    """The server of a worker, which accepts a connection of a client only while the worker has room."""
+
+    def __init__(
+        self, config: Config, app: FastAPI, *, drain_seconds: float, max_connections: int, balance: WorkerCount
+    ) -> None:
+        super().__init__(config, partial(begin_drain, app), drain_seconds)
+        self.app, self.balance = app, balance
+        self.connections = Connections(max_connections)
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
+        await super().startup([])
+        # The objects of the start live as long as the process. Each full collection would look at all of them, and
+        # stop the event loop for that time.
+        gc.collect()
+        gc.freeze()
+        open_connections = self.server_state.connections
+        self.servers = [
+            Listener(listening, self.admit, self.config.ssl, self.balance, open_connections.__len__)  # type: ignore[misc] # has the methods of a server that uvicorn calls
+            for listening in sockets or ()
+        ]
+
+    def admit(self) -> Callable[[], BoundedProtocol] | None:
+        """Return a function that makes the protocol of one more connection, None while there is no room."""
+        admission = self.connections.admit(len(self.server_state.connections))
+        if admission == "later":
+            return None
+        return partial(
+            BoundedProtocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            connections=self.connections,
+            has_websocket=partial(has_route, self.app),
+            is_spare=admission == "spare",
+        )
+
+
 class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships no types
-    """Serve the application on one event loop."""
+    """A gunicorn worker that serves the application on one event loop."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**UvicornWorker.CONFIG_KWARGS, "http": BoundedProtocol}
 
-    server_class = DrainingServer
+    server_class = ServiceServer
+
+    balance: WorkerCount
+    """The balance of connections with the other workers, which gunicorn.conf.py sets before the fork."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args, **kwargs)
+        # in front of a unix socket is a proxy, whose peer the parameter of gunicorn cannot name
+        if self.cfg.forwarded_allow_ips != ["*"]:
+            self.config.forwarded_allow_ips = [*self.cfg.forwarded_allow_ips, UNIX_PEER[0]]
         settings = load_settings()
         self.drain_seconds = settings.drain_seconds
         self.config.timeout_graceful_shutdown = max(1.0, settings.seconds_in_flight)
 
     async def _serve(self) -> None:
-        """Do what the parent does, with our server."""
+        """Serve as the parent class does, but with `ServiceServer`, `PlainLifespan` and a handler of SIGQUIT."""
         self.config.app = self.wsgi
-        server = self.server_class(self.config, partial(begin_drain, self.wsgi), self.drain_seconds)
+        server = self.server_class(
+            self.config,
+            self.wsgi,
+            drain_seconds=self.drain_seconds,
+            max_connections=self.cfg.worker_connections,
+            balance=self.balance,
+        )
         self.config.load()
         self.config.lifespan_class = PlainLifespan
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)

@@ -1,1 +1,1 @@
-"""A load test of the service, or of one that runs already: `python -m devtools.load`, which `make load` runs."""
+"""The load test of `make load`, `python -m devtools.load`: sends requests to the service and reports latencies."""

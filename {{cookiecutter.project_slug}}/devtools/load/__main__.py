@@ -1,13 +1,13 @@
-"""Load test of this service, or of one that runs already (--url).
+"""Load test of this service, or of a service that runs already (--url).
 
-It starts the service as `make serve` does (on Windows, as `make run` does), on an empty database of its own, sends the
-requests of devtools/load/calls.py, stops the service, drops the database and reports.
+The load test starts the service as `make serve` does (on Windows, as `make run` does), on an empty database of its own,
+sends the requests of devtools/load/calls.py, stops the service, drops the database and writes a report.
 
-Closed loop (--users): each user waits for its answer before it sends the next request, without a pause. That finds out
-how much the service can do, and not how long people wait under a given load: a slow service is asked less.
-Open loop (--rate): requests start evenly spaced, whether or not earlier ones have ended, as independent people send
-them. A late start counts as waiting; what cannot start, with 1000 in flight, is counted and not sent.
-In both, a 503 with a Retry-After is obeyed, and the request sent once more.
+Closed loop (--users): each user waits for the answer before it sends the next request, without a pause. This measures
+how much the service can do, and not how long people wait under a given load: a slow service gets fewer requests.
+Open loop (--rate): requests start evenly spaced, whether or not earlier requests have ended, as independent people send
+them. A late start counts as waiting; a request that cannot start, with 1000 in flight, is counted and not sent.
+In both loops, a 503 with a Retry-After is obeyed, and the request sent once more.
 """
 
 import argparse
@@ -23,28 +23,28 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from devtools.binaries import ServerError
-from devtools.children import ChildEnded, Children, Stopped
+from devtools.child_processes import ChildEnded, ChildProcesses, RunError, StopRequested
 from devtools.load.page import page
 from devtools.load.report import MAX_IN_FLIGHT, latencies, markdown, notes, quantile, read, started, table
-from devtools.ports import free_port
+from devtools.ports import LOOPBACK, free_port
 from devtools.postgres import PROJECT, STATE, scratch_url
-from devtools.run import RunError, say, start
+from devtools.run import say, start
 
 if sys.platform != "win32":
     import resource
 
 LIMITS = {"users": MAX_IN_FLIGHT, "rate": 2000, "seconds": 300}
-"""The sender is one Python process and does not reach a higher rate."""
+"""The highest --users, --rate and --seconds: the sender is a single Python process, and reaches no higher rate."""
 
 FILES = 4096
-"""For the sender and the service: some systems grant only 256, and each connection takes one on both sides."""
+"""The limit of open files for sender and service: the default can be 256, and each connection takes a file in both."""
 
 LOG_LINES = 15
-"""Shown when something failed."""
+"""The number of last lines of the service's log that a failed load test prints."""
 
 
 def refusal(url: str, *, anywhere: bool) -> str | None:
-    """Say why an address is no target, or None. A name other than localhost may lead anywhere."""
+    """Return why the load test refuses an address, or None. A host name other than localhost may lead anywhere."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -53,25 +53,25 @@ def refusal(url: str, *, anywhere: bool) -> str | None:
     with suppress(ValueError):
         anywhere = anywhere or ipaddress.ip_address(host).is_loopback
     if not anywhere and host != "localhost":
-        return f"{url} is not on this machine, and this load can take a service down: --anywhere allows it"
+        return f"{url} is not on this machine, and this load can take a service down: add --anywhere to allow it"
     try:
         socket.create_connection((host, port), timeout=3).close()
     except OSError as error:
-        return f"nothing answers at {url} ({error.strerror or error})"
+        return f"no service answers at {url} ({error.strerror or error}): start it first"
     return None
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the options, or end with a sentence."""
+    """Return the checked options of the load test, or end the program with a sentence about the wrong option."""
     parser = argparse.ArgumentParser(
         "python -m devtools.load", argparse.SUPPRESS, description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     loop = parser.add_mutually_exclusive_group()
-    loop.add_argument("--users", type=int, default=20, help="closed loop: so many (20)")
-    loop.add_argument("--rate", type=float, help="open loop: so many a second")
-    parser.add_argument("--seconds", type=float, default=20, help="how long (20)")
-    parser.add_argument("--url", help="a service that runs; it gets real requests, also those that write")
-    parser.add_argument("--anywhere", action="store_true", help="allow a --url that is not this machine's")
+    loop.add_argument("--users", type=int, default=20, help="closed loop: the number of users (20)")
+    loop.add_argument("--rate", type=float, help="open loop: requests a second")
+    parser.add_argument("--seconds", type=float, default=20, help="the length of the test (20)")
+    parser.add_argument("--url", help="a service that runs already; it gets real requests, also writes")
+    parser.add_argument("--anywhere", action="store_true", help="allow a --url on a different machine")
     parser.add_argument("--report", type=Path, default=STATE / "load" / "report.html", help="the page to write")
     options = parser.parse_args(arguments)
     for name, limit in LIMITS.items():
@@ -81,14 +81,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error(reason)
     try:
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text("")  # now, and not after minutes of load
+        options.report.write_text("")  # a wrong path fails now, and not after minutes of load
     except OSError as error:
         parser.error(f"{options.report} cannot be written: {error.strerror}")
     return options
 
 
-def send(options: argparse.Namespace, children: Children, file: Path) -> None:
-    """Let the sender work, and show each second of it."""
+def send(options: argparse.Namespace, children: ChildProcesses, file: Path) -> None:
+    """Run the process that sends the requests, and print rate, latency and errors in a line each second."""
     numbers = [str(number) for number in (options.seconds, options.users, options.rate or 0)]
     command = [sys.executable, "-m", "devtools.load.sender", options.url.rstrip("/"), str(file), *numbers]
     children.start("the sender", command, os.environ)
@@ -113,18 +113,18 @@ def send(options: argparse.Namespace, children: Children, file: Path) -> None:
 
 
 def drive(options: argparse.Namespace, file: Path) -> int:
-    """Do all that takes time, and return an exit code."""
+    """Start the service unless --url names a service, send the requests, stop the service, and return an exit code."""
     log, port = options.report.with_name(f"{options.report.name}.log"), free_port()
     database = nullcontext("") if options.url else scratch_url()
     say("starting ...")
     try:
-        with log.open("wb") as output, database as url, Children(PROJECT, output=output) as children:
+        with log.open("wb") as output, database as url, ChildProcesses(PROJECT, output=output) as children:
             if not options.url:
-                start(children, url, port, production=sys.platform != "win32", isolated=True)
+                start(children, url, (LOOPBACK, port), production=sys.platform != "win32", isolated=True)
                 options.url = f"http://127.0.0.1:{port}"
             send(options, children, file)
             say("stopping ...")
-    except (KeyboardInterrupt, Stopped):
+    except (KeyboardInterrupt, StopRequested):
         say("stopped early")
     except (RunError, ServerError, ChildEnded) as error:
         lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
@@ -136,19 +136,19 @@ def drive(options: argparse.Namespace, file: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Run a load test and return the exit code."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the children's own handler takes over
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until ChildProcesses handles the signal
     if sys.platform != "win32":
-        with suppress(ValueError):  # the system's limit for us is lower
+        with suppress(ValueError):  # the system's hard limit of open files is lower
             resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     with tempfile.TemporaryDirectory() as folder:
         code = drive(options, Path(folder) / "records")
         records, _ = read(Path(folder) / "records")
     if not started(records):
-        print("No request was answered, so there is no report.", file=sys.stderr)
+        print("No request was sent, so there is no report: read the lines above.", file=sys.stderr)
         return 1
     lines, sentences = table(records), notes(records, options.users, options.rate or 0)
     options.report.write_text(page(options.url, records, lines, sentences), encoding="utf-8")
-    say("\n".join(["", markdown(lines), "", *sentences, "", f"report: {options.report}"]))
+    say("\n".join(["", markdown(lines), "", *sentences, "", f"report: {options.report.resolve().as_uri()}"]))
     return code
 
 

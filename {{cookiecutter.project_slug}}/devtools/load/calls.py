@@ -1,4 +1,4 @@
-"""The requests that a load test sends. Add those of your features below `# yours below`."""
+"""The requests that a load test sends. Add the requests of your features below `# yours below`."""
 
 import json
 import random
@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 KEPT_IDS = 1000
-"""The newest of each kind; a long test would otherwise collect all of them."""
+"""The number of newest ids that a load test keeps of each collection, so that a long test does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kind of request: a row of the report.
+    """A kind of request that a load test sends, with a row in the report.
 
     `{id}` in a path stands for an `id` that a POST to the path in front of it answered, in this same test.
     """
@@ -21,20 +21,20 @@ class Call:
     method: str
     path: str
     weight: int = 1
-    """How often it is sent, compared with the others."""
+    """The frequency of this kind of request, relative to the weights of the other kinds."""
 
     body: Mapping[str, object] | None = None
 
     @property
     def route(self) -> str:
-        """Its name in the report."""
+        """The name of this kind of request in the report, such as `GET /health/live`."""
         return f"{self.method} {self.path}"
 
 
 CALLS: tuple[Call, ...] = (
     Call("GET", "/health/live"),
     Call("GET", "/health/ready"),
-    # {% if cookiecutter.example == "yes" %}
+    # {% if cookiecutter.example != "no" %}
     Call("POST", "/api/v1/orders", 4, {"customer": "Ada", "lines": [{"sku": "T-1", "quantity": 2, "unit_price": "4"}]}),
     Call("GET", "/api/v1/orders?limit=20", 6),
     Call("GET", "/api/v1/orders/{id}", 6),
@@ -43,27 +43,27 @@ CALLS: tuple[Call, ...] = (
     # {% endif %}
     # yours below
 )
-"""Reads outnumber writes, as in most services; change the weights to what your access log says."""
+"""The requests of a load test. Reads outnumber writes, as in most services: set the weights by your access log."""
 
 
 class Mix:
-    """Picks calls at random by their weights, and remembers the ids that the service gave."""
+    """Picks requests at random by weight, and remembers the ids in the service's answers for later requests."""
 
     def __init__(self) -> None:
         self._ids: dict[str, deque[object]] = {}
 
     def pick(self) -> tuple[Call, str]:
-        """Return a call and its path; while no id is known, the POST that tells one."""
+        """Return a random call and the path to send; while no id is known, the POST whose answer will have an id."""
         (call,) = random.choices(CALLS, [call.weight for call in CALLS])
         collection, needed, _ = call.path.partition("/{id}")
         if not needed:
             return call, call.path
         if ids := self._ids.get(collection):
             return call, call.path.replace("{id}", str(random.choice(ids)))
-        return next(one for one in CALLS if one.route == f"POST {collection}"), collection
+        return next(creating for creating in CALLS if creating.route == f"POST {collection}"), collection
 
     def learn(self, call: Call, answer: bytes) -> None:
-        """Remember the id in the answer to a POST."""
+        """Remember the id in the answer to a POST, for the paths of later requests."""
         if call.method == "POST":
-            with suppress(ValueError, TypeError, KeyError):  # not every answer tells one
+            with suppress(ValueError, TypeError, KeyError):  # not every answer has an id
                 self._ids.setdefault(call.path, deque(maxlen=KEPT_IDS)).append(json.loads(answer)["id"])

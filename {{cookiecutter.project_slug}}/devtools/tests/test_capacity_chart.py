@@ -1,69 +1,81 @@
-"""The plan as a picture: the lines of the chart are the numbers of the plan, and a file is what its name says."""
+"""The page of the capacity chart: the title, the lines and the table show the numbers of the plan."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.axes import Axes
-from numpy import asarray
 
-from app.capacity.plan import make_plan
-from app.settings import Settings
-from devtools.capacity_chart import draw, main
+from app.capacity.from_settings import plan_for
+from app.settings.service import Settings
+from devtools.capacity.chart import draw, main, page, table
+from devtools.capacity.points import points, range_of
+from devtools.drawing.charts import Figure
 
 
-def settings(**changes: Any) -> Settings:  # noqa: ANN401 - any setting may be changed
+def settings(**changes: Any) -> Settings:  # noqa: ANN401 - the settings have several types
     return Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:1/none", web_concurrency=2, **changes)
 
 
-def axes_of(given: Settings) -> Axes:
-    (axes,) = draw(given, cpus=2).axes
-    return axes
+def figure_of(given: Settings) -> Figure:
+    now = plan_for(given, cpus=2)
+    return draw(points(given, cpus=2, replicas=range_of(now.replicas)), now)
 
 
-def lines_of(axes: Axes) -> dict[str, tuple[list[Any], list[Any]]]:
-    """Return the points of each line, by the start of its name in the legend."""
-    points = {str(line.get_label()).partition(":")[0]: asarray(line.get_data()) for line in axes.get_lines()}
-    return {name: (x.tolist(), y.tolist()) for name, (x, y) in points.items()}
+def heights(figure: Figure, series: str) -> list[float]:
+    """Return the distances of the points of a line from the limit, upwards, in units of the drawing."""
+    limit = float(re.findall(r'class="line limit" d="M[\d.]+ ([\d.]+)', figure.drawing)[0])
+    (line,) = re.findall(rf'class="line {series}" d="([^"]+)"', figure.drawing)
+    return [limit - float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", line.replace(" L", "L"))]
 
 
 def test_the_lines_are_the_plan_and_what_happens_without_one() -> None:
-    lines = lines_of(axes_of(settings()))
+    given = settings()
+    figure, now = figure_of(given), plan_for(given, cpus=2)
+    rows = table(points(given, cpus=2, replicas=range_of(now.replicas)), now).rows
 
-    assert lines["as planned"] == (list(range(1, 12)), [44, 88, 84, 80, 80, 72, 84, 64, 72, 80, 88])
-    assert lines["REPLICAS stays 1"][1][:3] == [44, 88, 132]
-    assert lines["limit"][1] == [90, 90]
-    assert lines["now"] == ([1], [44])
+    connections = [44, 88, 84, 80, 80, 72, 84, 64, 72, 80, 88]
+    assert [row[2] for row in rows] == [*map(str, connections), "refused"]
+    assert [row[3] for row in rows][:3] == ["44", "88", "132"]
+    assert rows[0][:2] == ("1 (now)", str(now.pool_size))
+    assert figure.caption == "Up to 11 replicas fit below the limit of 90; now 1, with 44"
+    unit = heights(figure, "planned")[0] / (44 - 90)
+    assert heights(figure, "planned") == pytest.approx([unit * (number - 90) for number in connections], abs=0.11)
+    assert heights(figure, "unchanged")[:2] == heights(figure, "planned")[:2]
+    assert figure.legend["refused"] == "from 12 on no plan fits"
 
 
 def test_behind_pgbouncer_the_limit_is_its_own() -> None:
     given = settings(replicas=5, database_pgbouncer_connections=40, database_pgbouncer_max_client_conn=300)
-    axes = axes_of(given)
 
-    lines = lines_of(axes)
-    assert axes.get_ylabel() == "PgBouncer's client connections"
-    assert (lines["limit"][1], lines["to the server"][1]) == ([300, 300], [40, 40])
-    assert lines["now"] == ([5], [make_plan(given, cpus=2).peak_connections])
+    figure = figure_of(given)
+
+    assert figure.up == "client connections of PgBouncer for the database"
+    assert (figure.legend["limit"], figure.legend["server"]) == ("limit: 300", "to the server: 40")
+    assert figure.caption.endswith(f"now 5, with {plan_for(given, cpus=2).peak_connections}")
+    assert "reserve" not in figure.legend
 
 
-@pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
-def test_a_picture_is_written_and_the_plan_printed(
-    suffix: str, start: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_page_is_written_and_the_plan_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-    file = tmp_path / "plan"
+    file = tmp_path / "new" / "plan.html"
 
-    assert main([f"--{suffix}", str(file), "--what-if", "WEB_CONCURRENCY=3"]) == 0
+    assert main(["--page", str(file), "--what-if", "WEB_CONCURRENCY=3"]) == 0
 
-    assert file.read_bytes().startswith(start)
-    assert "workers                     3 " in capsys.readouterr().out
+    printed, written = capsys.readouterr().out, file.read_text("utf-8")
+    assert "workers                     3 " in printed
+    assert "| the limit of 90" in printed
+    assert printed.endswith(f"\nthe same as a page: {file.as_uri()}\n")
+    assert "workers                     3 " in written
+    assert "<b>" not in page(settings(service_name="<b>"), cpus=2)
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-    file = tmp_path / "missing" / "plan.svg"
 
     with pytest.raises(SystemExit) as end:
-        main(["--svg", str(file)])
+        main(["--page", str(tmp_path)])
 
-    assert end.value.code == f"{file} cannot be written: No such file or directory."
+    assert end.value.code == f"{tmp_path} cannot be written: Is a directory."

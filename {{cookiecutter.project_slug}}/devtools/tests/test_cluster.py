@@ -1,4 +1,4 @@
-"""One embedded server: made whole or not at all, recognised for certain, stopped for good."""
+"""A PostgreSQL server in a folder is made completely or not at all, recognised with certainty, stopped for good."""
 
 import os
 import socket
@@ -15,12 +15,12 @@ from devtools import binaries, postgres
 from devtools.binaries import Programs
 from devtools.cluster import Cluster
 from devtools.ports import free_port
-from devtools.tests.users import ask, guards_leave, kill, listens, user, within
+from devtools.tests.server_users import ask, guards_leave, kill, listens, soon, user, within
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes by POSIX signals")
 
 
-def test_a_server_answers_and_is_gone_with_its_folder_afterwards(folder: Path) -> None:
+def test_a_server_answers_and_disappears_with_its_folder_afterwards(folder: Path) -> None:
     with postgres.server(folder, durable=False) as url:
         settings = "listen_addresses", "unix_socket_directories", "timezone", "fsync", "synchronous_commit"
         values = {name: ask(url, f"SHOW {name}") for name in settings}
@@ -38,14 +38,14 @@ def test_a_server_answers_and_is_gone_with_its_folder_afterwards(folder: Path) -
         "synchronous_commit": "off",
     }
     assert (locale, mode) == ("C.UTF-8", 0o600)
-    assert within(3, lambda: not listens(url) and not folder.exists())
+    assert soon(lambda: not listens(url) and not folder.exists())
 
 
 def test_durable_data_and_its_port_survive_the_stop(kept: Path) -> None:
     with postgres.server(kept, durable=True) as first:
         ask(first, "CREATE TABLE kept (id int)")
         fsync = ask(first, "SHOW fsync")
-    stopped = within(3, lambda: not listens(first))
+    stopped = soon(lambda: not listens(first))
     with postgres.server(kept, durable=True) as second:
         count = ask(second, "SELECT count(*) FROM kept")
 
@@ -53,12 +53,12 @@ def test_durable_data_and_its_port_survive_the_stop(kept: Path) -> None:
 
 
 def pg_ctl(folder: Path, *arguments: str) -> int:
-    """Run pg_ctl on the server of `folder`."""
+    """Run PostgreSQL's pg_ctl on the server of `folder`, and return the exit code."""
     programs = binaries.settle(folder)[1]
     return programs.run("pg_ctl", *arguments, "-D", str(folder / "data"), log=folder / "commands.log")
 
 
-def test_a_server_that_crashed_is_not_mistaken_for_a_stranger_on_its_port(kept: Path) -> None:
+def test_a_foreign_server_on_the_port_of_a_crashed_server_is_not_mistaken_for_it(kept: Path) -> None:
     with postgres.server(kept, durable=True) as url:
         kill(int((kept / "data" / "postmaster.pid").read_text().split()[0]))
         if not within(3, lambda: pg_ctl(kept, "status") != 0):
@@ -70,10 +70,10 @@ def test_a_server_that_crashed_is_not_mistaken_for_a_stranger_on_its_port(kept: 
     assert new != url
 
 
-def test_an_initdb_killed_half_way_leaves_nothing_that_is_taken_for_a_server(folder: Path) -> None:
-    """The initdb itself lives on for a moment; the guard waits for it."""
+def test_an_initdb_killed_half_way_leaves_no_folder_that_looks_like_a_server(folder: Path) -> None:
+    """The initdb of the killed process lives on and writes for a moment; the guard deletes the folder all the same."""
     with user(folder, durable=True) as process:
-        begun = within(3, lambda: any(folder.parent.glob("postgres.new-*/data/base")))
+        begun = soon(lambda: any(folder.parent.glob("postgres.new-*/data/base")))
         process.kill()
         process.wait()
         cleared = guards_leave(folder)
@@ -98,41 +98,41 @@ def test_a_server_whose_starter_was_killed_is_stopped_even_when_it_comes_up_late
 
 
 def test_a_start_that_fails_once_is_tried_again(kept: Path) -> None:
-    """As when somebody takes the free port before the server does."""
+    """A start fails when a different program takes the free port before the server does."""
     with postgres.server(kept, durable=True):
-        place, programs = binaries.settle(kept)
+        settled, programs = binaries.settle(kept)
     assert guards_leave(kept)
-    clumsy = kept.with_name("clumsy")
-    clumsy.mkdir()
-    script = f'#!/bin/sh\nif mkdir "{clumsy}/tried"; then exit 1; else exec "{programs.folder}/pg_ctl" "$@"; fi\n'
-    (clumsy / "pg_ctl").write_text(script)
-    (clumsy / "pg_ctl").chmod(0o755)
-    programs.own(clumsy)
-    cluster = Cluster(place, Programs(clumsy, programs.account), durable=True)
+    failing = kept.with_name("failing")
+    failing.mkdir()
+    script = f'#!/bin/sh\nif mkdir "{failing}/tried"; then exit 1; else exec "{programs.folder}/pg_ctl" "$@"; fi\n'
+    (failing / "pg_ctl").write_text(script)
+    (failing / "pg_ctl").chmod(0o755)
+    programs.own(failing)
+    cluster = Cluster(settled, Programs(failing, programs.account), durable=True)
     cluster.start()
     alive = cluster.is_alive()
     cluster.stop()
 
-    assert ((clumsy / "tried").exists(), alive, cluster.is_alive()) == (True, True, False)
+    assert ((failing / "tried").exists(), alive, cluster.is_alive()) == (True, True, False)
 
 
-def test_a_process_id_that_belongs_to_somebody_else_by_now_is_not_a_server(kept: Path) -> None:
+def test_a_process_id_that_belongs_to_a_different_process_by_now_is_not_a_server(kept: Path) -> None:
     with postgres.server(kept, durable=True):
         cluster = Cluster(*binaries.settle(kept), durable=True)
-        notes = (kept / "data" / "postmaster.pid").read_text().splitlines()
+        lines = (kept / "data" / "postmaster.pid").read_text().splitlines()
     assert guards_leave(kept)
-    with subprocess.Popen(["/bin/sleep", "30"], **binaries.run_as(cluster.programs.account)) as somebody:
+    with subprocess.Popen(["/bin/sleep", "300"], **binaries.run_as(cluster.programs.account)) as sleeper:
         stale = kept / "data" / "postmaster.pid"
-        stale.write_text("\n".join([str(somebody.pid), *notes[1:]]))
+        stale.write_text("\n".join([str(sleeper.pid), *lines[1:]]))
         alive = cluster.is_alive()
         stale.unlink()
-        somebody.kill()
+        sleeper.kill()
 
     assert not alive
 
 
 @pytest.mark.usefixtures("server_url")
-def test_a_database_is_created_once_however_many_ask() -> None:
+def test_a_database_that_four_callers_create_at_the_same_time_is_created_once() -> None:
     cluster = Cluster(*binaries.settle(postgres.STATE / "test-postgres"), durable=False)
     name = f"created_once_{os.getpid()}"
     with ThreadPoolExecutor() as pool:

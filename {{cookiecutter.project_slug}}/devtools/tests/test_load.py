@@ -1,4 +1,4 @@
-"""The load test counts what really happened, refuses what it should not do, and leaves nothing running."""
+"""The load test counts failures by kind, refuses unsafe arguments, and leaves no process running at the end."""
 
 import re
 import secrets
@@ -14,19 +14,19 @@ import pytest
 
 from devtools.load.__main__ import parse
 from devtools.load.calls import CALLS
-from devtools.tests.users import PROJECT, marked, read_until, run
+from devtools.tests.server_users import PROJECT, marked, read_until, run
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn and signals")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="starts gunicorn and sends signals")
 
 
-class Moody(BaseHTTPRequestHandler):
-    """Answers well, is overloaded, runs out of time, hangs up, fails; then from the start again."""
+class FailsInTurn(BaseHTTPRequestHandler):
+    """An HTTP server that in turn answers 200, 503, 504, closes the connection without an answer, and answers 500."""
 
     protocol_version = "HTTP/1.1"
     statuses = cycle((200, 503, 504, 0, 500))
 
     def handle_one_request(self) -> None:
-        """Answer any method; the parent would look for a method of this class."""
+        """Answer a request of any HTTP method; the base class would need a `do_GET`, a `do_POST` and so on."""
         self.raw_requestline = self.rfile.readline()
         if self.parse_request():
             self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -35,14 +35,14 @@ class Moody(BaseHTTPRequestHandler):
             self.close_connection = not status
 
 
-def rows(said: str) -> dict[str, list[str]]:
-    """Return the cells of each row of the table."""
-    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line[:1] == "|"]
+def rows(output: str) -> dict[str, list[str]]:
+    """Return the cells of each row of the printed Markdown table, by route."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in output.splitlines() if line[:1] == "|"]
     return {cells[0]: cells[1:] for cells in lines[2:]}
 
 
 @posix
-def test_an_open_loop_at_a_service_of_its_own_sends_what_was_asked_for(tmp_path: Path) -> None:
+def test_an_open_loop_starts_a_service_and_sends_the_given_number_of_requests(tmp_path: Path) -> None:
     mark, page = secrets.token_hex(8), tmp_path / "page.html"
     done = run("-m", "devtools.load", "--rate", "40", "--seconds", "3", "--report", str(page), MARK=mark)
     table = rows(done.stdout)
@@ -58,8 +58,8 @@ def test_an_open_loop_at_a_service_of_its_own_sends_what_was_asked_for(tmp_path:
 
 
 @posix
-def test_every_failure_is_told_apart_and_ctrl_c_ends_with_the_report_so_far(tmp_path: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Moody) as server:
+def test_each_kind_of_failure_is_counted_and_ctrl_c_ends_with_the_report_so_far(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), FailsInTurn) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url, page = f"http://localhost:{server.server_port}", str(tmp_path / "page")
         options = ["--url", url, "--users", "4", "--report", page]
@@ -73,7 +73,7 @@ def test_every_failure_is_told_apart_and_ctrl_c_ends_with_the_report_so_far(tmp_
 
     sent, *_, overload, deadline, connection, other = rows(rest)["all"]
     assert all(int(count) > 1 for count in (overload, deadline, connection, other))
-    assert int(sent) < 200  # four users back off at every fifth answer
+    assert int(sent) < 200  # each user pauses for 1 s after a 503, every fifth answer
     assert re.search(r"[1-9]\d* requests were second attempts", rest)
     assert f"Other failures: {other} x HTTP 500." in rest
 
@@ -91,15 +91,17 @@ def test_every_failure_is_told_apart_and_ctrl_c_ends_with_the_report_so_far(tmp_
             "http://far.example is not on this machine, and this load can take a service down",
         ),
         ("--url here", "here is not an address such as http://127.0.0.1:8000"),
-        ("--url http://127.0.0.1:1", "nothing answers at http://127.0.0.1:1 "),
+        ("--url http://127.0.0.1:1", "no service answers at http://127.0.0.1:1 "),
         ("--report .", ". cannot be written: "),
     ],
 )
-def test_a_bad_argument_is_one_sentence(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_argument_is_answered_with_a_sentence(
+    arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         parse(arguments.split())
 
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert end.value.code == 2
-    assert said.startswith(f"python -m devtools.load: error: {sentence}")
-    assert said.count("\n") == 1
+    assert output.startswith(f"python -m devtools.load: error: {sentence}")
+    assert output.count("\n") == 1

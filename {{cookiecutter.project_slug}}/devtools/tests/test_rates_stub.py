@@ -1,4 +1,4 @@
-"""The stub of `rates`, over a socket."""
+"""The stub of the downstream `rates` answers exchange rates over HTTP."""
 
 import json
 import signal
@@ -10,12 +10,12 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from devtools.tests.users import PROJECT
+from devtools.tests.server_users import PROJECT
 
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    """The stubs in a process of their own."""
+    """The URL of the stub of the downstream `rates`, which a separate process serves."""
     with subprocess.Popen(
         [sys.executable, "-m", "devtools.stubs", "--port", "0"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -26,7 +26,7 @@ def base_url() -> Iterator[str]:
 
 
 def get(url: str) -> tuple[int, dict[str, str]]:
-    """Return the status and the JSON of an answer."""
+    """Send a GET without a proxy, and return the status and the JSON of the answer."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=5) as response:
             return response.status, json.load(response)

@@ -1,6 +1,7 @@
-"""The development runner: everything comes up, and everything goes away again."""
+"""The development runner starts PostgreSQL, migrations, stubs and service, and stops all processes at the end."""
 
 import http.client
+import json
 import os
 import re
 import secrets
@@ -9,27 +10,29 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from devtools import run
-from devtools.children import Children
-from devtools.ports import free_port
-from devtools.run import RunError
-from devtools.tests.users import PROJECT, ask, marked, read_until
-from devtools.tests.users import run as run_python
+from devtools.child_processes import ChildProcesses, RunError
+from devtools.ports import FIRST_PORT, free_port, reserved
+from devtools.probe import base_url, wait_until_ready
+from devtools.tests.server_users import PROJECT, ask, marked, read_until
+from devtools.tests.server_users import run as run_python
 
-on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes by /proc")
+on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 
 @pytest.fixture
 def database(server_url: str) -> str:
-    """An empty database of the throwaway server, named as a person names his own: the development data stays alone."""
+    """The URL of an empty database on the throwaway server, so that a test leaves the development database alone."""
     name = f"run_{secrets.token_hex(4)}"
     ask(server_url, f"CREATE DATABASE {name}")
     return server_url.replace("/postgres", f"/{name}")
@@ -37,7 +40,7 @@ def database(server_url: str) -> str:
 
 @contextmanager
 def runner(database: str, mark: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the runner as the leader of its process group, as a shell does."""
+    """Start the development runner as the leader of a new process group, as a shell does."""
     with subprocess.Popen(
         [sys.executable, "-m", "devtools.run", "--port", str(free_port()), *options],
         cwd=PROJECT,
@@ -53,11 +56,11 @@ def runner(database: str, mark: str, *options: str) -> Iterator[subprocess.Popen
             process.kill()
 
 
-def do(curl: str) -> int:
-    """Send what a curl line sends, and return the status."""
+def send(curl: str) -> int:
+    """Send the request of a curl command, and return the status."""
     words = shlex.split(curl)
     url, body = urlsplit(words[2]), words[words.index("-d") + 1] if "-d" in words else None
-    connection = http.client.HTTPConnection(url.netloc, timeout=5)
+    connection = http.client.HTTPConnection(url.netloc, timeout=60)
     connection.request("POST" if body else "GET", url.path, body, {"Content-Type": "application/json"} if body else {})
     status = connection.getresponse().status
     connection.close()
@@ -66,81 +69,129 @@ def do(curl: str) -> int:
 
 @on_linux
 @pytest.mark.parametrize(("options", "number"), [([], signal.SIGINT), (["--production"], signal.SIGTERM)])
-def test_all_is_served_as_printed_and_a_signal_leaves_nothing_running(
+def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
     database: str, options: list[str], number: signal.Signals
 ) -> None:
     mark = secrets.token_hex(8)
     with runner(database, mark, *options) as process:
-        said = read_until(process, "Ctrl-C stops everything.")
-        statuses = [do(curl) for curl in re.findall(r"try +(curl .*)", said)]
+        output = read_until(process, "Ctrl-C stops everything.")
+        statuses = [send(curl) for curl in re.findall(r"try +(curl .*)", output)]
         children = len(marked(mark)) - 1
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         rest = read_until(process, "stopped\n")
-        code = process.wait(15)
+        code = process.wait(60)
 
-    assert [line for line in said.splitlines() if line.endswith(" ...")][:2] == [
+    assert [line for line in output.splitlines() if line.endswith(" ...")][:2] == [
         "starting PostgreSQL ...",
         "migrating ...",
     ]
     assert statuses in ([200], [201])
-    assert options or "/docs" in said
+    assert options or "/docs" in output
     assert children >= 2
     assert (code, "Traceback" in rest) == (0, False)
     assert marked(mark) == []
 
 
-def test_a_failed_migration_is_one_sentence_and_nothing_is_served() -> None:
+def test_a_failed_migration_is_reported_in_a_sentence_and_prevents_the_start() -> None:
     done = run_python("-m", "devtools.run", DATABASE_URL="postgresql://app:app@127.0.0.1:1/app")
 
     assert done.returncode == 1
-    assert done.stderr.endswith("The migrations failed with exit code 1: the reason is above.\n")
+    assert done.stderr.endswith("The migrations failed with exit code 1: the lines above name the reason.\n")
     assert "serving" not in done.stdout
 
 
-def test_a_busy_port_that_was_asked_for_is_refused() -> None:
+def test_a_wanted_port_that_is_in_use_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         done = run_python("-m", "devtools.run", "--port", port)
 
     assert done.returncode == 1
-    assert done.stderr == f"Port {port} is in use: stop what listens there, or leave out --port to get a free one.\n"
+    assert done.stderr == f"Port {port} is in use on 127.0.0.1, or is for root only: name a different port by PORT.\n"
 
 
-def test_without_a_wish_the_next_free_port_is_taken() -> None:
-    first = run.pick_port(None)
-    with socket.create_server(("127.0.0.1", first)):
-        second = run.pick_port(None)
+def test_a_host_that_is_no_address_of_this_machine_is_refused() -> None:
+    """Programs such as tcsh and the compilers of conda export HOST with a meaning of their own."""
+    done = run_python("-m", "devtools.run", HOST="x86_64-conda-linux-gnu")
 
-    assert run.FIRST_PORT <= first < second
+    assert done.stderr.startswith("Nothing on this machine can listen on x86_64-conda-linux-gnu: give HOST an address")
+    assert run.parse(["--host", "[::1]"]).host == "::1"
+
+
+def test_without_a_wanted_port_the_next_free_port_is_used() -> None:
+    with reserved(None) as first, socket.create_server(("127.0.0.1", first)), reserved(None) as second:
+        assert FIRST_PORT <= first < second
+
+
+def test_two_runners_that_choose_before_either_listens_get_two_ports() -> None:
+    with reserved(None) as first:
+        done = run_python("-c", "from devtools.ports import reserved\nwith reserved(None) as port: print(port)")
+
+    assert int(done.stdout) > first
+
+
+def test_readiness_believes_its_own_instance_only() -> None:
+    """The stranger is ready under the id of a different instance: the runner must not greet with its address."""
+    with ready_server("stranger") as port, pytest.raises(RunError, match=r'not ready after 0 s.*"stranger"'):
+        wait_until_ready(base_url("127.0.0.1", port), "own", ChildProcesses(PROJECT), seconds=0.3)
+    with ready_server("own") as port:
+        wait_until_ready(base_url("0.0.0.0", port), "own", ChildProcesses(PROJECT), seconds=30)  # noqa: S104 - no bind
+
+
+@contextmanager
+def ready_server(instance: str) -> Iterator[int]:
+    """Serve `{"instance": ...}` at every path, as a ready service does."""
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"instance": instance}).encode())
+
+        def log_message(self, *_arguments: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ready) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_port_and_host_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "23457")
+    monkeypatch.setenv("HOST", "::")
+
+    options = run.parse([])
+
+    assert (options.host, options.port) == ("::", 23457)
+    assert base_url("::", 1) == "http://[::1]:1"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
-def test_an_impossible_port_is_refused(port: str) -> None:
+def test_an_invalid_port_is_refused(port: str) -> None:
     with pytest.raises(ArgumentTypeError, match="from 1 to 65535"):
         run.port_number(port)
 
 
 def test_production_on_windows_is_refused() -> None:
     with pytest.raises(RunError, match="does not run on Windows"):
-        run.service_command(8000, production=True, platform="win32")
+        run.service_command("127.0.0.1", 8000, production=True, platform="win32")
 
 
 def test_a_service_that_never_gets_ready_is_given_up() -> None:
     with pytest.raises(RunError, match=r"not ready after 0 s.*refused"):
-        run.wait_until_ready(free_port(), Children(PROJECT), seconds=0.1)
+        wait_until_ready(base_url("127.0.0.1", free_port()), "own", ChildProcesses(PROJECT), seconds=0.1)
 
 
-def test_a_variable_that_the_person_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_the_developer_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_FORMAT", "json")
 
     assert run.environment("postgresql://x", 1, production=False)["LOG_FORMAT"] == "json"
 
 
 @pytest.mark.parametrize(("production", "workers"), [(False, "1"), (True, "2")])
-def test_a_large_machine_does_not_need_a_large_database(
+def test_the_number_of_workers_does_not_grow_with_the_machine(
     monkeypatch: pytest.MonkeyPatch, workers: str, *, production: bool
 ) -> None:
-    """Unset, there would be a worker per CPU, and from 23 on no plan fits the 100 connections of a new server."""
+    """A worker per CPU would exceed the 100 connections of a new server from 23 CPUs on."""
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
 
     assert run.environment("postgresql://x", 1, production=production)["WEB_CONCURRENCY"] == workers

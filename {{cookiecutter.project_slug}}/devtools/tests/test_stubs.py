@@ -1,4 +1,4 @@
-"""The stand-ins for downstreams are found by their file names, and a service needs none."""
+"""The stubs of downstreams are found by file names, and a service without downstreams needs no stub."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""The root of the history: empty, so that readiness has a revision to compare from the first day."""
+"""The first migration: empty, so that readiness has a revision to compare from the first day."""
 
-revision: str = "0001"
+revision: str = "{{ cookiecutter.project_slug | replace('-', '_') }}__0001"
 down_revision: str | None = None
 
 

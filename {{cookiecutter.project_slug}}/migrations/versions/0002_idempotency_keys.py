@@ -1,11 +1,11 @@
-"""What was answered to requests with an Idempotency-Key."""
+"""The table of the responses to requests with an Idempotency-Key."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision: str = "0002"
-down_revision: str | None = "0001"
+revision: str = "{{ cookiecutter.project_slug | replace('-', '_') }}__0002"
+down_revision: str | None = "{{ cookiecutter.project_slug | replace('-', '_') }}__0001"
 
 
 def upgrade() -> None:

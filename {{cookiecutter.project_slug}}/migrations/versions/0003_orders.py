@@ -1,10 +1,10 @@
-"""Orders and their lines."""
+"""The tables of orders and order lines."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0003"
-down_revision: str | None = "0002"
+revision: str = "{{ cookiecutter.project_slug | replace('-', '_') }}__0003"
+down_revision: str | None = "{{ cookiecutter.project_slug | replace('-', '_') }}__0002"
 
 
 def upgrade() -> None:

@@ -1,1 +1,1 @@
-"""Tests of the plan, its command and its comparison with the server."""
+"""Tests of the capacity plan (workers, pool sizes, queues) and of the command that prints the plan."""

@@ -1,21 +1,23 @@
-"""One arithmetic: what it grants never exceeds the server, and what cannot be is refused with the ways out."""
+"""The capacity plan never exceeds PostgreSQL's connections; a deployment that cannot fit is refused with the fixes."""
 
 import re
+from math import ceil
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.capacity.plan import PROBE, CapacityError, Plan, extra_copies, make_plan, plan_for
-from app.server.cpus import available_cpus
-from app.settings import Settings
+from app.capacity.cpus import available_cpus
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import PROBE, CapacityError, Plan, surge_replicas
+from app.settings.service import Settings
 from tests.databases import make_settings
 
 URL = "postgresql://app:secret@127.0.0.1:1/none"
 BASE = make_settings(URL)
 
-# Bounds from what is small to what is large; about half of these deployments are possible.
+# The generated deployments are small and large, so that a capacity plan fits about half of the deployments.
 CONNECTIONS = st.integers(1, 200) | st.integers(200, 50_000)
 DEPLOYMENTS = st.fixed_dictionaries(
     {
@@ -30,24 +32,24 @@ DEPLOYMENTS = st.fixed_dictionaries(
         "database_pgbouncer_max_client_conn": CONNECTIONS,
     }
 )
-properties = settings(deadline=None, max_examples=300)  # a time limit on a busy machine fails by chance
+properties = settings(deadline=None, max_examples=300)  # a time limit for an example fails by chance on a busy machine
 
 
-def make(**changes: Any) -> Settings:  # noqa: ANN401 - any setting may be changed
+def make(**changes: Any) -> Settings:  # noqa: ANN401 - the settings have several types
     return BASE.model_copy(update=changes)
 
 
 def granted(deployment: Settings) -> Plan | None:
     try:
-        return make_plan(deployment, cpus=4)
+        return plan_for(deployment, cpus=4)
     except CapacityError:
         return None
 
 
 def needed(deployment: Settings, pool_size: int) -> int:
-    """Return the connections of all workers, by the formula as the documents write it."""
+    """Return the database connections that all workers open together, by the formula of the project's README."""
     workers, replicas = deployment.web_concurrency or 1, deployment.replicas
-    return workers * (pool_size + deployment.database_max_overflow + 1) * (replicas + extra_copies(deployment))
+    return workers * (pool_size + deployment.database_max_overflow + 1) * (replicas + surge_replicas(deployment))
 
 
 def fits(deployment: Settings, pool_size: int) -> bool:
@@ -60,7 +62,7 @@ def fits(deployment: Settings, pool_size: int) -> bool:
 
 @properties
 @given(DEPLOYMENTS)
-def test_what_is_granted_fits_and_what_is_refused_does_not(changes: dict[str, Any]) -> None:
+def test_a_granted_plan_fits_the_server_and_a_refused_plan_does_not(changes: dict[str, Any]) -> None:
     deployment = make(**changes)
     plan = granted(deployment)
 
@@ -68,13 +70,13 @@ def test_what_is_granted_fits_and_what_is_refused_does_not(changes: dict[str, An
         assert not fits(deployment, pool_size=1)
     else:
         assert fits(deployment, plan.pool_size)
-        assert plan.peak_connections == needed(deployment, plan.pool_size) <= plan.most_connections
-        assert plan.server_connections + plan.reserved_connections <= plan.max_connections
+        assert plan.peak_connections == needed(deployment, plan.pool_size) <= plan.connection_limit
+        assert plan.server_connections + plan.database_reserved_connections <= plan.database_max_connections
 
 
 @properties
 @given(DEPLOYMENTS)
-def test_a_pool_is_the_largest_that_fits_and_is_of_use(changes: dict[str, Any]) -> None:
+def test_a_pool_is_the_largest_that_fits_within_its_limits(changes: dict[str, Any]) -> None:
     deployment = make(**changes)
     plan = granted(deployment)
 
@@ -86,13 +88,14 @@ def test_a_pool_is_the_largest_that_fits_and_is_of_use(changes: dict[str, Any]) 
 
 @properties
 @given(DEPLOYMENTS, st.integers(0, 50), st.integers(0, 16), st.integers(0, 1000))
-def test_more_copies_or_workers_never_get_larger_pools_and_a_larger_server_never_smaller_ones(
-    changes: dict[str, Any], copies: int, workers: int, connections: int
+def test_replicas_and_workers_never_enlarge_a_pool_and_a_larger_server_never_shrinks_a_pool(
+    changes: dict[str, Any], rolling_replicas: int, workers: int, connections: int
 ) -> None:
     now = make(**changes)
     larger = make(**changes | {"database_max_connections": now.database_max_connections + connections})
     fuller = make(
-        **changes | {"replicas": now.replicas + copies, "web_concurrency": (now.web_concurrency or 1) + workers}
+        **changes
+        | {"replicas": now.replicas + rolling_replicas, "web_concurrency": (now.web_concurrency or 1) + workers}
     )
 
     sizes = [plan.pool_size if plan else 0 for plan in (granted(fuller), granted(now), granted(larger))]
@@ -101,24 +104,29 @@ def test_more_copies_or_workers_never_get_larger_pools_and_a_larger_server_never
 
 @properties
 @given(DEPLOYMENTS, st.integers(1, 256))
-def test_every_bound_is_a_bound(changes: dict[str, Any], cpus: int) -> None:
-    """Each number is at least 1, a stuck family leaves a connection to others, and a worker has its share of CPUs."""
+def test_the_bounds_of_a_plan_agree_with_each_other(changes: dict[str, Any], cpus: int) -> None:
+    """Two route groups whose requests hang leave a connection to a third; all processes fit into the CPUs."""
     try:
-        plan = make_plan(make(**changes), cpus=cpus)
+        plan = plan_for(make(**changes), cpus=cpus)
     except CapacityError:
         return
 
-    connections = plan.pool_size + plan.max_overflow
-    assert plan.family_connections in ({1} if connections == 1 else range(1, connections))
-    assert plan.family_connections <= plan.running <= plan.waiting
-    assert plan.database_waiting == 20 * (plan.pool_size + plan.max_overflow)
-    assert plan.processes >= 1
-    assert plan.processes == 1 or plan.workers * (1 + plan.processes) <= cpus
-    assert plan.copies >= plan.replicas
+    connections = plan.pool_size + plan.database_max_overflow
+    others = len(plan.route_groups)  # the quotas besides that of a busy group: the other groups and background work
+    assert plan.connection_quota in ({1} if connections == 1 else range(1, connections))
+    assert plan.reserved_for_quotas in {others, connections // 2, min(2, connections - 1)}
+    assert plan.connection_quota == 1 + ceil(2 * (connections - plan.reserved_for_quotas - 1) / 3)
+    assert plan.left_by_two_stuck_groups == max(0, plan.reserved_for_quotas - 1)
+    assert plan.left_by_two_stuck_groups >= (connections > 2 and others > 1)
+    assert plan.connection_quota <= plan.max_concurrent <= plan.max_queue
+    assert plan.database_max_queue == 20 * (plan.pool_size + plan.database_max_overflow)
+    assert plan.spare_cpus >= 0
+    assert plan.spare_cpus == 0 or plan.workers * (1 + plan.spare_cpus) <= cpus
+    assert plan.rolling_replicas >= plan.replicas
 
 
-def test_the_pool_is_an_equal_share() -> None:
-    plan = make_plan(make(web_concurrency=4), cpus=4)
+def test_every_process_gets_an_equal_part_of_the_connections() -> None:
+    plan = plan_for(make(web_concurrency=4), cpus=4)
 
     assert plan.pool_size == (100 - 10) // (4 * 2) - PROBE == 10
 
@@ -128,20 +136,20 @@ def test_the_pool_is_an_equal_share() -> None:
     [("100%", 6, 6), ("25%", 6, 2), ("25%", 4, 1), ("0%", 9, 0), ("0", 9, 0), ("3", 1, 3), ("10%", 1, 1)],
 )
 def test_a_surge_is_what_kubernetes_makes_of_max_surge(surge: str, replicas: int, more: int) -> None:
-    assert extra_copies(make(replicas_surge=surge, replicas=replicas)) == more
+    assert surge_replicas(make(replicas_surge=surge, replicas=replicas)) == more
 
 
 @pytest.mark.parametrize(
-    ("changes", "start", "ways_out"),
+    ("changes", "start", "fixes"),
     [
         (
             {"web_concurrency": 8, "replicas": 6},
-            "8 workers x (6 + 6 rolling out) copies = 96 processes need 2 each (1 pool + 0 overflow + 1 probe), but 10",
+            "8 workers x (6 + 6 rolling out) replicas = 96 processes need 2 each (1 pool + 0 overflow + 1 probe), but",
             {"WEB_CONCURRENCY", "REPLICAS", "DATABASE_MAX_CONNECTIONS", "DATABASE_PGBOUNCER_CONNECTIONS"},
         ),
         (
             {"web_concurrency": 9, "database_max_overflow": 4},
-            "9 workers x (1 + 1 rolling out) copies = 18 processes need 6 each (1 pool + 4 overflow + 1 probe), ",
+            "9 workers x (1 + 1 rolling out) replicas = 18 processes need 6 each (1 pool + 4 overflow + 1 probe), ",
             {
                 *("WEB_CONCURRENCY", "REPLICAS", "DATABASE_MAX_OVERFLOW"),
                 *("DATABASE_MAX_CONNECTIONS", "DATABASE_PGBOUNCER_CONNECTIONS"),
@@ -149,7 +157,7 @@ def test_a_surge_is_what_kubernetes_makes_of_max_surge(surge: str, replicas: int
         ),
         (
             {"replicas": 50, "database_pgbouncer_connections": 20},
-            "2 workers x (50 + 50 rolling out) copies = 200 processes need 2 each ",
+            "2 workers x (50 + 50 rolling out) replicas = 200 processes need 2 each ",
             {"WEB_CONCURRENCY", "REPLICAS", "DATABASE_PGBOUNCER_MAX_CLIENT_CONN"},
         ),
         (
@@ -159,16 +167,16 @@ def test_a_surge_is_what_kubernetes_makes_of_max_surge(surge: str, replicas: int
         ),
     ],
 )
-def test_a_refusal_has_the_numbers_and_the_ways_out(changes: dict[str, Any], start: str, ways_out: set[str]) -> None:
+def test_a_refusal_has_the_numbers_and_the_fixes(changes: dict[str, Any], start: str, fixes: set[str]) -> None:
     with pytest.raises(CapacityError) as refusal:
-        make_plan(make(**changes), cpus=8)
+        plan_for(make(**changes), cpus=8)
 
     assert str(refusal.value).startswith(start)
-    assert set(re.findall(r"[A-Z_]{8,}", str(refusal.value))) == ways_out
+    assert set(re.findall(r"[A-Z_]{8,}", str(refusal.value))) == fixes
 
 
 def test_web_concurrency_wins_over_the_cpus() -> None:
-    assert make_plan(make(web_concurrency=3), cpus=8).workers == 3
+    assert plan_for(make(web_concurrency=3), cpus=8).workers == 3
 
 
 def test_the_cpus_decide_without_web_concurrency() -> None:
@@ -177,6 +185,12 @@ def test_the_cpus_decide_without_web_concurrency() -> None:
     assert (plan.workers, plan.cpus) == (available_cpus(), available_cpus())
 
 
-@pytest.mark.parametrize(("workers", "processes"), [(1, 7), (2, 3), (3, 1), (4, 1), (8, 1), (16, 1)])
-def test_processes_get_the_cpus_that_the_event_loops_leave(workers: int, processes: int) -> None:
-    assert make_plan(make(web_concurrency=workers, database_max_connections=500), cpus=8).processes == processes
+@pytest.mark.parametrize(("workers", "spare"), [(1, 7), (2, 3), (3, 1), (4, 1), (8, 0), (16, 0)])
+def test_the_cpus_that_the_event_loops_leave_are_spare(workers: int, spare: int) -> None:
+    assert plan_for(make(web_concurrency=workers, database_max_connections=500), cpus=8).spare_cpus == spare
+
+
+def test_bodies_on_their_way_leave_half_of_the_connections_to_other_requests() -> None:
+    plan = plan_for(make(open_files=300), cpus=2)
+
+    assert 0 < plan.max_bodies <= plan.client_connections / 2

@@ -1,41 +1,41 @@
-"""The plan in words, as JSON and as a chart: what is printed is what the arithmetic says."""
+"""The table, the JSON and the chart of `python -m devtools.capacity` show the numbers of the capacity plan."""
 
 import ast
 import json
 import re
-from dataclasses import fields, replace
 
 from hypothesis import assume, given
 
-from app.capacity.chart import LIMIT_COLUMN, chart, points, range_of
-from app.capacity.plan import CapacityError, Plan, make_plan
-from app.capacity.report import as_json, describe
-from app.families import FamiliesSettings, Family
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import CapacityError, Plan
+from app.settings.route_groups import RouteGroup, RouteGroupsSettings
+from devtools.capacity.points import LIMIT_COLUMN, chart, points, range_of
+from devtools.capacity.table import as_json, describe
 from tests.capacity.test_plan import DEPLOYMENTS, make, properties
 
 CALCULATED = (
-    *("processes per worker", "pool", "waiting", "running", "held connections"),
+    *("spare CPUs", "pool", "max queue", "max concurrent"),
     *("connections", "PgBouncer's clients"),
 )
 
 
 def rows(table: str) -> list[tuple[str, str, str]]:
-    """Return name, number and formula of each line that has them."""
+    """Return the name, the number and the formula of each line of the printed table that has a number and a formula."""
     found = re.findall(r"^  (\S.*?) +([\d.]+)   (.+)$", table, re.MULTILINE)
     return [(name, number, formula) for name, number, formula in found]
 
 
 def value_of(formula: str) -> int:
-    """Calculate a formula as it is printed: the words are left out, `x` multiplies, what follows `=` is its result."""
+    """Calculate a formula of the printed table: words are left out, `x` multiplies, a result after `=` is ignored."""
     numbers = re.sub(r"[^\d+*/() -]", "", re.sub(r" x ", " * ", re.split(" =|, ", formula)[0])).strip()
-    return int(eval(compile(ast.parse(numbers, mode="eval"), "formula", "eval")))  # noqa: S307 - digits and signs only
+    return int(eval(compile(ast.parse(numbers, mode="eval"), "formula", "eval")))  # noqa: S307 - the formula has digits and signs only
 
 
 @properties
 @given(DEPLOYMENTS)
 def test_a_printed_formula_gives_the_number_before_it(changes: dict[str, object]) -> None:
     try:
-        plan = make_plan(make(**changes), cpus=4)
+        plan = plan_for(make(**changes), cpus=4)
     except CapacityError:
         assume(False)
     for name, number, formula in rows(describe(plan)):
@@ -45,11 +45,11 @@ def test_a_printed_formula_gives_the_number_before_it(changes: dict[str, object]
         if name == "pool" and " = " in formula:
             assert int(number) < result == int(formula.partition(" = ")[2].partition(";")[0])
         else:
-            assert int(number) == max(1, result)
+            assert int(number) == max(0 if name == "spare CPUs" else 1, result)
 
 
 def test_the_table_shows_every_number() -> None:
-    plan = replace(make_plan(make(), cpus=2), families={})
+    plan = plan_for(make(), cpus=2).model_copy(update={"route_groups": {}})
 
     shown = [number for _, number, _ in rows(describe(plan))]
     expected = [
@@ -58,31 +58,37 @@ def test_the_table_shows_every_number() -> None:
         "40",
         "10",
         "100",
-        "1",
+        "0",
+        str(plan.client_connections),
+        "16",
+        "10.0",
         "10",
         "0",
         "200",
         "1.0",
+        str(plan.reserved_for_quotas),
+        str(plan.connection_quota),
+        str(plan.left_by_two_stuck_groups),
         "100",
         "200",
         "0.25",
-        "7",
+        "512",
         *map(str, plan.downstreams.values()),
     ]
     assert shown == [*expected, "2", "44", "10", "100"]
 
 
-def test_a_family_with_a_bound_of_its_own_has_a_line_of_its_own() -> None:
-    families = FamiliesSettings(others=Family(running=3))
-    plan = make_plan(make(families=families), cpus=2)
+def test_a_route_group_with_a_bound_of_its_own_has_a_line_of_its_own() -> None:
+    route_groups = RouteGroupsSettings(others=RouteGroup(max_concurrent=3))
+    plan = plan_for(make(route_groups=route_groups), cpus=2)
 
-    assert plan.families["others"] == 3
-    assert ("running, others", "3", "FAMILIES__OTHERS__RUNNING") in rows(describe(plan))
+    assert plan.route_groups["others"] == 3
+    assert ("- others", "3", "ROUTE_GROUPS__OTHERS__MAX_CONCURRENT") in rows(describe(plan))
 
 
-def test_behind_pgbouncer_the_table_counts_its_clients_and_what_it_opens() -> None:
+def test_the_table_of_a_plan_behind_pgbouncer_counts_its_clients_and_its_connections() -> None:
     changes = {"database_pgbouncer_connections": 40, "database_pgbouncer_max_client_conn": 500}
-    table = describe(make_plan(make(replicas=5, **changes), cpus=2))
+    table = describe(plan_for(make(replicas=5, **changes), cpus=2))
 
     numbers = {name: number for name, number, _ in rows(table)}
     assert (numbers["PgBouncer's clients"], numbers["PgBouncer's limit"], numbers["connections"]) == (
@@ -93,11 +99,11 @@ def test_behind_pgbouncer_the_table_counts_its_clients_and_what_it_opens() -> No
 
 
 def test_the_json_has_every_field_by_its_name() -> None:
-    plan = make_plan(make(), cpus=2)
+    plan = plan_for(make(), cpus=2)
     document = json.loads(as_json(plan))
 
-    derived = {"copies": 2, "peak_connections": 44, "server_connections": 44}
-    assert document == {field.name: getattr(plan, field.name) for field in fields(Plan)} | derived
+    derived = {"rolling_replicas": 2, "peak_connections": 44, "server_connections": 44}
+    assert document == {name: getattr(plan, name) for name in Plan.model_fields} | derived
 
 
 def test_the_chart_shows_the_crossing() -> None:
@@ -113,7 +119,7 @@ def test_the_chart_shows_the_crossing() -> None:
     assert "#" not in drawn[12]
 
 
-def test_the_points_are_those_of_the_plan() -> None:
+def test_the_points_of_the_chart_have_the_pool_sizes_of_the_plan() -> None:
     shown = points(make(), cpus=2, replicas=range_of(1))
 
     pools = [point.plan.pool_size if point.plan else None for point in shown]

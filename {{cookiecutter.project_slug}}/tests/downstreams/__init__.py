@@ -1,1 +1,1 @@
-"""Tests of the calls to other services."""
+"""Tests of `app/downstreams`: calls to other services with timeouts, retries, circuit breakers and caches."""

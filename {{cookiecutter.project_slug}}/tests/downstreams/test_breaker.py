@@ -1,134 +1,135 @@
-"""The breaker: each arrow of its diagram, and what holds whatever happens."""
+"""Tests of the circuit breaker: each change of state, and the invariants of random sequences of calls."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.downstreams.breaker import Breaker, Limits, State
+from app.downstreams.breaker import Breaker, State
 from app.downstreams.client import httpx
-from app.errors import DownstreamRefused, DownstreamUnavailable
-from tests.downstreams.neighbours import Script, neighbour
+from app.errors import DownstreamError, DownstreamRefused, DownstreamUnavailable
+from app.settings.bounds import Thresholds
+from tests.downstreams.scripted_downstream import ScriptedResponses, build_downstream
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock of the circuit breaker whose seconds a test sets, so that no test sleeps."""
 
     now = 1000.0
 
     def __call__(self) -> float:
-        """Tell it."""
+        """Return the seconds that the test has set."""
         return self.now
 
 
-def breaker(**changes: float) -> tuple[Breaker, Clock]:
+def build_breaker(**changes: float) -> tuple[Breaker, Clock]:
     clock = Clock()
-    limits: dict[str, float] = {"share": 0.5, "calls": 4, "window_seconds": 10, "open_seconds": 5} | changes
-    return Breaker(Limits(**limits), clock), clock  # type: ignore[arg-type] # whole numbers are floats too
+    limits: dict[str, float] = {"failure_ratio": 0.5, "min_calls": 4, "window_seconds": 10, "open_seconds": 5} | changes
+    return Breaker(Thresholds(**limits), clock), clock  # type: ignore[arg-type] # whole numbers are floats too
 
 
-def call(one: Breaker, *, fails: bool) -> bool:
-    """Make a call if it passes, and tell whether it did."""
-    ticket = one.enter()
+def call(breaker: Breaker, *, fails: bool) -> bool:
+    """Report a failed or successful call to the breaker, unless the breaker refuses; return whether a call was made."""
+    ticket = breaker.enter()
     if ticket is None:
         return False
-    (one.failed if fails else one.succeeded)(ticket)
+    (breaker.failed if fails else breaker.succeeded)(ticket)
     return True
 
 
-def opened() -> tuple[Breaker, Clock]:
-    one, clock = breaker()
+def opened_breaker() -> tuple[Breaker, Clock]:
+    breaker, clock = build_breaker()
     for _ in range(4):
-        call(one, fails=True)
-    return one, clock
+        call(breaker, fails=True)
+    return breaker, clock
 
 
-def test_it_opens_on_the_share_and_not_on_failures_in_a_row() -> None:
-    one, _ = breaker()
+def test_the_breaker_opens_on_the_failure_ratio_and_not_on_consecutive_failures() -> None:
+    breaker, _ = build_breaker()
     for fails in [False] * 10 + [True] * 9:
-        call(one, fails=fails)
-    before = one.state
+        call(breaker, fails=fails)
+    before = breaker.state
 
-    call(one, fails=True)
+    call(breaker, fails=True)
 
-    assert (before, one.state) == (State.CLOSED, State.OPEN)
+    assert (before, breaker.state) == (State.CLOSED, State.OPEN)
 
 
-def test_too_few_calls_say_nothing() -> None:
-    one, _ = breaker()
+def test_fewer_calls_than_the_minimum_do_not_open_the_breaker() -> None:
+    breaker, _ = build_breaker()
     for _ in range(3):
-        call(one, fails=True)
+        call(breaker, fails=True)
 
-    assert one.state is State.CLOSED
+    assert breaker.state is State.CLOSED
 
 
-def test_what_is_long_ago_does_not_count() -> None:
-    one, clock = breaker()
+def test_failures_before_the_window_do_not_count() -> None:
+    breaker, clock = build_breaker()
     for _ in range(3):
-        call(one, fails=True)
+        call(breaker, fails=True)
     clock.now += 11.5
 
-    call(one, fails=True)
+    call(breaker, fails=True)
 
-    assert one.state is State.CLOSED
+    assert breaker.state is State.CLOSED
 
 
-def test_while_it_is_open_nothing_passes_and_then_one_probe() -> None:
-    one, clock = opened()
-    refused = one.enter()
+def test_an_open_breaker_refuses_every_call_and_later_lets_a_single_probe_pass() -> None:
+    breaker, clock = opened_breaker()
+    refused = breaker.enter()
     clock.now += 5
 
-    assert (refused, one.state) == (None, State.HALF_OPEN)
-    assert (one.enter() is None, one.enter()) == (False, None)
-    assert one.refused == 2
+    assert (refused, breaker.state) == (None, State.HALF_OPEN)
+    assert (breaker.enter() is None, breaker.enter()) == (False, None)
+    assert breaker.refused == 2
 
 
-def test_a_probe_that_succeeds_closes_it_and_old_failures_are_forgotten() -> None:
-    one, clock = opened()
+def test_a_successful_probe_closes_the_breaker_with_an_empty_window() -> None:
+    breaker, clock = opened_breaker()
     clock.now += 5
-    call(one, fails=False)
+    call(breaker, fails=False)
     for _ in range(3):
-        call(one, fails=True)
+        call(breaker, fails=True)
 
-    assert one.state is State.CLOSED
+    assert breaker.state is State.CLOSED
 
 
-def test_a_probe_that_fails_opens_it_for_the_whole_time_again() -> None:
-    one, clock = opened()
+def test_a_failed_probe_opens_the_breaker_for_the_whole_time_again() -> None:
+    breaker, clock = opened_breaker()
     clock.now += 5
-    call(one, fails=True)
+    call(breaker, fails=True)
     clock.now += 4.9
 
-    assert one.state is State.OPEN
+    assert breaker.state is State.OPEN
 
 
-def test_a_probe_that_was_given_up_makes_room_for_the_next() -> None:
-    one, clock = opened()
+def test_a_cancelled_probe_makes_room_for_the_next_probe() -> None:
+    breaker, clock = opened_breaker()
     clock.now += 5
-    ticket = one.enter()
+    ticket = breaker.enter()
     assert ticket is not None
-    one.left(ticket)
+    breaker.left(ticket)
 
-    assert one.state is State.HALF_OPEN
-    assert one.enter() is not None
+    assert breaker.state is State.HALF_OPEN
+    assert breaker.enter() is not None
 
 
-@pytest.mark.parametrize("verdict", ["succeeded", "failed", "left"])
-def test_a_call_from_before_it_opened_decides_nothing_later(verdict: str) -> None:
-    """It is slow: its verdict comes while a probe is out, whose place it must not take."""
-    one, clock = breaker()
-    slow = one.enter()
+@pytest.mark.parametrize("outcome", ["succeeded", "failed", "left"])
+def test_a_call_from_before_the_opening_has_no_effect_after_it(outcome: str) -> None:
+    """A slow call from the closed state ends while a probe runs, and must not count as the outcome of the probe."""
+    breaker, clock = build_breaker()
+    slow = breaker.enter()
     for _ in range(4):
-        call(one, fails=True)
+        call(breaker, fails=True)
     clock.now += 5
-    probe = one.enter()
+    probe = breaker.enter()
     assert slow is not None
     assert probe is not None
 
-    getattr(one, verdict)(slow)
+    getattr(breaker, outcome)(slow)
 
-    assert (one.state, one.enter()) == (State.HALF_OPEN, None)
-    one.succeeded(probe)
-    assert one.state is State.CLOSED
+    assert (breaker.state, breaker.enter()) == (State.HALF_OPEN, None)
+    breaker.succeeded(probe)
+    assert breaker.state is State.CLOSED
 
 
 STEPS = st.lists(st.sampled_from(["enter", "succeeded", "failed", "left", "wait"]), max_size=200)
@@ -136,48 +137,48 @@ STEPS = st.lists(st.sampled_from(["enter", "succeeded", "failed", "left", "wait"
 
 @settings(deadline=None, max_examples=200)
 @given(STEPS, st.integers(1, 3))
-def test_whatever_happens_no_more_probes_are_out_than_allowed_and_it_comes_back(steps: list[str], probes: int) -> None:
-    one, clock = breaker(probes=probes)
-    flying: list[int] = []
+def test_any_sequence_of_calls_keeps_the_bound_of_probes_and_can_end_closed(steps: list[str], probes: int) -> None:
+    breaker, clock = build_breaker(probes=probes)
+    in_flight: list[int] = []
     for step in steps:
         if step == "wait":
             clock.now += 2.0
         elif step == "enter":
-            ticket = one.enter()
-            flying += [] if ticket is None else [ticket]
-        elif flying:
-            getattr(one, step)(flying.pop(0))
-        assert 0 <= one._probing <= probes  # noqa: SLF001 - the invariant
-        assert 0 <= one.seconds_to_probe() <= 5
-    for ticket in flying:
-        one.left(ticket)
+            ticket = breaker.enter()
+            in_flight += [] if ticket is None else [ticket]
+        elif in_flight:
+            getattr(breaker, step)(in_flight.pop(0))
+        assert 0 <= breaker._probing <= probes  # noqa: SLF001 - an invariant of a private field: never more probes than configured
+        assert 0 <= breaker.seconds_to_probe() <= 5
+    for ticket in in_flight:
+        breaker.left(ticket)
     clock.now += 5
     for _ in range(probes):
-        assert call(one, fails=False)
+        assert call(breaker, fails=False)
 
-    assert one.state is State.CLOSED
+    assert breaker.state is State.CLOSED
 
 
-async def test_a_downstream_that_fails_is_left_alone_and_comes_back() -> None:
-    script = Script(*[500] * 20, 200)
-    one = neighbour(script, breaker_open_seconds=0.1, attempts=1)
+async def test_a_failing_downstream_gets_no_calls_until_a_probe_succeeds() -> None:
+    responses = ScriptedResponses(*[500] * 20, 200)
+    downstream = build_downstream(responses, breaker_open_seconds=30, max_attempts=1)
     for _ in range(20):
         with pytest.raises(DownstreamUnavailable):
-            await one.get_json("things")
+            await downstream.get_json("things")
     with pytest.raises(DownstreamRefused) as refused:
-        await one.get_json("things")
-    asked = len(script.requests)
-    one.breaker.limits = Limits(share=0.5, calls=20, window_seconds=10, open_seconds=0)
+        await downstream.get_json("things")
+    calls = len(responses.requests)
+    downstream.breaker.thresholds = Thresholds(failure_ratio=0.5, min_calls=20, window_seconds=10, open_seconds=0)
 
-    assert await one.get_json("things") == 200
-    assert (asked, refused.value.retry_after_seconds, one.breaker.state) == (20, 1, State.CLOSED)
+    assert await downstream.get_json("things") == 200
+    assert (calls, refused.value.retry_after_seconds, downstream.breaker.state) == (20, 30, State.CLOSED)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])
-async def test_a_fault_of_ours_is_none_of_the_downstreams(status: int) -> None:
-    one = neighbour(lambda _request: httpx.Response(status), breaker_calls=1)
+async def test_an_error_of_the_caller_does_not_count_as_a_failure_of_the_downstream(status: int) -> None:
+    downstream = build_downstream(lambda _request: httpx.Response(status), breaker_min_calls=1)
     for _ in range(3):
-        with pytest.raises(Exception, match="it"):
-            await one.get_json("things")
+        with pytest.raises(DownstreamError):
+            await downstream.get_json("things")
 
-    assert one.breaker.state is State.CLOSED
+    assert downstream.breaker.state is State.CLOSED

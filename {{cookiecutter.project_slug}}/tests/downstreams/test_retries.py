@@ -1,136 +1,166 @@
-"""What is tried again, how often, and when not."""
+"""Tests of retries: the calls that are retried, the number of attempts, and the backoff between attempts."""
 
 import asyncio
 import time
 
 import pytest
 
-from app.deadline import Expiry, begin, end
+from app.downstreams import attempts as attempts_module
 from app.downstreams.client import httpx
 from app.downstreams.downstream import Downstream
-from app.downstreams.retry import asked_pause, pause
+from app.downstreams.retry_budget import FLOOR_RETRIES, backoff, retry_after
 from app.errors import DownstreamOverloaded, DownstreamTimedOut, DownstreamUnavailable
-from tests.downstreams.neighbours import Script, neighbour
+from app.request.deadline import Expiry, begin, end
+from tests.captured_log import captured_log
+from tests.downstreams.scripted_downstream import ScriptedResponses, build_downstream
 
 
-def saved(one: Downstream, calls: int = 100) -> Downstream:
-    """Return it after so many calls, so that there is a budget."""
+def with_retry_budget(downstream: Downstream, calls: int = 100) -> Downstream:
+    """Add to a downstream's retry budget as much as a number of calls would earn, so that retries are allowed."""
     for _ in range(calls):
-        one.retries.earn()
-    return one
+        downstream.retries.earn()
+    return downstream
 
 
-async def test_a_read_that_fails_is_tried_again_and_says_so() -> None:
-    script = Script(503, 500, 200)
+async def test_a_downstream_with_its_first_call_gets_its_attempts() -> None:
+    responses = ScriptedResponses(503, 503, 200)
 
-    assert await saved(neighbour(script)).get_json("things") == 200
-    assert script.all("x-attempt") == ["1", "2", "3"]
-    left = [int(value or 0) for value in script.all("x-request-timeout-ms")]
+    assert await build_downstream(responses).get_json("things") == 200
+    assert responses.values("x-attempt") == ["1", "2", "3"]
+
+
+async def test_the_log_says_that_the_retry_budget_is_the_reason_for_no_further_attempt() -> None:
+    responses = ScriptedResponses(503)
+    downstream = build_downstream(responses)
+    while downstream.retries.take():
+        pass
+    with captured_log(attempts_module) as lines, pytest.raises(DownstreamUnavailable):
+        await downstream.get_json("things")
+
+    refusal = {"event": "retry refused by the retry budget", "downstream": "downstream", "attempts": 1}
+    assert (len(responses.requests), lines) == (1, [refusal | {"log_level": "warning"}])
+
+
+async def test_a_failed_read_is_retried_and_each_attempt_carries_its_number() -> None:
+    responses = ScriptedResponses(503, 500, 200)
+
+    assert await with_retry_budget(build_downstream(responses)).get_json("things") == 200
+    assert responses.values("x-attempt") == ["1", "2", "3"]
+    left = [int(value or 0) for value in responses.values("x-request-timeout-ms")]
     assert left == sorted(left, reverse=True)
-    assert len(set(script.all("traceparent"))) == 3
+    assert len(set(responses.values("traceparent"))) == 3
 
 
-async def test_no_more_attempts_are_made_than_the_settings_allow() -> None:
-    script = Script(503)
+async def test_the_settings_bound_the_attempts() -> None:
+    responses = ScriptedResponses(503)
     with pytest.raises(DownstreamUnavailable):
-        await saved(neighbour(script, attempts=2)).get_json("things")
+        await with_retry_budget(build_downstream(responses, max_attempts=2)).get_json("things")
 
-    assert len(script.requests) == 2
+    assert len(responses.requests) == 2
 
 
 @pytest.mark.parametrize(("key", "attempts"), [(None, 1), ("order-7", 2)])
-async def test_a_write_is_tried_again_only_when_a_key_makes_it_the_same_write(key: str | None, attempts: int) -> None:
-    script = Script(503)
+async def test_a_write_is_retried_only_with_an_idempotency_key(key: str | None, attempts: int) -> None:
+    responses = ScriptedResponses(503)
     with pytest.raises(DownstreamUnavailable):
-        await saved(neighbour(script, attempts=2)).send_json("POST", "things", body=1, idempotency_key=key)
+        await with_retry_budget(build_downstream(responses, max_attempts=2)).send_json(
+            "POST", "things", body=1, idempotency_key=key
+        )
 
-    assert script.all("idempotency-key") == [key] * attempts
+    assert responses.values("idempotency-key") == [key] * attempts
 
 
-async def test_nothing_is_tried_again_while_the_process_stops() -> None:
-    script = Script(503)
+async def test_a_draining_process_retries_no_call() -> None:
+    responses = ScriptedResponses(503)
     with pytest.raises(DownstreamUnavailable):
-        await saved(neighbour(script, draining=True)).get_json("things")
+        await with_retry_budget(build_downstream(responses, draining=True)).get_json("things")
 
-    assert len(script.requests) == 1
+    assert len(responses.requests) == 1
 
 
-@pytest.mark.parametrize(("share", "least", "most"), [(0.1, 320, 330), (0.5, 440, 450)])
-async def test_a_downstream_that_always_fails_gets_a_share_more_calls_at_most(
-    share: float, least: int, most: int
+@pytest.mark.parametrize(("retry_ratio", "least", "most"), [(0.1, 320, 330), (0.5, 440, 450)])
+async def test_the_retry_budget_bounds_the_calls_to_a_failing_downstream(
+    retry_ratio: float, least: int, most: int
 ) -> None:
-    script = Script(503)
-    one = neighbour(script, breaker_calls=10_000, retry_share=share)
+    responses = ScriptedResponses(503)
+    downstream = build_downstream(
+        responses, breaker_min_calls=10_000, retry_ratio=retry_ratio, retry_max_backoff_seconds=0.001
+    )
     for _ in range(300):
         with pytest.raises(DownstreamUnavailable):
-            await one.get_json("things")
+            await downstream.get_json("things")
 
-    assert least < len(script.requests) <= most
+    # on a slow machine the floor refills meanwhile, by a retry every three seconds
+    assert least < len(responses.requests) <= most + FLOOR_RETRIES + 10
 
 
-@pytest.mark.parametrize(("longest", "requests"), [(3600, 1), (0.001, 3)])
-async def test_its_settings_bound_the_pauses(longest: float, requests: int) -> None:
-    """Nearly all that an hour bounds are beyond the time of the call, and such a retry is not made."""
-    script = Script(503)
-    one = saved(neighbour(script, retry_first_seconds=3600, retry_longest_seconds=longest))
+@pytest.mark.parametrize(("max_backoff", "requests"), [(3600, 1), (0.001, 3)])
+async def test_the_settings_bound_the_backoff(max_backoff: float, requests: int) -> None:
+    """A random backoff of up to an hour almost always exceeds the call's timeout, so that no retry is made."""
+    responses = ScriptedResponses(503)
+    downstream = with_retry_budget(
+        build_downstream(responses, retry_first_backoff_seconds=3600, retry_max_backoff_seconds=max_backoff)
+    )
     with pytest.raises(DownstreamUnavailable):
-        await one.get_json("things")
+        await downstream.get_json("things")
 
-    assert len(script.requests) == requests
+    assert len(responses.requests) == requests
 
 
-async def test_the_pause_that_it_asks_for_is_kept() -> None:
-    script = Script(429, 200, retry_after="1")
+async def test_a_retry_waits_for_the_retry_after_of_the_response() -> None:
+    responses = ScriptedResponses(429, 200, retry_after="1")
     started = time.monotonic()
 
-    assert await saved(neighbour(script)).get_json("things") == 200
+    assert await with_retry_budget(build_downstream(responses)).get_json("things") == 200
     assert time.monotonic() - started >= 1
 
 
-async def test_a_pause_beyond_the_time_that_is_left_is_not_made() -> None:
-    script = Script(503, retry_after="60")
+async def test_a_retry_after_beyond_the_remaining_time_ends_the_call() -> None:
+    responses = ScriptedResponses(503, retry_after="60")
     with pytest.raises(DownstreamUnavailable) as caught:
-        await saved(neighbour(script)).get_json("things")
+        await with_retry_budget(build_downstream(responses)).get_json("things")
 
-    assert len(script.requests) == 1
+    assert len(responses.requests) == 1
     assert caught.value.retry_after_seconds == 60
 
 
-async def test_all_attempts_together_stay_within_the_time_of_the_request() -> None:
+async def test_the_deadline_of_the_request_bounds_all_attempts_together() -> None:
     async def hang(_request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(60)
         raise AssertionError
 
-    one = saved(neighbour(hang, breaker_calls=1))
+    downstream = with_retry_budget(
+        build_downstream(hang, breaker_min_calls=1, timeout_seconds=60, read_timeout_seconds=60)
+    )
     started = time.monotonic()
     token = begin(Expiry(asyncio.get_running_loop().time() + 0.1))
     with pytest.raises(DownstreamTimedOut):
-        await one.get_json("things")
+        await downstream.get_json("things")
     end(token)
 
-    assert 0.09 < time.monotonic() - started < 1
-    assert (one.gate.in_use, one.breaker.state.value) == (0, "closed")
+    assert 0.09 < time.monotonic() - started < 30  # without the deadline the call would take 60 s
+    assert (downstream.bulkhead.in_use, downstream.breaker.state.value) == (0, "closed")
 
 
-async def test_a_call_without_time_is_not_made_and_takes_no_probe_of_the_breaker() -> None:
-    script = Script(200)
-    one = neighbour(script)
+async def test_a_call_after_the_deadline_is_not_made_and_takes_no_probe_of_the_breaker() -> None:
+    responses = ScriptedResponses(200)
+    downstream = build_downstream(responses)
     token = begin(Expiry(asyncio.get_running_loop().time() - 1))
     with pytest.raises(DownstreamTimedOut, match="no time left"):
-        await one.get_json("things")
+        await downstream.get_json("things")
     end(token)
 
-    assert (script.requests, one.breaker.refused, one.gate.refused) == ([], 0, 0)
+    assert (responses.requests, downstream.breaker.refused, downstream.bulkhead.refused) == ([], 0, 0)
 
 
-async def test_only_calls_that_are_made_earn_retries() -> None:
-    one = neighbour(Script(503), concurrency=1, waiting=0, attempts=1)
-    await one.gate.enter()
+async def test_a_refused_call_adds_nothing_to_the_retry_budget() -> None:
+    downstream = build_downstream(ScriptedResponses(503), max_concurrent=1, max_queue=0, max_attempts=1)
+    await downstream.bulkhead.enter()
     for _ in range(100):
         with pytest.raises(DownstreamOverloaded):
-            await one.get_json("things")
+            await downstream.get_json("things")
 
-    assert not one.retries.take()
+    assert [downstream.retries.take() for _ in range(FLOOR_RETRIES + 1)] == [True] * FLOOR_RETRIES + [False]
 
 
 @pytest.mark.parametrize(
@@ -146,14 +176,16 @@ async def test_only_calls_that_are_made_earn_retries() -> None:
         ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
     ],
 )
-def test_a_retry_after_that_nobody_can_read_counts_as_none(value: str | None, seconds: int | None) -> None:
-    assert asked_pause(value) == seconds
+def test_a_malformed_retry_after_counts_as_none_and_a_long_retry_after_is_bounded(
+    value: str | None, seconds: int | None
+) -> None:
+    assert retry_after(value) == seconds
 
 
-def test_the_pauses_grow_and_are_spread_over_all_they_may_be() -> None:
+def test_the_backoff_is_random_below_an_exponential_bound() -> None:
     for failures in range(1, 9):
         most = min(1.0, 0.05 * 2 ** (failures - 1))
-        pauses = [pause(failures, 0.05, 1.0) for _ in range(200)]
+        pauses = [backoff(failures, 0.05, 1.0) for _ in range(200)]
 
         assert 0 <= min(pauses) < 0.2 * most
         assert 0.8 * most < max(pauses) <= most

@@ -1,1 +1,1 @@
-"""Break real processes under load and judge the answers."""
+"""Tests of faults: break the processes of the service, the database or a downstream under load, and check responses."""

@@ -1,4 +1,7 @@
-"""Run the fault tests, all or those that are named, and write their report: `python -m tests.faults [PYTEST'S ...]`."""
+"""Run the fault tests and write a report: `python -m tests.faults [ARGUMENTS OF PYTEST ...]`.
+
+Without arguments all fault tests run.
+"""
 
 import os
 import shutil
@@ -14,14 +17,14 @@ REPORT = ROOT / ".devtools" / "faults"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return pytest's exit code."""
+    """Run pytest on the fault tests, write the report of `.devtools/faults`, and return the exit code of pytest."""
     shutil.rmtree(REPORT, ignore_errors=True)
     timelines = REPORT / "timelines"
     timelines.mkdir(parents=True)
     command = [sys.executable, "-m", "pytest", "-v", *(arguments or ["tests/faults"])]
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, FOLDER: str(timelines)}, check=False).returncode
     written = report.write(report.read(timelines), REPORT)
-    sys.stdout.write("".join(f"report: {file.relative_to(ROOT)}\n" for file in written))
+    sys.stdout.write("".join(f"report: {file.as_uri()}\n" for file in written))
     return code
 
 

@@ -1,7 +1,7 @@
-"""Leave each defence out, one at a time, and see its fault test go red: `python -m tests.faults.ablate [NAME ...]`.
+"""Ablation: run each fault test with the defence of the test switched off: `python -m tests.faults.ablate [NAME ...]`.
 
-A defence whose absence nobody notices is a bug of the suite. First the same tests run with everything in its place.
-`--into FILE` writes the table between the marks of a document.
+A test that still passes without the defence is a bug of the test suite. Before that, the same tests run once with all
+defences and must pass. `--into FILE` writes the table of outcomes between the two marks of a document.
 """
 
 import argparse
@@ -18,51 +18,56 @@ from tests.faults.defences import DEFENCES, Defence
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+"""The comments in a Markdown document between which `--into` writes the table of outcomes."""
 PASSED, FAILED, BROKEN = 0, 1, 3
-"""pytest's exit codes; there are others, for tests that are not found and for what breaks before a test."""
+"""Exit codes of pytest: all tests passed, a test failed, and an internal error."""
 
 BOOT = """
 from tests.server.processes import gunicorn
 with gunicorn("postgresql://nobody@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
     service.wait_until_serving()
 """
-"""Without a defence it still has to serve: a test that fails because nothing starts has noticed nothing."""
+"""A program that starts the service: a failed test proves nothing if the service cannot start without the defence."""
 
 TIMEOUT_SECONDS = 900
-"""All tests that are named here take two minutes; one that hangs ends the run."""
+"""The timeout of a run of pytest, in seconds. All tests of the table take two minutes, so only a hanging test exceeds
+the timeout and ends the ablation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one test."""
+    """The exit code, duration in seconds and output of a run of pytest."""
 
     code: int
     seconds: float
     output: str
 
     @property
-    def noticed(self) -> bool:
-        """Whether a test failed, and not only what prepares it."""
+    def went_red(self) -> bool:
+        """Whether a test itself failed: an error in the fixtures does not prove that the test needs the defence."""
         return self.code == FAILED and " failed" in self.output.splitlines()[-1]
 
 
-def run(tests: Sequence[str], without: str = "") -> Verdict:
-    """Run tests until the first failure; none when the service cannot be composed that way, which shows nothing."""
-    booted = python(["-c", BOOT, "pytest"], without)  # the word keeps this process itself as it is
+def run(tests: Sequence[str], ablated: str = "") -> Verdict:
+    """Run tests with the defence `ablated` switched off, until the first failure.
+
+    The verdict is BROKEN, and no test runs, when the service does not start without the defence.
+    """
+    booted = python(["-c", BOOT, "pytest"], ablated)  # "pytest" in the arguments keeps the defence on in this process
     if booted.code != PASSED:
         return replace(booted, code=BROKEN)
-    named = [f"tests/faults/{test}" for test in tests]
-    return python(["-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *named], without)
+    named = [f"tests/{test}" for test in tests]
+    return python(["-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *named], ablated)
 
 
-def python(arguments: Sequence[str], without: str) -> Verdict:
-    """Run Python without a defence."""
-    path = os.pathsep.join([str(HERE / "without"), str(ROOT)])
+def python(arguments: Sequence[str], ablated: str) -> Verdict:
+    """Run Python with the defence `ablated` switched off in all processes of the service; empty means no defence."""
+    path = os.pathsep.join([str(HERE / "ablated"), str(ROOT)])
     began = perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path, "WITHOUT": without},
+        env={**os.environ, "PYTHONPATH": path, "ABLATED": ablated},
         capture_output=True,
         text=True,
         check=False,
@@ -72,62 +77,64 @@ def python(arguments: Sequence[str], without: str) -> Verdict:
 
 
 def ablate(names: Sequence[str]) -> Iterator[tuple[Defence, Verdict]]:
-    """Yield each defence and what its test says without it."""
+    """Run the test of each named defence without the defence, and yield the defence with the outcome of the test."""
     for number, name in enumerate(names, 1):
         say(f"[{number}/{len(names)}] without {name}: ")
-        verdict = run([DEFENCES[name].test], without=DEFENCES[name].variable)
-        say(f"{'noticed' if verdict.noticed else 'NOT NOTICED'} after {verdict.seconds:.0f} s\n")
-        if not verdict.noticed:
+        verdict = run([DEFENCES[name].test], ablated=DEFENCES[name].variable)
+        say(f"{'red' if verdict.went_red else 'STILL GREEN'} after {verdict.seconds:.0f} s\n")
+        if not verdict.went_red:
             say(verdict.output[-3000:] + "\n")
         yield DEFENCES[name], verdict
 
 
-def table(found: Mapping[str, bool]) -> Iterator[str]:
-    """Yield a line for each defence."""
-    yield "| without it | which is in | this fault test | |"
+def table(went_red: Mapping[str, bool]) -> Iterator[str]:
+    """Yield the lines of the Markdown table of defences; `went_red` maps each name to whether the test failed."""
+    yield "| promise | file | test without the defence | outcome |"
     yield "|---|---|---|---|"
-    for name, noticed in found.items():
-        one = DEFENCES[name]
-        test = one.test.replace(".py::test_", ": ").removeprefix("test_").removesuffix(".py").replace("_", " ")
-        yield f"| {one.what} | `{file_of(one)}` | {test} | {'goes red' if noticed else 'STAYS GREEN'} |"
+    for name, red in went_red.items():
+        defence = DEFENCES[name]
+        test = defence.test.partition("/test_")[2].replace(".py::test_", ": ").removesuffix(".py").replace("_", " ")
+        yield f"| {defence.promise} | `{file_of(defence)}` | {test} | {'goes red' if red else 'STAYS GREEN'} |"
 
 
 def file_of(defence: Defence) -> str:
-    """Return where its part is."""
+    """Return the path of the source file that contains a defence."""
     module = defence.part.partition(":")[0]
     return "gunicorn.conf.py" if module == "gunicorn.conf" else f"{module.replace('.', '/')}.py"
 
 
 def write(lines: Sequence[str], file: Path) -> None:
-    """Put the table between the marks."""
+    """Write the table of outcomes between the comments BEGIN and END of a document."""
     before, rest = file.read_text("utf-8").split(BEGIN)
     after = rest.split(END)[1]
     file.write_text("\n".join([f"{before}{BEGIN}", *lines, f"{END}{after}"]), "utf-8")
 
 
 def say(text: str) -> None:
-    """Show progress at once."""
+    """Write progress to standard output without a line break, and flush, so that the text is visible during a test."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 when every absence was noticed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.ablate", description="Leave defences out.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(DEFENCES)}")
+    """Switch off each named defence in turn, and return 0 when each test failed without the defence."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.ablate", description="Run fault tests with a defence switched off."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"defences: {', '.join(DEFENCES)}")
     parser.add_argument("--into", type=Path, metavar="FILE", help="a document with the marks of the table")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - DEFENCES.keys():
         parser.error(f"no defence is named {', '.join(sorted(unknown))}; there are: {', '.join(DEFENCES)}")
     names = options.names or list(DEFENCES)
     tests = list(dict.fromkeys(DEFENCES[name].test for name in names))
-    say(f"first {len(tests)} tests with everything in its place: ")
+    say(f"first {len(tests)} tests with all defences: ")
     intact = run(tests)
     if intact.code != PASSED:
-        say(f"red already, so nothing can be learnt:\n{intact.output[-3000:]}\n")
+        say(f"red with all defences, so that the ablation proves nothing:\n{intact.output[-3000:]}\n")
         return 1
     say(f"green after {intact.seconds:.0f} s\n")
-    found = {name: verdict.noticed for name, (_, verdict) in zip(names, ablate(names), strict=True)}
+    found = {name: verdict.went_red for name, (_, verdict) in zip(names, ablate(names), strict=True)}
     lines = list(table(found))
     say("\n".join(["", *lines, ""]))
     if options.into:

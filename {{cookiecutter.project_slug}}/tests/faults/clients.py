@@ -1,4 +1,4 @@
-"""Many clients at once on bare sockets, each with one kept connection: an HTTP client would be busier than gunicorn."""
+"""Concurrent clients on bare sockets, each with a keep-alive connection; an HTTP library would need too much CPU."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,72 +10,73 @@ from urllib.parse import urlsplit
 from tests.faults import timeline
 
 UNANSWERED = ("refused", "reset_fresh", "reset_reused", "truncated", "timed_out")
+"""The fields of `Answers` that count requests without a whole response."""
 
 PATIENCE_SECONDS = 30.0
-"""No answer of this service takes so long."""
+"""The timeout of a request, in seconds: a slower response counts as `timed_out`. The deadline of a route is 4 s."""
 
 
 class Truncated(Exception):
-    """An answer began, and its connection ended before it did."""
+    """The service sent the start of a response, and the connection ended before the end of the response."""
 
 
 @dataclass(slots=True)
 class Answers:
-    """What clients saw; times in seconds."""
+    """The durations of responses by status, and the numbers of requests without a whole response by reason."""
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
-    """By status."""
+    """The durations of the responses in seconds, by status."""
     refused: int = 0
-    """Connections that nobody took."""
+    """Connections that the operating system refused, since no process listened."""
     reset_fresh: int = 0
-    """Requests whose new connection ended before a whole answer came."""
+    """Requests on a new connection that was reset before a whole response came."""
     reset_reused: int = 0
-    """The same on a connection that had carried an answer before."""
+    """Requests on a keep-alive connection that was reset before a whole response came."""
     truncated: int = 0
-    """Answers that began and did not end."""
+    """Responses of which only a part came before the connection ended."""
     timed_out: int = 0
-    """Requests that nobody answered in a time in which everything is answered."""
+    """Requests without a response within PATIENCE_SECONDS."""
 
     def add(self, started: float, status: int) -> None:
-        """Take down an answer."""
+        """Record the status of a response, and the time since `started`."""
         seconds = perf_counter() - started
         self.seconds.setdefault(status, []).append(seconds)
         timeline.add(started, seconds, str(status))
 
     def add_failure(self, started: float, name: str) -> None:
-        """Take down that there was none, for one of the reasons above."""
+        """Record a request without a whole response under a reason, a name in UNANSWERED."""
         setattr(self, name, getattr(self, name) + 1)
         timeline.add(started, perf_counter() - started, name.replace("_", " "))
 
     @property
     def resets(self) -> int:
-        """How many requests got no whole answer, for whatever reason."""
+        """The number of requests without a whole response, for any reason: refused, reset, truncated or timed out."""
         return sum(getattr(self, name) for name in UNANSWERED)
 
     @property
     def count(self) -> int:
-        """How many requests got one."""
+        """The number of whole responses, of any status."""
         return sum(len(times) for times in self.seconds.values())
 
     @property
     def failures(self) -> dict[str, int]:
-        """What went wrong, by name; empty when every request was served."""
+        """The numbers of requests without a whole response by reason, and of 5xx responses by status, without zeros."""
         broken = {name: getattr(self, name) for name in UNANSWERED}
         faults = {str(status): len(times) for status, times in self.seconds.items() if status >= 500}
         return {name: number for name, number in (broken | faults).items() if number}
 
     def of(self, *statuses: int) -> list[float]:
-        """Return the times of these statuses, sorted."""
+        """Return the durations of the responses with these statuses, in seconds, from the shortest to the longest."""
         return sorted(second for status in statuses for second in self.seconds.get(status, []))
 
-    def at(self, share: float, *statuses: int) -> float:
-        """Return a percentile, as 0.99."""
+    def at(self, quantile: float, *statuses: int) -> float:
+        """Return a quantile, such as 0.99, of the durations of the responses with these statuses, in seconds."""
         times = self.of(*statuses)
-        return times[min(len(times) - 1, int(share * len(times)))]
+        return times[min(len(times) - 1, int(quantile * len(times)))]
 
 
 class Client:
-    """One caller with one connection; `port` is its own end of the last one."""
+    """An HTTP client with a single keep-alive connection; `port` is the local port of the last connection."""
 
     def __init__(self, url: str, answers: Answers) -> None:
         self._address = urlsplit(url)
@@ -86,21 +87,21 @@ class Client:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that the service has not asked to close."""
+        """Whether a connection is open: a response with `Connection: close` or a failed request ends the connection."""
         return self._streams is not None
 
     async def connect(self) -> None:
-        """Open a connection for the next request.
+        """Open a connection to the service for the next request.
 
         Raises:
-            ConnectionRefusedError: nobody listens.
+            ConnectionRefusedError: no process listens.
         """
         self._reused = False
         self._streams = await asyncio.open_connection(self._address.hostname, self._address.port)
         self.port = self._streams[1].get_extra_info("sockname")[1]
 
     async def ask(self, path: str, *, method: str = "GET", body: str = "") -> int:
-        """Send a request, take down how it went, and return the status; 0 when no answer came."""
+        """Send a request, record the outcome in `Answers`, and return the status, or 0 when no whole response came."""
         started = perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -142,7 +143,7 @@ class Client:
         if "connection: close" in head:
             self.close()
         status = int(head.split(" ", 2)[1])
-        # readiness is asked again anyway; everybody else is told when to come back
+        # every 503 has Retry-After, except on the health routes, which probes poll at an interval of their own
         assert status != 503 or "\nretry-after: " in head or path.startswith("/health/"), head
         return status
 
@@ -155,22 +156,23 @@ class Client:
             raise
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection of this client, if a connection is open."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
 
 
 ATTEMPTS, PAUSE_SECONDS = 4, 2.0
+"""The most runs of a measurement, and the pause between two runs, in which a busy machine may become idle."""
 
 
 def late(**measured: tuple[float, float]) -> dict[str, float]:
-    """Return what did not stay below its limit, by name, from pairs of seconds and limit."""
+    """Return the measurements that reached a limit, by name, from pairs of a measurement and the limit in seconds."""
     return {name: seconds for name, (seconds, limit) in measured.items() if seconds >= limit}
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:
-    """Measure again when something was late: other load on the machine is not the service's fault, each time is."""
+    """Repeat a measurement that exceeds a limit: a busy machine exceeds a limit sometimes, a slow service each time."""
     for _ in range(ATTEMPTS - 1):
         if not await measure():
             return {}
@@ -181,15 +183,15 @@ async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]
 async def for_a_while(
     url: str, count: int, seconds: float, behave: Callable[[Client], Coroutine[Any, Any, None]]
 ) -> Answers:
-    """Let so many clients repeat what they do for this long; each finishes its last request."""
+    """Run `count` concurrent clients that repeat `behave` for these seconds, and let the last requests finish."""
     answers = Answers()
     ends = perf_counter() + seconds
 
-    async def one() -> None:
+    async def repeat() -> None:
         client = Client(url, answers)
         while perf_counter() < ends:
             await behave(client)
         client.close()
 
-    await asyncio.gather(*(one() for _ in range(count)))
+    await asyncio.gather(*(repeat() for _ in range(count)))
     return answers

@@ -1,4 +1,4 @@
-"""Every test of this folder breaks something real; `make test` runs those marked `smoke`, `make faults` all of them."""
+"""The pytest hooks of the fault tests: the marker `fault`, and a timeline of each test for the report."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them."""
+    """Add the marker `fault` to every test of this folder, so that `pytest -m fault` selects the fault tests."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("fault")
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Have a test in the report whose service does not even start."""
+    """Record a test whose fixtures fail, so that the report of `make faults` lists the test as failed."""
     try:
         yield
     except pytest.skip.Exception:
@@ -31,7 +31,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Keep what happens during a test, for the report."""
+    """Record the requests of a fault test while the test runs, for the report of `make faults`."""
     with timeline.recorded(item.nodeid) as kept:
         yield
         kept.passed = True

@@ -1,4 +1,4 @@
-"""What the workers of a service hold in memory, read from /proc."""
+"""Measure the resident memory of the workers of a service, read from /proc."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,23 +9,23 @@ from tests.server.processes import Service
 
 
 def megabytes(service: Service) -> float:
-    """Return the resident memory of the workers."""
+    """Return the resident memory of all workers of a service together, in megabytes."""
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii").split()
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in children)
     return pages * 4096 / 1e6
 
 
 @asynccontextmanager
-async def growth(service: Service) -> AsyncGenerator[list[float]]:
-    """Yield a list that gets what the memory grows by, in megabytes, again and again while the block runs."""
+async def memory_growth(service: Service) -> AsyncGenerator[list[float]]:
+    """Sample the memory of the workers every 50 ms while the block runs, in megabytes above the memory at the start."""
     before, grown = megabytes(service), [0.0]
 
-    async def look() -> None:
+    async def sample() -> None:
         while True:
             await asyncio.sleep(0.05)
             grown.append(megabytes(service) - before)
 
     async with asyncio.TaskGroup() as group:
-        looking = group.create_task(look())
+        sampling = group.create_task(sample())
         yield grown
-        looking.cancel()
+        sampling.cancel()

@@ -1,99 +1,131 @@
-"""The report of the fault tests: a table in Markdown, and a page with a picture of the answers around each fault."""
+"""Write the report of the fault tests: a table in Markdown, and an HTML page with a chart of each test's requests."""
 
-import html
-import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
+from devtools.drawing.charts import Figure, Mark
+from devtools.drawing.frames import Frame, axis_from_zero, axis_of_decades
+from devtools.drawing.outcomes import OUTCOMES, SERIES, outcome_of
+from devtools.drawing.page import Section, document, figure_html, machine, paragraph
+from devtools.drawing.tables import Table, markdown_lines
 from tests.faults.timeline import Seen, Timeline
 
-COLOURS = {"2": "tab:green", "3": "tab:blue", "4": "tab:blue", "503": "tab:orange", "504": "tab:orange"}
-"""By status or its first digit; what is left is what nobody wants to see."""
+LEAST_SECONDS = 1e-4
+"""The lower end of the logarithmic axis of the durations, at which shorter durations are drawn."""
 
-UNWANTED = "tab:red"
+FEW = 5
+"""The number of requests without a fault that need no chart."""
 
-STYLE = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto}figure{margin:1em 0}h2{font-size:1.1em}"
+LEAD = (
+    "A fault test breaks something under load. Each point is a request: when it began, and how long it took to its "
+    "end. The begin and the end of a fault are lines with a letter, and the list below names them."
+)
 
 
 def read(folder: Path) -> list[Timeline]:
-    """Return what the tests wrote, by name."""
+    """Read the timelines that fault tests wrote into a folder, ordered by file name."""
     found = [json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))]
     return [
         Timeline(
-            one["test"],
-            took=one["took"],
-            passed=one["passed"],
-            marks=[(at, text) for at, text in one["marks"]],
-            seen=[Seen(**seen) for seen in one["seen"]],
+            saved["test"],
+            took=saved["took"],
+            passed=saved["passed"],
+            marks=[Mark(**mark) for mark in saved["marks"]],
+            seen=[Seen(**seen) for seen in saved["seen"]],
         )
-        for one in found
+        for saved in found
     ]
 
 
 def write(timelines: Sequence[Timeline], folder: Path) -> tuple[Path, Path]:
-    """Write both, and return where they are."""
+    """Write the Markdown table and the HTML page of the timelines, and return the paths of both files."""
     markdown, page = folder / "report.md", folder / "report.html"
-    markdown.write_text("\n".join([*table(timelines), ""]), "utf-8")
-    page.write_text("".join(html_of(timelines)), "utf-8")
+    markdown.write_text("\n".join([*markdown_lines(table(timelines)), ""]), "utf-8")
+    page.write_text(html_of(timelines), "utf-8")
     return markdown, page
 
 
-def table(timelines: Sequence[Timeline]) -> Iterator[str]:
-    """Yield a line for each test."""
-    yield "| fault | held | seconds | what clients got |"
-    yield "|---|---|---|---|"
-    for one in timelines:
-        yield f"| {sentence(one)} | {'yes' if one.passed else 'NO'} | {one.took:.1f} | {counted(one.seen)} |"
+def table(timelines: Sequence[Timeline]) -> Table:
+    """Return the table with a row for each fault test."""
+    rows = [
+        (": ".join(names(timeline)), passed(timeline), f"{timeline.took:.1f}", counted(timeline.seen))
+        for timeline in timelines
+    ]
+    return Table("Fault tests", ("fault", "passed", "seconds", "outcomes of requests"), rows)
 
 
-def sentence(timeline: Timeline) -> str:
-    """Return the name of a test as people write."""
+def passed(timeline: Timeline) -> str:
+    """Return whether a test passed as a word of the table."""
+    return "yes" if timeline.passed else "NO"
+
+
+def names(timeline: Timeline) -> tuple[str, str]:
+    """Return the file and the name of a test as words, such as `killed worker` and `no request is lost`."""
     file, _, test = timeline.test.rpartition("::")
     words = test.removeprefix("test_").replace("_", " ")
-    return f"{Path(file).stem.removeprefix('test_').replace('_', ' ')}: {words}"
+    return Path(file).stem.removeprefix("test_").replace("_", " "), words
 
 
 def counted(seen: Sequence[Seen]) -> str:
-    """Return how many requests ended how."""
-    counts = Counter(one.ended for one in seen)
+    """Return the number of requests by outcome as text, such as `98 x 200, 2 x reset reused`."""
+    counts = Counter(request.ended for request in seen)
     return ", ".join(f"{number:,} x {ended}" for ended, number in counts.most_common()) or "-"
 
 
-def html_of(timelines: Sequence[Timeline]) -> Iterator[str]:
-    """Yield the page; it needs no other file."""
-    held = sum(one.passed for one in timelines)
-    yield f"<!doctype html><html lang=en><meta charset=utf-8><title>Faults</title><style>{STYLE}</style>"
-    yield f"<h1>{held} of {len(timelines)} faults held</h1>"
-    for one in timelines:
-        yield f"<h2>{'' if one.passed else 'NOT HELD: '}{html.escape(sentence(one))}</h2>"
-        yield f"<p>{html.escape(counted(one.seen))}; {one.took:.1f} s</p>"
-        if one.seen:
-            yield f"<figure>{picture(one)}</figure>"
-    yield "</html>"
+def html_of(timelines: Sequence[Timeline]) -> str:
+    """Return the HTML page of the report: a section for each file of tests, with a chart of each test."""
+    files: defaultdict[str, list[Timeline]] = defaultdict(list)
+    for timeline in timelines:
+        files[names(timeline)[0]].append(timeline)
+    sections = [
+        Section(
+            file[:1].upper() + file[1:],
+            [part for timeline in found for part in _test(timeline)],
+            alert=not all(timeline.passed for timeline in found),
+        )
+        for file, found in files.items()
+    ]
+    good = sum(timeline.passed for timeline in timelines)
+    title = f"{good} of {len(timelines)} fault tests passed"
+    return document(title, [paragraph(LEAD), paragraph(machine())], sections, series=SERIES)
 
 
-def picture(timeline: Timeline) -> str:
-    """Draw how long each request took over the moment in which it began, and what was done to the service."""
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    axes = figure.add_subplot(xlabel="seconds of the test", ylabel="seconds to the answer", yscale="log")
-    for ended in sorted({one.ended for one in timeline.seen}):
-        these = [one for one in timeline.seen if one.ended == ended]
-        begins, took = [one.at for one in these], [max(one.seconds, 1e-4) for one in these]
-        # as one picture inside the drawing: thousands of single points would make it slow
-        axes.scatter(begins, took, s=6, color=colour(ended), label=ended, rasterized=True)
-    for at, text in timeline.marks:
-        axes.axvline(at, color="gray", linewidth=1)
-        axes.annotate(text, (at, 1), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right", fontsize=8)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
-    file = io.StringIO()
-    figure.savefig(file, format="svg", dpi=110)
-    return file.getvalue().partition("<svg")[1] + file.getvalue().partition("<svg")[2]
+def _test(timeline: Timeline) -> Iterator[str]:
+    name = names(timeline)[1].replace("[", " (").replace("]", ")")
+    name = name[:1].upper() + name[1:]
+    if len(timeline.seen) > FEW or (timeline.seen and timeline.marks):
+        yield figure_html(replace(chart(timeline, name), alert=not timeline.passed))
+    else:
+        requests = counted(timeline.seen) if timeline.seen else "no requests of recorded clients"
+        yield paragraph(f"{verdict(timeline)}, {requests}.", f"{name}:")
 
 
-def colour(ended: str) -> str:
-    """Return the colour of a status or of a failure."""
-    return COLOURS.get(ended) or COLOURS.get(ended[0], UNWANTED)
+def verdict(timeline: Timeline) -> str:
+    """Return whether a test passed, and the seconds that the test took."""
+    return f"{'passed' if timeline.passed else 'FAILED'} in {timeline.took:.1f} s"
+
+
+def chart(timeline: Timeline, name: str) -> Figure:
+    """Draw a point for each request (begin and duration), and the marks of the test; the title counts the points."""
+    groups = {outcome: [seen for seen in timeline.seen if outcome_of(seen.ended) == outcome] for outcome in OUTCOMES}
+    groups = {outcome: seen for outcome, seen in groups.items() if seen}
+    series = {
+        outcome: [(request.at, max(request.seconds, LEAST_SECONDS)) for request in seen]
+        for outcome, seen in groups.items()
+    }
+    moments = [seen.at for seen in timeline.seen] + [mark.end for mark in timeline.marks]
+    durations = [seconds for points in series.values() for _, seconds in points]
+    frame = Frame(
+        axis_from_zero("seconds of the test", max(moments)),
+        axis_of_decades("seconds to the response, logarithmic", min(durations), max(durations)),
+    )
+    return frame.figure(
+        f"{name}: {verdict(timeline)}, {counted(timeline.seen)}",
+        [frame.dots(points, outcome.series, outcome.marker) for outcome, points in series.items()],
+        {outcome.series: f"{outcome.name}: {counted(seen)}" for outcome, seen in groups.items()},
+        markers={outcome.series: outcome.marker for outcome in groups},
+        marks=sorted(timeline.marks, key=lambda mark: mark.begin),
+    )

@@ -1,4 +1,4 @@
-"""SIGTERM under load, behind a balancer that hears of it a second late: nobody notices."""
+"""A stop with SIGTERM under load: the load balancer sends requests for another second, and no request is lost."""
 
 import asyncio
 import signal
@@ -9,39 +9,49 @@ from time import perf_counter
 import pytest
 
 from tests.faults.clients import Answers, Client
-from tests.faults.timeline import mark
-from tests.faults.traffic import traffic
-from tests.server.processes import Service, gunicorn
+from tests.faults.timeline import fault, mark
+from tests.faults.traffic import FRESH, KEPT, SLOW, traffic
+from tests.server.processes import NO_DEADLINES, Service, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-SLOW = ("--pythonpath=tests/faults", "slow:app")
-DRAIN_SECONDS, DEADLINE_SECONDS, LATE_SECONDS = 2.0, 4.0, 1.0
-REQUESTS, REQUESTS_AFTER = 5_000, 500
+DRAIN_SECONDS, LATE_SECONDS = 3.0, 1.0
+"""The drain of the service, and the time for which the load balancer sends requests after a failed readiness probe."""
+
+REQUESTS = 5_000
+"""The number of responses before SIGTERM, after which all clients are in the middle of steady traffic."""
+
+REQUESTS_AFTER = 10 * (KEPT + FRESH + SLOW)
+"""The least number of responses after SIGTERM: ten for each client, and an idle machine serves ten times as many."""
+
+GRACE_SECONDS = 30
+"""The timeout of waiting for the end of the service: the time between SIGTERM and SIGKILL in Kubernetes."""
+
 PATIENCE_SECONDS = 60
-"""Nothing here takes so long, unless the service is broken."""
+"""The timeout of every other wait, in seconds: ten times what the 5,000 requests take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """How a stop went; times in seconds after the signal."""
+    """The responses, readiness status and exit code that a test observed during a stop of the service."""
 
     answers: Answers
-    after: int
-    """Of them, those that were asked for since the signal."""
-    status: int
-    """What readiness said first."""
-    not_ready: float
-    ended: float
-    code: int
+    requests_after: int
+    """The number of responses after SIGTERM, which proves that the service served requests during the drain."""
+    readiness: int
+    """The first status of the readiness probe other than 200."""
+    exit_code: int
+    stopped: int
+    """The number of workers whose lifespan ended; a worker that gunicorn killed logs no `stopped`."""
 
 
 async def ended(service: Service) -> int:
-    return await asyncio.to_thread(service.process.wait, 60)
+    """Wait for the end of the gunicorn process, and return the exit code."""
+    return await asyncio.to_thread(service.process.wait, GRACE_SECONDS)
 
 
 async def until_not_ready(url: str) -> int:
-    """Probe as a balancer does, and return the first status that is not good; 0 is no answer."""
+    """Probe readiness as a load balancer does until the status is not 200; return the status, or 0 for no response."""
     answers = Answers()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -54,34 +64,31 @@ async def until_not_ready(url: str) -> int:
 
 
 async def stop_under_load(database_url: str) -> Stop:
-    variables = {"LOG_LEVEL": "warning", "DRAIN_SECONDS": str(DRAIN_SECONDS)}
-    with gunicorn(database_url, *SLOW, **variables) as service:
+    variables = {"DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    with gunicorn(database_url, "--pythonpath=tests/smoke", "slow_app:app", **variables) as service:
         service.wait_until_serving()
         async with traffic(service.url) as flow:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while flow.answers.count < REQUESTS:  # noqa: ASYNC110 - the clients have no event for us
+                while flow.answers.count < REQUESTS:  # noqa: ASYNC110 - `Answers` has no asyncio.Event
                     await asyncio.sleep(0.02)
             before = flow.answers.count
-            started = perf_counter()
-            mark("SIGTERM")
-            service.process.terminate()
-            status = await until_not_ready(service.url)
-            not_ready = perf_counter() - started
-            await asyncio.sleep(LATE_SECONDS)
-            flow.arrives = False
-            mark("the balancer knows")
-            code = await ended(service)
-    return Stop(flow.answers, flow.answers.count - before, status, not_ready, perf_counter() - started, code)
+            with fault("SIGTERM, and the load balancer does not know it yet"):
+                service.process.terminate()
+                readiness = await until_not_ready(service.url)
+                await asyncio.sleep(LATE_SECONDS)
+                flow.arrives = False
+            exit_code = await ended(service)
+            mark("the service has ended")
+        stopped = len(service.lines("stopped"))
+    return Stop(flow.answers, flow.answers.count - before, readiness, exit_code, stopped)
 
 
-@pytest.mark.smoke
-async def test_nobody_notices_a_stop_behind_a_balancer_that_is_a_second_late(committed_url: str) -> None:
+async def test_a_stop_loses_no_request_behind_a_late_load_balancer(committed_url: str) -> None:
     stop = await stop_under_load(committed_url)
 
     assert stop.answers.failures == {}
-    assert stop.after >= REQUESTS_AFTER
-    assert (stop.status, stop.not_ready < LATE_SECONDS) == (503, True)
-    assert (stop.code, stop.ended < DRAIN_SECONDS + DEADLINE_SECONDS + 1) == (0, True)
+    assert stop.requests_after >= REQUESTS_AFTER
+    assert (stop.readiness, stop.exit_code, stop.stopped) == (503, 0, 2)
 
 
 async def is_accepting(service: Service) -> bool:
@@ -94,37 +101,43 @@ async def is_accepting(service: Service) -> bool:
     return True
 
 
-async def ask_when_nothing_is_accepted_any_more(database_url: str) -> tuple[Answers, list[bool]]:
-    """Send requests on connections from before that moment; return also which of them stay open."""
+async def ask_after_the_listener_closed(database_url: str) -> tuple[Answers, list[bool]]:
+    """Send requests after the listening socket closed, on connections that are older than the close.
+
+    Return the responses, and for each connection whether the response left the connection open.
+    """
     answers = Answers()
     with gunicorn(database_url, WEB_CONCURRENCY="1", DRAIN_SECONDS="1") as service:
         service.wait_until_serving()
         idle, fresh = ([Client(service.url, answers) for _ in range(10)] for _ in range(2))
         for client in idle:
             await client.ask("/health/live")
+        mark("SIGTERM")
         service.process.terminate()
         await until_not_ready(service.url)
         for client in fresh:
             await client.connect()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await is_accepting(service):  # noqa: ASYNC110 - the service has no event for us
+            while await is_accepting(service):  # noqa: ASYNC110 - no asyncio.Event from another process
                 await asyncio.sleep(0.01)
-        for client in (*idle, *fresh):
-            await client.ask("/health/live")
+        # concurrently: the service closes idle connections half a second after the listening socket
+        await asyncio.gather(*(client.ask("/health/live") for client in (*idle, *fresh)))
         await ended(service)
     return answers, [client.connected for client in (*idle, *fresh)]
 
 
-async def test_who_connected_before_the_last_moment_is_answered_and_told_to_reconnect(committed_url: str) -> None:
-    answers, connected = await ask_when_nothing_is_accepted_any_more(committed_url)
+async def test_late_connections_are_served_and_closed(committed_url: str) -> None:
+    answers, connected = await ask_after_the_listener_closed(committed_url)
 
     assert (answers.failures, answers.count) == ({}, 30)
     assert not any(connected)
 
 
 async def test_a_second_signal_ends_the_drain_at_once(committed_url: str) -> None:
-    with gunicorn(committed_url, DRAIN_SECONDS="6") as service:
+    """A SIGINT after SIGTERM ends a drain of 15 s within 10 s, since no request is in progress."""
+    with gunicorn(committed_url, DRAIN_SECONDS="15", ROUTE_GROUPS=NO_DEADLINES) as service:
         service.wait_until_started()
+        mark("SIGTERM")
         service.process.terminate()
         await until_not_ready(service.url)
         started = perf_counter()
@@ -134,4 +147,4 @@ async def test_a_second_signal_ends_the_drain_at_once(committed_url: str) -> Non
         stopped = service.lines("stopped")
 
     assert (code, len(stopped)) == (0, 2)
-    assert seconds < 4
+    assert seconds < 10

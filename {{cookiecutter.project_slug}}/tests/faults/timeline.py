@@ -1,7 +1,7 @@
-"""What happened during a fault test, in the order of time: what clients saw, and what was done to the service.
+"""The timeline of a fault test: the outcome of each request, and marks for the moments of the faults.
 
-Every `Answers` adds to the timeline of the test that runs; `mark` says what is broken now. `python -m tests.faults`
-makes its report of them.
+The `Answers` of each client add requests to the timeline of the running test. `python -m tests.faults` makes a report
+of the timelines.
 """
 
 import json
@@ -12,46 +12,49 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
+from devtools.drawing.charts import Mark
+
 FOLDER = "FAULT_TIMELINES"
-"""The environment variable that names where they are written; without it they are not."""
+"""The environment variable that names the folder of the timeline files; without the variable no file is written."""
 
 KEPT = 20_000
-"""Of each timeline, so that a long test makes no endless file; the counts in the report are of these."""
+"""The most requests that a timeline records, which bounds the file of a long test; further requests are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request: when it began, how long it took in seconds, and how it ended."""
+    """A request of a fault test: the start in seconds of the test, the duration in seconds, and the outcome."""
 
     at: float
     seconds: float
     ended: str
-    """A status, or in words why there is none."""
+    """The status of the response, or the reason why no whole response came, in words."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """One test."""
+    """The requests of a fault test, and the marks of the faults, each with the time since the start of the test."""
 
     test: str
     began: float = field(default_factory=perf_counter)
     took: float = 0.0
     passed: bool = False
-    marks: list[tuple[float, str]] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """Write it into a file of its own."""
+        """Write this timeline as JSON into a file of the folder; the file is named after the test."""
         name = "".join(letter if letter.isalnum() else "-" for letter in self.test)
         (folder / f"{name[-120:]}.json").write_text(json.dumps(asdict(self)), "utf-8")
 
 
 _running: list[Timeline] = []
+"""The timelines that record at the moment: a single timeline, or none outside the fault tests."""
 
 
 @contextmanager
 def recorded(test: str) -> Iterator[Timeline]:
-    """Keep a timeline while the block runs, and write it at the end."""
+    """Record the requests of a test while the block runs, and write the timeline into a file at the end."""
     timeline = Timeline(test)
     _running.append(timeline)
     try:
@@ -64,13 +67,26 @@ def recorded(test: str) -> Iterator[Timeline]:
 
 
 def mark(text: str) -> None:
-    """Say what is done to the service at this moment, for the report."""
+    """Mark this moment of the running test with a text, which the chart shows, such as `SIGTERM`."""
     for timeline in _running:
-        timeline.marks.append((perf_counter() - timeline.began, text))
+        now = perf_counter() - timeline.began
+        timeline.marks.append(Mark(text, now, now))
+
+
+@contextmanager
+def fault(text: str) -> Iterator[None]:
+    """Mark the begin and the end of a fault, which is present while the block runs, such as `the database is away`."""
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        ended = perf_counter()
+        for timeline in _running:
+            timeline.marks.append(Mark(text, began - timeline.began, ended - timeline.began))
 
 
 def add(started: float, seconds: float, ended: str) -> None:
-    """Take down a request."""
+    """Record a request in the timeline of the running test; `ended` is the status or the reason for no response."""
     for timeline in _running:
         if len(timeline.seen) < KEPT:
             timeline.seen.append(Seen(started - timeline.began, seconds, ended))

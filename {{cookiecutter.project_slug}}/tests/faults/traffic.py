@@ -1,4 +1,4 @@
-"""What a service is asked all the time while it is stopped or reloaded: on kept connections, on new ones, slowly."""
+"""Steady traffic while a service stops or reloads: on keep-alive connections, new connections, and slow requests."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,22 +8,25 @@ from dataclasses import dataclass, field
 from tests.faults.clients import Answers, Client
 
 KEPT, FRESH, SLOW = 16, 6, 6
+"""The numbers of clients with a keep-alive connection, with a new connection per request, and with slow requests."""
+
 PAUSE_SECONDS = 0.004
-"""Between two requests of a kept connection, so that one that is closed in the wrong moment is in nobody's hands."""
+"""The pause of a client between two requests, in which the service may close the connection without a lost request."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Clients behind a balancer. A connection that they keep is used until an answer says that it closes."""
+    """Clients behind a load balancer, which use a connection until a response has `Connection: close`."""
 
     url: str
     answers: Answers = field(default_factory=Answers)
     arrives: bool = True
-    """Whether the balancer still opens connections to this copy."""
+    """Whether the load balancer still opens connections to this replica."""
     over: bool = False
+    """Whether the test is over, so that every client stops after the request in progress."""
 
     async def keep(self) -> None:
-        """Send one request after the other on a connection, as a pool of a proxy does."""
+        """Send requests in sequence on a keep-alive connection, as the connection pool of a proxy does."""
         client = Client(self.url, self.answers)
         while not self.over and (self.arrives or client.connected):
             await client.ask("/health/live")
@@ -31,7 +34,7 @@ class Traffic:
         client.close()
 
     async def reconnect(self, path: str) -> None:
-        """Send each request on a connection of its own."""
+        """Send GET requests in sequence, each on a new connection, while the load balancer opens connections."""
         while self.arrives:
             client = Client(self.url, self.answers)
             await client.ask(path)
@@ -41,7 +44,7 @@ class Traffic:
 
 @asynccontextmanager
 async def traffic(url: str) -> AsyncGenerator[Traffic]:
-    """Let it flow until the end of the block."""
+    """Send the requests of all clients to a service until the end of the block."""
     flow = Traffic(url)
     clients = [flow.keep() for _ in range(KEPT)]
     clients += [flow.reconnect("/health/live") for _ in range(FRESH)]

@@ -1,1 +1,1 @@
-"""Tests of what the service tells about itself."""
+"""Tests of log lines, the log writer, the event loop monitor and telemetry."""

@@ -1,4 +1,4 @@
-"""A pipe whose reader stops, leaves and comes back when the test says so."""
+"""A pipe for tests of the log writer; a test can stop, close and replace the reader of the pipe."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,19 +8,20 @@ from threading import Thread
 
 from app.observability.writer import LineWriter
 
-SECONDS = 20  # only what waits for ever must fail, however slow the machine is
+SECONDS = 60
+"""The timeout of each wait in tests of log output, in seconds: only a test that hangs takes so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """A pipe that is read on request, and a writer into it."""
+    """A pipe, and a LineWriter that writes into this pipe; the test decides when the pipe is read."""
 
     reading: int
     writing: int
     writer: LineWriter
 
     def read_until(self, end: bytes) -> list[bytes]:
-        """Read whole lines until the last one starts with `end`."""
+        """Read lines from the pipe until a line starts with `end`, and return all these lines."""
         text = bytearray()
 
         def read() -> None:
@@ -31,13 +32,13 @@ class Pipe:
         return bytes(text).splitlines()
 
     def lose_the_reader(self) -> None:
-        """Close the end that is read."""
+        """Close the reading end of the pipe, so that each write of the LineWriter fails."""
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, self.reading)
         os.close(nothing)
 
     def get_a_new_reader(self) -> None:
-        """Put another pipe in the place of this one, once the writer has tried to write what it had."""
+        """Replace the pipe by a new pipe, after the LineWriter has tried to write all queued lines."""
         assert self.writer.flush(SECONDS)
         for new, old in zip(os.pipe(), (self.reading, self.writing), strict=True):
             os.dup2(new, old)
@@ -45,7 +46,7 @@ class Pipe:
 
 
 def in_time(work: Callable[..., object], *arguments: object) -> None:
-    """Do it in a thread, so that what waits for ever is a failure and not a test run without an end."""
+    """Call a function in a thread with a timeout: a call that never returns fails the test, and hangs no test run."""
     thread = Thread(target=work, args=arguments, daemon=True)
     thread.start()
     thread.join(SECONDS)
@@ -54,18 +55,18 @@ def in_time(work: Callable[..., object], *arguments: object) -> None:
 
 
 def lost(lines: int) -> bytes:
-    """Say it in a word."""
+    """Return the line that the log writer writes in place of this number of lost lines."""
     return b"lost %d" % lines
 
 
 @contextmanager
 def open_pipe() -> Iterator[Pipe]:
-    """Lend a pipe."""
+    """Yield a pipe with a log writer, and close the pipe and the writer at the end."""
     reading, writing = os.pipe()
     writer = LineWriter(lost, writing)
     try:
         yield Pipe(reading, writing, writer)
     finally:
-        os.close(reading)  # whatever still waits for room ends now
+        os.close(reading)  # a write that waits for room in the full pipe fails now
         writer.close()
         os.close(writing)

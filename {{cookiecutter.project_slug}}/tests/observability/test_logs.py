@@ -1,4 +1,4 @@
-"""Every line of the process has one shape, whoever wrote it; run in a process of its own, where nothing captures it."""
+"""Log lines of all loggers have the same fields; tested in a separate process, whose output pytest does not capture."""
 
 import json
 import os
@@ -14,25 +14,25 @@ SPEAK = """
 import logging
 import structlog
 from app.observability import logs
-from app.observability.request_id import request_id
+from app.request.identity import request_id
 
 logs.configure(level="info", log_format={log_format!r})
 request_id.set("caller-0001")
 with structlog.contextvars.bound_contextvars(batch=7):
-    structlog.get_logger("ours").info("from us", number=1)
-    for name in ("uvicorn.error", "gunicorn.error", "sqlalchemy.engine.Engine", "alembic", "anybody"):
+    structlog.get_logger("service").info("from the service", number=1)
+    for name in ("uvicorn.error", "gunicorn.error", "sqlalchemy.engine.Engine", "alembic", "library"):
         logging.getLogger(name).warning("from %s", name)
     logging.getLogger("uvicorn.error").info("plain", extra=dict(color_message="coloured"))
-    structlog.get_logger("ours").debug("too quiet")
+    structlog.get_logger("service").debug("too quiet")
     logging.getLogger("httpx").info("HTTP Request: GET http://secret.invalid/?token=canary")
     logging.getLogger("uvicorn.access").info("a second access log")
     secret = "canary"
     try:
         raise ValueError("broken")
     except ValueError:
-        structlog.get_logger("ours").exception("ours failed")
-        logging.getLogger("anybody").exception("theirs failed")
-    structlog.get_logger("ours").warn("no JSON library takes all", large=2**70, text=chr(0xD800))
+        structlog.get_logger("service").exception("service failed")
+        logging.getLogger("library").exception("library failed")
+    structlog.get_logger("service").warn("no JSON library takes all", large=2**70, text=chr(0xD800))
 """
 
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -49,19 +49,19 @@ def speak(log_format: str) -> list[str]:
     return result.stdout.splitlines()
 
 
-def test_json_lines_have_one_shape_whoever_wrote_them() -> None:
+def test_json_lines_of_all_loggers_have_the_same_shape() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in speak("json")]
 
     assert [line["event"] for line in lines] == [
-        "from us",
+        "from the service",
         "from uvicorn.error",
         "from gunicorn.error",
         "from sqlalchemy.engine.Engine",
         "from alembic",
-        "from anybody",
+        "from library",
         "plain",
-        "ours failed",
-        "theirs failed",
+        "service failed",
+        "library failed",
         "no JSON library takes all",
     ]
     assert [line["level"] for line in lines] == ["info", *["warning"] * 5, "info", "error", "error", "warning"]
@@ -75,10 +75,22 @@ def test_json_lines_have_one_shape_whoever_wrote_them() -> None:
     assert (lines[9]["large"], lines[9]["text"]) == (2**70, "\ud800")
 
 
-def test_the_console_shows_the_same_lines_to_a_person() -> None:
+def test_the_console_format_shows_the_same_lines() -> None:
     text = "\n".join(speak("console"))
 
     assert text.count("request_id=caller-0001") == 10
     assert len(re.findall(rf"^{MOMENT} \[", text, re.MULTILINE)) == 10
     assert text.count("ValueError: broken") == 2
-    assert "\x1b[" not in text  # no colours into a file
+    assert "\x1b[" not in text  # no colours: the output is a pipe, and no terminal
+
+
+def test_a_developer_reads_method_path_status_and_milliseconds_first() -> None:
+    code = (
+        "import structlog\n"
+        "from app.observability import logs\n"
+        "logs.configure(level='info', log_format='console')\n"
+        "structlog.get_logger('access').info('request', method='GET', path='/x', status=200, milliseconds=1.5, bytes=7)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert re.search(r"\] request +method=GET path=/x status=200 milliseconds=1\.5 bytes=7", done.stdout), done.stdout

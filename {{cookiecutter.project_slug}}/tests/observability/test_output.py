@@ -1,4 +1,4 @@
-"""What a process logs arrives, however the process ends, and no reader can stop it; each in a process of its own."""
+"""All log lines arrive, however a process ends, and a reader that stopped reading cannot block the process."""
 
 import json
 import signal
@@ -26,12 +26,12 @@ logs.configure(level="info", log_format={log_format!r})
 log = structlog.get_logger()
 """
 
-# A fork makes Python warn while there are threads; that the child gets none is what is tested.
+# Python warns of a fork in a process with threads, such as the log writer's; a test shows that such a fork is safe.
 PYTHON = [sys.executable, "-W", "ignore::DeprecationWarning", "-c"]
 
 
 def run(program: str) -> tuple[list[dict[str, Any]], int, str]:
-    """Run a program and return its lines, its exit code and what it complained about."""
+    """Run a program that logs in a separate process; return the log lines, the exit code and the error output."""
     program = LATE + START.format(log_format="json") + program
     done = subprocess.run([*PYTHON, program], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
     return [json.loads(line) for line in done.stdout.splitlines()], done.returncode, done.stderr
@@ -53,7 +53,7 @@ def test_no_line_is_lost_when_a_process_ends_at_once(end: str, code: int, compla
     assert (returned, complaint in complained, bool(complaint)) == (code, True, bool(complained))
 
 
-def test_no_line_is_lost_where_no_thread_can_start() -> None:
+def test_no_line_is_lost_when_no_thread_can_start() -> None:
     lines, returned, complained = run("threading.stack_size(2**47)\nlog.info('alone')  # more than there are addresses")
 
     assert ([line["event"] for line in lines], returned, complained) == (["alone", "late"], 0, "")
@@ -62,7 +62,7 @@ def test_no_line_is_lost_where_no_thread_can_start() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_no_line_is_lost_when_a_signal_ends_a_process(number: int) -> None:
-    """As uvicorn ends: it puts the handlers back that it found, and raises the signal again."""
+    """The program ends as uvicorn does: after a reset of the signal handler, the process raises the signal again."""
     default = f"signal.signal({number:d}, signal.SIG_DFL)"
     again = 'logs.configure(level="info", log_format="json")'
     lines, returned, complained = run(f"{default}\n{again}\nlog.info('last')\nsignal.raise_signal({number:d})")
@@ -110,7 +110,7 @@ print(json.dumps({"event": "printed", "threads": threading.active_count()}), flu
     assert (returned, complained) == (0, "")
 
 
-def test_a_reader_that_stopped_blocks_neither_the_loop_nor_the_end() -> None:
+def test_a_reader_that_stopped_blocks_neither_the_event_loop_nor_the_end_of_the_process() -> None:
     program = """
 async def serve():
     for _ in range(3000):

@@ -1,4 +1,4 @@
-"""FastAPI's own OpenTelemetry is on when it was asked for; in a process of its own, where a provider can be set up."""
+"""The setting TELEMETRY turns on the OpenTelemetry of FastAPI; tested in a separate process with a tracer provider."""
 
 import os
 import subprocess
@@ -11,7 +11,6 @@ from tests.databases import ROOT
 ASK = """
 import asyncio
 from opentelemetry import trace
-from app.downstreams.client import httpx
 
 spans = []
 
@@ -27,7 +26,8 @@ class Provider(trace.TracerProvider):
 trace.set_tracer_provider(Provider())
 
 async def ask():
-    from app.main import app
+    from app.main import app  # FastAPI asks for the provider when the application is built
+    from tests.http_client import httpx
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as client:
         await client.get("/health/live")
 

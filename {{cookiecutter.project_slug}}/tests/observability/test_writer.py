@@ -1,4 +1,4 @@
-"""The writer of the log never makes anybody wait, and loses nothing without saying so; on real pipes."""
+"""The log writer never makes a caller wait, and counts each lost line; tested on real pipes."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ if sys.platform == "linux":
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """A pipe of one's own."""
+    """A pipe with a log writer; pipe and writer are closed after the test."""
     with open_pipe() as opened:
         yield opened
 
@@ -37,7 +37,7 @@ def numbered(lines: int, length: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("lines", "length", "kept"), [(30_000, 100, MAX_LINES), (100, MAX_BYTES // 16, 16)])
-def test_nobody_waits_for_a_reader_that_stopped_and_lost_lines_are_counted(
+def test_no_caller_waits_for_a_reader_that_stopped_and_lost_lines_are_counted(
     pipe: Pipe, lines: int, length: int, kept: int
 ) -> None:
     stuck = b"x" * 1_000_000  # more than a pipe holds
@@ -70,22 +70,22 @@ def test_the_lines_of_each_thread_come_in_its_order(pipe: Pipe) -> None:
 
 @dataclass(slots=True)
 class Interruption:
-    """Put one more line just before a step of other code: a tracer, for what may come between any two steps."""
+    """A trace function that puts the line `inner` into the log writer just before a chosen step of the traced code."""
 
     writer: LineWriter
     step: int
     steps: int = 0
 
     def __call__(self, _frame: FrameType, _event: str, _argument: object) -> "Interruption":
-        """Count the steps."""
+        """Count a step of the traced code, and put the line `inner` at the chosen step."""
         if self.steps == self.step:
             self.writer.put(b"inner")
         self.steps += 1
         return self
 
 
-def test_a_line_in_the_middle_of_another_does_not_wait_for_it(pipe: Pipe) -> None:
-    """A signal handler or a destructor logs in the middle of `put`, in the same thread."""
+def test_a_line_in_the_middle_of_writing_a_line_does_not_wait(pipe: Pipe) -> None:
+    """A signal handler or a destructor can log in the middle of the writer's `put`, in the same thread: no deadlock."""
     steps = count()
 
     def put_with_each_interruption() -> None:
@@ -107,7 +107,7 @@ def test_a_line_in_the_middle_of_another_does_not_wait_for_it(pipe: Pipe) -> Non
     assert Counter(pipe.read_until(b"end")) == {b"first": 1, b"outer": rounds, b"inner": rounds - 1, b"end": 1}
 
 
-def test_a_line_at_any_moment_of_the_writing_is_not_left_behind() -> None:
+def test_a_line_that_comes_at_any_moment_of_the_writing_is_written() -> None:
     for step in count():
         with open_pipe() as pipe:
             interruption = Interruption(pipe.writer, step)
@@ -155,7 +155,7 @@ def test_the_writer_outlives_a_reader_that_left(pipe: Pipe) -> None:
     pipe.writer.put(b"before")
     before = pipe.read_until(b"before")
     pipe.lose_the_reader()
-    put_all(pipe.writer, [b"nobody reads this"] * 3)
+    put_all(pipe.writer, [b"this line has no reader"] * 3)
     pipe.get_a_new_reader()
     pipe.writer.put(b"after")
 
@@ -165,7 +165,7 @@ def test_the_writer_outlives_a_reader_that_left(pipe: Pipe) -> None:
 
 def test_half_a_line_is_not_continued_by_the_next(pipe: Pipe) -> None:
     in_time(pipe.writer.put, b"x" * 1_000_000)
-    in_time(os.read, pipe.reading, 1)  # the rest does not fit into the pipe
+    in_time(os.read, pipe.reading, 1)  # the writing has begun, and the rest of the line does not fit into the pipe
     pipe.lose_the_reader()
     pipe.get_a_new_reader()
     pipe.writer.put(b"after")

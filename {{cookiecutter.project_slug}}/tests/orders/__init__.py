@@ -1,1 +1,1 @@
-"""Tests of the example feature; they leave with it."""
+"""Tests of `app/orders`, the example feature."""

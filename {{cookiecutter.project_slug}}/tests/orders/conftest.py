@@ -1,11 +1,11 @@
-"""What tests of orders share: an order to place, and a `rates` downstream that answers."""
+"""Fixtures for tests of orders: the body of a new order, and a fake downstream with exchange rates."""
 
 from typing import Any
 
 import pytest
 
-from app.downstreams.client import httpx
-from tests.conftest import Fakes
+from tests.fakes import Fakes
+from tests.http_client import httpx
 
 ORDER: dict[str, Any] = {
     "customer": "Ada",
@@ -19,19 +19,19 @@ ORDER: dict[str, Any] = {
 
 @pytest.fixture
 def rates(fakes: Fakes) -> list[str]:
-    """Answer every rate with 0.9; return the list of what was asked."""
-    asked: list[str] = []
+    """The paths of the calls to a fake downstream `rates`, which answers each call with an exchange rate of 0.9."""
+    paths: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
+        paths.append(request.url.path)
         return httpx.Response(200, json={"rate": "0.9"})
 
     fakes["rates"] = answer
-    return asked
+    return paths
 
 
-async def place(client: httpx.AsyncClient, **changes: Any) -> int:  # noqa: ANN401 - any field may be changed
-    """Place an order and return its id."""
+async def place(client: httpx.AsyncClient, **changes: Any) -> int:  # noqa: ANN401 - each field of an order has a type of its own
+    """Place an order over HTTP, with some fields changed, and return the id of the order."""
     answer = await client.post("/api/v1/orders", json=ORDER | changes)
     order_id: int = answer.json()["id"]
     return order_id

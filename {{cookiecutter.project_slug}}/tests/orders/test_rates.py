@@ -1,4 +1,4 @@
-"""What an order costs elsewhere, and the dashboard: the routes that call a downstream."""
+"""Tests of the routes that call the downstream `rates`: the total in a different currency, and the dashboard."""
 
 import asyncio
 import json
@@ -10,10 +10,11 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Pool
 
-from app.downstreams.client import httpx
 from app.main import create_app
-from tests.conftest import Fakes, Handler, client_of
+from tests.conftest import client_of
 from tests.databases import make_settings
+from tests.fakes import Fakes, Handler
+from tests.http_client import httpx
 from tests.orders.conftest import place
 
 
@@ -23,10 +24,10 @@ async def test_a_total_is_converted_exactly(client: httpx.AsyncClient, rates: li
     answer = await client.get(f"/api/v1/orders/{order_id}/total?currency=EUR")
 
     assert answer.json() == {"order_id": order_id, "amount": "8.19", "currency": "EUR", "rate": "0.9"}
-    assert rates == ["/rates/USD/EUR"]
+    assert rates == ["/USD/EUR"]
 
 
-async def test_a_total_in_its_own_currency_asks_nobody(client: httpx.AsyncClient, rates: list[str]) -> None:
+async def test_a_total_in_the_currency_of_the_order_makes_no_call(client: httpx.AsyncClient, rates: list[str]) -> None:
     order_id = await place(client)
 
     answer = await client.get(f"/api/v1/orders/{order_id}/total?currency=USD")
@@ -58,7 +59,7 @@ async def test_the_largest_order_is_converted_to_the_cent(client: httpx.AsyncCli
 
 
 JSON = {"Content-Type": "application/json"}
-UNUSABLE = "rates: its answer has no usable rate."
+UNUSABLE = "rates: its response has no usable rate."
 
 
 def refuse(_request: httpx.Request) -> httpx.Response:
@@ -71,8 +72,8 @@ def refuse(_request: httpx.Request) -> httpx.Response:
         (lambda _: httpx.Response(404), 422, "There is no rate from USD to EUR."),
         (lambda _: httpx.Response(500), 503, "rates: it answered 500."),
         (lambda _: httpx.Response(301, headers={"location": "http://evil.invalid/"}), 502, "rates: it answered 301."),
-        (lambda _: httpx.Response(200, text="<html>"), 502, "rates: its answer does not say that it is JSON."),
-        (lambda _: httpx.Response(200, content="[" * 100_000, headers=JSON), 502, "rates: its answer is not JSON."),
+        (lambda _: httpx.Response(200, text="<html>"), 502, "rates: its response is not declared as JSON."),
+        (lambda _: httpx.Response(200, content="[" * 100_000, headers=JSON), 502, "rates: its response is not JSON."),
         (lambda _: httpx.Response(200, text="null", headers=JSON), 502, UNUSABLE),
         (lambda _: httpx.Response(200, json=[]), 502, UNUSABLE),
         (lambda _: httpx.Response(200, json={"rate": 0.9}), 502, UNUSABLE),
@@ -83,7 +84,7 @@ def refuse(_request: httpx.Request) -> httpx.Response:
         (refuse, 503, "rates: it cannot be reached."),
     ],
 )
-async def test_a_downstream_that_fails_is_told_apart(
+async def test_each_failure_of_a_downstream_is_an_error_of_its_own(
     client: httpx.AsyncClient, fakes: Fakes, answer: Handler, status: int, detail: str
 ) -> None:
     fakes["rates"] = answer
@@ -94,9 +95,7 @@ async def test_a_downstream_that_fails_is_told_apart(
     assert (found.status_code, found.json()["detail"]) == (status, detail)
 
 
-async def test_a_source_of_the_dashboard_that_fails_is_missing_and_the_rest_is_there(
-    committed_client: httpx.AsyncClient, fakes: Fakes
-) -> None:
+async def test_the_dashboard_leaves_out_a_source_that_fails(committed_client: httpx.AsyncClient, fakes: Fakes) -> None:
     fakes["rates"] = refuse
     order_id = await place(committed_client)
 
@@ -116,11 +115,11 @@ async def test_the_dashboard_shows_all_three_sources(committed_client: httpx.Asy
     assert board["orders_by_state"] == {"placed": 1, "paid": 1}
     assert [order["id"] for order in board["latest"]] == [second, first]
     assert (board["usd_to_eur"], board["missing"]) == ("0.9", [])
-    assert rates == ["/rates/USD/EUR"]
+    assert rates == ["/USD/EUR"]
 
 
 async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(asyncio.IncompleteReadError, ConnectionError):  # a caller that gave up
+    with suppress(asyncio.IncompleteReadError, ConnectionError):  # a caller closes the connection after its timeout
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.5)
         body = json.dumps({"rate": "0.9"}).encode()
@@ -131,11 +130,13 @@ async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 
 
 @asynccontextmanager
-async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAPI]:  # noqa: ANN401 - any limit
-    """An app whose rates come over a real socket, half a second late."""
+async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAPI]:  # noqa: ANN401 - each limit has a type of its own
+    """Yield the service with a downstream `rates` on a real socket, which answers each call after half a second."""
     server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    rates = {"base_url": f"http://127.0.0.1:{port}/rates"} | limits
+    seconds = limits.get("timeout_seconds", 2.0) * 0.9  # each part of a call must be shorter than the whole
+    parts = {f"{part}_timeout_seconds": seconds for part in ("queue", "connect", "read")}
+    rates = {"base_url": f"http://127.0.0.1:{port}/rates"} | parts | limits
     app = create_app(make_settings(committed_url, downstreams={"rates": rates}))
     async with server, app.router.lifespan_context(app):
         yield app
@@ -145,26 +146,27 @@ async def test_no_database_connection_is_held_while_a_downstream_is_awaited(comm
     async with slow_rates(committed_url) as app, client_of(app) as client:
         order_id = await place(client)
         pool: Pool = app.state.resources.engine.pool
-        waiting = asyncio.create_task(client.get(f"/api/v1/orders/{order_id}/total?currency=EUR"))
+        request = asyncio.create_task(client.get(f"/api/v1/orders/{order_id}/total?currency=EUR"))
         await asyncio.sleep(0.25)
         held = pool.status()
 
-        assert (await waiting).status_code == 200
+        assert (await request).status_code == 200
     assert "Current Checked out connections: 0" in held
 
 
-async def test_a_downstream_that_is_too_slow_is_504(committed_url: str) -> None:
-    async with slow_rates(committed_url, total_seconds=0.1) as app, client_of(app) as client:
+async def test_a_slow_downstream_is_504(committed_url: str) -> None:
+    async with slow_rates(committed_url, timeout_seconds=0.1) as app, client_of(app) as client:
         order_id = await place(client)
         answer = await client.get(f"/api/v1/orders/{order_id}/total?currency=EUR")
 
-    assert (answer.status_code, answer.json()["detail"]) == (504, "rates: no answer within 0.1 s.")
+    assert answer.status_code == 504
+    assert answer.json()["detail"].startswith("rates: ")
 
 
-async def test_waiting_for_a_slot_counts_against_the_limit(committed_url: str) -> None:
-    """Three calls of half a second through one slot, with 0.8 s each: only the first can be in time."""
+async def test_the_wait_in_the_queue_counts_against_the_timeout(committed_url: str) -> None:
+    """Three calls of 0.5 s run in sequence: a timeout of 0.8 s, queueing included, lets a single call succeed."""
     async with (
-        slow_rates(committed_url, concurrency=1, wait_seconds=5, total_seconds=0.8) as app,
+        slow_rates(committed_url, max_concurrent=1, timeout_seconds=0.8) as app,
         client_of(app) as client,
     ):
         path = f"/api/v1/orders/{await place(client)}/total?currency=EUR"
@@ -173,4 +175,4 @@ async def test_waiting_for_a_slot_counts_against_the_limit(committed_url: str) -
 
     answered, *late = sorted(answers)
     assert answered == 200
-    assert set(late) <= {503, 504}  # never sent, or sent too late
+    assert set(late) <= {503, 504}  # 503: timed out in the queue; 504: timed out while being sent or answered

@@ -1,4 +1,4 @@
-"""Each piece of work costs the fewest statements: what reaches PostgreSQL is counted."""
+"""Tests of the repository of orders: each operation sends the fewest SQL statements to PostgreSQL."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,13 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
-from app.downstreams.client import httpx
+from tests.http_client import httpx
 from tests.orders.conftest import place
 
 
 @pytest.fixture
 def statements(committed_app: FastAPI) -> Iterator[list[str]]:
-    """The first words of the statements that the app sends; BEGIN and COMMIT are the driver's own."""
+    """The first word of each SQL statement that the app sends, without the driver's own BEGIN and COMMIT."""
     engine = committed_app.state.resources.engine.sync_engine
     seen: list[str] = []
 
@@ -24,15 +24,13 @@ def statements(committed_app: FastAPI) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", remember)
 
 
-async def test_a_create_inserts_order_and_lines_and_nothing_else(
-    committed_client: httpx.AsyncClient, statements: list[str]
-) -> None:
+async def test_a_create_sends_two_inserts(committed_client: httpx.AsyncClient, statements: list[str]) -> None:
     await place(committed_client)
 
     assert statements == ["INSERT", "INSERT"]
 
 
-async def test_a_read_is_one_statement_with_its_lines(
+async def test_a_read_of_an_order_and_its_lines_is_one_statement(
     committed_client: httpx.AsyncClient, statements: list[str]
 ) -> None:
     order_id = await place(committed_client)

@@ -1,1 +1,1 @@
-"""Tests behind a real PgBouncer in transaction mode. They are skipped where it is not installed, and fail in CI."""
+"""Tests of the service behind a real PgBouncer in transaction mode; skipped on a machine without PgBouncer."""

@@ -1,7 +1,6 @@
-"""Start a real PgBouncer in transaction mode in front of the throwaway PostgreSQL."""
+"""Start a real PgBouncer in transaction mode in front of the throwaway PostgreSQL, and change the database role."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -13,27 +12,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.connection import enforced
-from app.health.role_check import role_sql
-from app.lifespan import limits_of
-from app.settings import Settings
+from app.database.connection import enforced
+from app.readiness.role import role_sql
+from app.settings.service import Settings
 from devtools.binaries import SPARE, run_as, server_account
 from devtools.ports import free_port, listens
 from tests.databases import make_settings, on_database, run_statement
+from tests.programs import find
 
-SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
-"""Debian installs it where only root looks."""
+needs_pgbouncer = pytest.mark.needs_program("pgbouncer", "apt-get install pgbouncer, or brew install pgbouncer")
 
-IN_CI = bool(os.environ.get("CI"))
+START_SECONDS = 30
 
-MISSING = (
-    "PgBouncer is not installed, so nothing was tried behind it. On Debian and Ubuntu: apt-get install pgbouncer; "
-    "on macOS: brew install pgbouncer."
-)
-
-START_SECONDS = 10
-
-# Users log in with their password, here and at the server. What is not set is as PgBouncer ships, and so as strict.
+# Users log in to PgBouncer and to PostgreSQL with a password. Settings that are not listed keep PgBouncer's defaults,
+# under which PgBouncer refuses a connection that sets unknown startup parameters.
 CONFIGURATION = """
 [databases]
 * = host={host} port={port}
@@ -47,28 +39,23 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {users}
 admin_users = {user}
+ignore_startup_parameters = {ignored}
 """
 
 
-def find(search_path: str = SEARCH_PATH, *, in_ci: bool = IN_CI) -> str:
-    """Return the path of PgBouncer. Without it skip the test, or fail it in CI, where nobody would notice a skip."""
-    program = shutil.which("pgbouncer", path=search_path)
-    if program is None and in_ci:
-        pytest.fail(MISSING)
-    if program is None:
-        pytest.skip(MISSING)
-    return program
-
-
 @contextmanager
-def bouncer(database_url: str, *, pool_size: int = 2, port: int = 0) -> Iterator[str]:
-    """Lend the address of a database through a PgBouncer that opens at most `pool_size` connections."""
-    program, account = find(), server_account()
+def running_pgbouncer(database_url: str, *, pool_size: int = 2, port: int = 0, ignored: str = "") -> Iterator[str]:
+    """Run PgBouncer during the `with` block, and yield the database's URL through PgBouncer.
+
+    PgBouncer opens at most `pool_size` connections to PostgreSQL, and drops the settings in `ignored` silently.
+    """
+    program, account = find("pgbouncer"), server_account()
+    assert program, "mark the test with `needs_pgbouncer`"
     port = port or free_port()
-    # it refuses to run as root too, and the account that runs it instead has to get at its files
+    # PgBouncer refuses to run as root: under root, PgBouncer runs as `account`, which has to own these files
     with tempfile.TemporaryDirectory(dir=SPARE if account else None) as name:
         folder = Path(name)
-        configure(folder, database_url, pool_size, port)
+        configure(folder, database_url, pool_size, port, ignored)
         if account:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, account.uid, account.gid)
@@ -83,14 +70,14 @@ def bouncer(database_url: str, *, pool_size: int = 2, port: int = 0) -> Iterator
             )
         try:
             wait_until_listening(process, port, log)
-            yield through(database_url, port)
+            yield with_port(database_url, port)
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
 
 
-def configure(folder: Path, database_url: str, pool_size: int, port: int) -> None:
-    """Write what PgBouncer reads at its start."""
+def configure(folder: Path, database_url: str, pool_size: int, port: int, ignored: str) -> None:
+    """Write PgBouncer's configuration and the file of users and passwords into a folder."""
     behind, users = urlsplit(database_url), folder / "users"
     users.write_text(f'"{behind.username}" "{behind.password}"\n', encoding="ascii")
     text = CONFIGURATION.format(
@@ -100,15 +87,16 @@ def configure(folder: Path, database_url: str, pool_size: int, port: int) -> Non
         own_port=port,
         users=users,
         user=behind.username,
+        ignored=ignored,
     )
     (folder / "pgbouncer.ini").write_text(text, encoding="ascii")
 
 
 def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait for the start.
+    """Wait until PgBouncer accepts connections on a port.
 
     Raises:
-        AssertionError: it ended or is late; with its log.
+        AssertionError: the process ended, or did not listen in time; shows the log of PgBouncer.
     """
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -118,29 +106,29 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
     raise AssertionError(f"PgBouncer does not start:\n{log.read_text()}")
 
 
-def through(database_url: str, port: int) -> str:
-    """Return the address of the database at a PgBouncer that listens on this port."""
+def with_port(database_url: str, port: int) -> str:
+    """Return a database URL whose port is replaced by the port of PgBouncer."""
     return database_url.replace(f":{urlsplit(database_url).port}/", f":{port}/")
 
 
-def pooled(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - any setting may be changed
-    """Return settings which say that the address leads to PgBouncer."""
+def pgbouncer_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - each setting has a type of its own
+    """Return settings of the service that declare the database URL to be an address of PgBouncer."""
     return make_settings(url, **{"database_pgbouncer_connections": 2} | changes)
 
 
-async def keep_limits(database_url: str) -> None:
-    """Run on the server itself what it needs before PgBouncer may stand in front."""
-    where = urlsplit(database_url)
-    promised = enforced(limits_of(make_settings(database_url)))
-    await run_statement(database_url, role_sql(where.username or "", where.path.strip("/"), promised))
+async def set_role_limits(database_url: str) -> None:
+    """Store the service's timeouts in the PostgreSQL role: PgBouncer passes on no settings of a connection."""
+    address = urlsplit(database_url)
+    limits = enforced(make_settings(database_url).database_timeouts)
+    await run_statement(database_url, role_sql(address.username or "", address.path.strip("/"), limits))
 
 
 async def change_role(database_url: str, change: str) -> None:
-    """Change one of the settings that the role of a database keeps."""
+    """Change a setting that PostgreSQL stores for the current role in a database, by a SET or RESET clause."""
     where = f"ALTER ROLE CURRENT_USER IN DATABASE {urlsplit(database_url).path.strip('/')}"
     await run_statement(database_url, f"BEGIN READ WRITE; {where} {change}; COMMIT")
 
 
 async def reconnect(url: str) -> None:
-    """Let PgBouncer open new connections to the server: the settings of a role count from the next one."""
+    """Let PgBouncer replace all connections to PostgreSQL: only a new connection has the changed settings of a role."""
     await run_statement(on_database(url, "pgbouncer"), "RECONNECT")

@@ -1,15 +1,15 @@
-"""A database of one's own behind PgBouncer."""
+"""A fixture for tests behind PgBouncer: the URL, through PgBouncer, of a database that only one test uses."""
 
 from collections.abc import AsyncGenerator
 
 import pytest
 
-from tests.pgbouncer.bouncer import bouncer, keep_limits
+from tests.pgbouncer.bouncer import running_pgbouncer, set_role_limits
 
 
 @pytest.fixture
-async def kept_url(committed_url: str) -> AsyncGenerator[str]:
-    """The address through a PgBouncer with two connections; the role keeps the limits."""
-    await keep_limits(committed_url)
-    with bouncer(committed_url) as url:
+async def pgbouncer_url(committed_url: str) -> AsyncGenerator[str]:
+    """The URL of a migrated database through PgBouncer, which opens two connections; the role has the timeouts."""
+    await set_role_limits(committed_url)
+    with running_pgbouncer(committed_url) as url:
         yield url

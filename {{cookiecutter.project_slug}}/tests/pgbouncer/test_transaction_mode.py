@@ -1,4 +1,4 @@
-"""Transaction mode: few server connections serve many sessions, each for one transaction, and none leaves a trace."""
+"""Tests of PgBouncer's transaction mode: clients share few connections, and leave no prepared statement."""
 
 import asyncio
 import json
@@ -11,11 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.lifespan import Resources, open_resources
-from tests.databases import ROOT
-from tests.pgbouncer import work
-from tests.pgbouncer.bouncer import bouncer, keep_limits, pooled
-from tests.test_pool import Relay
+from app.request.held_connections import forget
+from app.resources import Resources
+from tests.database.test_pool import Relay
+from tests.databases import ROOT, opened
+from tests.pgbouncer import mixed_load
+from tests.pgbouncer.bouncer import needs_pgbouncer, pgbouncer_settings, running_pgbouncer, set_role_limits
+
+pytestmark = needs_pgbouncer
 
 ONE = text("SELECT 1")
 PREPARED = text("SELECT pg_backend_pid(), (SELECT count(*) FROM pg_prepared_statements)")
@@ -23,41 +26,48 @@ PROCESSES = 2
 
 
 async def start_worker(url: str, first: int) -> asyncio.subprocess.Process:
-    """Start a process that waits for the word to begin."""
+    """Start a process that runs queries through PgBouncer, and wait until the process has connected."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.pgbouncer.work", url, str(first)),
+        *(sys.executable, "-m", "tests.pgbouncer.mixed_load", url, str(first)),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await process.stdout.readline() == b"ready\n"
     return process
 
 
 async def finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    """Let it begin and return what it reports."""
-    async with asyncio.timeout(60):
+    """Let a started process run queries through PgBouncer, and return the JSON report that the process prints."""
+    async with asyncio.timeout(200):
         output, _ = await process.communicate(b"begin\n")
     report: dict[str, Any] = json.loads(output.splitlines()[-1])
     return report
 
 
 async def prepared_statements(resources: Resources) -> dict[int, int]:
-    """Return the prepared statements of each server connection, holding both so that neither answers twice."""
-    async with resources.write_sessions() as one, resources.write_sessions() as other:
-        rows = [(await session.execute(PREPARED)).one() for session in (one, other)]
+    """Return the number of prepared statements on each PostgreSQL connection of PgBouncer, by process id.
+
+    Two transactions that are open at the same time use both connections of the pool.
+    """
+    async with resources.write_sessions() as first, resources.write_sessions() as second:
+        rows = []
+        for session in (first, second):
+            forget()  # this task holds two connections on purpose
+            rows.append((await session.execute(PREPARED)).one())
     return {row[0]: row[1] for row in rows}
 
 
-async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_connections(kept_url: str) -> None:
-    async with open_resources(pooled(kept_url)) as resources:
+async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_connections(pgbouncer_url: str) -> None:
+    # the pool of one worker, of which work without a request may hold a part, is larger than PgBouncer's
+    async with opened(pgbouncer_settings(pgbouncer_url, database_pgbouncer_connections=10)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(text("CREATE TABLE units (number int)"))
-        each = work.SESSIONS * work.UNITS
-        workers = await asyncio.gather(*(start_worker(kept_url, number * each) for number in range(PROCESSES)))
+        each = mixed_load.SESSIONS * mixed_load.UNITS
+        workers = await asyncio.gather(*(start_worker(pgbouncer_url, number * each) for number in range(PROCESSES)))
 
         reports = await asyncio.gather(*map(finish, workers))
         left = await prepared_statements(resources)
@@ -69,10 +79,10 @@ async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_conne
     assert left == dict.fromkeys({pid for report in reports for pid in report["pids"]}, 0)
 
 
-async def test_a_changed_schema_is_read_as_it_is(kept_url: str) -> None:
-    """The server plans a statement without a name anew each time, so remembered columns would be wrong."""
+async def test_a_statement_is_planned_anew_after_a_changed_schema(pgbouncer_url: str) -> None:
+    """The type of a column changes between two runs of a query: a driver with cached types would read wrong values."""
     find = text("SELECT * FROM scratch_plans")
-    async with open_resources(pooled(kept_url)) as resources:
+    async with opened(pgbouncer_settings(pgbouncer_url)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(text("CREATE TABLE scratch_plans (number int)"))
             await session.execute(text("INSERT INTO scratch_plans VALUES (1)"))
@@ -85,67 +95,57 @@ async def test_a_changed_schema_is_read_as_it_is(kept_url: str) -> None:
 
 
 class Recorder(Relay):
-    """A relay that keeps what it carries."""
+    """A TCP relay between PgBouncer and PostgreSQL that records all bytes, so that a test sees PgBouncer's SQL."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.carried = b""
-        self._carrying: set[asyncio.Task[None] | None] = set()
-
-    async def ended(self) -> None:
-        """Wait until both ends of all connections are closed."""
-        async with asyncio.timeout(5):
-            await asyncio.gather(*filter(None, self._carrying))
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._carrying.add(asyncio.current_task())
-        await super()._carry(reader, writer)
-        await writer.wait_closed()
+        self.recorded = b""
 
     async def _pump(self, _number: int, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
-            self.carried += data
+            self.recorded += data
             target.write(data)
         target.close()
 
 
 async def test_pgbouncer_sets_nothing_before_a_transaction(committed_url: str) -> None:
-    """It does when a client's encoding or name is not what the server connection had last: a round trip each time."""
-    await keep_limits(committed_url)
+    """PgBouncer sends SET, a round trip, if a client's name or encoding differs from the PostgreSQL connection's."""
+    await set_role_limits(committed_url)
     recorder = Recorder(committed_url)
     async with recorder.listening() as recorded_url:
-        with bouncer(recorded_url, pool_size=1) as url:
-            async with open_resources(pooled(url)) as resources:
-                await resources.reader.scalar(ONE)  # after the probe's, whose name is another one
-                recorder.carried = b""
+        with running_pgbouncer(recorded_url, pool_size=1) as url:
+            async with opened(pgbouncer_settings(url)) as resources:
+                # the first read may need a SET: the readiness probe used the connection under a different name
+                await resources.reader.scalar(ONE)
+                recorder.recorded = b""
                 for _ in range(10):
                     await resources.reader.scalar(text("SELECT 1 AS asked"))
-                carried = recorder.carried
-        await recorder.ended()
+                recorded = recorder.recorded
 
-    assert b"SELECT 1 AS asked" in carried
-    assert re.findall(rb"SET \w+", carried) == []
+    assert b"SELECT 1 AS asked" in recorded
+    assert re.findall(rb"SET \w+", recorded) == []
 
 
-async def test_every_worker_gives_its_connections_the_same_name(kept_url: str) -> None:
-    """They share server connections, and PgBouncer would rename one at each turn."""
+async def test_every_worker_gives_the_connections_the_same_name(pgbouncer_url: str) -> None:
+    """Workers share PostgreSQL connections, and PgBouncer would send a SET for each client with a different name."""
     own_name = text("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-    async with open_resources(pooled(kept_url, service_name="a-shop")) as resources:
+    async with opened(pgbouncer_settings(pgbouncer_url, service_name="a-shop")) as resources:
         names = [await reader.scalar(own_name) for reader in (resources.reader, resources.readiness.reader)]
 
     assert names == ["a-shop requests", "a-shop probe"]
 
 
-async def test_a_statement_whose_values_the_driver_refuses_keeps_the_connection_from_nobody(
+async def test_a_statement_with_invalid_values_does_not_block_the_server_connection(
     committed_url: str,
 ) -> None:
-    """PgBouncer would wait for the end of what was sent already, with the only connection that there is."""
-    await keep_limits(committed_url)
-    with bouncer(committed_url, pool_size=1) as url:
-        async with open_resources(pooled(url)) as resources, open_resources(pooled(url)) as others:
+    """The driver fails after half of a statement's messages; PgBouncer must not keep the connection for the rest."""
+    await set_role_limits(committed_url)
+    with running_pgbouncer(committed_url, pool_size=1) as url:
+        async with opened(pgbouncer_settings(url)) as resources, opened(pgbouncer_settings(url)) as second:
             with pytest.raises(DBAPIError, match="invalid input"):
                 await resources.reader.scalar(text("SELECT CAST(:number AS int)"), {"number": "seven"})
-            async with asyncio.timeout(2):  # the server's own limit comes at 2.5 s
-                found = await others.reader.scalar(text("SELECT 7"))
+            # below PostgreSQL's statement timeout of 2.5 s, which would free a blocked connection and hide the fault
+            async with asyncio.timeout(2):
+                found = await second.reader.scalar(text("SELECT 7"))
 
     assert found == 7

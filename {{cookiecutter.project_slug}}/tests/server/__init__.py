@@ -1,1 +1,1 @@
-"""Tests of what runs the app in production: real gunicorn, real signals."""
+"""Tests of the service under real gunicorn with real signals, as in production."""

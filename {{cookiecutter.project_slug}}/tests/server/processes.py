@@ -1,4 +1,4 @@
-"""Start the service under gunicorn as production does, and read what it wrote."""
+"""Start the service under gunicorn, as in production, and read the JSON log."""
 
 import json
 import os
@@ -13,35 +13,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app.downstreams.client import httpx
-from app.families import FamiliesSettings
+from app.settings.route_groups import RouteGroupsSettings
 from devtools.ports import free_port
-from tests.databases import ROOT
+from tests.databases import ROOT, cloned
+from tests.http_client import httpx
 
-START_SECONDS = 20
+START_SECONDS = 60
+"""The timeout of a start and of a log line, in seconds: a start takes 2 s, and many times as long on a busy machine."""
 
-NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in FamiliesSettings.model_fields})
-"""For FAMILIES, where a short GRACEFUL_STOP_SECONDS leaves no room for a deadline."""
+NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in RouteGroupsSettings.model_fields})
+"""A value of ROUTE_GROUPS without deadlines: settings refuse a deadline beyond a short GRACEFUL_SHUTDOWN_SECONDS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running gunicorn."""
+    """A running gunicorn with the service: the master process, the URL and the log file."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
-        """Return the log so far, one dictionary a line; a line that is no JSON fails the test."""
-        parsed: list[dict[str, Any]] = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
+        """Return the log lines of an event, or all lines, as dictionaries; a line that is no JSON fails the test.
+
+        A last line without its line feed is left out: a worker may be writing it at this moment.
+        """
+        complete, _, _ = self.log.read_bytes().rpartition(b"\n")
+        parsed: list[dict[str, Any]] = [json.loads(line) for line in complete.splitlines()]
         return [line for line in parsed if event in {None, line["event"]}]
 
     def wait_for(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
-        """Return the lines of this event with these fields once there are `count`; a worker writes after it answers.
+        """Wait for `count` log lines of an event with these fields, since workers log after the response.
 
         Raises:
-            AssertionError: they did not come, or the process ended; with the whole log.
+            AssertionError: the lines are missing at a timeout or at the end of gunicorn; with the whole log.
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -55,33 +60,33 @@ class Service:
         raise AssertionError(f"no {count} x {event!r} in the log:\n{self.log.read_text('utf-8')}")
 
     def wait_until_started(self, workers: int = 2) -> None:
-        """Wait until every worker serves."""
+        """Wait until as many gunicorn workers as `workers` says have logged a complete start."""
         self.wait_for("Application startup complete.", workers)
 
     def wait_until_serving(self) -> None:
-        """Wait until it answers; for a service that writes no line about its start."""
+        """Wait until the liveness probe of the service succeeds, for a log level at which a start logs nothing."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             with suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/health/live").is_success:
                     return
             time.sleep(0.02)
-        raise AssertionError(f"it does not answer:\n{self.log.read_text('utf-8')}")
+        raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
     def workers(self) -> set[int]:
-        """Return the process ids of the workers; on Linux."""
+        """Return the process ids of gunicorn's workers, the children of the master; needs /proc of Linux."""
         master = self.process.pid
         return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
 
     def stop(self) -> int:
-        """Send SIGTERM to the master and return its exit code."""
+        """Send SIGTERM to gunicorn's master, wait for the end of the process, and return the exit code."""
         self.process.terminate()
         return self.process.wait(timeout=30)
 
 
 @contextmanager
 def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[Service]:
-    """Serve on a free port until the block ends."""
+    """Run the service under gunicorn on a free port, and kill all processes at the end of the `with` block."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as file, gunicorn_writing_to(file, log, database_url, *arguments, **variables) as service:
@@ -89,10 +94,21 @@ def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[S
 
 
 @contextmanager
+def serving(server_url: str, template: str, *arguments: str, **variables: str) -> Iterator[Service]:
+    """Run the service under gunicorn on a clone of the migrated database, and yield the service once it serves."""
+    with cloned(server_url, template) as url, gunicorn(url, *arguments, **variables) as service:
+        service.wait_until_serving()
+        yield service
+
+
+@contextmanager
 def gunicorn_writing_to(
-    output: IO[bytes], log: Path, database_url: str, /, *arguments: str, **variables: str
+    output: IO[bytes], log: Path, database_url: str, /, *arguments: str, ulimit: str = "", **variables: str
 ) -> Iterator[Service]:
-    """Do the same with another output than the log."""
+    """Run the service under gunicorn during the `with` block, with the output sent to a file, pipe or terminal.
+
+    The shell command `ulimit` lowers limits of the processes of the service, as in `ulimit -n 160`.
+    """
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -100,17 +116,18 @@ def gunicorn_writing_to(
         "ENVIRONMENT": "development",
         "PORT": str(port),
         "WEB_CONCURRENCY": "2",
-        "DRAIN_SECONDS": "0",  # no test waits for it but those that are about it
+        "DRAIN_SECONDS": "0",  # each shutdown would otherwise wait for load balancers, which the tests lack
     }
-    if "WITHOUT" in os.environ:  # see tests/faults/ablate.py
-        environment |= {name: os.environ[name] for name in ("WITHOUT", "PYTHONPATH")}
+    if "ABLATED" in os.environ:  # the fault tests run anew without a protection, by choice
+        environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
+    limited = ["sh", "-c", f'{ulimit} && exec "$@"', "sh"] if ulimit else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments],
+        [*limited, sys.executable, "-m", "app.server", *arguments],
         cwd=ROOT,
         env=environment | variables,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # a group of its own: what outlives the master is ended with it
+        start_new_session=True,  # a new process group, so that killpg() also ends workers which outlive the master
     )
     service = Service(process, f"http://127.0.0.1:{port}", log)
     try:

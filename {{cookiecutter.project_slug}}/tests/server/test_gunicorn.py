@@ -1,22 +1,21 @@
-"""The service under real gunicorn with two workers: its answers, its log, its end."""
+"""Tests of the service under real gunicorn with two workers: responses, log lines, shutdown and refused starts."""
 
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from app.capacity.plan import plan_for
-from app.downstreams.client import httpx
+from app.capacity.from_settings import plan_for
 from tests.databases import cloned, make_settings
-from tests.server.processes import NO_DEADLINES, Service, gunicorn
+from tests.http_client import httpx
+from tests.server.processes import NO_DEADLINES, START_SECONDS, Service, gunicorn
 
 SHORT_DATABASE_LIMITS = {
-    "DATABASE_LOCK_SECONDS": "0.5",
-    "DATABASE_STATEMENT_SECONDS": "0.7",
-    "DATABASE_COMMAND_SECONDS": "0.9",
+    "DATABASE_LOCK_TIMEOUT_SECONDS": "0.5",
+    "DATABASE_STATEMENT_TIMEOUT_SECONDS": "0.7",
+    "DATABASE_COMMAND_TIMEOUT_SECONDS": "0.9",
 }
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
@@ -24,49 +23,48 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 @pytest.fixture(scope="module")
 def database_url(server_url: str, template: str) -> Iterator[str]:
-    """A database for the processes of this file."""
+    """The URL of a migrated database, which all services under gunicorn in this file use."""
     with cloned(server_url, template) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def service(database_url: str) -> Iterator[Service]:
-    """The service, started once for this file."""
-    with gunicorn(database_url) as running:
-        running.wait_until_started()
-        yield running
+    """A service with two workers under gunicorn, started once for all tests that do not stop the service."""
+    with gunicorn(database_url) as service:
+        service.wait_until_started()
+        yield service
 
 
-def test_it_becomes_ready(service: Service) -> None:
+def test_the_service_becomes_ready(service: Service) -> None:
     assert httpx.get(f"{service.url}/health/ready").json() == {"status": "ready", "reasons": []}
 
 
-def test_every_worker_has_the_numbers_of_the_one_plan(service: Service) -> None:
-    plan = plan_for(make_settings("postgresql://nobody@127.0.0.1:1/none", web_concurrency=2))
+def test_every_worker_has_the_numbers_of_the_capacity_plan(service: Service) -> None:
+    plan = plan_for(make_settings("postgresql://app@127.0.0.1:1/none", web_concurrency=2))
 
     started = service.wait_for("started", 2)
+    (logged,) = service.lines("capacity plan")
 
     assert [(line["workers"], line["pool_size"]) for line in started] == [(plan.workers, plan.pool_size)] * 2
+    assert (logged["max_concurrent"], logged["route_groups"]) == (plan.max_concurrent, plan.route_groups)
 
 
-def test_a_request_is_one_json_line_with_its_id_and_no_query(service: Service) -> None:
-    answer = httpx.get(f"{service.url}/nowhere?token=canary", headers={"X-Request-ID": "caller-0002"})
+def test_a_request_is_one_json_log_line_with_the_request_id_and_without_the_query(service: Service) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"X-Request-ID": "caller-0002", "Traceparent": trace}
+    answer = httpx.get(f"{service.url}/nowhere?token=canary", headers=headers)
 
     (line,) = service.wait_for("request", request_id="caller-0002")
     del line["milliseconds"], line["timestamp"]
-    assert line == {
-        "event": "request",
-        "level": "info",
-        "method": "GET",
-        "path": "/nowhere",
-        "status": 404,
-        "bytes": len(answer.content),
-        "request_id": "caller-0002",
-    }
+    process = {"service": "{{ cookiecutter.project_slug }}", "version": "unknown", "level": "info"}
+    asked = {"event": "request", "client": "127.0.0.1", "method": "GET", "path": "/nowhere", "route": None}
+    answered = {"status": 404, "bytes": len(answer.content)}
+    assert line == process | asked | answered | {"request_id": "caller-0002", "trace_id": trace.split("-")[1]}
     assert "canary" not in service.log.read_text("utf-8")
 
 
-def test_probes_are_quiet(service: Service) -> None:
+def test_a_health_probe_is_not_logged(service: Service) -> None:
     httpx.get(f"{service.url}/health/live", headers={"X-Request-ID": "quiet-0001"})
     httpx.get(f"{service.url}/nowhere", headers={"X-Request-ID": "loud-00001"})
     service.wait_for("request", request_id="loud-00001")
@@ -74,15 +72,15 @@ def test_probes_are_quiet(service: Service) -> None:
     assert [line for line in service.lines() if line.get("request_id") == "quiet-0001"] == []
 
 
-def test_every_library_logs_in_the_same_format(service: Service) -> None:
-    """`lines` parses each line as JSON: the master's, the workers' and uvicorn's are all in it."""
+def test_every_library_logs_json(service: Service) -> None:
+    """The master, the workers and uvicorn write to the same log, and `lines` parses each line of the log as JSON."""
     events = {line["event"] for line in service.lines()}
 
     assert {"started", "Application startup complete."} <= events
     assert any(event.startswith("Listening at") for event in events)
 
 
-def test_a_body_that_is_too_large_does_not_stop_the_next_request(service: Service) -> None:
+def test_the_next_request_succeeds_after_a_body_that_is_too_large(service: Service) -> None:
     with httpx.Client(base_url=service.url) as client:
         refused = client.post("/nowhere", content=b"x" * 1_100_000)
         following = client.get("/health/live")
@@ -91,7 +89,7 @@ def test_a_body_that_is_too_large_does_not_stop_the_next_request(service: Servic
     assert following.status_code == 200
 
 
-def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> None:
+def test_sigterm_ends_both_workers_through_the_lifespan(database_url: str) -> None:
     with gunicorn(database_url) as service:
         service.wait_until_started()
         code = service.stop()
@@ -101,20 +99,22 @@ def test_sigterm_ends_both_workers_through_their_lifespan(database_url: str) -> 
     assert len(stopped) == 2
 
 
-def test_sigterm_drains_and_does_not_wait_for_an_answer_that_never_ends(database_url: str) -> None:
-    """The stock worker tells nobody, and waits without bound until gunicorn kills it: the lifespan never exits."""
-    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_STOP_SECONDS": "3", "FAMILIES": NO_DEADLINES}
-    with gunicorn(database_url, "tests.server.endless:app", **variables, **SHORT_DATABASE_LIMITS) as service:
+def test_sigterm_drains_and_does_not_wait_for_an_endless_response(database_url: str) -> None:
+    """The stock uvicorn worker would wait for the response until gunicorn's SIGKILL, and never exit the lifespan."""
+    variables = {"WEB_CONCURRENCY": "1", "GRACEFUL_SHUTDOWN_SECONDS": "3", "ROUTE_GROUPS": NO_DEADLINES}
+    with gunicorn(
+        database_url, "tests.server.endless_response_app:app", **variables, **SHORT_DATABASE_LIMITS
+    ) as service:
         service.wait_until_started(workers=1)
         with httpx.stream("GET", f"{service.url}/endless") as answer:
-            ticks = answer.iter_bytes()  # kept: when it is collected, the connection closes and the answer ends
+            ticks = answer.iter_bytes()  # keeps a reference: httpx closes the connection with the iterator
             before = next(ticks)
             service.process.terminate()
-            after = [next(ticks) for _ in range(10)][-1]
-            code = service.process.wait(timeout=30)
+            drained = any(b"draining\n" in tick for tick in ticks)
+            code = service.process.wait(timeout=START_SECONDS)
         stopped = service.lines("stopped")
 
-    assert (before, after) == (b"serving\n", b"draining\n")
+    assert (before, drained) == (b"serving\n", True)
     assert (code, len(stopped)) == (0, 1)
 
 
@@ -126,8 +126,8 @@ def test_sigterm_drains_and_does_not_wait_for_an_answer_that_never_ends(database
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_message(variables: dict[str, str], message: str) -> None:
-    with gunicorn("postgresql://nobody@127.0.0.1:1/none", **variables) as service:
-        code = service.process.wait(timeout=20)
+    with gunicorn("postgresql://app@127.0.0.1:1/none", **variables) as service:
+        code = service.process.wait(timeout=START_SECONDS)
         output = service.log.read_text("utf-8")
 
     assert code == 1
@@ -135,21 +135,23 @@ def test_a_wrong_setting_stops_the_start_with_one_message(variables: dict[str, s
     assert "Traceback" not in output
 
 
-def test_a_plan_that_the_server_has_no_room_for_stops_the_master_with_one_sentence(database_url: str) -> None:
-    # One worker: when two fail in the same moment, gunicorn itself may trip over the second one.
+def test_a_plan_beyond_the_connections_of_the_server_stops_the_master_with_one_sentence(database_url: str) -> None:
+    # WEB_CONCURRENCY is 1, since gunicorn's master may crash when two workers refuse to start at the same moment
     limits = {"DATABASE_MAX_CONNECTIONS": "1000", "DATABASE_POOL_LIMIT": "100", "WEB_CONCURRENCY": "1"}
     with gunicorn(database_url, **limits) as service:
-        code = service.process.wait(timeout=20)
+        code = service.process.wait(timeout=START_SECONDS)
         errors = [line["event"] for line in service.lines() if line["level"] == "error"]
         output = service.log.read_text("utf-8")
 
     assert code == 3
-    assert errors[0].startswith("The service cannot start: All copies together open up to 202 connections and leave 10")
+    assert errors[0].startswith(
+        "The service cannot start: All replicas together open up to 202 connections and leave 10"
+    )
     assert "Traceback" not in output
 
 
 def test_a_start_without_a_database_is_live_but_not_ready() -> None:
-    with gunicorn("postgresql://nobody@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
+    with gunicorn("postgresql://app@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
         service.wait_until_started(workers=1)
         answer = httpx.get(f"{service.url}/health/ready")
 
@@ -157,23 +159,24 @@ def test_a_start_without_a_database_is_live_but_not_ready() -> None:
     assert answer.json()["reasons"] == ["The database cannot be reached."]
 
 
-def test_more_workers_than_the_plan_has_stop_the_start_with_one_sentence(database_url: str) -> None:
-    with gunicorn(database_url, "--workers", "3") as refused:
-        code = refused.process.wait(timeout=20)
+def test_more_workers_than_in_the_plan_stop_the_start_with_one_sentence(database_url: str) -> None:
+    with gunicorn(database_url, "--workers", "3") as service:
+        code = service.process.wait(timeout=START_SECONDS)
 
         assert code == 1
-        assert refused.log.read_text("utf-8") == (
+        assert service.log.read_text("utf-8") == (
             "The service cannot start: the plan has connections for 2 workers, not 3. "
             "Set WEB_CONCURRENCY instead of --workers.\n"
         )
 
 
-def test_a_signal_for_one_more_worker_is_refused_with_a_line(service: Service) -> None:
-    started = len(service.lines("started"))
-    os.kill(service.process.pid, signal.SIGTTIN)
-    service.wait_for(
-        "No worker was added: the plan has connections for 2 workers, not 3. Set WEB_CONCURRENCY and restart."
-    )
-    time.sleep(0.5)  # what a start takes
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+def test_the_signal_for_an_additional_worker_is_refused_with_a_log_line(service: Service) -> None:
+    refusal = "No worker was added: the plan has connections for 2 workers, not 3. Set WEB_CONCURRENCY and restart."
+    workers = service.workers()
+    for count in (1, 2):  # the refusal of the second signal proves that the master has finished with the first
+        os.kill(service.process.pid, signal.SIGTTIN)
+        service.wait_for(refusal, count)
 
-    assert len(service.lines("started")) == started
+    assert len(workers) == 2
+    assert service.workers() == workers

@@ -1,1 +1,1 @@
-"""A process whose wall clock jumps: this folder in PYTHONPATH, and `jumping:app` for gunicorn."""
+"""The service in a process whose wall clock jumps: gunicorn runs `clock_app:app` with this folder on PYTHONPATH."""

@@ -1,7 +1,8 @@
-"""A wall clock that jumps when it is told to. Python imports this file first of all, so everybody gets it.
+"""Replace the wall clock of this process by a clock that a test can move, before any other module is imported.
 
-It stands in for `time.time`, `time.time_ns`, and what `datetime` and `date` say about now, in this process only. The
-clock of the machine is not touched: what reads it in C is not covered, and neither is PostgreSQL's own `now()`.
+Python imports `sitecustomize` from PYTHONPATH when a process starts. The file replaces `time.time`, `time.time_ns` and
+the current time of `datetime` and `date`, in this process only. The clock of the machine does not move: the jump
+reaches neither C code that reads the clock of the machine nor PostgreSQL's `now()`.
 """
 
 import datetime as dt
@@ -11,49 +12,49 @@ from typing import Any
 _time_ns, _datetime = time.time_ns, dt.datetime
 
 
-class Wall:
-    """How far this process is off."""
+class WallClock:
+    """The wall clock of this process, with an offset from the clock of the machine."""
 
-    off_ns = 0
+    offset_ns = 0
 
     def jump(self, seconds: float) -> None:
-        """Set the clock forward, or back."""
-        self.off_ns += round(seconds * 1e9)
+        """Move the wall clock forward by these seconds, or back if `seconds` is negative."""
+        self.offset_ns += round(seconds * 1e9)
 
     def time_ns(self) -> int:
-        """Stand in for the function of this name."""
-        return _time_ns() + self.off_ns
+        """Return the jumping wall clock in nanoseconds; the replacement of `time.time_ns`."""
+        return _time_ns() + self.offset_ns
 
     def time(self) -> float:
-        """Stand in for the function of this name."""
+        """Return the jumping wall clock in seconds; the replacement of `time.time`."""
         return self.time_ns() / 1e9
 
 
-wall = Wall()
+wall_clock = WallClock()
 
 
-class _LikeTheOriginal(type):
-    """Takes what C code makes, which knows the original only, for one of its own."""
+class _AcceptsOriginals(type):
+    """A metaclass: `isinstance(x, JumpingDatetime)` is also true for original datetimes, which C code creates."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, _datetime)
 
 
-class Jumping(dt.datetime, metaclass=_LikeTheOriginal):
-    """A datetime whose now is that of the clock above."""
+class JumpingDatetime(dt.datetime, metaclass=_AcceptsOriginals):
+    """A datetime whose `now` reads the jumping wall clock."""
 
-    __slots__ = ()  # C code wants it as large as the original
-
-    @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> Any:  # noqa: ANN401 - the original, which this stands in for
-        """Stand in for the method of this name."""
-        return _datetime.fromtimestamp(wall.time(), tz)
+    __slots__ = ()  # C code expects instances of the size of the original datetime
 
     @classmethod
-    def utcnow(cls) -> Any:  # noqa: ANN401 - as above
-        """Stand in for the method of this name."""
+    def now(cls, tz: dt.tzinfo | None = None) -> Any:  # noqa: ANN401 - an instance of the original datetime
+        """Return the time of the jumping wall clock in a time zone; the replacement of `datetime.now`."""
+        return _datetime.fromtimestamp(wall_clock.time(), tz)
+
+    @classmethod
+    def utcnow(cls) -> Any:  # noqa: ANN401 - an instance of the original datetime
+        """Return the time of the jumping wall clock as naive UTC; the replacement of `datetime.utcnow`."""
         return cls.now(dt.UTC).replace(tzinfo=None)
 
 
-time.time_ns, time.time = wall.time_ns, wall.time
-dt.datetime = Jumping  # type: ignore[misc] # it is what this file is for
+time.time_ns, time.time = wall_clock.time_ns, wall_clock.time
+dt.datetime = JumpingDatetime  # type: ignore[misc] # modules that are imported later get the jumping clock

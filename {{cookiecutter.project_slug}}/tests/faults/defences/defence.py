@@ -1,21 +1,22 @@
-"""What is said of one."""
+"""The record of a defence: a promise, the code of the service that keeps the promise, and the test of the code."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Defence:
-    """A part of the service that can be left out, and the test that holds it."""
+    """A protection of the service, such as a timeout, and the test that fails when the protection is switched off."""
 
-    what: str
+    promise: str
+    """The behaviour that the service promises, as a sentence in the table of docs/faults.md."""
     part: str
-    """`module:name`, or a setting of gunicorn.conf.py."""
-    instead: str
-    """What of `without/instead.py` stands in its place."""
+    """The function, class or constant that keeps the promise, as `module:name`, or a setting of gunicorn.conf.py."""
+    replacement: str
+    """The name of a function in `ablated/replacements.py` that returns a replacement without the protection."""
     test: str
-    """In the folder above."""
+    """The path below `tests/` of the test that must fail when the defence is switched off."""
 
     @property
     def variable(self) -> str:
-        """For the environment of the processes that go without it."""
-        return f"{self.part}={self.instead}"
+        """The value of the environment variable ABLATED that switches the defence off in a process."""
+        return f"{self.part}={self.replacement}"

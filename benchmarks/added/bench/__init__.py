@@ -1,1 +1,0 @@
-"""What the bench runs with the service's own interpreter."""

@@ -1,0 +1,80 @@
+"""The command `layers`: measure the cost of each layer of a read, and write the table into docs/performance.md."""
+
+import itertools
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks import in_process
+from benchmarks.build import BUILD
+from benchmarks.documents import replace_section
+from benchmarks.layer_reasons import reason_of
+from benchmarks.servers import database
+from drawing.tables import Table, markdown_lines
+from tests.repository import ROOT
+
+ROUNDS = 100
+DOCUMENT = ROOT / "docs" / "performance.md"
+SECTION = "layers"
+DEAR_SHARE = 0.03
+"""A layer with a larger share of the read needs a reason in the document."""
+WIDTH = 120
+"""Longest line of the documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer and the difference that a composition costs with and without this layer."""
+
+    name: str
+    microseconds: float
+    part_of_read: float
+    """The part of the whole read that the layer costs, from 0 to 1."""
+
+    @property
+    def dear(self) -> bool:
+        """Whether the document has to say why the layer stays."""
+        return self.part_of_read > DEAR_SHARE
+
+
+def run(rounds: int) -> None:
+    """Measure the layers, and write the table to the terminal and into the document."""
+    logs = BUILD / "logs"
+    with database(logs) as postgres:
+        print(f"measuring each layer {rounds} times", flush=True)
+        url = postgres.urls["measured"]
+        found = in_process.run("measurements.layer_costs", str(rounds), database_url=url, logs=logs)
+    text = "\n".join(lines(layers([(composition["name"], composition["us"]) for composition in found])))
+    print(text)
+    replace_section(DOCUMENT, SECTION, text)
+
+
+def layers(compositions: Sequence[tuple[str, float]]) -> list[Layer]:
+    """Return the differences between consecutive compositions; the first composition is the measuring itself."""
+    whole = compositions[-1][1] - compositions[0][1]
+    return [
+        Layer(name, us - below, (us - below) / whole) for (_, below), (name, us) in itertools.pairwise(compositions)
+    ]
+
+
+def lines(found: Sequence[Layer]) -> Iterator[str]:
+    """Yield the table, then the reason of each dear layer."""
+    rows = [
+        [layer.name, f"{layer.microseconds:.0f}", _percent(layer), reason_of(layer.name).purpose] for layer in found
+    ]
+    rows.append(["all", f"{sum(layer.microseconds for layer in found):.0f}", "100%", ""])
+    yield from markdown_lines(Table("Layers", ("layer", "us", "share", "what for"), rows))
+    yield ""
+    for layer in found:
+        if layer.dear:
+            yield reason_item(layer.name)
+
+
+def reason_item(layer: str) -> str:
+    """Return the item of the document's list that says why a layer stays."""
+    text = f"- **{layer}**: {reason_of(layer).stays}"
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _percent(layer: Layer) -> str:
+    return f"**{layer.part_of_read:.1%}**" if layer.dear else f"{layer.part_of_read:.1%}"

@@ -1,0 +1,1 @@
+"""Items with a name and a price: the feature that the benchmarks add, wired as any feature is."""

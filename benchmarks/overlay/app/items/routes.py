@@ -1,0 +1,44 @@
+"""Routes of items: paths, parameters and statuses. The work is in `service.py`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from app.dependencies import ReadSession, WriteSession
+from app.items import service
+from app.items.repository import ItemRow
+from app.items.schemas import ItemIn, ItemOut, ItemPage, Kinds
+from app.web.openapi import documented_errors
+
+router = APIRouter(prefix="/api/v1", tags=["items"])
+
+ItemId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+After = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
+
+
+# The cheapest and the busiest route first: each route is tried for every request to a later route.
+@router.get("/item-kinds")
+async def list_kinds() -> Kinds:
+    """List the kinds; the route of the benchmarks that needs no database."""
+    return Kinds(kinds=["book", "part", "tool"])
+
+
+@router.get("/items/{item_id}", response_model=ItemOut, responses=documented_errors(404))
+async def read_item(item_id: ItemId, session: ReadSession) -> ItemRow:
+    """Read an item."""
+    return await service.get(session, item_id)
+
+
+@router.get("/items", response_model=ItemPage)
+async def list_items(
+    session: ReadSession, limit: Annotated[int, Query(ge=1, le=100)] = 50, after: After = None
+) -> dict[str, object]:
+    """List items, newest first."""
+    rows, following = await service.page(session, limit=limit, after=after)
+    return {"items": rows, "next": following}
+
+
+@router.post("/items", status_code=201, response_model=ItemOut)
+async def create_item(item: ItemIn, session: WriteSession) -> ItemRow:
+    """Add an item."""
+    return await service.add(session, item)

@@ -1,0 +1,58 @@
+"""CPU of every composition of `measurements.layers`, without a network, as JSON in a file.
+
+Arguments: the file and the number of rounds. The log goes to standard output, as in production.
+"""
+
+import json
+import os
+import sys
+from itertools import accumulate, pairwise
+from pathlib import Path
+from statistics import median
+
+import asyncpg
+import uvloop
+
+from app.main import app
+from app.resources import Resources
+from baselines.raw_asgi import POOL_SIZE, no_reset
+from measurements.asgi_client import Request, cpu_microseconds
+from measurements.layers import Composition, compositions, engine_without_bulkhead
+
+READ = Request("GET", "/api/v1/items/7")
+REQUESTS = 100
+"""For each composition and round: long enough for the clock, short enough that a disturbance hits few."""
+
+WARM_UP = 300
+
+
+async def costs_of(stack: list[Composition], rounds: int) -> list[float]:
+    """Return the cost of each composition: the cost of the composition before it plus the median of the differences.
+
+    The compositions take turns, so that a slow moment slows two consecutive compositions alike and their difference
+    does not show it.
+    """
+    for composition in stack:
+        await cpu_microseconds(composition.app, READ, WARM_UP)
+    turns = [[await cpu_microseconds(composition.app, READ, REQUESTS) for composition in stack] for _ in range(rounds)]
+    added = [[above - below for below, above in pairwise(costs)] for costs in turns]
+    return [*accumulate(map(median, zip(*added, strict=True)), initial=median(costs[0] for costs in turns))]
+
+
+async def main(rounds: int) -> list[dict[str, str | float]]:
+    """Open the service, measure, and return name and microseconds of each composition."""
+    url = os.environ["DATABASE_URL"]
+    plain = engine_without_bulkhead(url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with (
+        app.router.lifespan_context(app),
+        asyncpg.create_pool(url, min_size=POOL_SIZE, max_size=POOL_SIZE, reset=no_reset) as driver,
+    ):
+        resources: Resources = app.state.resources
+        stack = compositions(resources, driver, plain, app)
+        costs = await costs_of(stack, rounds)
+    await plain.dispose()
+    return [{"name": composition.name, "us": cost} for composition, cost in zip(stack, costs, strict=True)]
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json.dumps(uvloop.run(main(int(sys.argv[2])))), "utf-8")

@@ -1,0 +1,127 @@
+"""Compositions of the service's read of an item, layer by layer from the service's own modules.
+
+Each composition is a whole application: the composition before it and one layer more. A new layer is a new row in
+`compositions`; a middleware is found automatically.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import asyncpg
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.database.reader import Reader
+from app.dependencies import ReadSession
+from app.items import repository
+from app.items.repository import ItemRow
+from app.items.routes import ItemId
+from app.items.schemas import ItemOut
+from app.resources import Resources
+from app.web.handlers import HANDLERS
+from baselines.raw_asgi import ONE
+
+CONSTANT = ItemOut(
+    id=7, name="Item", kind="tool", price_cents=7, in_stock=True, created_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
+BODY = CONSTANT.model_dump_json().encode()
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """An application, named after the outermost layer; `benchmarks.layer_reasons` has the reason of each layer."""
+
+    name: str
+    app: ASGIApp
+
+
+async def constant(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer with a constant: the cost of the measuring itself."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def no_dependency(item_id: ItemId) -> ItemOut:
+    """Validate the path parameter and write the answer from a model."""
+    del item_id
+    return CONSTANT
+
+
+async def session_unused(item_id: ItemId, session: ReadSession) -> ItemOut:
+    """Ask for a session and leave the session unused."""
+    del item_id, session
+    return CONSTANT
+
+
+def driver_alone(pool: asyncpg.Pool) -> Callable[..., object]:
+    """Return a route that asks for the session, but runs the statement through asyncpg itself."""
+
+    async def read_item(item_id: ItemId, session: ReadSession) -> ItemOut:
+        del session
+        await pool.fetchrow(ONE, item_id)
+        return CONSTANT
+
+    return read_item
+
+
+async def one_statement(item_id: ItemId, session: ReadSession) -> ItemOut:
+    """Run the statement and drop the row."""
+    await repository.find(session, item_id)
+    return CONSTANT
+
+
+async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemRow | None:
+    """Run the statement and answer with the row."""
+    return await repository.find(session, item_id)
+
+
+def routed(endpoint: Callable[..., object], resources: object, middleware: Sequence[Middleware] = ()) -> FastAPI:
+    """Return an application with this route, the service's error handlers, and this middleware."""
+    app = FastAPI(exception_handlers=HANDLERS, middleware=list(middleware), openapi_url=None, telemetry=NO_TELEMETRY)
+    app.get("/api/v1/items/{item_id}", response_model=ItemOut)(endpoint)
+    app.state.resources = resources
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class PlainResources:
+    """Stand-in for `Resources` whose reader uses SQLAlchemy's own pool."""
+
+    reader: Reader
+
+
+def engine_without_bulkhead(url: str) -> AsyncEngine:
+    """Return an engine like the service's, but with SQLAlchemy's own pool."""
+    return create_async_engine(
+        url, isolation_level="AUTOCOMMIT", max_overflow=0, pool_size=10, pool_timeout=1, hide_parameters=True
+    )
+
+
+def compositions(resources: Resources, driver: asyncpg.Pool, plain: AsyncEngine, whole: FastAPI) -> list[Composition]:
+    """Return all compositions, the innermost layer first."""
+    return [
+        Composition("the measuring itself", constant),
+        Composition("FastAPI", routed(no_dependency, resources)),
+        Composition("session dependency", routed(session_unused, resources)),
+        Composition("asyncpg", routed(driver_alone(driver), resources)),
+        Composition("SQLAlchemy", routed(one_statement, PlainResources(Reader(plain)))),
+        Composition("bulkhead of the pool", routed(one_statement, resources)),
+        Composition("row into the answer", routed(row_to_answer, resources)),
+        *middleware_layers(resources, whole.user_middleware),
+        Composition("the other routes", whole),
+    ]
+
+
+def middleware_layers(resources: Resources, middleware: Sequence[Middleware]) -> list[Composition]:
+    """Return a composition for each middleware of main.py, innermost first; a new middleware needs no row here."""
+    return [
+        Composition(
+            getattr(middleware[place].cls, "__name__", ""), routed(row_to_answer, resources, middleware[place:])
+        )
+        for place in reversed(range(len(middleware)))
+    ]

@@ -1,0 +1,15 @@
+"""Write the costs of handing work over as JSON into the file that is named by the first argument.
+
+A worker process imports the main module once more, so the main module imports everything else below its guard.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    import uvloop
+
+    from measurements.offload_timings import main
+
+    Path(sys.argv[1]).write_text(json.dumps(uvloop.run(main())), "utf-8")

@@ -1,0 +1,53 @@
+"""Gives a generated service three pages of docs/, as `{{ page("glossary.md") }}`; loaded by cookiecutter.json.
+
+The page of a service is rendered from the page of the template, so the repository has each sentence once.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+PAGES = ("glossary.md", "never-block.md", "patterns.md")
+"""The pages that a generated service has, in its folder `docs/`."""
+
+TEMPLATE = Path("..")
+"""The folder of the template: cookiecutter renders in the folder of the service's sources."""
+
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]*)([^)\s]*)\)")
+EXAMPLE = re.compile(r"\*\*Run\*\*\s+\[patterns/(\w+)\.py\]\(patterns/\w+\.py\)\.")
+SOURCES = "../{{cookiecutter.project_slug}}/"
+
+
+class Pages(Extension):
+    """An extension of Jinja that adds the function `page`."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.globals["page"] = page
+
+
+def page(name: str) -> str:
+    """Return a page of the template as it stands in a service: with its examples inside, and working links."""
+    title, _, text = (TEMPLATE / "docs" / name).read_text("utf-8").partition("\n\n")
+    version = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    note = (
+        f"This page is from version {version} of the template; `.cruft.json`, if there is one, has the commit.\n"
+        "It tells of a service that leaves nothing out: your answers may have dropped files and commands that it names."
+    )
+    return "\n\n".join([title, note, LINK.sub(_link, EXAMPLE.sub(_example, text)).rstrip()])
+
+
+def _example(found: re.Match[str]) -> str:
+    code = (TEMPLATE / "docs/patterns" / f"{found[1]}.py").read_text("utf-8")
+    return f"**Run** this example, `{found[1]}.py`:\n\n```python\n{code}```"
+
+
+def _link(found: re.Match[str]) -> str:
+    """Return a link that leads somewhere in a service; of a link to a different document of the template, the words."""
+    words, target, anchor = found.groups()
+    if target.startswith(SOURCES):
+        return f"[{words}](../{target.removeprefix(SOURCES)}{anchor})"
+    return found[0] if not target or "://" in target or target in PAGES else words

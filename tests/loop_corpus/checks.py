@@ -1,0 +1,99 @@
+"""Runs every check of a generated service over the corpus, with the service's own configuration."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.loop_corpus.catalogue import CORPUS, KINDS, Name, Topic, topics
+from tests.programs import environment, find_uv, free_port, must, run
+
+PLACE = Path("app", "loop_corpus")
+"""Inside the code that the checks of a service look at."""
+
+BLOCKING = ("ASYNC", "TID251")
+"""The rules of ruff that are about the loop; the corpus breaks others too."""
+
+Found = dict[str, set[Name]]
+"""What each check noticed."""
+
+
+def prepare(tree: Path, environment_folder: Path) -> None:
+    """Put the corpus into a rendered service, and beside it an environment: that of another one, and the stand-ins."""
+    shutil.copytree(CORPUS, tree / PLACE, ignore=shutil.ignore_patterns("stand_ins", "__pycache__"))
+    packages = next(environment_folder.glob("lib/python*/site-packages"))
+    copy = tree / ".venv" / packages.relative_to(environment_folder)
+    copy.mkdir(parents=True)
+    for entry in packages.iterdir():
+        (copy / entry.name).symlink_to(entry)
+    numpy: list[str | Path] = ["--python", environment_folder / "bin/python", "--target", copy, "numpy>=2,<3"]
+    must(
+        [find_uv(), "pip", "install", "--quiet", *numpy], tree
+    )  # computes in a case of the corpus; no service needs it
+    for entry in (CORPUS / "stand_ins").iterdir():
+        if not (copy / entry.name).exists():  # a real package is better
+            (copy / entry.name).symlink_to(entry)
+    shutil.copy(environment_folder / "pyvenv.cfg", tree / ".venv")
+    (tree / ".venv/bin").mkdir()
+    for program in (environment_folder / "bin").glob("python*"):
+        (tree / ".venv/bin" / program.name).symlink_to(program.resolve())
+
+
+def names(findings: Iterable[tuple[str, int]]) -> Iterator[Name]:
+    """Yield the member that each finding, a path and a line, is in."""
+    known: dict[str, Topic] = {f"{topic.name}.py": topic for kind in KINDS for topic in topics(kind)}
+    for path, line in findings:
+        if topic := known.get("/".join(Path(path).parts[-2:])):
+            yield from topic.at(line)
+
+
+def ruff(tree: Path, programs: Path) -> set[Name]:
+    """Return what `ruff check` finds."""
+    text = must([programs / "ruff", "check", "--exit-zero", "--no-cache", "--output-format=json", PLACE], tree)
+    return set(
+        names(
+            (found["filename"], found["location"]["row"])
+            for found in json.loads(text)
+            if (found["code"] or "").startswith(BLOCKING)
+        )
+    )
+
+
+def hydroid(tree: Path, programs: Path) -> set[Name]:
+    """Return what hydroid finds."""
+    done = run([programs / "hydroid", ".", "--no-cache", "--python", ".venv", "--format=json"], tree)
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = (diagnostic["location"] for diagnostic in json.loads(done.stdout)["diagnostics"])
+    return set(names((location["path"], location["line"]) for location in found))
+
+
+def inside(check: str) -> Callable[[Path, Path], set[Name]]:
+    """Return what runs the corpus behind a check of the service's tests, or of its run time."""
+
+    def judge(tree: Path, _programs: Path) -> set[Name]:
+        every = [topic.name for kind in KINDS for topic in topics(kind)]
+        own = environment({"SLOW_PORT": str(free_port()), "TMPDIR": str(tree)})  # the cases leave files behind
+        text = must([tree / ".venv/bin/python", "-m", "app.loop_corpus.inside", check, *every], tree, env=own)
+        return {(topic, route) for topic, route in json.loads(text.splitlines()[-1])}  # behind log lines of the cases
+
+    return judge
+
+
+CHECKS = {"ruff": ruff, "hydroid": hydroid, "tests": inside("tests"), "monitor": inside("monitor")}
+"""In the order in which a person meets them."""
+
+STATIC, BEFORE_RUN_TIME = ("ruff", "hydroid"), ("ruff", "hydroid", "tests")
+
+
+def measure(tree: Path, environment_folder: Path) -> Found:
+    """Return what each check notices in a rendered service.
+
+    Args:
+        tree: the service; the corpus is added to it.
+        environment_folder: the virtual environment of such a service, which stays as it is.
+    """
+    prepare(tree, environment_folder)
+    with ThreadPoolExecutor(2) as threads:  # more would take the processor from each other, and look late
+        calls = {name: threads.submit(check, tree, environment_folder / "bin") for name, check in CHECKS.items()}
+        return {name: call.result() for name, call in calls.items()}

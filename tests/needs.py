@@ -1,0 +1,48 @@
+"""Skips a test that needs a program which this machine lacks, and names all such programs at the end of the run.
+
+As `tests/programs.py` of a generated service, which explains the marker `needs_program` and REQUIRE_PROGRAMS. The line
+at the end counts what was skipped in the suites of generated services too.
+"""
+
+import os
+import re
+import shutil
+from collections import Counter
+
+import pytest
+
+MISSING = " is not installed. To get it: "
+LINE = "skipped without these programs: "
+INSIDE = "skipped inside"
+"""The property of a test that ran a service's suite: the line at the end of that suite."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose mark names a missing program, or fail it with REQUIRE_PROGRAMS=1, before its fixtures start."""
+    for marker in item.iter_markers("needs_program"):
+        name, how_to_get = marker.args
+        if shutil.which(name) is None and os.environ.get("REQUIRE_PROGRAMS") == "1":
+            pytest.fail(f"{name}{MISSING}{how_to_get}", pytrace=False)
+        if shutil.which(name) is None:
+            pytest.skip(f"{name}{MISSING}{how_to_get}")
+
+
+def skipped_inside(output: str) -> str:
+    """Return the line about missing programs that a suite printed, or nothing."""
+    return next((line for line in output.splitlines() if line.startswith(LINE)), "")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print a line with the missing programs, the way to get each, and the number of skipped tests."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        if MISSING in reason:
+            counts[f"{reason.replace(MISSING, ' (')})"] += 1
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, line in report.user_properties:
+            if name == INSIDE:
+                counts.update({what: int(count) for what, count in re.findall(r"(\w\S* \(.+?\)): (\d+) tests", line)})
+    if counts:
+        parts = [f"{what}: {count} tests" for what, count in sorted(counts.items())]
+        terminalreporter.write_line(f"{LINE}{'; '.join(parts)}")

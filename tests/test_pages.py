@@ -1,0 +1,144 @@
+"""The pages of the lab, benchmarks, load tests, capacity and faults fit a phone and a screen, in a real browser.
+
+The pages show made-up numbers: the widths, the texts and the charts are those of real reports.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from html import escape, unescape
+from pathlib import Path
+
+import pytest
+
+from benchmarks.goals import GOALS
+from benchmarks.load_rounds import Memory, Run
+from benchmarks.memory_growth import MemoryGrowth
+from benchmarks.page import page as benchmarks_page
+from benchmarks.results import Results, Times
+from benchmarks.variants import SERVICE, VARIANTS
+from benchmarks.wrk import Load
+from drawing.tables import Table
+from lab import plots
+from lab.__main__ import EXPERIMENTS
+from lab.client import Answer
+from lab.experiment import ASYNC, BLOCKING, Finding
+from lab.page import page as lab_page
+from tests.programs import must
+
+WIDTHS = (390, 1280)
+LEAST_TEXT_PIXELS = 11
+LONG = "a route with a response model, and a name that no phone shows in one line"
+
+SERVICE_PAGES = """
+import sys
+from pathlib import Path
+from app.settings.service import Settings
+from devtools.capacity import chart
+from devtools.drawing.charts import Mark
+from devtools.load import page
+from devtools.load.report import Record, notes, table
+from tests.faults import report
+from tests.faults.timeline import Seen, Timeline
+
+folder = Path(sys.argv[1])
+kinds = ["ok"] * 90 + ["503", "504", "HTTP 500", "HTTP 404", "connection"]
+records = [Record(n / 20, f"GET /api/v1/orders/{{order_id}}/{n % 5}", 5.0 + n, 0, k, 0) for n, k in enumerate(kinds)]
+(folder / "load.html").write_text(page.page("http://127.0.0.1:1", records, table(records), notes(records, 9, 0)))
+settings = Settings(_env_file=None, database_url="postgresql://a@127.0.0.1:1/a", replicas=3)
+(folder / "capacity.html").write_text(chart.page(settings, cpus=2))
+ends = ["200"] * 30 + ["503", "504", "500", "404", "reset reused", "timed out"]
+seen = [Seen(n / 3, 10.0 ** (n % 5 - 4), end) for n, end in enumerate(ends)]
+marks = [Mark("SIGTERM, and the load balancer does not know it yet", 2.0, 7.5), Mark("the service has ended", 9.1, 9.1)]
+names = ["test_sigterm.py::test_a_stop_loses_no_request", "test_frozen.py::test_a_frozen_server[plain]"]
+timelines = [Timeline(name, took=12, passed=name == names[0], marks=marks, seen=seen) for name in names]
+(folder / "faults.html").write_text(report.html_of(timelines))
+"""
+"""The pages of a generated service, made by its own modules."""
+
+LOOK = """
+const box = element => element.getBoundingClientRect();
+const drawn = element => element.getScreenCTM ? element.getScreenCTM().a : 1;
+const pixels = element => parseFloat(element.ownerDocument.defaultView.getComputedStyle(element).fontSize);
+const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+const said = (list) => list.map(element => `${element.tagName} ${element.textContent.slice(0, 60)}`);
+function look(frame) {
+  const page = frame.contentDocument, all = [...page.body.querySelectorAll("*")];
+  const texts = all.filter(element => [...element.childNodes].some(node => node.nodeType == 3 && node.data.trim()));
+  const words = [...page.querySelectorAll("svg")].map(svg => [...svg.querySelectorAll("text")]);
+  const inside = element => !element.closest(".scroll") && element.tagName != "path";
+  return {
+    page: frame.title,
+    scrolls: page.documentElement.scrollWidth > frame.clientWidth,
+    wide: said(all.filter(element => inside(element) && box(element).right > frame.clientWidth + .5)),
+    small: said(texts.filter(element => pixels(element) * drawn(element) < LEAST_TEXT_PIXELS)),
+    overlapping: said(words.flatMap(of => of.filter((one, place) => of.slice(0, place).some(
+      other => meet(box(one), box(other)))))),
+    texts: texts.length,
+  };
+}
+onload = () => { document.body.textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(look)); };
+"""
+"""The script that looks at the pages, each in a frame of each width."""
+
+
+def lab() -> str:
+    """Return a page of the lab with two experiments."""
+    answers = [Answer(number / 100, number / 100 + number**2 / 1000, 200, None) for number in range(1, 41)]
+    figures = [
+        plots.latencies("Longest hello", "the computing began", {ASYNC: answers}, {ASYNC: LONG}),
+        plots.times("Time until the last call", [(BLOCKING, LONG, 1.234), (ASYNC, "in processes", 0.2)]),
+    ]
+    table = Table("Until the last answer", ("at once", *[LONG] * 3), [("20, published", *["1.234 s"] * 3)])
+    return lab_page(
+        [(EXPERIMENTS[name], Finding("It took 1.2 s.", table, figures)) for name in ("waiting", "downstream")]
+    )
+
+
+def benchmarks() -> str:
+    """Return the page of a comparison with two cases and the growth of memory."""
+    load = Load(requests=61_728, seconds=5.0, errors=0, p50=1.23, p99=12.3, p999=123.4)
+    cases = [GOALS[0].case, GOALS[-1].case]
+    runs = [
+        Run(variant.name, case.workload, case.connections, load, cpu, 0.1)
+        for case in cases
+        for variant in VARIANTS
+        for cpu in (100.0, 110.0, 121.0)
+        if case.workload in variant.workloads
+    ]
+    growth = MemoryGrowth([(number * 10_000, 150 + number % 3) for number in range(1, 21)], settled_after=50_000)
+    memory = {variant.name: Memory(80.0, 12_345) for variant in VARIANTS}
+    counts = {(run.workload, run.variant): 1 for run in runs}
+    return benchmarks_page(Results(runs, counts, memory, Times(0.9, 1.9, {SERVICE: 1.2}), growth))
+
+
+@pytest.mark.needs_program("chromium", "apt-get install chromium")
+def test_every_page_fits_a_phone_and_a_screen(service: Callable[[str], Path], tmp_path: Path) -> None:
+    """No page scrolls to the side, no text is too small to read, and no numbers along an axis run into each other."""
+    must([service("full") / ".venv/bin/python", "-c", SERVICE_PAGES, tmp_path], service("full"))
+    pages = {path.stem: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
+    pages |= {"lab": lab(), "benchmarks": benchmarks()}
+    frames = "".join(
+        f'<iframe title="{name} at {width}" style="width:{width}px; border:0" srcdoc="{escape(text)}"></iframe>'
+        for name, text in pages.items()
+        for width in WIDTHS
+    )
+    script = LOOK.replace("LEAST_TEXT_PIXELS", str(LEAST_TEXT_PIXELS))
+    look = tmp_path / "look.html"
+    look.write_text(f"<!doctype html><meta charset=utf-8><body>{frames}<script>{script}</script>", "utf-8")
+
+    arguments = (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        f"--user-data-dir={tmp_path}/profile",
+        "--dump-dom",
+    )
+    written = must(["chromium", *arguments, look.as_uri()], tmp_path)
+
+    found = json.loads(unescape(re.findall(r"<body>(\[.*\])</body>", written, re.DOTALL)[0]))
+    assert len(found) == 2 * len(pages) == 10
+    assert all(page.pop("texts") > 20 for page in found)
+    clean = {"scrolls": False, "wide": [], "small": [], "overlapping": []}
+    assert [page for page in found if page != {"page": page["page"], **clean}] == []

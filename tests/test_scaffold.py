@@ -1,0 +1,131 @@
+"""`make feature` adds features that pass all checks of a service, and refuses the rest without a change."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.programs import environment, must, run
+from tests.repository import render
+from tests.updating import edit, git, start
+
+FIELDS = "amount:decimal paid:bool note:str count:int due:datetime"
+
+FEATURES = {
+    "purchase_orders": 'name=purchase_order fields="amount:decimal"',
+    "categories": 'name=category plural=categories fields="title:str"',
+    "zzs": 'name=zz fields="count:int"',
+    "confirmationoforganisationlongs": 'name=confirmationoforganisationlong fields="amount:decimal note:str"',
+    "selects": 'name=select fields="due:datetime"',
+    "abaci": f'name=abacus plural=abaci fields="{FIELDS}"',
+}
+"""By plural: two words, a plural of its own, two letters and thirty, SQLAlchemy's word, first in the alphabet."""
+
+NO_NAME = "is no name: it has at most 30 small letters and digits, as in purchase_order."
+IN_USE = "is in use in app/, tests/, app/main.py or app/settings/route_groups.py: choose a different name or plural=..."
+IN_CODE = "is a name in the code of every feature: choose a different name."
+
+REFUSED = {
+    "name= fields=a:int": "`` " + NO_NAME,
+    "name=Invoice fields=a:int": "`Invoice` " + NO_NAME,
+    f"name={'a' * 31} fields=a:int": f"`{'a' * 31}` " + NO_NAME,
+    "name=class fields=a:int": "`class` is a word of Python: choose a different name.",
+    "name=order fields=a:int": "`orders` " + IN_USE,
+    "name=log fields=a:int": "`logs` " + IN_USE,
+    "name=session fields=a:int": "`session` " + IN_CODE,
+    "name=text fields=a:str": "`Text` " + IN_CODE,
+    "name=invoice fields=created_at:int": "`created_at` is a name that the classes of a feature have already: choose a "
+    "different name.",
+    "name=invoice fields=amount:money": "The type `money` is none of bool, datetime, decimal, int, str.",
+    "name=invoice": 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".',
+}
+"""The arguments that are refused, each with the sentence."""
+
+
+def feature(folder: Path, arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `make feature` in a service."""
+    done = run(["sh", "-c", f"make feature {arguments}"], folder, env=environment(variables))
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def refusal(folder: Path, arguments: str) -> str:
+    """Return the sentence with which `make feature` ends, having changed nothing."""
+    done = feature(folder, arguments)
+    assert done.returncode == 2, done.stdout
+    assert git(folder, "status", "--porcelain") == ""
+    return done.stderr.splitlines()[0]
+
+
+@pytest.fixture
+def service(copied: Path) -> Path:
+    """Return a committed copy of the default service, with its environment."""
+    return start(copied)
+
+
+def test_features_are_added_and_pass_all_checks(service: Path) -> None:
+    for plural, arguments in FEATURES.items():
+        done = feature(service, arguments)
+        assert done.returncode == 0, (plural, done.stdout, done.stderr)
+    main, groups, env = ((service / file).read_text("utf-8") for file in WIRED)
+    own = [f"tests/{plural}" for plural in FEATURES]
+
+    for target in ("lint", "types"):
+        must(["make", target], service)
+    tests = (
+        *own,
+        "tests/test_migrations.py",
+        "tests/settings/test_env_example.py",
+        "tests/orders/test_rates_settings.py",
+    )
+    assert " passed" in must(["uv", "run", "python", "-m", "pytest", "-n2", *tests], service)
+    assert all(f"app.include_router({plural})" in main for plural in FEATURES)
+    assert all(f'"/api/v1/{plural}/*"' in groups for plural in FEATURES)
+    assert all(f"# ROUTE_GROUPS__{plural.upper()}__DEADLINE_SECONDS=4.0" in env for plural in FEATURES)
+    assert special_words(service) == []
+
+
+WIRED = ("app/main.py", "app/settings/route_groups.py", ".env.example")
+
+
+def special_words(service: Path) -> list[str]:
+    """Return the lines of the new features that speak of what only the example has."""
+    words = re.compile(r"(?i)\b(rates?|states?|customers?|currency|quantity|decimal_stores|(?<!in )orders?|lines?)\b")
+    files = [file for room in ("app", "tests") for file in (service / room / "abaci").glob("*.py")]
+    return [line for file in files for line in file.read_text("utf-8").splitlines() if words.search(line)]
+
+
+def test_a_wrong_feature_is_refused_in_a_sentence_and_nothing_is_written(service: Path) -> None:
+    assert {arguments: refusal(service, arguments) for arguments in REFUSED} == REFUSED
+
+
+def test_a_failure_half_way_changes_nothing(service: Path) -> None:
+    edit(service / "app/settings/route_groups.py", "    # yours below\n}", "}")
+    (service / "migrations/versions/broken.py").write_text("revision = 'b'\ndown_revision = 'order_service__0001'\n")
+    git(service, "add", "--all")
+    git(service, "commit", "--quiet", "--message=marks")
+
+    assert refusal(service, "name=invoice fields=a:int") == (
+        "route_groups.py needs 2 lines `# yours below`, as the template has them."
+    )
+    git(service, "checkout", "--quiet", "HEAD~1", "--", "app")
+    git(service, "commit", "--quiet", "--message=marks again")
+    refused = refusal(service, "name=invoice fields=a:int")
+    assert refused.startswith("No migration can be written: ")
+    assert "The migrations need one head" in refused
+
+
+def test_without_the_example_the_template_has_it(service: Path, template: Path, tmp_path: Path) -> None:
+    bare = start(render(template, tmp_path, {"example": "no"}))
+    (bare / ".venv").symlink_to(service / ".venv")
+
+    done = feature(bare, 'name=invoice fields="amount:decimal"')
+    (bare / ".cruft.json").unlink()
+    unknown = feature(bare, 'name=bill fields="amount:decimal"')
+
+    assert done.returncode == 0, done.stderr
+    must(["uv", "run", "ruff", "check", "app", "tests"], bare)
+    assert (bare / "app/invoices/routes.py").is_file()
+    assert unknown.stderr.startswith("The example is gone: No template is named in .cruft.json")
+    assert not (bare / "app/bills").exists()

@@ -1,0 +1,53 @@
+"""A developer's daily trouble: odd variables in the shell, a moved folder, branches with migrations, an odd `.env`."""
+
+import re
+from pathlib import Path
+
+from tests.programs import environment, must, run
+from tests.repository import SERVICE
+
+SHELL = {"PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby", "PGHOST": "db.invalid", "PYTHONSAFEPATH": "1"}
+"""Variables of a developer's shell that are about other servers and other programs."""
+
+
+def write_migration(folder: Path, revision: str) -> Path:
+    """Write a migration that follows the last one of the service, as a branch does."""
+    file = folder / f"migrations/versions/{revision}_of_a_branch.py"
+    functions = "def upgrade() -> None: ...\ndef downgrade() -> None: ...\n"
+    file.write_text(
+        f'"""Of a branch."""\n\nrevision = "{revision}"\ndown_revision = "order_service__0003"\n{functions}', "utf-8"
+    )
+    return file
+
+
+def test_the_commands_for_the_database_work_under_an_odd_shell_and_say_what_helps(copied: Path) -> None:
+    odd = environment(SHELL)
+    first = write_migration(copied, "one")
+    must(["make", "migrate"], copied, env=odd)
+    second = write_migration(copied, "two")
+    heads = run(["make", "migrate"], copied)
+    must(["make", "merge"], copied)
+    must(["make", "migrate"], copied)
+    count = must(["make", "psql", "args=-Atc 'SELECT count(*) FROM alembic_version'"], copied, env=odd)
+    for file in (first, second, *copied.glob("migrations/versions/*_merge.py")):
+        file.unlink()
+    switched = run(["make", "migrate"], copied)
+    must(["make", "reset"], copied)
+
+    assert "`make merge` joins them" in heads.stderr
+    assert "Can't locate revision" in switched.stderr
+    assert "`make reset`" in switched.stderr
+    assert "Traceback" not in heads.stderr + switched.stderr
+    assert count.strip() == "1"
+
+
+def test_the_tests_take_nothing_of_the_developers_env_file(copied: Path) -> None:
+    (copied / ".env").write_text("WEB_CONCURRENCY=64\n")
+
+    assert " passed" in must(["uv", "run", "python", "-m", "pytest", "-n0", "tests/health"], copied)
+
+
+def test_no_command_runs_a_script_of_the_environment_which_knows_the_path_of_its_folder() -> None:
+    programs = set(re.findall(r"\$\(UV\) run (\S+)", (SERVICE / "Makefile").read_text("utf-8")))
+
+    assert programs == {"python", "ruff"}  # ruff is a binary

@@ -1,0 +1,28 @@
+"""The bulkheads of the route groups, sized by the capacity plan."""
+
+from collections.abc import Mapping
+
+from app.capacity.plan import Plan
+from app.limits.bulkhead import Bulkhead
+from app.settings.route_groups import PROBE, PROBES
+
+BODIES = "requests.bodies"
+"""The name of the bulkhead of request bodies on their way; route groups have no dot in their names."""
+
+AFTER_RESPONSE = "requests.after_response"
+"""The name of the bulkhead of requests whose response is complete, and whose `BackgroundTasks` still run."""
+
+
+def build_bulkheads(plan: Plan) -> Mapping[str, Bulkhead]:
+    """Return the bulkheads of requests by name: one per route group and per health probe, BODIES and AFTER_RESPONSE."""
+    probes = dict.fromkeys(PROBES, PROBE.max_concurrent or 1)
+    others = {BODIES: plan.max_bodies, AFTER_RESPONSE: plan.background_tasks}
+    return {
+        name: Bulkhead(
+            max_concurrent=max_concurrent,
+            max_queue=plan.max_queue,
+            queue_timeout_seconds=plan.queue_timeout_seconds,
+            refusal="The service is too busy.",
+        )
+        for name, max_concurrent in {**plan.route_groups, **probes, **others}.items()
+    }

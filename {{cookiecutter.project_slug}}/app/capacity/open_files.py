@@ -1,0 +1,24 @@
+"""The open files that this process may have: each connection of a client, a database or a downstream is a file."""
+
+import sys
+from contextlib import suppress
+
+if sys.platform != "win32":
+    import resource
+
+UNLIMITED = 1_048_576
+"""The number that stands for no limit; Windows has none."""
+
+
+def available_files() -> int:
+    """Raise the soft limit of open files (`ulimit -n`) to the hard limit, and return the limit.
+
+    The soft limit is 256 or 1,024 on most systems, for the sake of programs that use select(); the service does not.
+    """
+    if sys.platform == "win32":
+        return UNLIMITED
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS reports a hard limit that no process may have
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return UNLIMITED if soft == resource.RLIM_INFINITY else min(soft, UNLIMITED)

@@ -1,0 +1,153 @@
+"""The driver's connection: asyncpg with transactions that ask to write, obey a read-only database, and commit truly.
+
+asyncpg opens and ends a transaction with the texts `BEGIN ...` and `COMMIT`; what is added to these texts here costs no
+extra round trip.
+"""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import asyncpg
+
+from app.database.unreachable import why_unreachable
+from app.errors import CannotStart, OutcomeUnknown, Unavailable
+from app.request.deadline import UNCONFIRMED, await_commit, commit_answered
+from app.settings.bounds import DSN_ONLY
+
+STANDBY = "The database is a standby, which takes no writes."
+READ_ONLY = "The database is read-only at the moment."
+
+OWN_DEFAULT = "tru"
+"""A spelling of `true` that PostgreSQL accepts and stores as written, and that no administrator writes: the database
+role has the service's own read-only default for PgBouncer in this spelling, see `role_sql`."""
+
+FIND_DEFAULTS = r"SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=(?!tru\W)'"
+"""Finds the read-only defaults that ALTER DATABASE or ALTER ROLE has stored on the server, usually none."""
+
+OBEY_DEFAULTS = """
+    SELECT set_config('transaction_read_only', 'on', true) WHERE coalesce((
+        SELECT split_part(setting, '=', 2)::bool FROM pg_db_role_setting, unnest(setconfig) AS setting
+        WHERE starts_with(setting, 'default_transaction_read_only=') AND NOT setting LIKE '%=tru'
+        AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+        AND setrole IN (0, quote_ident(session_user)::regrole)
+        ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), {})
+"""
+"""Makes a transaction read-only when the stored default is read-only; PostgreSQL takes the most specific default, and
+without any the default of the server, which takes the place of `{}`."""
+
+LIFT_OWN = "SET LOCAL default_transaction_read_only TO DEFAULT;"
+"""Lifts the service's own read-only default for one transaction: what is in force then is the default of the server."""
+
+IS_OF_SERVER = "SELECT FROM pg_settings WHERE name = 'default_transaction_read_only' AND source ~ 'default|file|line'"
+"""Tells whether a connection began with the default of the server, which is PostgreSQL's own or from postgresql.conf or
+the command line, and not with that of a database or a role."""
+
+
+class PgBouncerInBetween(CannotStart):
+    """Raised when a connection reaches PgBouncer although DATABASE_PGBOUNCER_CONNECTIONS is not set."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This address leads to PgBouncer, which refuses the settings of a connection: set "
+            "DATABASE_PGBOUNCER_CONNECTIONS for the service, and DATABASE_DIRECT_URL for what must not go through it."
+        )
+
+
+class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
+    """An asyncpg connection that only reads unless a transaction asks to write, and raises when a COMMIT rolls back.
+
+    The server setting `default_transaction_read_only` makes the single statements of a `Reader` read-only. A writing
+    transaction asks for READ WRITE, which lifts the service's own default, and also a default that an administrator has
+    set on the server, the database or the role, for a maintenance or a full disk: so each such transaction looks for
+    these defaults and becomes read-only again. Behind PgBouncer the role's own default hides that of the server.
+    """
+
+    asked_to_write = False
+    """Whether the last transaction asked to write: a write that is refused to a `Reader` is a bug of the service."""
+    obeys_default = False
+    """Whether the last transaction is read-only because of a default that is stored on the server."""
+    _lift_own = ""
+    """The SQL that uncovers the default of the server; empty where something else would be uncovered."""
+
+    async def only_read(self, default: str, lock_timeout: str) -> None:
+        """Make the statements outside of a writing transaction read-only, by a setting that hides no other default.
+
+        A setting that is sent at the start of the connection would hide them. Nothing is set when a pooler has dropped
+        the settings of the start: it would reach other clients of the pooler.
+        """
+        if await super().execute(IS_OF_SERVER) == "SELECT 1":
+            self._lift_own = LIFT_OWN
+        set_own = f"SELECT set_config('default_transaction_read_only', '{default}', false)"
+        await super().execute(f"{set_own} WHERE current_setting('lock_timeout')::interval = '{lock_timeout} ms'")
+
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's signature
+        """Run one or several statements without values; asyncpg begins and ends its transactions through here."""
+        if query.startswith("BEGIN"):
+            return await self._begin(query)
+        if query.startswith("COMMIT"):
+            return await self._commit(query)
+        status: str = await super().execute(query, *args, timeout=timeout)
+        return status
+
+    async def _begin(self, query: str) -> str:
+        self.asked_to_write, self.obeys_default = "READ ONLY" not in query, False
+        if self.asked_to_write:
+            query = f"{query.replace('BEGIN', 'BEGIN READ WRITE', 1)} {self._lift_own} {FIND_DEFAULTS}"
+        try:
+            status: str = await super().execute(query)
+            of_server = self._lift_own and self.get_settings().default_transaction_read_only == "on"
+            if self.asked_to_write and (of_server or status != "SELECT 0"):
+                self.obeys_default = await super().execute(OBEY_DEFAULTS.format(bool(of_server))) == "SELECT 1"
+        except asyncpg.PostgresError as error:
+            self.terminate()  # asyncpg takes the transaction for open, and would make the next one a savepoint in it
+            if isinstance(error, asyncpg.FeatureNotSupportedError):  # a standby refuses the mode with 0A000
+                raise Unavailable(STANDBY) from error
+            raise
+        return status
+
+    async def _commit(self, query: str) -> str:
+        await_commit(self._config.command_timeout)
+        try:
+            status: str = await super().execute(query)
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as error:
+            self.terminate()
+            raise OutcomeUnknown(f"The database did not confirm the write. {UNCONFIRMED}") from error
+        commit_answered()
+        if status == "ROLLBACK":
+            # A statement failed and the caller swallowed the error: PostgreSQL then answers COMMIT with ROLLBACK.
+            raise asyncpg.InFailedSQLTransactionError("nothing was committed: a statement failed and was passed over")
+        return status
+
+
+async def connect(read_only: str | None = None, **arguments: Any) -> DriverConnection:  # noqa: ANN401 - asyncpg's own
+    """Open a database connection; raise Unavailable for an unreachable server, as SQLAlchemy passes on an OSError.
+
+    Args:
+        read_only: the service's own read-only default, None when the database role has it; see `only_read`.
+        arguments: the arguments of asyncpg.
+
+    Raises:
+        Unavailable: nothing listens at the address, the name does not resolve, the timeout passed, or the server is a
+            standby and the arguments ask for the primary.
+        PgBouncerInBetween: PgBouncer refuses the settings that a connection sends at its start.
+    """
+    # asyncpg takes these from a DSN only, and all else from its arguments too
+    if files := {name: arguments.pop(name) for name in DSN_ONLY & arguments.keys()}:
+        arguments["dsn"] = f"postgresql://?{urlencode(files)}"
+    try:
+        connection: DriverConnection = await asyncpg.connect(connection_class=DriverConnection, **arguments)
+        if read_only:
+            try:
+                await connection.only_read(read_only, arguments["server_settings"]["lock_timeout"])
+            except BaseException:  # a cancellation, too: no pool knows this connection, and so none would close it
+                connection.terminate()
+                raise
+    except (OSError, TimeoutError, asyncpg.ClientConfigurationError) as error:
+        raise Unavailable(why_unreachable(error)) from error
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        raise Unavailable(STANDBY) from error
+    except asyncpg.ProtocolViolationError as error:
+        if "unsupported startup parameter" in str(error):
+            raise PgBouncerInBetween from error
+        raise
+    return connection

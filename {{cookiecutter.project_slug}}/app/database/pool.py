@@ -1,0 +1,124 @@
+"""The connection pool: SQLAlchemy's queue pool behind connection quotas, which make the queue fair and bounded.
+
+In SQLAlchemy's own queue a newcomer takes a connection that was just returned, ahead of the callers that wait, so under
+load the tail latency grows. With quotas of exactly the pool's size in front, no caller waits in SQLAlchemy's queue, and
+stuck route groups leave connections to the rest. The price is a few counters per checkout. `capacity/plan.py` computes
+the sizes.
+"""
+
+from collections.abc import Iterable
+from math import inf
+from time import monotonic
+from typing import Any
+
+import asyncpg
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util.concurrency import await_
+
+from app.limits.quotas import Quota, Quotas
+from app.request.held_connections import HeldConnection, note_checkout, refuse_second_connection
+from app.request.slot import connection_quota
+
+IDLE_SECONDS = 60.0
+"""The idle seconds after which a database connection is tested before use: firewalls drop idle sockets in minutes."""
+
+ANSWER_SECONDS = 1.0
+"""The timeout in seconds of the test of an idle database connection; opening a new connection takes about 0.1 s."""
+
+RETURNED_AT = "returned_at"
+
+
+class FairPool(AsyncAdaptedQueuePool):
+    """A connection pool with a first-in-first-out queue; refuses a checkout when the queue is full or too slow.
+
+    `_do_get` and `_do_return_conn` are the two methods that every pool class of SQLAlchemy overrides.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - SQLAlchemy passes on the arguments that it finds here, by name
+        self,
+        creator: Any,  # noqa: ANN401 - the parameter of SQLAlchemy's pool has no type
+        pool_size: int = 5,
+        max_overflow: int = 0,
+        timeout: float = 1.0,
+        max_queue: int = 0,
+        quotas: Iterable[str] = (),
+        quota: int | None = None,
+        reserved: int = 0,
+        nested_loans: bool = True,
+        **options: Any,  # noqa: ANN401 - passed on to SQLAlchemy's pool
+    ) -> None:
+        super().__init__(creator, pool_size, max_overflow, timeout, **options)
+        self._loans: dict[ConnectionPoolEntry, tuple[Quota, HeldConnection]] = {}
+        self.idle_seconds = IDLE_SECONDS
+        self.answer_seconds = ANSWER_SECONDS
+        self.nested_loans = nested_loans
+        self.bulkhead = Quotas(
+            quotas,
+            max_concurrent=pool_size + max_overflow,
+            max_queue=max_queue,
+            queue_timeout_seconds=timeout,
+            quota=quota,
+            reserved=reserved,
+        )
+
+    def recreate(self) -> "FairPool":
+        """Return an empty pool in place of a disposed pool, with the same bounds, which SQLAlchemy loses."""
+        fresh = super().recreate()
+        assert isinstance(fresh, FairPool)  # noqa: S101 - SQLAlchemy's `recreate` returns the same class
+        fresh.bulkhead, fresh.nested_loans = self.bulkhead, self.nested_loans
+        return fresh
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if not self.nested_loans:
+            refuse_second_connection()
+        quota = self.bulkhead.of(connection_quota.get())
+        _enter(quota)
+        try:
+            record = super()._do_get()
+        except BaseException:
+            quota.leave()
+            raise
+        self._loans[record] = quota, note_checkout()
+        try:
+            self._drop_if_dead(record)
+        except BaseException:
+            if record.driver_connection is not None:
+                record.driver_connection.terminate()  # the test was cut off midway; the next checkout reconnects
+            self._do_return_conn(record)
+            raise
+        return record
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        record.info[RETURNED_AT] = monotonic()
+        quota, held = self._loans.pop(record)
+        try:
+            super()._do_return_conn(record)  # may close an overflow connection; a deadline may cancel the close
+        finally:
+            held.returned = True
+            quota.leave()
+
+    def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
+        """Mark a dead connection, so that SQLAlchemy opens a new connection; after a long idle time, send a query."""
+        driver = record.driver_connection
+        if driver is None:  # SQLAlchemy dropped the connection already, and opens a new connection
+            return
+        if not driver.is_closed():
+            idle = monotonic() - record.info.get(RETURNED_AT, inf)
+            if idle < self.idle_seconds or await_(_is_alive(driver, self.answer_seconds)):
+                return
+            driver.terminate()  # a graceful close would wait for a reply that a dead connection never sends
+        record.invalidate()
+
+
+def _enter(quota: Quota) -> None:
+    if not quota.try_enter():  # only a caller that must wait pays for `await_`, a switch to the event loop
+        await_(quota.enter())
+
+
+async def _is_alive(driver: asyncpg.Connection, seconds: float) -> bool:
+    """Tell whether an idle database connection answers `SELECT 1` in time."""
+    try:
+        await driver.execute("SELECT 1", timeout=seconds)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True

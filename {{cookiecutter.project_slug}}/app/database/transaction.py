@@ -1,0 +1,84 @@
+"""Write transactions: a block that commits at its end, for which background tasks started inside the block wait.
+
+A background task that starts at once is faster than the commit: most tasks would not find the row that the request has
+written, and the task of a request that ends in a rollback would report a write that never happened. So
+`Supervisor.start` asks the open transaction: the task starts after the commit, and is dropped after a rollback. The
+price: a process that dies between COMMIT and the start loses the task, as a killed process loses every running task.
+A task that must not be lost is a job: a row of the same transaction, which a worker finds also after a crash.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction
+
+from app.request.open_transaction import open_transaction
+
+S = TypeVar("S", bound=AsyncSession)
+
+
+@asynccontextmanager
+async def transaction(sessions: async_sessionmaker[S]) -> AsyncGenerator[S]:
+    """Yield a session in a transaction: commit at the end of the block, roll back after an exception.
+
+    Raises:
+        RuntimeError: the block has ended the transaction itself, so that the response would report a write that
+            is not stored. A block that is to store nothing raises an error, a `ServiceError` for an expected failure;
+            a part of a transaction is undone with `begin_nested`.
+    """
+    async with sessions() as session:
+        waiting = _WaitingTasks(session.sync_session)
+        token = open_transaction.set(waiting)
+        committed = False
+        try:
+            async with session.begin() as begun:
+                yield session
+                if not begun.is_active:
+                    raise RuntimeError("The transaction was rolled back or closed: nothing of it is stored.")
+            committed = True
+        finally:
+            open_transaction.reset(token)
+            waiting.end(committed=committed)
+
+
+class _WaitingTasks:
+    """The background tasks that wait for the commit of a transaction, each with the transactions open at its start."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._waiting: list[tuple[asyncio.Future[bool], list[SessionTransaction]]] = []
+        self._outcome: bool | None = None
+
+    def committed(self) -> asyncio.Future[bool]:
+        """Return a future: True after the commit, False after a rollback of the transaction or of the savepoint."""
+        future = asyncio.get_running_loop().create_future()
+        if self._outcome is not None:  # the caller is a task that outlived the transaction
+            future.set_result(self._outcome)
+        if not self._waiting:
+            event.listen(self._session, "after_soft_rollback", self._rolled_back)
+        innermost = self._session.get_nested_transaction() or self._session.get_transaction()
+        self._waiting.append((future, _with_outer(innermost)))
+        return future
+
+    def end(self, *, committed: bool) -> None:
+        """Start the waiting tasks after the commit, or drop all of them."""
+        self._outcome = committed
+        _settle([future for future, _ in self._waiting], committed=committed)
+
+    def _rolled_back(self, _session: Session, ended: SessionTransaction) -> None:
+        _settle([future for future, around in self._waiting if ended in around], committed=False)
+
+
+def _settle(futures: list[asyncio.Future[bool]], *, committed: bool) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(committed)
+
+
+def _with_outer(innermost: SessionTransaction | None) -> list[SessionTransaction]:
+    """Return a savepoint with the savepoints and the transaction around it."""
+    return [] if innermost is None else [innermost, *_with_outer(innermost.parent)]

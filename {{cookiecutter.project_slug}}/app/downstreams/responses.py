@@ -1,0 +1,63 @@
+"""Turns the response of a downstream into JSON or an error, and the segments of a path into a URL path."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from app.downstreams.client import Answer
+from app.downstreams.retry_budget import retry_after
+from app.errors import (
+    DownstreamBadResponse,
+    DownstreamError,
+    DownstreamNotFound,
+    DownstreamRejected,
+    DownstreamUnavailable,
+)
+
+OK, MULTIPLE_CHOICES, BAD_REQUEST, NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 300, 400, 404, 429, 500
+DOT_SEGMENTS = frozenset({"", ".", ".."})  # segments that change a path, even percent-encoded
+
+
+def encoded(segments: Sequence[str]) -> str:
+    """Return a URL path of percent-encoded segments.
+
+    Raises:
+        ValueError: a segment is empty or dots, which would name a different path.
+    """
+    # some servers cut a segment at a semicolon, and so read `..;x` as `..`
+    if any(segment.partition(";")[0] in DOT_SEGMENTS for segment in segments):
+        raise ValueError("An empty text, '.' and '..' cannot be a segment of a path.")
+    return "/".join(quote(segment, safe="") for segment in segments)
+
+
+def error_in(name: str, answer: Answer) -> DownstreamError | None:
+    """Return the error that the status of a downstream's response means, None for a status of success."""
+    status = answer.status
+    said = f"it answered {status}."
+    if OK <= status < MULTIPLE_CHOICES:
+        return None
+    if status >= SERVER_ERROR or status == TOO_MANY_REQUESTS:
+        return DownstreamUnavailable(name, said, retry_after(answer.headers.get("retry-after")))
+    if status == NOT_FOUND:
+        return DownstreamNotFound(name, status, "it knows no such thing.")
+    if status >= BAD_REQUEST:
+        return DownstreamRejected(name, status)
+    return DownstreamBadResponse(name, said)
+
+
+def json_in(name: str, answer: Answer) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
+    """Return the JSON of a downstream's response, None when the body is empty.
+
+    Raises:
+        DownstreamBadResponse: the media type is not JSON, or the body cannot be parsed.
+    """
+    if not answer.body:
+        return None
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise DownstreamBadResponse(name, "its response is not declared as JSON.")
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError) as error:  # deeply nested JSON raises RecursionError
+        raise DownstreamBadResponse(name, "its response is not JSON.") from error

@@ -1,0 +1,1 @@
+"""Bulkhead and token bucket: bounds on concurrency and frequency that know neither HTTP nor databases."""

@@ -1,1 +1,0 @@
-"""Pure ASGI classes, one a file; `main.py` lists them, outermost first."""

@@ -1,0 +1,45 @@
+"""The lock of the log's output, which all processes of the service share."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+if sys.platform != "win32":
+    import fcntl
+
+RETRY_SECONDS, TRIES = 0.01, 10
+"""The pause between two tries to get the lock, and the tries of a caller that must not wait for long."""
+
+
+@contextmanager
+def locked(descriptor: int, *, wait: bool) -> Iterator[bool]:
+    """Keep other processes of the service from writing to the same pipe, terminal or file during the `with` block.
+
+    A pipe keeps only 4,096 bytes whole on Linux, and a traceback is longer: without the lock a line of another worker
+    lands in the middle of it, and a parser loses both. The kernel frees the lock of a killed process. The price: a
+    worker that is frozen in the middle of a write stops the logs of the other workers; their queues are bounded, and
+    no request waits.
+
+    Yields:
+        Whether the lock was free: with `wait` always, else within 0.1 s.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    is_free = False
+    for _ in range(1 if wait else TRIES):
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            time.sleep(RETRY_SECONDS)  # noqa: TID251 - in the writer's thread, or at the end of the process
+            continue
+        except OSError:
+            pass  # an output that cannot be locked is written without a lock
+        is_free = True
+        break
+    try:
+        yield is_free
+    finally:
+        with suppress(OSError):
+            fcntl.lockf(descriptor, fcntl.LOCK_UN)

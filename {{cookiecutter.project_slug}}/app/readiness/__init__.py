@@ -1,0 +1,1 @@
+"""Readiness: the checks of database, schema, role and capacity before a process may receive traffic."""

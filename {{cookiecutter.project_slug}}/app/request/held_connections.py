@@ -1,0 +1,55 @@
+"""Detects a request that waits while holding a database connection; active in development and in tests.
+
+While a request that holds a connection calls a downstream, no request can use that connection. Requests that hold a
+connection and ask for a second wait for each other as soon as the pool is empty.
+"""
+
+from contextvars import ContextVar
+
+
+class ConnectionHeld(Exception):
+    """Raised when code that holds a database connection calls a downstream or asks for a second connection.
+
+    A mistake in the code, not overload.
+    """
+
+
+class HeldConnection:
+    """The use of a database connection from the checkout to the return, which may happen in a different task."""
+
+    returned = False
+
+
+_held: ContextVar[tuple[HeldConnection, ...]] = ContextVar("held_connections", default=())
+"""The database connections that this task has checked out, or a parent task: a task inherits the parent's context."""
+
+
+def note_checkout() -> HeldConnection:
+    """Note that this task took a database connection; `database/pool.py` sets `returned` at the return to the pool."""
+    new = HeldConnection()
+    _held.set((*(held for held in _held.get() if not held.returned), new))
+    return new
+
+
+def refuse_second_connection() -> None:
+    """Refuse a database connection to a task that holds a connection already.
+
+    Raises:
+        ConnectionHeld: this task, or a parent task, holds a database connection.
+    """
+    if holds_connection():
+        raise ConnectionHeld(
+            "A second database connection is asked for while the first is held: when all connections are held like "
+            "that, each request waits for a second connection until its timeout. Pass the session of the open "
+            "transaction on to the code that reads, or read through a ReadSession before the transaction."
+        )
+
+
+def holds_connection() -> bool:
+    """Tell whether this task, or a parent task, holds a database connection."""
+    return any(not held.returned for held in _held.get())
+
+
+def forget() -> None:
+    """Clear the record of held connections, for detached work and for tests that hold a connection on purpose."""
+    _held.set(())

@@ -1,0 +1,11 @@
+"""The id and the ASGI scope of the request that is being served, for log lines, error responses and stall reports."""
+
+from contextvars import ContextVar
+
+from starlette.types import Scope
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the current request, set by `web/request_id.py`, inherited by the request's tasks; else None."""
+
+request_scope: ContextVar[Scope | None] = ContextVar("request_scope", default=None)
+"""The ASGI scope of the current request, set and inherited like the request id."""

@@ -1,0 +1,65 @@
+"""Resources: the objects that the lifespan opens and requests use. One instance per process, on `app.state`.
+
+This file imports only the standard library at run time, so a module may name the type without loading SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+
+    from app.capacity.plan import Plan
+    from app.database.engine import ReadOnlySession, ReadWriteSession
+    from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
+    from app.downstreams.registry import Downstreams  # {%- endif +%}
+    from app.limits.bulkhead import Bulkhead
+    from app.limits.quotas import Quotas
+    from app.observability.loop_monitor import LoopMonitor
+    from app.readiness.readiness import Readiness
+    from app.work.background import Supervisor
+    from app.work.offload import Offload  # {%- if cookiecutter.example == "showcases" +%}
+    from app.work.processes import Processes  # {%- endif +%}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The shared objects of one process, complete once the lifespan has started; no field is made per request."""
+
+    plan: Plan
+    """The capacity plan, which has every bound of this worker."""
+    engine: AsyncEngine
+    """The database engine with the connection pool; AUTOCOMMIT and read-only, unless a session changes that."""
+    reader: Reader
+    """Runs read-only statements, each in one round trip; the dependency `ReadSession`."""
+    snapshot_sessions: async_sessionmaker[ReadOnlySession]
+    """Makes sessions in a read-only, repeatable-read transaction; the dependency `SnapshotSession`."""
+    write_sessions: async_sessionmaker[ReadWriteSession]
+    """Makes sessions in a transaction that commits; the dependency `WriteSession`."""
+    # {% if cookiecutter.http_client != "none" %}
+    downstreams: Downstreams
+    """The clients for other services, by the name of the downstream in the settings."""
+    semaphores: Mapping[str, Bulkhead]
+    """The semaphore of each downstream, by the downstream's name: bounds the calls in flight from this worker."""
+    # {% endif %}
+    bulkheads: Mapping[str, Bulkhead | Quotas]
+    """The bulkheads of this worker: `database` for the pool, `<group>` for the requests of a route group,
+    `<group>.database` for the connection quota of the group or of background work, and those of probes and bodies."""
+    offload: Offload
+    """Runs calls that would block the event loop in threads."""
+    # {% if cookiecutter.example == "showcases" %}
+    processes: Processes
+    """Runs Python code that computes in worker processes, as in a thread the code would hold the GIL."""
+    # {% endif %}
+    supervisor: Supervisor
+    """Starts background tasks, and waits for running tasks at the shutdown."""
+    loop_monitor: LoopMonitor
+    """Measures the lag of the event loop, and logs each stall with the stack."""
+    readiness: Readiness
+    """Decides whether this process may receive traffic."""
+    idempotency_seconds: float
+    """How long the response to a request with an Idempotency-Key is stored, in seconds."""

@@ -1,0 +1,102 @@
+"""The bound of a worker's client connections: the longest idle connection is closed for a new connection.
+
+Without the bound, a worker whose open files are used up accepts connections and closes them without a response, health
+probes too, and logs nothing.
+"""
+
+import asyncio
+import select
+from itertools import islice
+from math import inf
+from time import monotonic
+from typing import Literal
+
+import structlog
+
+FULL_SECONDS = 0.25
+"""How long a new connection stays in the kernel's queue while no connection is idle; then the spare is used."""
+
+SPARE = 16
+"""Connections beyond the limit: each gets a refusal, or the response to a health probe."""
+
+FIRST_REQUEST_SECONDS = 2.0
+"""How long a new connection may wait for its first request before it counts as idle."""
+
+EXAMINED = 16
+"""Connections that are examined for an idle connection, the longest waiting first."""
+
+LOG_SECONDS = 10.0
+"""The shortest time between two log lines about the limit, as a flood of connections must not flood the log."""
+
+Admission = Literal["served", "spare", "later"]
+"""The decision about a new connection: it is served, accepted beyond the limit, or left in the kernel's queue."""
+
+log = structlog.get_logger("connections")
+
+
+class Connections:
+    """The client connections of a worker that wait for a request, in the order in which the waits began."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._new: dict[asyncio.Transport, float] = {}
+        self._used: dict[asyncio.Transport, float] = {}
+        self._spare: set[asyncio.Transport] = set()
+        self._closed = 0  # since the last log line
+        self._logged = -LOG_SECONDS
+        self._full_since = inf  # the worker is at the limit since then, and no connection was idle
+
+    def opened(self, transport: asyncio.Transport, *, is_spare: bool) -> None:
+        """Note that a new connection waits for the first request."""
+        self._new[transport] = monotonic()
+        if is_spare:
+            self._spare.add(transport)
+
+    def ended(self, transport: asyncio.Transport) -> None:
+        """Note that a connection has ended."""
+        self.busy(transport)
+        self._spare.discard(transport)
+
+    def idle(self, transport: asyncio.Transport) -> None:
+        """Note that a connection has got its responses, and waits for a further request or for the close."""
+        self.busy(transport)
+        self._used[transport] = monotonic()
+
+    def busy(self, transport: asyncio.Transport) -> None:
+        """Note that a connection waits no longer, as a request has arrived."""
+        self._used.pop(transport, None)
+        self._new.pop(transport, None)
+
+    def admit(self, open_connections: int) -> Admission:
+        """Tell how one more connection may be accepted, after closing the longest idle connection at the limit."""
+        now = monotonic()
+        if open_connections < self.limit:
+            self._full_since = inf
+            return "served"
+        closed = self._close_longest_idle(now)
+        self._full_since = inf if closed else min(now, self._full_since)
+        self._closed += closed is not None
+        if now - self._logged >= LOG_SECONDS:
+            log.warning("connection limit reached", limit=self.limit, idle_closed=self._closed)
+            self._closed, self._logged = 0, now
+        if closed:  # within the limit again, unless the closed connection was itself beyond it
+            return "spare" if closed in self._spare else "served"
+        return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
+
+    def _close_longest_idle(self, now: float) -> asyncio.Transport | None:
+        for waiting, seconds in ((self._used, 0.0), (self._new, FIRST_REQUEST_SECONDS)):
+            examined = [waiter for waiter, since in islice(waiting.items(), EXAMINED) if now - since >= seconds]
+            for transport in examined:
+                del waiting[transport]
+                if is_quiet(transport):
+                    transport.close()
+                    return transport
+                waiting[transport] = now
+        return None
+
+
+def is_quiet(transport: asyncio.Transport) -> bool:
+    """Tell whether nothing is under way on a connection: no received byte is unread, and no response is unsent."""
+    received = select.poll()
+    received.register(transport.get_extra_info("socket"), select.POLLIN)
+    return not (transport.get_write_buffer_size() or received.poll(0))

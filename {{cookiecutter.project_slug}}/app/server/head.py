@@ -1,0 +1,58 @@
+"""The checks of a request's head that the parser leaves out: lengths, Host, CONNECT, transfer codings, handshakes."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
+from app.server.refusal import Refusal
+
+MAX_HEAD_BYTES = 65_536
+"""The bound of the request line with all headers, and of trailers, which may be a piece larger. Proxies accept less:
+nginx 32, Envoy 60 kB."""
+
+MAX_HEADERS = 100
+"""The most headers of a request, as many as Apache, Envoy and gunicorn's own parser accept: each header is an object in
+memory, and a step of every search through the headers, so that 13,000 headers would stop the event loop for 27 ms."""
+
+MAX_URL_BYTES = 8_192
+"""The longest URL: RFC 9110 asks servers to accept 8,000 bytes. A query then has at most 4,096 parameters."""
+
+TOO_LARGE: Refusal = 431, f"A request has at most {MAX_HEADERS} headers, and {MAX_HEAD_BYTES} bytes of headers.", {}
+OTHER_VERSION: Refusal = 426, "WebSockets have version 13.", {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+BAD_HANDSHAKE: Refusal = 400, "A handshake has a valid host, and a Sec-WebSocket-Key of 16 bytes in base64.", {}
+
+HOST = re.compile(rb"([\w.~!$&'()*+,;=%-]*|\[[\da-fA-F:.]+\])(:\d*)?")
+KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+
+
+def refused(method: bytes, url: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    """Return the refusal of a head, None for a head that the application may see.
+
+    A proxy in front may choose another Host, or find another end of the body, than this service (RFC 9112, 3.2 and
+    6.1): then the proxy's rules are applied to a different request than the request that is served.
+    """
+    hosts = [value for name, value in headers if name == b"host"]
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    if len(url) > MAX_URL_BYTES:
+        return 414, f"The URL is longer than {MAX_URL_BYTES} bytes.", {}
+    if len(hosts) > 1 or (version == "1.1" and not hosts) or not all(map(HOST.fullmatch, hosts)):
+        return 400, "A request has exactly one Host header, with a valid host.", {}
+    if method == b"CONNECT":
+        return 501, "This service is no proxy.", {}
+    if version != "1.1" and (version != "1.0" or codings):
+        return 400, "A request is in HTTP/1.1, or in HTTP/1.0 without Transfer-Encoding.", {}
+    if codings not in ([], [b"chunked"]):
+        return 501, "The only supported Transfer-Encoding is chunked.", {}
+    return None
+
+
+def refused_handshake(headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    """Return the refusal of a WebSocket handshake (RFC 6455, 4.2.1): the library's own would have no id and no line."""
+    versions = [value for name, value in headers if name == b"sec-websocket-version"]
+    keys = [value for name, value in headers if name == b"sec-websocket-key"]
+    if versions != [b"13"]:
+        return OTHER_VERSION
+    with suppress(UnicodeError):
+        dict(headers)[b"host"].decode("idna")  # as the library does
+        return None if KEY.fullmatch(b",".join(keys)) else BAD_HANDSHAKE
+    return BAD_HANDSHAKE

@@ -1,0 +1,103 @@
+"""The listener of a worker: accepts a connection only while the worker has room for the connection.
+
+asyncio's own server accepts whatever arrives, until the open files are used up. A connection that is not accepted waits
+in the kernel, where another worker may accept it.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+
+from app.server.balance import WorkerCount
+
+PAUSE_SECONDS = 0.05
+"""The pause of a listener whose worker has no room: short, as a connection becomes idle with any response."""
+
+YIELD_SECONDS = 0.001
+"""The pause of a listener that leaves a connection to another worker: the shortest timer of the event loop."""
+
+log = structlog.get_logger("listener")
+
+
+class Listener:
+    """A listening socket, with the methods of an asyncio server that uvicorn calls."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        admit: Callable[[], Callable[[], asyncio.Protocol] | None],
+        tls: ssl.SSLContext | None,
+        balance: WorkerCount,
+        count: Callable[[], int],
+    ) -> None:
+        """Begin to accept connections.
+
+        Args:
+            listening: a socket that listens, and does not block.
+            admit: returns a function that makes the protocol of one more connection, None while there is no room.
+            tls: the TLS context of all connections.
+            balance: the balance with the other workers.
+            count: returns the open connections of this worker.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._listening, self._admit, self._tls = listening, admit, tls
+        self._balance, self._count = balance, count
+        self._file = listening.fileno()  # uvicorn closes the socket, too
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        balance.join()
+        self._resume()
+
+    def close(self) -> None:
+        """Accept no further connection; uvicorn closes a listener twice."""
+        if self._pause:
+            self._pause.cancel()
+        self._loop.remove_reader(self._file)
+        self._balance.leave()
+
+    async def wait_closed(self) -> None:
+        """Wait until every accepted connection has its protocol."""
+        await asyncio.gather(*self._connecting)
+
+    def _resume(self) -> None:
+        self._loop.add_reader(self._file, self._accept)
+
+    def _pause_for(self, seconds: float) -> None:
+        self._loop.remove_reader(self._file)
+        self._pause = self._loop.call_later(seconds, self._resume)
+
+    def _accept(self) -> None:
+        if self._balance.yields(self._count() + len(self._connecting), self._loop.time()):
+            self._pause_for(YIELD_SECONDS)
+            return
+        make_protocol = self._admit()
+        if make_protocol is None:
+            self._pause_for(PAUSE_SECONDS)
+            return
+        accepted = accept_waiting(self._listening)
+        if accepted is None:
+            self._balance.lost_race()
+        else:
+            connecting = self._loop.create_task(self._connect(accepted, make_protocol))
+            self._connecting.add(connecting)
+            connecting.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, accepted: socket.socket, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+        try:
+            await self._loop.connect_accepted_socket(make_protocol, accepted, ssl=self._tls)
+        except OSError as error:
+            log.info("connection lost before its first byte", error=str(error))
+            accepted.close()
+
+
+def accept_waiting(listening: socket.socket) -> socket.socket | None:
+    """Return a connection that waits in the kernel; None when another worker was faster, or the client has left."""
+    try:
+        accepted, _ = listening.accept()
+    except (BlockingIOError, ConnectionError):
+        return None
+    accepted.setblocking(False)
+    return accepted

@@ -1,0 +1,59 @@
+"""Settings of the capacity plan: workers, replicas, database connections, threads. `Settings` inherits the class."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from app.settings.environment import ANY_CASE
+
+CapacityPolicy = Literal["refuse", "warn", "off"]
+
+
+class CapacitySettings(BaseModel, use_attribute_docstrings=True):
+    """The settings from which the capacity plan is computed: processes, replicas, database connections and threads."""
+
+    web_concurrency: int | None = Field(default=None, ge=1)
+    """Worker processes of one replica; when unset, one per CPU that the container may use."""
+
+    replicas: int = Field(default=1, ge=1)
+    """Replicas of this service that share the database; with an autoscaler, the upper bound of the autoscaler."""
+
+    # Not 25%, the default of Kubernetes' maxSurge, which does not count stopping pods that still hold connections.
+    replicas_surge: str = Field(default="100%", pattern=r"^\d{1,4}%?$", coerce_numbers_to_str=True)
+    """Additional replicas while an update rolls out, as Kubernetes' maxSurge: a percentage such as 25%, or a number."""
+
+    database_max_connections: int = Field(default=100, ge=1)
+    """PostgreSQL's max_connections, or the part for this service; PostgreSQL's default is 100."""
+
+    database_reserved_connections: int = Field(default=10, ge=0)
+    """Connections kept free for the superuser (PostgreSQL keeps 3), migrations, job workers, people and their tools."""
+
+    database_pool_limit: int = Field(default=10, ge=1)
+    """The largest pool of one worker, which uses one CPU: more connections only move the queue into PostgreSQL."""
+
+    database_max_overflow: int = Field(default=0, ge=0)
+    """Connections that a worker opens beyond the pool and closes after use; each costs a handshake under load."""
+
+    database_queue_timeout_seconds: float = Field(default=1.0, gt=0, le=3600, allow_inf_nan=False)
+    """The longest wait for a database connection before a 503 response; clients give up before SQLAlchemy's 30 s."""
+
+    database_pgbouncer_connections: int | None = Field(default=None, ge=1)
+    """Connections that PgBouncer may open to this database (default_pool_size); unset, there is no PgBouncer."""
+
+    database_pgbouncer_max_client_conn: int = Field(default=100, ge=1)
+    """PgBouncer's max_client_conn, which all workers behind PgBouncer share; PgBouncer's default is 100."""
+
+    database_capacity_check: Annotated[CapacityPolicy, ANY_CASE] = "refuse"
+    """When PostgreSQL has fewer connections than the capacity plan needs: refuse to start, warn, or do not check."""
+
+    open_files: int | None = Field(default=None, ge=1)
+    """Files that a worker may open, as each connection is a file; when unset, the hard limit (`ulimit -Hn`)."""
+
+    thread_tokens: int = Field(default=40, ge=1)
+    """Threads in which Starlette runs sync routes and file operations; 40 is Starlette's own default."""
+
+    offload_threads: int = Field(default=10, ge=1)
+    """Threads for offloaded blocking calls, apart from Starlette's threads, which stuck calls must not use up."""
+
+    background_tasks: int = Field(default=100, ge=0)
+    """Background tasks that run concurrently in one worker; one task more is refused."""

@@ -1,0 +1,88 @@
+"""Environment variables as people write them: spaces, empty values, capitals and misspelt names; and their errors."""
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings.sources import EnvSettingsSource
+
+CLOSE = 0.85
+"""The similarity, from 0 to 1, from which on an unknown name counts as a misspelt setting. Platforms define variables
+such as DATABASE_HOST and DATABASE_PRIVATE_URL beside DATABASE_URL, which must not stop the start."""
+
+LONG = 9
+"""The length from which on a name without an underscore may be a misspelt ENVIRONMENT or TELEMETRY: shorter names, such
+as HOSTS, are too common."""
+
+FROM_PLATFORMS = frozenset({"DATABASE_USER"})
+"""Variables that platforms define, which are as similar to a setting as a misspelt name."""
+
+ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+"""Accepts a value in capitals, as in LOG_LEVEL=INFO."""
+
+
+def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
+    """Return a source of settings in which values have no spaces around them, and empty variables count as not set."""
+    if isinstance(source, EnvSettingsSource):
+        source.env_vars = {name: text for name, value in source.env_vars.items() if (text := (value or "").strip())}
+    return source
+
+
+def hand_on(settings: BaseModel, *names: str) -> None:
+    """Write checked settings back into the environment, for a library that reads it; an unset variable is removed."""
+    for name in names:
+        os.environ.pop(name, None)
+        if (value := getattr(settings, name.lower())) is not None:
+            os.environ[name] = str(value)
+
+
+def variables_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the name of each environment variable that a settings class reads, also of the groups inside."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}".upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from variables_of(field.annotation, f"{prefix}{name}__")
+
+
+def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
+    """Return the setting with the most similar name, None if no name is as similar as `similarity`."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=similarity)), None)
+
+
+def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
+    """Yield a line about each variable of the environment that is probably a misspelt setting."""
+    prefixes = {name.partition("_")[0] for name in known}
+    for name in sorted(given - known - FROM_PLATFORMS):
+        prefix, separator, _ = name.partition("_")
+        nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name inside a group
+        setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
+        if setting and not nested and (separator or len(name) >= LONG):
+            yield f"  {name}: there is no such setting; the nearest is {setting}"
+
+
+def explained(error: ValidationError, settings: type[BaseModel]) -> Iterator[str]:
+    """Yield a line for each wrong variable: the name, the reason and the purpose, without the value."""
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        variable = "__".join(str(part) for part in item["loc"]).upper()
+        field = settings.model_fields.get(str(item["loc"][0])) if item["loc"] else None
+        purpose = f" ({field.description})" if field and field.description else ""
+        reason = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            setting = nearest(variable, set(variables_of(settings)))
+            reason, purpose = f"there is no such setting; the nearest is {setting}", ""
+        elif item["type"] == "string_pattern_mismatch":  # pydantic's message is the regular expression
+            reason = "this is not of the right form"
+        yield f"  {variable}: {reason}{purpose}" if variable else f"  {reason}"
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings from the arguments, the environment and `.env`, in this order, without spaces and empty values."""
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override] # pydantic-settings hands the sources over by name
+        cls, _settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources of the settings, most important first."""
+        return sources["init_settings"], tidied(sources["env_settings"]), tidied(sources["dotenv_settings"])

@@ -1,0 +1,54 @@
+"""Where the server listens, and the proxies that it trusts, in the form that gunicorn and uvicorn understand."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+HOST = r"^(unix:/.+|[^:/*,\s]+|\[?[\da-fA-F.]*:[\da-fA-F.]*:[\da-fA-F.:]*(%\w+)?\]?)$"
+"""The pattern of HOST: the path of a socket, a name or an IPv4 address, or an IPv6 address; no URL and no port."""
+
+IPV4_BITS = 96
+"""The length in bits of the prefix ::ffff: before an IPv4 address in an IPv6 address."""
+
+
+def bind_address(host: str, port: int) -> str:
+    """Return the argument of gunicorn's --bind: an IPv6 address stands in brackets, a unix socket has no port."""
+    if host.startswith("unix:"):
+        return host
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
+def trusted_networks(proxies: str) -> str:
+    """Return the networks of trusted proxies, comma separated, each IPv4 network in its IPv6 form too.
+
+    A socket that listens on `::` sees the IPv4 address 10.0.0.1 as ::ffff:10.0.0.1.
+    """
+    if proxies.strip() == "*":
+        return "*"
+    given = _networks(proxies)
+    mapped = [
+        f"::ffff:{one.network_address}/{IPV4_BITS + one.prefixlen}" for one in given if isinstance(one, IPv4Network)
+    ]
+    return ",".join([*map(str, given), *mapped])
+
+
+def trusts_everybody(proxies: str) -> bool:
+    """Tell whether a list of proxies has `*` or the network of all addresses."""
+    return "*" in proxies or any(network.prefixlen == 0 for network in _networks(proxies))
+
+
+def _networks(proxies: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(one.strip()) for one in proxies.split(",") if one.strip() not in {"", "*"}]
+
+
+def _addresses(proxies: str) -> str:
+    try:
+        _networks(proxies)
+    except ValueError:  # the message of `ipaddress` shows the value
+        raise ValueError("write IP addresses and networks, such as 10.0.0.0/8, separated by commas") from None
+    return proxies
+
+
+Proxies = Annotated[str, AfterValidator(_addresses)]
+"""Addresses of proxies, comma separated. A host name is refused: it matches the address of no connection."""

@@ -1,0 +1,98 @@
+"""The access log: one line per request with client, method, path, route, status, size and duration."""
+
+from time import perf_counter
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings.route_groups import PROBES
+
+MAX_PATH = 256
+"""The longest path on a line: a stranger's URL of 8 kB would be a line of up to 50 kB, as JSON escapes characters."""
+
+REFUSED = "app.refused"
+"""The key of a scope for a request whose body was malformed: the server has refused it, and has logged that."""
+
+FAILED = 400
+"""The lowest HTTP status of an error response."""
+
+STATUSES = {
+    "http.response.start": None,
+    "websocket.accept": 101,
+    "websocket.close": 403,
+    "websocket.http.response.start": None,
+}
+"""The messages that start a response, with the status of a message that has no status."""
+
+log = structlog.get_logger("access")
+
+
+class AccessLog:
+    """ASGI middleware that writes the access log line at the end of a response, complete or cut off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and write the access log line even if the application raises."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        line = _Line(scope, send)
+        try:
+            await self.app(scope, receive, line.send)
+        finally:
+            line.write()
+
+
+class _Line:
+    """The access log line of one request, written once."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._begin = perf_counter()
+        self._status: int | None = None  # stays None when no response starts
+        self._size = 0
+        self._written = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the response on, note status and size, and write the line after the last message."""
+        if message["type"] in STATUSES and self._status is None:
+            self._status = message.get("status", STATUSES[message["type"]])
+        body = message["type"] in {"http.response.body", "websocket.http.response.body"}
+        if body:
+            self._size += len(message.get("body", b""))
+        await self._send(message)
+        if body and not message.get("more_body", False):
+            self.write()  # background tasks run later, and are no part of the response time
+
+    def write(self) -> None:
+        """Write the access log line, on the first call only."""
+        if self._written or self._scope.get(REFUSED):
+            return
+        self._written = True
+        path = self._scope["path"]  # without the query, which may contain secrets
+        # load balancers send a probe every few seconds, and only a failed probe is news
+        quiet = path in PROBES and self._status is not None and self._status < FAILED
+        client = self._scope.get("client")
+        (log.debug if quiet else log.info)(
+            "request",
+            method=self._scope.get("method", "GET"),  # that of a WebSocket's handshake
+            path=path[:MAX_PATH],
+            status=self._status,
+            milliseconds=round((perf_counter() - self._begin) * 1000, 2),
+            bytes=self._size,
+            route=route_of(self._scope),
+            client=client and client[0],
+        )
+
+
+def route_of(scope: Scope) -> str | None:
+    """Return the template of the route that served a request, such as `/api/v1/things/{thing_id}`; None for no route.
+
+    FastAPI's `scope["route"]` knows the path inside its router only; the context of the inclusion knows the whole.
+    """
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    found: str | None = getattr(route, "path_format", None)
+    return found

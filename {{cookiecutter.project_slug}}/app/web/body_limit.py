@@ -1,0 +1,99 @@
+"""The body limit: refuses a request body that is too large, by the declared and by the received length, or compressed.
+
+A compressed body is not decompressed here, since a few kilobytes may unpack to gigabytes; a route could not read it.
+
+FastAPI's own `max_body_size` answers in plain text and outside of every middleware; `BodyLimit` sends problem JSON.
+"""
+
+import asyncio
+import re
+from contextlib import suppress
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings.route_groups import RouteGroups
+from app.web.problem import problem_response
+
+SMALL_BYTES = 65_536
+"""The largest body that is read before its refusal, as the refusal of a body that is there keeps the connection."""
+
+SMALL_SECONDS = 1.0
+"""How long a refusal waits for a small body."""
+
+BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
+JSON = re.compile(r"\s*application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)  # as `email.message` reads it
+COMPRESSED = "Bodies are taken as they are: send this one without Content-Encoding."
+
+
+class BodyLimit:
+    """ASGI middleware that answers 413 to a body larger than the bound of the route group, or of the content type."""
+
+    def __init__(self, app: ASGIApp, route_groups: RouteGroups, max_bytes: int, max_json_bytes: int) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            route_groups: finds the route group of a request, which may have a bound of its own.
+            max_bytes: the largest body.
+            max_json_bytes: the largest JSON body.
+        """
+        self.app = app
+        self.route_groups = route_groups
+        self.max_bytes = max_bytes
+        self.max_json_bytes = min(max_bytes, max_json_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse a body that is compressed (415) or too large (413)."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        described = [(name, value) for name, value in scope["headers"] if name in BODY_HEADERS]
+        if not described:  # without a length or a transfer encoding a request has no body
+            await self.app(scope, receive, send)
+            return
+        limit, received = self._limit(scope), 0
+        detail = f"The body is larger than {limit} bytes."
+        length = next((int(value) for name, value in described if name == b"content-length" and value.isdigit()), 0)
+        refusal = None if length <= limit else problem_response(413, detail)
+        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in described):
+            refusal = problem_response(415, COMPRESSED, headers={"Accept-Encoding": "identity"})
+        if refusal:
+            if length <= SMALL_BYTES and not any(name == b"expect" for name, _ in described):
+                await _drain(receive)
+            await refusal(scope, receive, send)
+            return
+
+        async def count() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:  # a chunked body has no Content-Length, so received bytes are counted
+                if message.get("more_body", False):
+                    await _drain(receive, received)
+                raise HTTPException(413, detail)
+            return message
+
+        await self.app(scope, count, send)
+
+    def _limit(self, scope: Scope) -> int:
+        own = self.route_groups.group_of(scope).max_body_bytes
+        if own is not None:
+            return own
+        return self.max_json_bytes if is_json(scope) else self.max_bytes
+
+
+async def _drain(receive: Receive, size: int = 0) -> None:
+    """Read the rest of a body for SMALL_SECONDS, and up to SMALL_BYTES."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SMALL_SECONDS):
+            while size < SMALL_BYTES and (message := await receive()).get("more_body", False):
+                size += len(message.get("body", b""))
+
+
+def is_json(scope: Scope) -> bool:
+    """Tell whether FastAPI may parse the body of a request as JSON, in one piece and on the event loop.
+
+    A body of any other type is handed over as bytes, or is a form, of which Starlette parses 1,000 fields at most.
+    """
+    return any(name == b"content-type" and JSON.fullmatch(value.decode("latin-1")) for name, value in scope["headers"])

@@ -1,0 +1,84 @@
+"""The catch-all: answers an unexpected exception with 500, and lets error trackers see the exception pass.
+
+Three parts want an exception to go three ways. Error trackers such as Sentry wrap `Starlette.__call__` and look for the
+exception that passes by. uvicorn closes the keep-alive connection of an application that raises, so that the next
+request on the connection is reset. And middleware must put the request id on the 500. So `CatchAll`, inside of the
+middleware, answers and raises again, and `Service`, outside of any tracker, ends an exception that was answered.
+"""
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.observability.logs import mark_logged
+from app.web.openapi import Documented
+from app.web.problem import internal_error
+
+ANSWERED = "app.answered"
+"""The key of the ASGI scope for an exception of the application: whether the client has a whole response."""
+
+EVENT_STREAM = b"text/event-stream"
+
+log = structlog.get_logger("errors")
+
+
+class Service(Documented):
+    """The FastAPI application, which raises no exception of a request whose response is complete."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raise for half a response, as only a dropped connection tells the client."""
+        try:
+            await super().__call__(scope, receive, send)
+        except Exception:
+            if not scope.get(ANSWERED):
+                raise
+
+
+class CatchAll:
+    """ASGI middleware that turns an unexpected exception into problem JSON and one log line with the traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, answer 500 to an unexpected exception, and raise the exception again."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        response = _Response(send)
+        try:
+            await self.app(scope, receive, response.send)
+        except Exception as error:
+            log.exception("unexpected error", method=scope["method"], path=scope["path"])
+            mark_logged(error)
+            if not response.started:
+                await internal_error()(scope, receive, response.send)
+            scope[ANSWERED] = response.complete
+            raise
+        if response.held is not None:
+            await send(response.held)
+
+
+class _Response:
+    """A response on its way; the end of an event stream is held back until the application has returned.
+
+    FastAPI ends an event stream properly when its generator fails, and raises afterwards: the client would take half of
+    the events for all of them.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_event_stream = False
+        self.started = self.complete = False
+        self.held: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            content_type = dict(message.get("headers", ())).get(b"content-type", b"")
+            self._is_event_stream = content_type.startswith(EVENT_STREAM)
+        elif not message.get("more_body", False):
+            if self._is_event_stream:
+                self.held = message
+                return
+            self.complete = True
+        await self._send(message)

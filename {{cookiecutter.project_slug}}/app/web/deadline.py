@@ -1,0 +1,151 @@
+"""The deadline of a request: when the deadline passes, the client gets 504 at once.
+
+A timer sends the 504 from outside of the handler. The handler is cancelled, but may end late: the clean-up may wait for
+the same slow database. The client's connection is free at once, as uvicorn only waits for the response.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.request.deadline import UNCONFIRMED, Expiry, begin, end
+from app.web.problem import problem_response
+
+MILLISECONDS_HEADER, GRPC_HEADER = b"x-request-timeout-ms", b"grpc-timeout"
+GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+STRANGERS_SECONDS = 0.25
+"""The shortest deadline that a stranger may ask for. To cut a request off costs more than to finish it: a connection
+is replaced, or a worker process; so deadlines of a few milliseconds would be a cheap attack."""
+
+GRPC = re.compile(rb"([0-9]{1,8})([HMSmun])")
+DIGITS = re.compile(rb"[0-9]{1,9}")
+
+log = structlog.get_logger("deadline")
+
+
+class Deadline:
+    """ASGI middleware that gives a request the deadline of the route, or the caller's shorter deadline."""
+
+    def __init__(
+        self, app: ASGIApp, limit: Callable[[Scope], float], is_trusted: Callable[[Scope], bool] = lambda _: False
+    ) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            limit: returns the seconds that a request may take; 0 means no deadline.
+            is_trusted: tells whether the caller of a request may ask for a shorter deadline than a stranger.
+        """
+        self.app = app
+        self.limit = limit
+        self.is_trusted = is_trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and answer 504 when the deadline passes."""
+        seconds = self._seconds(scope)
+        if seconds is None:
+            await self.app(scope, receive, send)
+            return
+        work = _TimedRequest(scope, receive, send, seconds)
+        token = begin(work.expiry)
+        try:
+            await self.app(scope, receive, work.send)
+        except BaseException as error:
+            if not work.abandoned(error):
+                raise
+        finally:
+            work.timer.cancel()
+            end(token)
+        if work.expired:
+            await work.ended()
+
+    def _seconds(self, scope: Scope) -> float | None:
+        if scope["type"] != "http":
+            return None
+        limit = self.limit(scope)
+        if not limit:
+            return None
+        asked = asked_seconds(scope)
+        if asked is None:
+            return limit
+        return min(limit, asked if self.is_trusted(scope) else max(asked, STRANGERS_SECONDS))
+
+
+class _TimedRequest:
+    """One request with the timer of the deadline: passes the response on until the deadline, and nothing later."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._seconds = seconds
+        self._task = asyncio.current_task()
+        self._cancelled_before = self._task.cancelling() if self._task else 0
+        self._started = self.expired = False
+        self._refusal: asyncio.Task[None] | None = None
+        loop = asyncio.get_running_loop()
+        self._fires_at = loop.time() + seconds  # uvloop's handle of less than a millisecond has no `when`
+        self.timer = loop.call_later(seconds, self._expire)
+        self.expiry = Expiry(self._fires_at)
+
+    async def send(self, message: Message) -> None:
+        if self.expired:
+            return
+        self._started = True
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.timer.cancel()
+            self.expiry.at = None  # background tasks have no deadline
+
+    def _expire(self) -> None:
+        moment = self.expiry.last_moment  # moved when a COMMIT was sent, or a debugger stopped the loop
+        if moment is not None and moment > self._fires_at:
+            self._fires_at = moment
+            self.timer = asyncio.get_running_loop().call_at(moment, self._expire)
+            return
+        self.expired = True
+        if not self._started:  # else it is too late for a 504: a response that has started can only be cut off
+            log.info("deadline exceeded", seconds=self._seconds)
+            detail, code = f"The service did not finish within {self._seconds:g} s.", None
+            if self.expiry.commit_by:
+                detail, code = f"{detail} {UNCONFIRMED}", "outcome_unknown"
+            answer = problem_response(504, detail, code=code)
+            self._refusal = asyncio.ensure_future(answer(self._scope, self._receive, self._send))
+        if self._task is not None:
+            self._task.cancel()
+
+    def abandoned(self, error: BaseException) -> bool:
+        """Tell whether the deadline caused the handler's exception, which the client's 504 has answered already."""
+        if not self.expired:
+            return False
+        if isinstance(error, Exception):
+            log.info("request failed after its deadline", error=type(error).__name__)
+            return True
+        if self._task is None:
+            return False
+        ours = isinstance(error, asyncio.CancelledError) and self._task.cancelling() == self._cancelled_before + 1
+        if not ours:
+            self._task.uncancel()  # take back only the deadline's cancellation: the server has cancelled the task too
+        return ours
+
+    async def ended(self) -> None:
+        """Take back the task's cancellation, which was for the handler and not for the server; wait for the 504."""
+        if self._task is not None:
+            self._task.uncancel()
+        if self._refusal is not None:
+            await self._refusal
+
+
+def asked_seconds(scope: Scope) -> float | None:
+    """Return the caller's remaining seconds from X-Request-Timeout-Ms or grpc-timeout, None without either."""
+    asked: float | None = None
+    for name, value in scope["headers"]:
+        if name == MILLISECONDS_HEADER and DIGITS.fullmatch(value):
+            seconds = int(value) / 1000
+        elif name == GRPC_HEADER and (found := GRPC.fullmatch(value)):
+            seconds = int(found[1]) * GRPC_UNITS[found[2]]
+        else:
+            continue
+        asked = seconds if asked is None else min(asked, seconds)
+    return asked

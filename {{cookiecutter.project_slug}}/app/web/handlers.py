@@ -1,0 +1,155 @@
+"""Error handlers: turn each expected exception into a problem response.
+
+An exception without a handler is a bug; `web/catch_all.py` answers 500.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from app.database.reader import is_stale
+from app.errors import Conflict, Invalid, ServiceError, Unavailable, UnsupportedType
+from app.web.problem import FieldProblem, problem_response
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,64}")
+"""The form of a field name that an error response may repeat; any other name is client input and shown as `?`."""
+
+CONTRADICTION = Conflict("This contradicts what is already stored.")
+MISFIT = Invalid("A value does not fit its column.")
+CONFLICTED = Unavailable("The transaction conflicted with a concurrent transaction. Try again.")
+
+# Whole SQLSTATEs for what a client can cause, since a class also has errors that are bugs, such as a division by zero;
+# classes, the first two characters, for states of the database. Source: PostgreSQL's manual, appendix A, "Error Codes".
+SQLSTATES: Mapping[str, ServiceError] = {
+    "23503": CONTRADICTION,  # foreign key
+    "23505": CONTRADICTION,  # unique
+    "23P01": CONTRADICTION,  # exclusion
+    "22001": MISFIT,  # a text is too long
+    "22003": MISFIT,  # a number is out of range
+    "22008": MISFIT,  # a date or an interval is out of range
+    "22021": MISFIT,  # a text has a NUL
+    "22P05": MISFIT,  # a text has a character that the database's encoding lacks, or a JSON document has a NUL
+    "08": Unavailable("The database connection was lost."),
+    "28": Unavailable("The database does not let the service in."),
+    "3D": Unavailable("The database does not exist."),
+    "40001": CONFLICTED,
+    "40P01": CONFLICTED,
+    "53": Unavailable("The database is out of resources."),
+    "55P03": Unavailable("The row is held by another transaction. Try again."),
+    "57": Unavailable("The database stopped the statement."),
+}
+
+NOT_JSON = UnsupportedType("This route takes application/json.")
+
+log = structlog.get_logger("errors")
+
+
+async def handle_service_error(_request: Request, error: ServiceError) -> Response:
+    """Answer a `ServiceError` with the status, the code and the sentence of the error."""
+    retry = error.retry_after_seconds
+    headers = {"Retry-After": str(retry)} if retry is not None else None
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request failed", status=error.status, reason=error.detail, cause=_cause(error))
+    return problem_response(error.status, error.detail, code=error.code, headers=headers)
+
+
+async def handle_database_error(request: Request, error: DBAPIError) -> Response:
+    """Answer an error of PostgreSQL by its SQLSTATE; an error that no client can cause is raised again as a bug."""
+    state = _sqlstate(error)
+    known = SQLSTATES.get(state) or SQLSTATES.get(state[:2])
+    if known is None and is_stale(error):  # the connection was lost, or a migration changed the tables
+        known = SQLSTATES["08"] if error.connection_invalidated else CONFLICTED
+    if known is None:
+        raise error
+    log.info("database refused a statement", sqlstate=state, reason=known.detail)
+    return await handle_service_error(request, known)
+
+
+async def handle_timeout(request: Request, error: TimeoutError) -> Response:
+    """Answer a TimeoutError, such as asyncpg's command_timeout, with 503."""
+    log.warning("request timed out", exc_info=error)
+    return await handle_service_error(request, Unavailable("The service could not finish in time. Try again."))
+
+
+async def handle_http_exception(_request: Request, error: HTTPException) -> Response:
+    """Answer an HTTPException of the framework, for an unknown path, a wrong method or a body that is too large."""
+    return problem_response(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def handle_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+    """Answer 400 when the client disconnected while sending the body, so that the access log has a status."""
+    return problem_response(400, "The body did not arrive whole.")
+
+
+async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:
+    """Answer an invalid request with the rejected fields and the reasons, never with the rejected values."""
+    if any(map(_is_no_json, error.errors())):
+        return await handle_service_error(request, NOT_JSON)
+    rejected = [FieldProblem(field=_field(item), reason=_reason(item)) for item in error.errors()]
+    detail = "The request does not fit what this route takes."
+    return problem_response(Invalid.status, detail, code=Invalid.code, errors=rejected)
+
+
+async def handle_group(request: Request, error: ExceptionGroup[Exception]) -> Response:
+    """Answer the failure of a task group with the first exception, which cancelled the other tasks.
+
+    A group with an unexpected exception is a bug and raised again, so that the traceback reaches the log.
+    """
+    known = tuple(kind for kind in HANDLERS if isinstance(kind, type) and kind is not ExceptionGroup)
+    if error.split(known)[1]:
+        raise error
+    leaf: Exception = error
+    while isinstance(leaf, ExceptionGroup):
+        leaf = leaf.exceptions[0]
+    for kind, handler in HANDLERS.items():
+        if isinstance(kind, type) and isinstance(leaf, kind):
+            return await handler(request, leaf)
+    raise error
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    ServiceError: handle_service_error,
+    HTTPException: handle_http_exception,
+    ClientDisconnect: handle_disconnect,
+    RequestValidationError: handle_validation_error,
+    DBAPIError: handle_database_error,
+    TimeoutError: handle_timeout,
+    ExceptionGroup: handle_group,
+}
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    """Return the SQLSTATE of an error, also for a value that asyncpg refuses before PostgreSQL sees it."""
+    refusal = error.orig.__cause__ if error.orig else None
+    if isinstance(getattr(refusal, "__cause__", None), OverflowError | UnicodeEncodeError):
+        return "22003"  # a number beyond the type, or half of a surrogate pair; any other type of value is a bug
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _is_no_json(item: Mapping[str, Any]) -> bool:
+    """Tell whether the body was not declared as JSON: FastAPI then validates the raw bytes, which JSON never yields."""
+    return item["loc"] == ("body",) and item["type"].endswith("_type") and isinstance(item.get("input"), bytes)
+
+
+def _field(item: Mapping[str, Any]) -> str:
+    """Return the path of a rejected field; the name of an unknown field is client input and left out."""
+    location = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
+    return ".".join(part if SAFE_NAME.fullmatch(part) else "?" for part in map(str, location))
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    """Return the reason why a field is rejected; replace the one pydantic message that quotes the client's input."""
+    return "Input has an unknown tag" if item["type"] == "union_tag_invalid" else str(item["msg"])
+
+
+def _cause(error: Exception) -> str | None:
+    return type(error.__cause__).__name__ if error.__cause__ else None

@@ -1,0 +1,89 @@
+"""Lingering close: reads the rest of a request body when the response is complete before the body is.
+
+Closing a connection with unread bytes resets the connection, and the client loses the unread part of the response. So
+the end of an early response waits for the rest of the body. The client need not wait, as Content-Length came first.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MIN_BYTES_PER_SECOND = 65_536
+"""The slowest client whose body is read to the end: a slower client has stopped, or only holds the connection open."""
+
+
+class LingeringClose:
+    """ASGI middleware that reads the rest of the body after an early response, for at most `seconds`."""
+
+    def __init__(self, app: ASGIApp, seconds: int) -> None:
+        self.app = app
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and hold the end of an early response back until the body is read."""
+        if scope["type"] != "http" or body_length(scope) == 0:
+            await self.app(scope, receive, send)
+            return
+        request = _Request(receive, send, expects=_expects(scope))
+        try:
+            await self.app(scope, request.receive, request.send)
+        finally:  # the catch-all raises again after its 500
+            if request.held:
+                await request.read_on(self.seconds)
+                await send({"type": "http.response.body"})
+
+
+class _Request:
+    """One request with the response: holds the end of the response back while the request body is incomplete."""
+
+    def __init__(self, receive: Receive, send: Send, *, expects: bool) -> None:
+        self._receive, self._send, self._expects = receive, send, expects
+        self._bytes, self._whole, self._sized, self.held = 0, False, False, False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)  # True also when the client has disconnected
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._whole and not self._expects:
+            await self._read(0)  # a response whose body is there need not close
+        if message["type"] == "http.response.start" and not self._whole:
+            headers = list(message.get("headers", ()))
+            self._sized = any(name.lower() == b"content-length" for name, _ in headers)
+            message = {**message, "headers": [*headers, (b"connection", b"close")]}
+        elif self._sized and not self._whole and not message.get("more_body", False):
+            self.held, message = True, {**message, "more_body": True}
+        await self._send(message)
+
+    async def read_on(self, seconds: int) -> None:
+        for _ in range(seconds):
+            before = self._bytes
+            await self._read(1)
+            if self._whole or self._bytes - before < MIN_BYTES_PER_SECOND:
+                return
+
+    async def _read(self, seconds: int) -> None:
+        """Read the body for some seconds; for 0 seconds, the part that the server has received already."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._whole:
+                    await self.receive()
+                    await asyncio.sleep(0)  # yield, or the timeout could not fire while bytes keep arriving
+
+
+def _expects(scope: Scope) -> bool:
+    """Tell whether the client sends the body only after `100 Continue`, which the first `receive` would send."""
+    return any(name == b"expect" for name, _ in scope["headers"])
+
+
+def body_length(scope: Scope) -> int | None:
+    """Return the declared length of the body: 0 without a body, None for a chunked body."""
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":  # the parser refuses a request with both length headers
+            return int(value)
+    return 0

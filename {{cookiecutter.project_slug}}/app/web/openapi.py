@@ -1,0 +1,70 @@
+"""The OpenAPI document of the service, with problem responses and common headers, and the page /docs that shows it."""
+
+import json
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from app.web.problem import ERRORS, MEDIA_TYPE, Problem, problem_response
+
+PROJECT = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))["project"]
+"""The version and the description of the service. The image has this file, which alembic reads too."""
+
+HEADERS = {"X-Request-ID": {"description": "The id in each log line of the request.", "schema": {"type": "string"}}}
+REPLAYED = {"Idempotency-Replayed": {"description": "`true` on a stored response.", "schema": {"type": "string"}}}
+LOCATION = {"headers": {"Location": {"description": "The path of the new object.", "schema": {"type": "string"}}}}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds until the next attempt.", "schema": {"type": "integer"}}}
+
+
+def documented_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses=` argument of a route that may answer with these error statuses."""
+    return {str(status): _documented(status) for status in statuses}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    detail = ERRORS.get(status, ("", ""))[1]  # FastAPI replaces an empty description
+    schema, example = {"$ref": "#/components/schemas/Problem"}, json.loads(bytes(problem_response(status, detail).body))
+    return {"description": detail, "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
+
+
+REFUSALS = documented_errors(400, 408, 413, 415)
+"""The errors of any request with a body, or with an Idempotency-Key that its route does not read."""
+
+
+class Documented(FastAPI):
+    """A FastAPI application whose OpenAPI document also has the responses of middleware, and whose /docs is offline."""
+
+    def setup(self) -> None:
+        """Serve the document, and /docs unless FastAPI's `openapi_url` is None.
+
+        FastAPI's own pages load their script from a CDN. This page takes it from a package for development, as
+        production has no /docs, and names the package if it is missing. The addresses of the page are relative, so that
+        they hold behind any prefix of a proxy.
+        """
+        self.docs_url = self.redoc_url = None
+        super().setup()
+        if self.openapi_url and find_spec("fastapi_offline"):
+            self.mount("/docs/files", StaticFiles(packages=[("fastapi_offline", "static")]))
+        if self.openapi_url:
+            self.add_route("/docs", lambda _request: FileResponse(Path(__file__).with_name("docs.html")))
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        document = super().openapi()
+        document["info"] |= {"version": PROJECT["version"], "description": PROJECT["description"]}
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        document.setdefault("components", {}).setdefault("schemas", {}).update(problem.pop("$defs"), Problem=problem)
+        for methods in document["paths"].values():
+            for method, operation in methods.items():
+                responses = operation["responses"] if method == "get" else REFUSALS | operation["responses"]
+                operation["responses"] = dict(sorted(responses.items()))
+                keyed = any(parameter["name"] == "idempotency-key" for parameter in operation.get("parameters", ()))
+                for status, reply in operation["responses"].items():
+                    added = RETRY_AFTER if status == "503" else REPLAYED if keyed and status < "300" else {}
+                    reply["headers"] = HEADERS | added | reply.get("headers", {})
+        return document

@@ -1,0 +1,154 @@
+"""Read-ahead: a request takes a slot in the bulkhead of its route group only when its body is there.
+
+A client that announces a body and sends a byte would else hold a slot until the deadline, and a hundred such clients
+all slots of a route group. A large body may begin its work after the first 64 kB; its client stays on the clock.
+"""
+
+import asyncio
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import Unavailable
+from app.limits.bulkhead import Bulkhead
+from app.web.body_limit import is_json
+from app.web.json_values import has_more_values
+from app.web.lingering_close import body_length
+from app.web.problem import problem_response
+
+FIRST_BYTES = 65_536
+"""The bytes of a body that are always read before the request takes a slot."""
+
+WHOLE_BYTES = 8 * 1024 * 1024
+"""The largest body that is read whole before the request takes a slot, while the process has memory for bodies."""
+
+PATIENCE_SECONDS = 3.0
+"""How long a client may send nothing while the service waits for the body: a lost packet on a mobile network costs one
+or two seconds."""
+
+MIN_BYTES_PER_SECOND = 16_384
+"""The least rate of a body. A slower client uses PATIENCE_SECONDS up, and bytes above the rate give seconds back."""
+
+FULL = 503, "Too many bodies are on their way. Try again.", {"Retry-After": "1"}
+INCOMPLETE = 400, "The body did not arrive whole."
+LATE = 408, "The body came too slowly."
+
+
+class ReadAhead:
+    """ASGI middleware that holds a request back until the body, or at least its first 64 kB, is there.
+
+    The bulkhead `bodies` bounds the bodies on their way. When it is full, the oldest body is refused to make room: an
+    honest body takes milliseconds, so the oldest is a slow one, and slow clients cannot keep all other clients out.
+    """
+
+    def __init__(self, app: ASGIApp, bodies: Bulkhead, max_bytes: int, max_json_values: int) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            bodies: bounds the bodies on their way to this worker.
+            max_bytes: the memory for bodies that were read ahead; beyond it only the first part of a body is.
+            max_json_values: the most values in a JSON body, which is always read whole.
+        """
+        self.app = app
+        self.bodies = bodies
+        self.max_bytes = max_bytes
+        self.max_json_values = max_json_values
+        self._bodies: set[_Body] = set()
+        self._on_their_way: dict[_Body, None] = {}  # oldest first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request with the body there; answer 408 to a slow body and 503 when too many are on their way."""
+        if scope["type"] != "http" or body_length(scope) == 0:
+            await self.app(scope, receive, send)
+            return
+        body = _Body(receive)
+        self._bodies.add(body)
+        try:
+            await self._read(body, whole=is_json(scope))
+        except HTTPException as refused:
+            refusal = problem_response(refused.status_code, refused.detail, headers=refused.headers)
+            await refusal(scope, receive, send)
+        else:
+            await self.app(scope, body.receive, send)
+        finally:
+            self._bodies.discard(body)
+
+    async def _read(self, body: "_Body", *, whole: bool) -> None:
+        """Read a body ahead: at least FIRST_BYTES, and to the end if the body is JSON or the memory allows."""
+        await self._enter()
+        self._on_their_way[body] = None
+        try:
+            while body.more and self._reads_on(len(body.held), whole=whole):
+                message = await body.next_message()
+                if message["type"] == "http.disconnect":
+                    raise HTTPException(*INCOMPLETE)
+                body.held += message.get("body", b"")
+        finally:
+            self._on_their_way.pop(body, None)
+            self.bodies.leave()
+        if whole and has_more_values(body.held, self.max_json_values):
+            raise HTTPException(422, f"A JSON body may have at most {self.max_json_values} values.")
+
+    async def _enter(self) -> None:
+        if self.bodies.try_enter():
+            return
+        oldest = next(iter(self._on_their_way), None)
+        if oldest is not None:
+            del self._on_their_way[oldest]  # so that the next request does not end the same body once more
+            oldest.cut_off()
+        try:
+            await self.bodies.enter()
+        except Unavailable:
+            raise HTTPException(*FULL) from None
+
+    def _reads_on(self, size: int, *, whole: bool) -> bool:
+        """Tell whether to read more of a body ahead; JSON without memory for the whole body is refused."""
+        if size < FIRST_BYTES:
+            return True
+        has_memory = sum(len(body.held) for body in self._bodies) < self.max_bytes
+        if whole and not has_memory:
+            raise HTTPException(*FULL)
+        return has_memory and (whole or size < WHOLE_BYTES)
+
+
+class _Body:
+    """The body of one request: `held` was read ahead and is replayed; the client must keep to the least rate."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._patience = PATIENCE_SECONDS
+        self._clock: asyncio.Timeout | None = None
+        self._is_cut_off = self._is_replayed = False
+        self.held = bytearray()
+        self.more = True  # whether a part of the body is still on its way
+
+    async def receive(self) -> Message:
+        """Return the body that was read ahead, then what the client sends: the `receive` of the application."""
+        if self._is_replayed:
+            return await self.next_message()
+        self._is_replayed = True
+        held, self.held = bytes(self.held), bytearray()
+        return {"type": "http.request", "body": held, "more_body": self.more}
+
+    async def next_message(self) -> Message:
+        """Return the next message from the client; while a part of the body is on its way, only within the patience."""
+        if not self.more:
+            return await self._receive()
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            async with asyncio.timeout(self._patience) as self._clock:
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(*(FULL if self._is_cut_off else LATE)) from None
+        gained = len(message.get("body", b"")) / MIN_BYTES_PER_SECOND
+        self._patience = min(PATIENCE_SECONDS, self._patience - (now() - began) + gained)
+        self.more = message.get("more_body", False)
+        return message
+
+    def cut_off(self) -> None:
+        """End the wait for this body, to make room for a newer one."""
+        self._is_cut_off = True
+        if self._clock is not None:
+            self._clock.reschedule(0)

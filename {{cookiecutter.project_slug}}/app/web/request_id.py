@@ -1,0 +1,81 @@
+"""Request id and trace: the caller's, else new ones; on the response, on each log line and on outgoing calls.
+
+A stranger's well-formed request id is kept: it is a label, by which a client finds its request in a log. A stranger's
+trace is not, since traces join the records of several services and decide which are recorded.
+"""
+
+import random
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.request.identity import request_id, request_scope
+from app.request.trace import HEADER as TRACE_HEADER
+from app.request.trace import STATE_HEADER, Trace, new_trace, trace
+from app.request.trace import read as read_trace
+from app.web.problem import problem_response
+from app.web.trust import TRUSTED, TrustedCallers
+
+STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+"""The messages that start a response; with the last a WebSocket is refused."""
+
+HEADER = b"x-request-id"  # ASGI hands header names over as lower-case bytes
+# A request id of any other form could forge log lines or grow without bound.
+WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.\-]{7,63}")
+
+
+class RequestId:
+    """ASGI middleware that sets the request id and the trace while a request is served."""
+
+    def __init__(self, app: ASGIApp, callers: TrustedCallers) -> None:
+        self.app = app
+        self.callers = callers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request with the request id and the trace set, and add the id to the response."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        scope[TRUSTED] = trusted = self.callers.include(scope)
+        given, came_with = read(scope)
+        value = given or new_id()
+        if came_with is None or not trusted:
+            came_with = new_trace(value.decode() if trusted or not given else "")
+
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] in STARTS:
+                started = True
+                message["headers"] = [*message.get("headers", ()), (HEADER, value)]
+            elif message["type"] == "websocket.close" and not started:  # uvicorn's own 403 would lack the id
+                await problem_response(403, "The service refuses this WebSocket.")(scope, receive, send_with_id)
+                return
+            await send(message)
+
+        tokens = request_id.set(value.decode()), trace.set(came_with), request_scope.set(scope)
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            request_id.reset(tokens[0])
+            trace.reset(tokens[1])
+            request_scope.reset(tokens[2])
+
+
+def read(scope: Scope) -> tuple[bytes | None, Trace | None]:
+    """Return the caller's request id and trace, None for each that is missing or malformed."""
+    own, parent, states = None, None, []
+    for name, value in scope["headers"]:
+        if name == HEADER and WELL_FORMED.fullmatch(value):
+            own = value
+        elif name == TRACE_HEADER:
+            parent = value
+        elif name == STATE_HEADER:
+            states.append(value)
+    return own, parent and read_trace(parent, b",".join(states))
+
+
+def new_id() -> bytes:
+    """Return a new request id of 32 hexadecimal digits: unique but not secret, so fast random numbers suffice."""
+    return b"%032x" % random.getrandbits(128)

@@ -1,0 +1,50 @@
+"""Trusted callers: the one place that tells the requests of strangers from the requests of the service's own people.
+
+FORWARDED_ALLOW_IPS lists the addresses. The address of a request is the client of the connection, or the client that a
+trusted proxy names in X-Forwarded-For: a stranger behind the company's own load balancer stays a stranger.
+"""
+
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+from starlette.types import Scope
+
+from app.settings.listening import trusted_networks
+
+TRACE_HEADERS = frozenset({b"traceparent", b"tracestate", b"baggage"})
+
+TRUSTED = "trusted_caller"
+"""The key under which the ASGI scope of a request keeps whether the caller is trusted; set by `request_id.py`."""
+
+
+class TrustedCallers:
+    """The addresses and networks of FORWARDED_ALLOW_IPS."""
+
+    def __init__(self, addresses: str) -> None:
+        """Read a comma-separated list of addresses and networks; `*` trusts every caller, as uvicorn does."""
+        self._everybody = addresses.strip() == "*"
+        self._networks = [ip_network(one) for one in trusted_networks(addresses).split(",") if one not in {"", "*"}]
+        self._includes = lru_cache(maxsize=4096)(self._look_up)
+
+    def include(self, scope: Scope) -> bool:
+        """Tell whether the caller of a request is trusted; the client of a Unix socket has no address and is not."""
+        client = scope.get("client")
+        return self._everybody or (client is not None and self._includes(client[0]))
+
+    def drop_foreign_trace(self, scope: Scope) -> bool:
+        """Remove a stranger's trace headers from a request, and return False: for `exclude` of FastAPI's telemetry."""
+        if not self.include(scope):
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in TRACE_HEADERS]
+        return False
+
+    def _look_up(self, host: str) -> bool:
+        try:
+            address = ip_address(host)
+        except ValueError:  # X-Forwarded-For may hold any text
+            return False
+        return any(address in network for network in self._networks)
+
+
+def is_trusted(scope: Scope) -> bool:
+    """Tell whether the caller of a request is trusted; a request that no middleware has judged is a stranger's."""
+    return scope.get(TRUSTED) is True

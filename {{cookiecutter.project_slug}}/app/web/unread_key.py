@@ -1,0 +1,44 @@
+"""The check of idempotency keys: a write refuses a key that its route does not read, and a second key.
+
+A client with a key repeats the request after a timeout. With an ignored key that request would write again, so a
+400 at the first try is kinder. A read is safe to repeat, and ignores keys.
+"""
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.web.problem import problem_response
+
+HEADER = "idempotency-key"
+UNREAD = "This route does not read Idempotency-Key: send the request without the header."
+REPEATED = "A request has one Idempotency-Key at most."
+
+
+class UnreadKey:
+    """ASGI middleware that answers 400 to a write with two Idempotency-Keys, or one that its route ignores."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse the key; only a write with a key costs a search for the route."""
+        write = scope["type"] == "http" and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
+        keys = [name for name, _ in scope["headers"]].count(HEADER.encode()) if write else 0
+        if keys > 1 or (keys and not _is_read(scope)):
+            await problem_response(400, REPEATED if keys > 1 else UNREAD)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _is_read(scope: Scope) -> bool:
+    """Tell whether the route of a request reads the Idempotency-Key; True without a route, which is a 404 anyway."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    for route in iter_route_contexts(scope["app"].routes):
+        if scope["method"] in (route.methods or ()) and route.path_regex.match(path):
+            return hasattr(route, "dependant") and _reads(route.dependant)
+    return True
+
+
+def _reads(dependant: Dependant) -> bool:
+    return HEADER in {header.alias for header in dependant.header_params} or any(map(_reads, dependant.dependencies))

@@ -1,0 +1,114 @@
+"""Background tasks: started after the commit, bounded, named, logged at a failure, waited for at a graceful shutdown.
+
+asyncio itself holds tasks weakly, logs a failure late or never, and cuts all tasks off at the end of the process. For a
+few milliseconds of work FastAPI's `BackgroundTasks` are enough: FastAPI runs them after the response, so after the
+commit, and drops them with the response of a request that fails. Work that must not be lost belongs into the database
+first: the supervisor waits at a graceful shutdown, but a killed process loses its tasks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from math import inf
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from app.errors import Unavailable
+from app.request.detached import detached
+from app.request.open_transaction import open_transaction
+
+CANCEL_SECONDS = 0.5
+"""How long the shutdown waits for the clean-up of a cancelled background task, in seconds."""
+
+POLL_SECONDS = 0.1
+"""The interval, in seconds, at which a shutdown that waits for background tasks checks for a second signal, which
+shortens the wait."""
+
+log = structlog.get_logger("supervisor")
+
+failures = logging.getLogger("supervisor")
+"""The logger of failed tasks, of the standard library: error trackers read it, and see the exception nowhere else."""
+
+
+class Supervisor:
+    """Starts the background tasks of one process, logs failures, and waits for running tasks at the shutdown."""
+
+    def __init__(self, *, tasks: int, stop_seconds: float) -> None:
+        """Create a supervisor without background tasks.
+
+        Args:
+            tasks: the number of tasks that may run concurrently.
+            stop_seconds: how long the shutdown waits for running tasks, from `drain` on.
+        """
+        self.most = tasks
+        self.stop_seconds = stop_seconds
+        self._running: set[asyncio.Task[Any]] = set()
+        self._ends = inf
+        self._closed = False
+
+    @property
+    def running(self) -> int:
+        """The number of running background tasks."""
+        return len(self._running)
+
+    def owns(self, task: asyncio.Task[Any]) -> bool:
+        """Tell whether this supervisor started a task that still runs."""
+        return task in self._running
+
+    def start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+        """Start a background task without a deadline; use `asyncio.timeout` where the coroutine waits.
+
+        Inside of a write transaction the task starts after the commit, and never after a rollback of the transaction or
+        of the savepoint. Outside of a transaction, as in a request that only reads, the task starts at once.
+
+        Args:
+            name: the name of the task in log lines.
+            work: the coroutine; must open its own sessions, as the sessions of the request close with the request.
+
+        Raises:
+            Unavailable: too many tasks are running, or the process is stopping.
+        """
+        if self._closed or len(self._running) >= self.most:
+            work.close()
+            raise Unavailable("Too much is going on in the background. Try again.")
+        if (transaction := open_transaction.get()) is not None:
+            work = _after(transaction.committed(), work)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=detached())
+        self._running.add(task)  # a strong reference: the event loop itself holds tasks only weakly
+        task.add_done_callback(self._ended)
+
+    def drain(self, seconds: float = inf) -> None:
+        """Begin the graceful shutdown: tasks have at most `seconds` from now. Requests may still start tasks."""
+        self._ends = min(self._ends, monotonic() + min(seconds, self.stop_seconds))
+
+    async def close(self) -> None:
+        """Wait for the running background tasks; at the timeout cancel and log each unfinished task."""
+        self.drain()
+        self._closed = True
+        if self._running:
+            seconds = round(max(0.0, self._ends - monotonic()), 1)
+            log.info("waiting for background tasks", tasks=len(self._running), seconds=seconds)
+        while self._running and (seconds := self._ends - monotonic()) > 0:
+            await asyncio.wait(self._running, timeout=min(seconds, POLL_SECONDS))
+        unfinished = set(self._running)
+        for task in unfinished:
+            task.cancel()
+            log.error("background task did not finish", task=task.get_name())
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=CANCEL_SECONDS)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            failures.error("background task failed", extra={"task": task.get_name()}, exc_info=error)
+
+
+async def _after(committed: asyncio.Future[bool], work: Coroutine[Any, Any, object]) -> None:
+    """Run the work of a background task after the commit, or drop the work after a rollback."""
+    try:
+        if await committed:
+            await work
+    finally:
+        work.close()  # Python would warn of a coroutine that never ran; does nothing to finished work

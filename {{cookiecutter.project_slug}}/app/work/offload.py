@@ -1,0 +1,79 @@
+"""Offload: runs blocking calls in threads, behind a bulkhead.
+
+A thread serves calls that wait or that release the GIL: files, compression, a library without async. Python code that
+computes holds the GIL in a thread too, so only a separate process keeps the event loop free.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+
+from app.limits.bulkhead import Bulkhead
+from app.request.slot import slot
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+QUEUE_PER_CALL, QUEUE_TIMEOUT_SECONDS = 10, 0.5
+"""Callers that may queue per thread or process, and the longest wait of a caller in seconds: at 0.05 s a call the
+tenth caller waits 0.5 s."""
+
+BUSY = "Too many such requests are being worked on. Try again."
+
+log = structlog.get_logger("offload")
+
+
+class Offload:
+    """Runs calls in threads, behind a bulkhead; `partial` binds keyword arguments."""
+
+    def __init__(self, *, threads: int) -> None:
+        self.threads = Bulkhead(
+            max_concurrent=threads,
+            max_queue=QUEUE_PER_CALL * threads,
+            queue_timeout_seconds=QUEUE_TIMEOUT_SECONDS,
+            refusal=BUSY,
+        )
+        self._limiter = CapacityLimiter(threads)
+        self._going_on: set[asyncio.Task[Any]] = set()  # strong references: the event loop holds tasks only weakly
+
+    async def blocking(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run a blocking call in a thread; where the called library has a timeout, set that timeout too.
+
+        A thread cannot be stopped. When the caller is cancelled, the call goes on, and occupies the thread and the
+        slot of the request in its route group.
+
+        Raises:
+            Unavailable: too many blocking calls are running or queued.
+        """
+        await self.threads.enter()
+        call = self.start(function, *args)
+        call.add_done_callback(lambda _call: self.threads.leave())
+        return await result_of(call)
+
+    def start(self, function: Callable[[*Ts], T], *args: *Ts) -> asyncio.Task[T]:
+        """Start a blocking call in a thread, for a caller that has entered the bulkhead `threads` already."""
+        task = asyncio.create_task(to_thread.run_sync(function, *args, limiter=self._limiter))
+        if (held := slot.get()) is not None:
+            held.keep_until_done(task)
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+        return task
+
+
+async def result_of(task: asyncio.Task[T]) -> T:
+    """Wait for an offloaded call; cancelling the waiting caller does not cancel the call."""
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.add_done_callback(_log_failure)
+        raise
+    return task.result()
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    """Log the failure of a call whose caller was cancelled; without this callback asyncio would log a traceback."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.info("offloaded call failed after cancellation", error=type(error).__name__)

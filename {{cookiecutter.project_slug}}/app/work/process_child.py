@@ -1,0 +1,68 @@
+"""The main loop of a worker process; imports nothing of the service, as each worker process imports this file."""
+
+import faulthandler
+import pickle
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+ORPHAN_SECONDS = 1.0
+"""Seconds after the timeout of a call at which the worker process exits by itself: the service, which kills the process
+at the timeout, must be gone."""
+
+
+class CallFailed(Exception):
+    """Stands for an exception of a worker process that cannot be pickled, by the name and the message as text."""
+
+
+def serve(pipe: Connection) -> None:
+    """Run the calls that arrive on the pipe, until the service closes the pipe or ends."""
+    # ignored: Ctrl-C and systemd signal every process, but only the service may end a worker process
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        pipe.send(None)
+        while True:
+            pipe.send_bytes(_answer(pipe.recv_bytes()))
+
+
+def _answer(message: bytes) -> bytes:
+    """Run the call of a message and return the pickled outcome: failed or not, and the exception or the result.
+
+    Arguments that cannot be unpickled here and a result that cannot be pickled are failures of the call. Elsewhere they
+    would end the process, and the caller would be told to try again.
+    """
+    try:
+        work = pickle.loads(message)  # noqa: S301 - the bytes are from the service
+        return pickle.dumps(None if work is None else (False, _result(*work)))
+    except Exception as error:  # noqa: BLE001 - `WorkerProcess.call` raises the exception again in the service
+        return _pickled(error)
+
+
+def _result(seconds: float, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+    """Call the function; `faulthandler`, which needs no GIL, exits the process `ORPHAN_SECONDS` after the timeout."""
+    faulthandler.dump_traceback_later(seconds + ORPHAN_SECONDS, exit=True)
+    try:
+        return function(*args)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _pickled(error: Exception) -> bytes:
+    """Pickle an exception with the traceback as a note; replace an exception that does not survive the way."""
+    name, note = traceback.format_exception_only(error)[0].strip(), f"In the worker process:\n{traceback.format_exc()}"
+    try:
+        error.add_note(note)
+        answer = pickle.dumps((True, error))
+        pickle.loads(answer)  # noqa: S301 - raises if `__init__` takes other arguments than `Exception.args`
+    except Exception:  # noqa: BLE001 - code of the exception's class ran
+        failed = CallFailed(name)
+        failed.add_note(note)
+        answer = pickle.dumps((True, failed))
+    return answer

@@ -1,0 +1,1 @@
+"""The command of `make capacity` prints the capacity plan, which `app/capacity/` calculates."""

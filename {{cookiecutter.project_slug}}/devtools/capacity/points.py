@@ -1,0 +1,92 @@
+"""The chart in letters of the connections over REPLICAS: a line that crosses the limit is seen faster than a number."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import PROBE, CapacityError, Plan, surge_replicas
+from app.settings.service import Settings
+
+ROWS = 12
+LIMIT_COLUMN = 40
+COLUMNS = 52
+STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of the capacity chart: the connections of a number of replicas while an update rolls out."""
+
+    replicas: int
+    plan: Plan | None
+    """The capacity plan with REPLICAS set to this number of replicas; None when no plan fits."""
+    unchanged: int
+    """The connections when REPLICAS keeps the current value, so that each pool keeps the current size."""
+
+
+def points(settings: Settings, *, cpus: int, replicas: Iterable[int]) -> list[Point]:
+    """Return the point of each number of replicas, up to the first number without a plan: no larger number has a plan.
+
+    Raises:
+        CapacityError: no plan fits the settings themselves, so there is no pool whose size could stay.
+    """
+    now = plan_for(settings, cpus=cpus)
+    per_replica = now.workers * (now.pool_size + now.database_max_overflow + PROBE)
+    found = []
+    for number in replicas:
+        changed = settings.model_copy(update={"replicas": number})
+        found.append(Point(number, _granted(changed, cpus), per_replica * (number + surge_replicas(changed))))
+        if found[-1].plan is None:
+            break
+    return found
+
+
+def _granted(settings: Settings, cpus: int) -> Plan | None:
+    try:
+        return plan_for(settings, cpus=cpus)
+    except CapacityError:
+        return None
+
+
+def chart(settings: Settings, *, cpus: int) -> str:
+    """Draw the connections over REPLICAS as lines of text, with the limit of connections.
+
+    Raises:
+        CapacityError: no plan fits these settings.
+    """
+    now = plan_for(settings, cpus=cpus)
+    what = "Connections" if now.database_pgbouncer_connections is None else "PgBouncer's client connections"
+    stays = f"when REPLICAS stays {now.replicas} and so the pool {now.pool_size}"
+    lines = [
+        f"{what} while an update rolls out, over REPLICAS",
+        f"  # as planned   . {stays}   | the limit of {now.connection_limit}   * now",
+        "",
+        "REPLICAS  pool",
+    ]
+    shown = points(settings, cpus=cpus, replicas=_numbers(now.replicas))
+    return "\n".join([*lines, *(_line(point, now) for point in shown)])
+
+
+def range_of(now: int) -> range:
+    """Return the numbers of replicas that the chart covers: up to four times the current number."""
+    return range(1, max(ROWS, 4 * now) + 1)
+
+
+def _numbers(now: int) -> list[int]:
+    """Return the numbers of replicas that have a line in the chart: 1, round numbers and the current number."""
+    last = range_of(now)[-1]
+    step = next((step for step in STEPS if step * ROWS >= last), last // ROWS)
+    return sorted({1, now, *range(step, last + 1, step)})
+
+
+def _line(point: Point, now: Plan) -> str:
+    planned = point.plan.peak_connections if point.plan else 0
+    cells = [" "] * COLUMNS
+    for letter, connections in ((".", point.unchanged), ("#", planned)):
+        width = min(COLUMNS, round(connections * LIMIT_COLUMN / now.connection_limit))
+        cells[:width] = letter * width
+    cells.insert(LIMIT_COLUMN, "|")
+    pool = f"{point.plan.pool_size:>6}" if point.plan else "     -"
+    mark = "*" if point.replicas == now.replicas else " "
+    said = f"{planned:>5}" if point.plan else " refused"
+    return f"{mark}{point.replicas:>7}{pool}  {''.join(cells)}{said}".rstrip()

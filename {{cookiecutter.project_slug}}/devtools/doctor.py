@@ -1,0 +1,144 @@
+"""The doctor of a checkout: a line for each part, with `ok`, or with the command that mends it.
+
+`make doctor` runs this file by the Python of the shell, before anything is installed. So it needs the standard library
+only, and has the grammar of Python 3.8: an old Python gets a sentence. Child processes ask what is installed. No line
+repeats a value of a setting, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen, TimeoutExpired
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = str(ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+OK, NOTE, DO = "ok  ", "note", "do  "
+"""The first words of a line: nothing to do, something to know, something to do."""
+
+MOMENT, PATIENCE = 0.7, 60.0
+"""The longest waits in seconds: for the network, and for a program of this machine, which may be busy."""
+
+LOAD = (
+    "import os, app.settings.load as settings, devtools.postgres as given;"
+    "defaults = {'ENVIRONMENT': 'development', 'DATABASE_URL': 'postgresql://127.0.0.1/app'};"
+    "os.environ.update({name: given.setting(name) or defaults[name] for name in defaults}); settings.load_settings()"
+)
+"""Python that loads the settings as `make run` does, by the service's own code."""
+
+
+def run(*command: str, seconds: float = PATIENCE) -> tuple[int, str]:
+    """Return the exit code and the output of a program; the code is -1 if it is missing, or takes longer."""
+    env = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    try:  # in a session of its own, a program ends with its children, and cannot ask
+        child = Popen(command, cwd=ROOT, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True)
+        output, _ = child.communicate(timeout=seconds)
+    except OSError:
+        return -1, ""
+    except TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
+        return -1, ""
+    return child.returncode, output.decode("utf-8", "replace")
+
+
+def read(name: str) -> str:
+    """Return the text of a file of the service, empty if there is no such file."""
+    return (ROOT / name).read_text("utf-8", "replace") if (ROOT / name).exists() else ""
+
+
+def fits(version: str, name: str) -> tuple[bool, str]:
+    """Compare a version with the smallest version that pyproject.toml allows, and return that version too."""
+    bound = "".join(re.findall(name + ' = ">=([0-9.]+)"', read("pyproject.toml")))
+    found, wanted = ([int(number) for number in re.findall(r"\d+", text)[:3]] for text in (version, bound))
+    return found >= wanted, bound
+
+
+def python() -> Iterator[str]:
+    """Compare the Python that runs this."""
+    found = sys.version.split()[0]
+    enough, bound = fits(found, "requires-python")
+    old = (
+        f"{DO} Python {found} is too old: install {bound} or newer and name it, as in `make setup PYTHON=python{bound}`"
+    )
+    yield f"{OK} Python {found}" if enough else old
+
+
+def packages() -> Iterator[str]:
+    """Let uv compare uv.lock and the installed packages with pyproject.toml."""
+    versions = {program: run(program, "--version")[1] for program in ("uv", str(ROOT / ".uv/bin/uv"))}
+    uv = next((program for program, version in versions.items() if fits(version, "required-version")[0]), "")
+    if not uv:
+        yield f"{DO} uv is missing or older than {fits('', 'required-version')[1]}: `make setup` installs its own"
+        return
+    yield f"{OK} {versions[uv].strip()}"
+    code, said = run(uv, "sync", "--check", "--locked", "--inexact", "--offline", "--python", PYTHON)
+    if code and ("lockfile" in said or "network was disabled" in said):
+        yield f"{DO} uv.lock is missing, or does not fit pyproject.toml: `make setup` writes it, then commit it"
+    else:
+        yield f"{DO} .venv lacks packages: `make setup`" if code else f"{OK} uv.lock and .venv fit pyproject.toml"
+
+
+def settings() -> Iterator[str]:
+    """Let the service check the environment and `.env`, and look for names in `.env` that mean nothing to it."""
+    code, said = run(PYTHON, "-c", LOAD)
+    if "Traceback" in said:
+        yield f"{DO} settings cannot be loaded: `make setup`, or see `uv run python -c 'import app.settings.load'`"
+    elif code >= 0:
+        refused = said.splitlines()[1:-1] or [said]
+        yield from [f"{DO} setting {line.strip()}" for line in refused] if code else [f"{OK} settings are valid"]
+    for name in re.findall(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=", read(".env"), re.MULTILINE):
+        if name not in said and not re.search(rf"(?im)^#? ?{name}(__\w+)?=", read(".env.example")):
+            yield f"{NOTE} {name} in .env is the name of no setting: .env.example has all names"
+
+
+def running() -> Iterator[str]:
+    """Let the installed packages look at the port, the database and its migrations."""
+    code, said = run(PYTHON, "-m", "devtools.doctor_inside")
+    yield from [f"{DO} port and database need the packages: `make setup`"] if code else said.splitlines()
+
+
+def template() -> Iterator[str]:
+    """Compare the commit of the template, of which this service has all, with its newest commit."""
+    state = dict(re.findall(r'"(template|commit|checkout)": "(.+)"', read(".cruft.json")))
+    address, commit, ref = (state.get(name, "") for name in ("template", "commit", "checkout"))
+    code, said = run("git", "ls-remote", "--", address, ref or "HEAD", seconds=MOMENT)
+    unknown, count = run("git", "-C", address, "rev-list", "--count", f"{commit}..{ref or 'HEAD'}")
+    if not address:
+        yield f"{NOTE} template is not named in .cruft.json: `uv tool run cruft link <its address>` does it"
+    elif code or not said:
+        yield f"{NOTE} template did not answer at once: `make template` waits for it"
+    elif said.startswith(commit):
+        yield f"{OK} template has nothing newer than {commit[:9]}"
+    else:
+        yield f"{NOTE} template is {'some' if unknown else count.strip()} commits ahead: `make template` tells of them"
+
+
+def git() -> Iterator[str]:
+    """Ask git for what is not committed, and must not be."""
+    code, said = run("git", "status", "--porcelain", "--", ".")
+    if code:
+        yield f"{DO} git has no repository here: `git init`, `git add --all`, `git commit`"
+    elif run("git", "ls-files", "--", ".env")[1]:
+        yield f"{DO} git has .env, which may have secrets: `git rm --cached .env`"
+    else:
+        changes = f"{NOTE} git lacks {len(said.splitlines())} changes: `git status` lists them"
+        yield changes if said else f"{OK} git has all changes"
+
+
+def main() -> int:
+    """Print the lines of all checks, which run side by side, and return 1 if something has to be done."""
+    checks = (python, packages, settings, running, template, git)
+    with ThreadPoolExecutor(len(checks)) as pool:
+        lines = [line for found in pool.map(lambda check: [*check()], checks) for line in found]
+    print(*lines, sep="\n")
+    return int(any(line.startswith(DO) for line in lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Charts: the figure with the title, marks on the time axis, and bars. The colour of a series is a CSS class."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment on the time axis of a chart, such as a signal, or a span with a begin and an end, such as a fault."""
+
+    text: str
+    begin: float
+    end: float
+
+    @property
+    def time(self) -> str:
+        """Return the time of the mark as text: a moment, or begin and end."""
+        begin, end = f"{self.begin:.2f}", f"{self.end:.2f}"
+        return f"{begin} s" if begin == end else f"{begin} s to {end} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart with a title; `legend` has the name of each series, by CSS class."""
+
+    caption: str
+    drawing: str
+    legend: Mapping[str, str] = field(default_factory=dict)
+    markers: Mapping[str, str] = field(default_factory=dict)
+    """The marker of a series in the legend, a name in MARKERS; other series have a square spot."""
+    across: str = ""
+    """Name of the axis to the right."""
+    up: str = ""
+    """Name of the axis upwards."""
+    marks: Sequence[Mark] = ()
+    alert: bool = False
+    """Whether the title is an alert, such as the title of a failed test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A horizontal bar with dots for the single measurements; `series` is the CSS class."""
+
+    name: str
+    value: float
+    label: str
+    dots: Sequence[float] = ()
+    series: str = ""
+
+
+def bars(rows: Sequence[Bar]) -> str:
+    """Draw bars below each other, as HTML: text beside a bar keeps its size on a narrow page."""
+    most = max(number for row in rows for number in (row.value, *row.dots))
+    return f'<div class="bars">{"".join(_bar(row, most) for row in rows)}</div>'
+
+
+def _bar(row: Bar, most: float) -> str:
+    dots = "".join(f'<i class="one" style="left:{100 * dot / most:.2f}%"></i>' for dot in row.dots)
+    return (
+        f'<span>{escape(row.name)}</span><b>{escape(row.label)}</b><div class="track {escape(row.series)}">'
+        f'<i class="bar" style="width:{100 * row.value / most:.2f}%"></i>{dots}</div>'
+    )
+
+
+def lettered(marks: Sequence[Mark]) -> Iterable[tuple[str, Mark]]:
+    """Return the marks with a letter each, which the chart and the list below the chart show: A to Z, then numbers."""
+    letters = (chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(marks)))  # noqa: PLR2004
+    return zip(letters, marks, strict=True)
+
+
+def short(number: float) -> str:
+    """Write three significant digits, or all digits of a number from 100 on."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits

@@ -1,0 +1,86 @@
+"""Ends a command when the parent process ends: `python -m devtools.end_with_parent SECONDS COMMAND...`.
+
+Standard input is a pipe that only the parent holds, and never writes to. The operating system closes the pipe when the
+parent closes it or ends, also by kill -9. The command then gets SECONDS to finish, and is killed with its children.
+
+A command that has the terminal reads standard input itself. Then SIGTERM and a new parent process tell the end of the
+parent, and Ctrl-C, which all processes of the terminal get, ends the command; a second Ctrl-C kills it at once.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+POLL_SECONDS = 0.05
+
+INTERRUPTED = 130
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Send SIGTERM, or Ctrl-Break on Windows, to the command; kill the command when `seconds` were not enough."""
+    if sys.platform == "win32":
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    process.wait()
+
+
+def end_group() -> None:
+    """Kill the process group, with this process and the command's leftovers, unless a shell leads the group."""
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+
+
+def run(command: list[str], seconds: float) -> int:
+    """Run the command until the command ends or the parent closes standard input, and return the exit code."""
+    new_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, creationflags=new_group)
+    parent_ended = threading.Event()
+
+    def wait_for_the_parent() -> None:
+        os.read(0, 1)
+        parent_ended.set()
+
+    threading.Thread(target=wait_for_the_parent, daemon=True).start()
+    while process.poll() is None:
+        if parent_ended.wait(POLL_SECONDS):
+            stop(process, seconds)
+            end_group()
+    return process.returncode
+
+
+def run_in_terminal(command: list[str], seconds: float) -> int:
+    """Run the command with the terminal, until the command or the parent ends or Ctrl-C comes; return the exit code."""
+    parent, ending, interrupts = os.getppid(), threading.Event(), 0
+
+    def on_signal(number: int, _frame: object) -> None:
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        ending.set()
+        if interrupts > 1:
+            end_group()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    if hasattr(signal, "SIGTSTP"):
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a shell does not know this group, and could not resume it
+    process = subprocess.Popen(command)
+    while process.poll() is None:
+        if ending.wait(POLL_SECONDS) or os.getppid() != parent:
+            stop(process, seconds)
+            if os.getppid() != parent:
+                end_group()
+            break
+    return INTERRUPTED if interrupts else process.returncode
+
+
+if __name__ == "__main__":
+    begin = run_in_terminal if sys.stdin.isatty() else run
+    code = begin(sys.argv[2:], float(sys.argv[1]))
+    sys.exit(128 - code if code < 0 else code)  # as a shell reports a command that a signal ended

@@ -1,0 +1,88 @@
+"""Keeps `.env.example` complete: `make env` adds a line for each new setting, and removes lines of removed settings."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from app.settings.service import Settings
+
+FILE = Path(__file__).resolve().parent.parent / ".env.example"
+
+LINE = re.compile(r"#? ?([A-Z][A-Z0-9_]+)=")
+"""The begin of the line of a setting, commented out or not."""
+
+MARK = "# yours below: route groups"
+"""The line below which the settings of a person's route groups are."""
+
+HEADING = "# The downstream `{}`; production does not start without its address."
+
+
+def settings_of(group: BaseModel | type[BaseModel] = Settings, prefix: str = "") -> dict[str, str]:
+    """Return the default of each variable as text, in the order of the fields; groups of settings are nested."""
+    found: dict[str, str] = {}
+    for name, field in (group if isinstance(group, type) else type(group)).model_fields.items():
+        default = field.default if isinstance(group, type) else getattr(group, name)
+        if isinstance(default, BaseModel):
+            found |= settings_of(default, f"{prefix}{name}__".upper())
+        else:
+            found[f"{prefix}{name}".upper()] = shown(default)
+    return found
+
+
+def shown(default: object) -> str:
+    """Return a default as an environment variable has it; empty means unset."""
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default in (None, PydanticUndefined) else str(default)
+
+
+def downstream_of(variable: str) -> str | None:
+    """Return the downstream that a variable is about, None for a variable that is about no downstream."""
+    return variable.split("__")[1].lower() if variable.startswith("DOWNSTREAMS__") else None
+
+
+def completed(text: str, settings: dict[str, str]) -> str:
+    """Return the text of `.env.example` with a line for every setting; a new line follows the setting before it."""
+    lines = [line for line in text.splitlines() if not is_outdated(line, settings)]
+    position = len(lines)
+    for variable, default in settings.items():
+        names = [found[1] if (found := LINE.match(line)) else "" for line in lines]
+        if variable in names:
+            position = names.index(variable) + 1
+            continue
+        # a person's line directly beside lines that an answer switches would conflict with them in an update
+        position += lines[position : position + 1] == [MARK]
+        new = [f"# {variable}={default}"]
+        heading = HEADING.format(downstream_of(variable))
+        if downstream_of(variable) and heading not in lines:
+            new, position = ["", heading, *new], len(lines)
+        lines[position:position] = new
+        position += len(new)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"  # one empty line, where a block was
+
+
+def is_outdated(line: str, settings: Collection[str]) -> bool:
+    """Tell whether a line is about a setting or a downstream that no longer exists."""
+    if line.startswith(HEADING.partition("{")[0]):
+        return line not in map(HEADING.format, map(downstream_of, settings))
+    found = LINE.match(line)
+    return found is not None and found[1] not in settings
+
+
+def difference(before: str, after: str) -> str:
+    """Return the lines that are in one text only, with a plus for a new line and a minus for a removed line."""
+    old, new = before.splitlines(), after.splitlines()
+    signed = [*(f"- {line}" for line in old if line not in new), *(f"+ {line}" for line in new if line not in old)]
+    return "\n".join(signed)
+
+
+if __name__ == "__main__":
+    text = FILE.read_text("utf-8")
+    complete = completed(text, settings_of())
+    FILE.write_text(complete, "utf-8")
+    print(difference(text, complete) or ".env.example has every setting already")

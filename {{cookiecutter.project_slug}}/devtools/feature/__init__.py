@@ -1,0 +1,1 @@
+"""`make feature`: a new feature, made from the example."""

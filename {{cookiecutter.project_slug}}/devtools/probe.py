@@ -1,0 +1,77 @@
+"""Asks a running service: whether it is ready, and what there is to try."""
+
+import http.client
+import json
+import shlex
+import time
+from typing import Any
+
+from devtools.child_processes import ChildProcesses, RunError
+
+READY_SECONDS = 90.0
+"""The longest wait for the service's readiness in seconds: a start takes two, and thirty on a machine that is busy."""
+
+PROBE_SECONDS = 2.0
+
+OK = 200
+
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a comparison: nothing listens here
+"""The address at which a service answers on this machine, by the HOST that means all addresses."""
+
+
+def base_url(host: str, port: int) -> str:
+    """Return the URL of a service that listens on HOST and PORT, as a client on this machine writes it."""
+    name = EVERY_ADDRESS.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def probe(base: str, path: str, seconds: float = PROBE_SECONDS) -> tuple[int, str]:
+    """Return the status and body of a GET without a proxy; status 0 and the reason while no server answers."""
+    connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=seconds)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error)
+    finally:
+        connection.close()
+
+
+def wait_until_ready(base: str, instance: str, children: ChildProcesses, seconds: float = READY_SECONDS) -> None:
+    """Wait until `GET /health/ready` answers 200 with the id of this instance: a stranger may listen on the port.
+
+    Raises:
+        RunError: the service did not become ready in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        status, body = probe(base, "/health/ready?verbose")
+        if status == OK and json.dumps(instance) in body:
+            return
+        children.pause()
+    raise RunError(f"The service is not ready after {seconds:.0f} s; {base}/health/ready answered: {status} {body}")
+
+
+def hints(base: str) -> str:
+    """Return the addresses and commands to try on the running service."""
+    status, body = probe(base, "/openapi.json")
+    documentation = f"  open    {base}/docs\n" if status == OK else ""
+    call = shlex.join(["curl", "-s", *call_of(json.loads(body) if status == OK else {}, base)])
+    return f"\n{documentation}  health  {base}/health/ready\n  try     {call}\n\nCtrl-C stops everything.\n"
+
+
+def call_of(description: dict[str, Any], base: str) -> list[str]:
+    """Return curl's arguments for the first POST whose body has an example in the OpenAPI document, else for a probe.
+
+    The example stands in the `model_config` of the body's class: `{"json_schema_extra": {"examples": [...]}}`.
+    """
+    schemas = description.get("components", {}).get("schemas", {})
+    for path, methods in description.get("paths", {}).items():
+        body = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
+        schema = body.get("schema", {})
+        schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+        if "{" not in path and (examples := schema.get("examples")):
+            example = json.dumps(examples[0], separators=(",", ":"))
+            return [f"{base}{path}", "-H", "content-type: application/json", "-d", example]
+    return [f"{base}/health/ready"]

@@ -1,0 +1,170 @@
+"""Shares a PostgreSQL server between processes, and stops the server after the last process has ended.
+
+Three lock files lie beside the server's folder. The operating system releases a lock when its process ends, also by
+kill -9, so no lock is left behind:
+
+- `.users`: each process that uses the server holds it shared. A process that holds it exclusively knows that the server
+  has no user, and keeps new users out.
+- `.start`: held by the process that starts the server. It is always taken before `.users`.
+- `.guard`: held by the guard, a process that waits for `.users` exclusively and then stops the server. The guard
+  releases `.guard` first: a new user that was waiting for `.users` must see that it needs a new guard.
+
+POSIX locks belong to the process, not to the open file: closing any file object of a lock file drops the process's
+lock. So a process takes each lock once, and counts its uses.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fasteners import InterProcessLock, InterProcessReaderWriterLock
+
+from devtools.binaries import settle
+from devtools.cluster import Cluster
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+POLL_SECONDS = 0.02
+"""The pause in seconds between two tries to take a lock: short, since a process that needs the server waits."""
+
+GUARD_POLL_SECONDS = 0.1
+"""The pause in seconds between two checks of the guard for an unused server: a late stop of the server is harmless."""
+
+GUARD_PATIENCE_SECONDS = 1.0
+"""The seconds for which a new guard tries to take `.guard`: a process that looks for a guard holds the lock briefly."""
+
+STOP_POLLS = 500
+"""The number of checks, every 0.02 s, whether a server has stopped: 10 s in all, the longest time of a stop."""
+
+_threads = threading.RLock()
+_users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
+"""The uses of each server in this process. The key has the process id: a fork inherits the count but not the lock."""
+
+
+def _lock_file(folder: Path, name: str) -> Path:
+    return folder.with_name(f"{folder.name}.{name}")
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[None]:
+    """Hold the lock for starting the server of `folder`: no second thread or process can start the server meanwhile."""
+    with _threads:
+        lock = InterProcessLock(_lock_file(folder, "start"))
+        lock.acquire(max_delay=POLL_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def using(folder: Path) -> Iterator[None]:
+    """Count this process as a user of the server in `folder`, so that the guard does not stop the server."""
+    key = (os.getpid(), folder)
+    with _threads:
+        count, lock = _users.get(key, (0, InterProcessReaderWriterLock(_lock_file(folder, "users"))))
+        if count == 0:
+            lock.acquire_read_lock(max_delay=POLL_SECONDS)
+        _users[key] = (count + 1, lock)
+    try:
+        yield
+    finally:
+        with _threads:
+            count, lock = _users.pop(key)
+            if count > 1:
+                _users[key] = (count - 1, lock)
+            else:
+                lock.release_read_lock()
+
+
+def ensure(folder: Path, *, durable: bool) -> None:
+    """Start a guard, the process that stops an unused server, unless a guard runs already.
+
+    The guard starts before the server, so that a server always has a guard.
+    """
+    probe = InterProcessLock(_lock_file(folder, "guard"))
+    if not probe.acquire(blocking=False):
+        probe.lockfile.close()  # fasteners leaves the file to the garbage collector, which warns
+        return
+    probe.release()
+    windows_flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    with _lock_file(folder, "guard.log").open("wb") as output:
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "devtools.shared_server", folder, *(["--durable"] if durable else [])],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            creationflags=windows_flags,
+        )
+    # A thread waits for the guard: without a wait, Python warns and a zombie stays; a wait here delays the caller.
+    threading.Thread(target=guard.wait, daemon=True).start()
+
+
+def wait_for_stop(cluster: Cluster) -> None:
+    """Wait until the unused server has stopped, so that a command ends after the server; with users, return at once.
+
+    A free `.guard` alone does not mean that the server has stopped: on a busy machine the guard may still be starting.
+    """
+    for _poll in range(STOP_POLLS):
+        if _has_users(cluster.folder):
+            return
+        probe = InterProcessLock(_lock_file(cluster.folder, "guard"))
+        if not probe.acquire(blocking=False):
+            probe.lockfile.close()
+        else:
+            probe.release()
+            if not cluster.is_alive():
+                return
+        time.sleep(POLL_SECONDS)
+
+
+def _has_users(folder: Path) -> bool:
+    """Tell whether the server has users; a guard that stops the server holds the lock too, and is no user."""
+    with _threads:
+        if (os.getpid(), folder) in _users:  # this process is a user, and opening the file would drop its lock
+            return True
+        lock = InterProcessReaderWriterLock(_lock_file(folder, "users"))
+        if lock.acquire_write_lock(blocking=False):
+            lock.release_write_lock()
+            return False
+        if lock.acquire_read_lock(blocking=False):
+            lock.release_read_lock()
+            return True
+        lock.lockfile.close()
+        return False
+
+
+def stand_guard(folder: Path, *, durable: bool) -> None:
+    """Run the guard: wait until the server of `folder` has no user, then stop the server."""
+    guard = InterProcessLock(_lock_file(folder, "guard"))
+    if not guard.acquire(timeout=GUARD_PATIENCE_SECONDS):
+        print("guard", os.getpid(), "is not needed", flush=True)
+        return
+    print("guard", os.getpid(), "waits", flush=True)
+    users = InterProcessReaderWriterLock(_lock_file(folder, "users"))
+    users.acquire_write_lock(max_delay=GUARD_POLL_SECONDS)
+    print("guard", os.getpid(), "stops the server", flush=True)
+    try:
+        settled, programs = settle(folder)
+        Cluster(settled, programs, durable).stop()
+    finally:
+        guard.release()
+        users.release_write_lock()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--durable", action="store_true")
+    options = parser.parse_args()
+    if hasattr(os, "fork") and os.fork():  # a debugger that ends a process with all its children must not end the guard
+        os._exit(0)
+    stand_guard(options.folder, durable=options.durable)

@@ -1,0 +1,59 @@
+"""Puts the migrations of the template on the history of this service.
+
+The template numbers its migrations as if the service had none of its own, but databases ran them in the order of the
+service. So a new migration of the template follows the newest one here, and one that the template drops stays while a
+migration of the service follows it.
+"""
+
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+VERSIONS = Path("migrations/versions")
+LINK = re.compile(r"(^revision\b.*= *['\"](.+?)['\"][\s\S]*?^down_revision\b[^=\n]*= *)(\([^)]*\)|.*)", re.MULTILINE)
+"""The revision of a migration, and its parents: None, a string, or the tuple of a merge."""
+
+
+def read(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Return the file and the parents of each revision, in the order of the files' names."""
+    found = {file: LINK.search(file.read_text("utf-8")) for file in sorted((folder / VERSIONS).glob("*.py"))}
+    return {link[2]: (file, link[3]) for file, link in found.items() if link}
+
+
+def follow(file: Path, parents: str) -> None:
+    """Write other parents into a migration."""
+    text = LINK.sub(lambda link: link[1] + parents, file.read_text("utf-8"), count=1)
+    file.write_text(text, "utf-8", newline="\n")
+
+
+def rechain(service: Path, old: Path, new: Path) -> Iterator[str]:
+    """Make the migrations of two rendered trees differ by what this service needs; yield what a person has to know.
+
+    Raises:
+        SystemExit: a migration is new, and the service has no single newest one that it could follow.
+    """
+    own, before, after = (read(folder) for folder in (service, old, new))
+
+    def parents(revisions: Collection[str]) -> set[str]:
+        return {parent for revision in revisions for parent in re.findall(r"['\"](.+?)['\"]", own[revision][1])}
+
+    for rendered in (before, after):
+        for revision in own.keys() & rendered.keys():
+            follow(rendered[revision][0], own[revision][1])
+    gone = (own.keys() & before.keys()) - after.keys()
+    for revision in sorted(gone, reverse=True):
+        name = before[revision][0].name
+        if revision in parents(own.keys() - gone):
+            gone.remove(revision)
+            shutil.copy2(before[revision][0], new / VERSIONS)
+            yield f"{name} stays, as a migration of yours follows it: `make migration` writes what drops its tables."
+        else:
+            yield f"{name} goes: if a database has run it, `git checkout HEAD -- {(VERSIONS / name).as_posix()}`."
+    heads = (own.keys() - gone) - parents(own.keys() - gone)
+    for revision in [revision for revision in after if own and revision not in own | before]:
+        if len(heads) != 1:
+            raise SystemExit(f"A new migration cannot follow {' and '.join(sorted(heads))}: join them by `make merge`.")
+        yield f"{after[revision][0].name} follows {min(heads)}: `make migrate` runs it."
+        follow(after[revision][0], f'"{min(heads)}"')
+        heads = {revision}

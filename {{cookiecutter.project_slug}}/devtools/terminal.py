@@ -1,0 +1,38 @@
+"""The terminal of the development runner, which the service gets while the service runs."""
+
+import os
+import signal
+import sys
+
+if sys.platform != "win32":
+    import termios
+
+
+class Terminal:
+    """The terminal at standard input: lent to the process group of a child, and taken back at the end.
+
+    The kernel lets a single process group read from the terminal, the foreground group; all other groups are stopped
+    when they read.
+    """
+
+    def __init__(self) -> None:
+        self._modes: list[object] | None = None
+
+    def lend(self) -> bool:
+        """Prepare to lend the terminal; return false when there is none, or when this group is in the background."""
+        if sys.platform == "win32" or not sys.stdin or not sys.stdin.isatty() or os.tcgetpgrp(0) != os.getpgrp():
+            return False
+        self._modes = termios.tcgetattr(0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a write could stop this group
+        return True
+
+    def give(self, group: int) -> None:
+        """Put the process group of a child into the foreground."""
+        if sys.platform != "win32":
+            os.tcsetpgrp(0, group)
+
+    def take_back(self) -> None:
+        """Put this process group into the foreground, and undo the modes of a killed prompt, such as no echo."""
+        if sys.platform != "win32" and self._modes is not None:
+            os.tcsetpgrp(0, os.getpgrp())
+            termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type]

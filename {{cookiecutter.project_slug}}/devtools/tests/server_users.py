@@ -1,0 +1,167 @@
+"""Processes that use an embedded server, for tests that watch and kill such processes."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+from fasteners import InterProcessLock
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+USER = """
+import sys
+from pathlib import Path
+from devtools import postgres
+with postgres.server(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def user(folder: Path, *, durable: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Start a process, in a new session, that uses the server of `folder` until the test closes standard input."""
+    with subprocess.Popen(
+        [sys.executable, "-c", USER, folder, "durable" if durable else "throwaway"],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python to the end with these arguments, and with these variables added to the environment."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    """Wait until a process uses the server, and return the URL of the server that the process prints."""
+    assert process.stdout
+
+    return process.stdout.readline().strip()
+
+
+def leave(process: subprocess.Popen[str]) -> None:
+    """Let a process that uses the shared PostgreSQL exit normally, which releases the server."""
+    assert process.stdin
+
+    process.stdin.close()
+    process.wait()
+
+
+def ask(url: str, query: str = "SELECT 1") -> object:
+    """Run a query on the server at `url`, and return the value of a single row."""
+
+    async def fetch() -> object:
+        connection = await asyncpg.connect(url, timeout=30)
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
+
+
+def listens(url: str) -> bool:
+    """Tell whether a server accepts connections at the host and port of the URL."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", urlsplit(url).port or 0)) == 0
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Wait until a condition is true, for at most these seconds, and return whether the condition is true."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Wait until a condition is true, for at most a minute: enough for a busy machine, and a hanging test ends."""
+    return within(60, condition)
+
+
+def guard_pid(folder: Path) -> int:
+    """Return the process id of the guard of `folder` that was started last."""
+    log = folder.with_name(f"{folder.name}.guard.log")
+    assert soon(lambda: log.read_text().startswith("guard"))
+
+    return int(log.read_text().split()[1])
+
+
+def guards_leave(folder: Path) -> bool:
+    """Wait until no guard of the server in `folder` runs or is about to start, and return whether that is so."""
+    if not folder.with_name(f"{folder.name}.guard.log").exists():
+        return True
+    return soon(lambda: not exists(guard_pid(folder)) and not has_guard(folder))
+
+
+def has_guard(folder: Path) -> bool:
+    """Tell whether the server in `folder` has a guard, by a try of the lock that a guard holds."""
+    probe = InterProcessLock(folder.with_name(f"{folder.name}.guard"))
+    if not probe.acquire(blocking=False):
+        probe.lockfile.close()
+        return True
+    probe.release()
+    return False
+
+
+def kill(pid: int) -> None:
+    """Kill a process by SIGKILL, as a crash would, and wait for the end of the process."""
+    os.kill(pid, signal.SIGKILL)
+    assert soon(lambda: not exists(pid))
+
+
+def exists(pid: int) -> bool:
+    """Tell whether a process runs. A zombie, which is listed until the parent reaps the zombie, does not run."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc/self").exists() and subprocess.call(["/bin/kill", "-0", str(pid)]) == 0
+
+
+def marked(mark: str) -> list[int]:
+    """Return the ids of the running processes that inherited this mark in the environment, such as all children."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # the process has just ended, or belongs to a different user
+            continue
+    return found
+
+
+def read_until(process: subprocess.Popen[str], end: str) -> str:
+    """Return the output of a process up to the line that contains `end`."""
+    assert process.stdout
+
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if end in line:
+            break
+    return "".join(lines)

@@ -1,0 +1,22 @@
+"""Log lines of a module, collected for a test: structlog's own capture misses loggers that are cached already."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+import structlog
+
+
+@contextmanager
+def captured_log(module: ModuleType) -> Generator[list[Any]]:
+    """Replace the logger `log` of a module by a collector, and yield the list that the log lines are added to."""
+    capture = structlog.testing.LogCapture()
+    every_level = structlog.make_filtering_bound_logger(
+        "debug"
+    )  # collects every line, even if an earlier test has configured structlog with a higher log level
+    log = structlog.wrap_logger(None, processors=[capture], wrapper_class=every_level, cache_logger_on_first_use=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "log", log)
+        yield capture.entries

@@ -1,0 +1,134 @@
+"""Tests that a background task starts after the commit of its transaction, and is dropped after a rollback."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+import pytest
+from fastapi import APIRouter, BackgroundTasks, FastAPI
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.dependencies import ResourcesDep, SupervisorDep, WriteSession
+from app.errors import Conflict
+from app.idempotency.models import IdempotencyKey
+from app.resources import Resources
+from tests.conftest import client_of
+from tests.http_client import httpx
+from tests.scratch_notes import SCHEMA
+from tests.tasks import until
+
+router = APIRouter()
+
+INSERT = text("INSERT INTO scratch_notes VALUES (:note)")
+COUNT = text("SELECT count(*) FROM scratch_notes WHERE id = :note")
+
+
+class Look(list[tuple[int, int | None]]):
+    """The notes that background tasks looked for, each with the number of rows that the task found."""
+
+    async def for_row(self, resources: Resources, note: int) -> None:
+        """Note the number of rows that a connection of its own sees."""
+        self.append((note, await resources.reader.scalar(COUNT, {"note": note})))
+
+
+seen = Look()
+
+
+def fail(_session: Session) -> None:
+    """Raise an error where a rollback ends, before SQLAlchemy tells that the transaction was rolled back."""
+    raise RuntimeError("the rollback failed")
+
+
+@router.post("/notes/{note}", status_code=201)
+async def add(supervisor: SupervisorDep, session: WriteSession, resources: ResourcesDep, note: int, way: str) -> None:
+    """Add a note and look for the row in a background task; `way` selects how the request goes on."""
+    await session.execute(INSERT, {"note": note})
+    supervisor.start("look", seen.for_row(resources, note))
+    await asyncio.sleep(0.01)  # a task that does not wait for the commit runs now
+    if way == "fails to roll back":
+        event.listen(session.sync_session, "after_rollback", fail)
+    if way in {"raises", "fails to roll back"}:
+        raise Conflict("The handler refuses.")
+    if way in {"rollback", "close", "commit"}:
+        await getattr(session, way)()
+        supervisor.start("look", seen.for_row(resources, note))
+    if way == "swallows":
+        session.add(IdempotencyKey())
+        with suppress(DBAPIError):
+            await session.flush()
+
+
+@router.post("/notes/{note}/savepoints", status_code=201)
+async def add_in_savepoints(
+    supervisor: SupervisorDep, session: WriteSession, resources: ResourcesDep, note: int
+) -> None:
+    """Add two notes in one savepoint each, inside of a third; the second savepoint is rolled back."""
+    async with session.begin_nested():
+        for number in (note, note + 1):
+            with suppress(Conflict):
+                async with session.begin_nested():
+                    await session.execute(INSERT, {"note": number})
+                    supervisor.start("look", seen.for_row(resources, number))
+                    if number > note:
+                        raise Conflict("The savepoint is rolled back.")
+
+
+@router.post("/notes/{note}/fastapi", status_code=201)
+async def add_with_fastapi(session: WriteSession, resources: ResourcesDep, note: int, later: BackgroundTasks) -> None:
+    """Add a note, and look for the row in a background task of FastAPI."""
+    await session.execute(INSERT, {"note": note})
+    later.add_task(seen.for_row, resources, note)
+
+
+@pytest.fixture
+async def http(committed_app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
+    """An HTTP client of the service with the table of notes, and with routes that start background tasks."""
+    resources: Resources = committed_app.state.resources
+    async with resources.write_sessions.begin() as session:
+        for statement in SCHEMA:
+            await session.execute(text(statement))
+    committed_app.include_router(router)
+    seen.clear()
+    async with client_of(committed_app, raises_bugs=False) as client:
+        yield client
+
+
+async def finished(app: FastAPI) -> Look:
+    """Wait for the background tasks of an app, and return what they saw."""
+    await until(lambda: not app.state.resources.supervisor.running)
+    return seen
+
+
+async def test_a_task_sees_the_row_of_its_request(http: httpx.AsyncClient, committed_app: FastAPI) -> None:
+    answers = [await http.post(f"/notes/{note}?way=returns") for note in range(20)]
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert await finished(committed_app) == [(note, 1) for note in range(20)]
+
+
+async def test_a_task_is_dropped_when_the_request_fails_before_or_at_the_commit(
+    http: httpx.AsyncClient, committed_app: FastAPI
+) -> None:
+    ways = ("raises", "fails to roll back", "rollback", "close", "commit", "swallows", "returns", "returns")
+    answers = [await http.post(f"/notes/1?way={way}") for way in ways]
+
+    assert [answer.status_code for answer in answers] == [409, 500, 500, 500, 500, 500, 201, 409]
+    assert await finished(committed_app) == [(1, 1)]
+
+
+async def test_a_task_of_a_savepoint_is_dropped_with_the_savepoint(
+    http: httpx.AsyncClient, committed_app: FastAPI
+) -> None:
+    answer = await http.post("/notes/1/savepoints")
+
+    assert answer.status_code == 201
+    assert await finished(committed_app) == [(1, 1)]
+
+
+async def test_a_task_of_fastapi_starts_after_the_commit_too(http: httpx.AsyncClient) -> None:
+    answers = [await http.post("/notes/1/fastapi") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 409]
+    assert seen == [(1, 1)]

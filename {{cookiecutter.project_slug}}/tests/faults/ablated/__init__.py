@@ -1,0 +1,1 @@
+"""Replacements that switch off a defence of the service, for `python -m tests.faults.ablate`."""

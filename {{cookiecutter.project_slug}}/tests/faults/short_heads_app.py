@@ -1,0 +1,9 @@
+"""The service of `connection_app.py` with a timeout of 1 s for a request's head, to keep tests short."""
+
+from connection_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
+
+from app.server import protocol
+
+__all__ = ["app"]
+
+protocol.HEAD_SECONDS = 1.0

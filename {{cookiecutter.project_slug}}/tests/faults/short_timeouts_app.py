@@ -1,0 +1,13 @@
+"""The service of `slow_app.py` with CLIENT_TIMEOUT_SECONDS as the timeout of slow clients, to keep tests short."""
+
+import os
+
+from slow_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
+
+from app.server import protocol
+
+__all__ = ["app"]
+
+client_timeout = int(os.environ["CLIENT_TIMEOUT_SECONDS"])
+protocol.UNREAD_SECONDS = min(client_timeout, protocol.UNREAD_SECONDS)
+protocol.HEAD_SECONDS = float(client_timeout)

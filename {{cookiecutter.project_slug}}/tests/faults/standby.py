@@ -1,0 +1,50 @@
+"""A primary PostgreSQL server with a streaming standby, for tests of an address that leads to the wrong server."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from devtools.binaries import settle
+from devtools.cluster import Cluster
+
+
+class Standby(Cluster):
+    """A PostgreSQL server that replays the changes of a primary, serves reads, and may be promoted to a primary."""
+
+    def promote(self) -> None:
+        """Let the standby take writes, and wait until it does."""
+        assert self._control("promote", "-w") == 0
+
+
+async def until_replayed(primary: Cluster, standby: Cluster) -> None:
+    """Wait until the standby has replayed all changes that the primary has made so far."""
+    source, replica = await asyncpg.connect(primary.url()), await asyncpg.connect(standby.url())
+    written = await source.fetchval("SELECT pg_current_wal_flush_lsn()::text")
+    async with asyncio.timeout(30):
+        while not await replica.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written):  # noqa: ASYNC110 - only PostgreSQL knows
+            await asyncio.sleep(0.01)
+    await source.close()
+    await replica.close()
+
+
+@contextmanager
+def replicated() -> Iterator[tuple[Cluster, Standby]]:
+    """Start a PostgreSQL server and a hot standby that streams from it; yield the primary and the standby."""
+    with ExitStack() as stack:
+        parent = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        primary = Cluster(*settle(parent / "primary"), durable=True)
+        primary.start()
+        stack.callback(primary.stop)
+        standby = Standby(primary.folder.with_name("standby"), primary.programs, durable=True)
+        standby.folder.mkdir()
+        standby.programs.own(standby.folder)
+        (standby.folder / "password").write_text((primary.folder / "password").read_text())
+        options = ("-D", str(standby.data), "-d", primary.url(), "--write-recovery-conf", "--checkpoint=fast")
+        assert not standby.programs.run("pg_basebackup", *options, log=standby.folder / "commands.log")
+        standby.start()
+        stack.callback(standby.stop)
+        yield primary, standby

@@ -1,0 +1,61 @@
+"""The service with streams that fail after their start; tests run the app under gunicorn."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from fastapi import HTTPException
+from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse
+from pydantic import BaseModel
+
+from app.main import create_app
+from app.settings.load import load_settings
+
+app = create_app(load_settings())
+
+
+class Part(BaseModel):
+    """An event or a line of a stream; a title that is no text fails the validation."""
+
+    title: str
+
+
+@app.get("/bytes")
+async def stream_bytes() -> StreamingResponse:
+    """Send two parts, then raise an exception."""
+
+    async def parts() -> AsyncGenerator[bytes]:
+        for part in (b"first", b"second"):
+            yield part
+            await asyncio.sleep(0.01)
+        raise RuntimeError("secret internals")
+
+    return StreamingResponse(parts())
+
+
+@app.get("/events", response_class=EventSourceResponse)
+async def stream_events(reason: str) -> AsyncGenerator[Part]:
+    """Send two events, then fail for the reason."""
+    async for item in parts_until(reason):
+        yield item
+
+
+@app.get("/lines")
+async def stream_lines(reason: str) -> AsyncGenerator[Part]:
+    """Send two JSON lines, then fail for the reason."""
+    async for item in parts_until(reason):
+        yield item
+
+
+async def parts_until(reason: str) -> AsyncGenerator[Part]:
+    """Yield two items, then fail: by an exception, by an error of the framework, or by an item that is not valid."""
+    for title in ("first", "second"):
+        yield Part(title=title)
+        await asyncio.sleep(0.01)
+    if reason == "exception":
+        raise RuntimeError("secret internals")
+    if reason == "not found":
+        raise HTTPException(404)
+    if reason == "invalid":
+        yield {"title": None}  # type: ignore[misc] # an item that is not valid
+    await asyncio.sleep(0.01)

@@ -1,0 +1,55 @@
+"""The service with three route groups on three tables, and a route that starts background tasks; for gunicorn."""
+
+import asyncio
+
+from sqlalchemy import text
+
+from app.dependencies import ReadSession, ResourcesDep, SupervisorDep
+from app.main import create_app
+from app.resources import Resources
+from app.settings.load import load_settings
+from app.settings.route_groups import PATHS, RouteGroup, RouteGroupsSettings
+
+TASKS, TASK_SECONDS = 10, 2.0
+"""The number of background tasks that a request starts, and the duration of each transaction in seconds."""
+
+
+class ThreeGroups(RouteGroupsSettings):
+    """The route groups of the service, and `left` and `right`, whose table a test locks."""
+
+    left: RouteGroup = RouteGroup()
+    right: RouteGroup = RouteGroup()
+
+
+assert isinstance(PATHS, dict)
+PATHS |= {"left": ("/left",), "right": ("/right",)}
+app = create_app(load_settings().model_copy(update={"route_groups": ThreeGroups()}))
+
+
+@app.get("/left")
+@app.get("/right")
+async def read_locked(session: ReadSession) -> int:
+    """Count the rows of the table `items`, which a test locks."""
+    found: int = await session.scalar(text("SELECT count(*) FROM items"))
+    return found
+
+
+@app.get("/unlocked")
+async def read_unlocked(session: ReadSession) -> int:
+    """Count the rows of the table `unlocked_items`, which no test locks, in the default route group."""
+    found: int = await session.scalar(text("SELECT count(*) FROM unlocked_items"))
+    return found
+
+
+async def hold_a_transaction(resources: Resources) -> None:
+    """Hold a database connection for as long as a long transaction does."""
+    async with resources.write_sessions.begin() as session:
+        await session.execute(text("SELECT 1"))
+        await asyncio.sleep(TASK_SECONDS)
+
+
+@app.post("/background")
+async def start(resources: ResourcesDep, supervisor: SupervisorDep) -> None:
+    """Start background tasks, each with a long transaction."""
+    for number in range(TASKS):
+        supervisor.start(f"long transaction {number}", hold_a_transaction(resources))

@@ -1,0 +1,124 @@
+"""A downstream that is slow, dead or wrong: the callers get an error in time, and all other requests are served."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from app.downstreams.retry_budget import FLOOR_RETRIES
+from app.settings.route_groups import RouteGroup
+from tests.downstreams.faulty_server import BEHAVIOURS
+from tests.faults.clients import Client, for_a_while, late, undisturbed
+from tests.faults.faulty_downstream import MAX_CONCURRENT, become, seen, serving_with_downstreams, until_recovered
+from tests.faults.memory import memory_growth
+from tests.faults.timeline import fault
+from tests.http_client import httpx
+from tests.server.processes import Service
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
+
+SECONDS = 1.5
+"""The time for which the clients of a test send requests to a bad downstream, in seconds."""
+
+MEGABYTES = 100
+"""The most memory that the worker may gain, in megabytes: without a size limit, a flood of responses needs more."""
+
+DEADLINE_SECONDS = RouteGroup().deadline_seconds
+"""The bound on the slowest response of a bad downstream's route: all timeouts of the downstream pass earlier."""
+
+GOOD_CLIENTS = 5
+GOOD_ANSWERS = 4 * GOOD_CLIENTS
+"""The fewest responses of the good downstream's route in SECONDS beside 220 clients of the bad downstream. A client
+that waits for the bad downstream gets a single response in that time, a client that does not wait some twenty."""
+
+CALLS = 100
+"""The most calls that a bad downstream may receive: calls before the circuit breaker opens, and later probes."""
+
+UNREADABLE = {"no_json", "a_page"}
+"""Behaviours with a valid HTTP response and an unreadable body, which the circuit breaker counts as successes. The
+tests run last: after so many successes the failure ratio of a later test would not open the circuit breaker."""
+
+
+@pytest.fixture(scope="module")
+def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
+    """The service of `downstream_app.py` with one worker, and the port of the bad downstream."""
+    with serving_with_downstreams(server_url, template) as running:
+        yield running
+
+
+async def ask_bad(client: Client) -> None:
+    if await client.ask("/bad") == 503:
+        await asyncio.sleep(0.25)
+
+
+async def ask_failing(client: Client) -> None:
+    await client.ask("/failing")
+
+
+async def ask_unresolved(client: Client) -> None:
+    if await client.ask("/unresolved") == 503:
+        await asyncio.sleep(0.25)
+
+
+async def ask_good(client: Client) -> None:
+    await client.ask("/good")
+    await asyncio.sleep(0.02)
+
+
+async def storm(service: Service, ask: Callable[[Client], Coroutine[Any, Any, None]]) -> dict[str, float]:
+    """Run 220 clients of a bad downstream beside five of the good downstream, and return the routes that waited."""
+    async with memory_growth(service) as grown:
+        bad, good = await asyncio.gather(
+            for_a_while(service.url, 220, SECONDS, ask),
+            for_a_while(service.url, GOOD_CLIENTS, SECONDS, ask_good),
+        )
+    assert set(bad.seconds) <= {502, 503, 504}
+    assert set(good.seconds) == {200}
+    assert bad.resets + good.resets == 0
+    assert max(grown) <= MEGABYTES
+    waited = {} if good.count >= GOOD_ANSWERS else {"good": float(good.count)}
+    return waited | late(bad=(bad.at(1.0, 502, 503, 504), DEADLINE_SECONDS))
+
+
+@pytest.mark.parametrize("behaviour", [*sorted(BEHAVIOURS.keys() - UNREADABLE - {"answer"}), *sorted(UNREADABLE)])
+async def test_a_bad_downstream_costs_its_own_callers_only(running: tuple[Service, int], behaviour: str) -> None:
+    service, bad = running
+
+    async def measure() -> dict[str, float]:
+        with fault(f"the downstream: {behaviour}"):
+            become(bad, behaviour)
+            too_late = await storm(service, ask_bad)
+        counts = seen(bad)
+        assert counts["calls"] <= CALLS or behaviour in UNREADABLE
+        assert counts["at_once"] <= MAX_CONCURRENT
+        become(bad, "answer")
+        await until_recovered(service, "/bad")
+        return too_late
+
+    assert await undisturbed(measure) == {}
+
+
+async def test_retries_add_a_tenth_to_the_calls_at_most(running: tuple[Service, int]) -> None:
+    """The retry budget bounds the retries of a downstream that fails each time, here without a circuit breaker."""
+    service, bad = running
+    become(bad, "fail")
+    asked = await for_a_while(service.url, MAX_CONCURRENT, SECONDS, ask_failing)
+    calls = seen(bad)["calls"]
+    become(bad, "answer")
+
+    assert set(asked.seconds) == {503}
+    assert asked.count < calls <= 1.1 * asked.count + 1 + 2 * FLOOR_RETRIES
+
+
+async def test_an_unresolved_host_name_costs_its_own_callers_only(running: tuple[Service, int]) -> None:
+    """Each DNS lookup of the unresolved name blocks a thread; the lookups of other names must find a free thread."""
+    service, _bad = running
+
+    async def measure() -> dict[str, float]:
+        return await storm(service, ask_unresolved)
+
+    assert await undisturbed(measure) == {}
+    httpx.get(f"{service.url}/resolve")
+    await until_recovered(service, "/unresolved")

@@ -1,0 +1,102 @@
+"""A failover: the address of the database leads to a standby. Writes are 503, and good again at the first try."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from app.database.driver import STANDBY
+from devtools.cluster import Cluster
+from tests.database.test_pool import Relay
+from tests.databases import ensure_template
+from tests.faults.items_table import SCHEMA, execute
+from tests.faults.standby import Standby, replicated, until_replayed
+from tests.http_client import httpx
+from tests.server.processes import gunicorn
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Cluster, Standby, str]]:
+    """A primary, a standby of it, and the name of a migrated database on both."""
+    with replicated() as (primary, standby):
+        name = ensure_template(primary.url())
+        asyncio.run(execute(primary.url(name), SCHEMA))
+        asyncio.run(until_replayed(primary, standby))
+        yield primary, standby, name
+
+
+@asynccontextmanager
+async def service_at(url: str, **variables: str) -> AsyncGenerator[tuple[Relay, httpx.AsyncClient]]:
+    """Run the service of `items_app.py` at a relay to a database; yield the relay and a client of the service."""
+    relay = Relay(url)
+    async with relay.listening() as address:
+        settings = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error"} | variables
+        with gunicorn(address, "--pythonpath=tests/faults", "items_app:app", **settings) as service:
+            await asyncio.to_thread(service.wait_until_serving)
+            async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
+                yield relay, client
+
+
+async def reasons(client: httpx.AsyncClient) -> list[str]:
+    """Return the reasons for which the service is not ready, not earlier than a second after the last check."""
+    await asyncio.sleep(1.1)
+    found: list[str] = (await client.get("/health/ready")).json()["reasons"]
+    return found
+
+
+async def test_a_failover_is_503_until_the_standby_is_promoted(servers: tuple[Cluster, Standby, str]) -> None:
+    primary, standby, name = servers
+    async with service_at(primary.url(name)) as (relay, client):
+        before = [await client.post("/items/11"), await client.get("/items/1")]
+        await until_replayed(primary, standby)
+        relay.behind = urlsplit(standby.url(name))
+        await asyncio.to_thread(primary.stop)
+        during = [await client.post(f"/items/{number}") for number in range(21, 31)]
+        ready = [await reasons(client)]
+        await asyncio.to_thread(standby.promote)
+        after = await client.post("/items/12")
+        ready.append(await reasons(client))
+
+    assert [answer.status_code for answer in before] == [201, 200]
+    assert {(answer.status_code, answer.headers.get("retry-after")) for answer in during} == {(503, "1")}
+    assert during[-1].json()["detail"] == STANDBY
+    assert after.status_code == 201
+    assert ready == [[STANDBY], []]
+
+
+async def test_a_service_that_starts_on_a_standby_writes_once_it_reaches_the_primary(
+    servers: tuple[Cluster, Standby, str],
+) -> None:
+    primary, standby, name = servers
+    async with service_at(standby.url(name)) as (relay, client):
+        ready = [await reasons(client)]
+        during = [await client.post("/items/11"), await client.get("/items/1")]
+        relay.behind = urlsplit(primary.url(name))
+        after = [await client.post("/items/12"), await client.get("/items/1")]
+        ready.append(await reasons(client))
+
+    assert [answer.status_code for answer in during] == [503, 503]
+    assert [answer.status_code for answer in after] == [201, 200]
+    assert ready == [[STANDBY], []]
+
+
+async def test_a_deployment_that_only_reads_serves_reads_from_a_standby(servers: tuple[Cluster, Standby, str]) -> None:
+    """Its writes are 503 by PostgreSQL's own refusal, and leave no connection behind that would refuse writes later."""
+    primary, standby, name = servers
+    async with service_at(standby.url(name), DATABASE_TARGET="any") as (relay, client):
+        ready = await reasons(client)
+        reads = await asyncio.gather(*(client.get("/items/1") for _ in range(20)))
+        writes = [await client.post("/items/11") for _ in range(3)]
+        relay.behind = urlsplit(primary.url(name))
+        later = [(await client.post(f"/items/{number}")).status_code for number in range(12, 24)]
+
+    assert ready == []
+    assert {answer.status_code for answer in reads} == {200}
+    assert {(answer.status_code, answer.headers.get("retry-after")) for answer in writes} == {(503, "1")}
+    assert later == sorted(later, reverse=True)  # 503 for the connections that were left, 201 from then on
+    assert later[-1] == 201

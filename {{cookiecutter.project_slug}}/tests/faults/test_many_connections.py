@@ -1,0 +1,124 @@
+"""More connections than a worker may open files: the longest idle connections are closed, every request is answered."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.server.processes import START_SECONDS, Service, gunicorn, serving
+from tests.smoke.raw_http import head
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sets the limits of open files as Linux has them")
+
+OPEN_FILES = 160
+"""The open files of each worker: 1,024 on most systems, which needs more clients and shows the same."""
+
+IDLE = 3 * OPEN_FILES
+"""The clients that keep an idle connection: more than two workers can have together."""
+
+TIMEOUT_SECONDS = 60.0
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture
+def service(server_url: str, template: str) -> Iterator[Service]:
+    """The service of `connection_app.py` with two workers that may open few files."""
+    app = "--pythonpath=tests/faults", "connection_app:app"
+    with serving(server_url, template, *app, ulimit=f"ulimit -n {OPEN_FILES}", LOG_LEVEL="warning") as running:
+        yield running
+
+
+async def opened(service: Service) -> Streams:
+    address = urlsplit(service.url)
+    return await asyncio.open_connection(address.hostname, address.port)
+
+
+async def status_of(streams: Streams, path: str) -> int:
+    """Send a request on a connection, and return the status; 0 when the connection ends without a response."""
+    reader, writer = streams
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            writer.write(head("GET", path))
+            response = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            await reader.readexactly(int(response.partition("content-length: ")[2].split("\r\n")[0]))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return 0
+    return int(response.split()[1])
+
+
+async def ask(service: Service, path: str) -> tuple[int, Streams]:
+    client = await opened(service)
+    return await status_of(client, path), client
+
+
+async def close(clients: Sequence[Streams]) -> None:
+    for _, writer in clients:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_requests_and_probes_are_answered_beside_more_idle_connections_than_files(service: Service) -> None:
+    idle, statuses = [], []
+    for number in range(IDLE):
+        idle.append(await opened(service))
+        statuses.append(await status_of(idle[-1], "/health/live" if number % 2 else "/echo"))
+    oldest, newest = await status_of(idle[0], "/echo"), await status_of(idle[-1], "/echo")
+    line = service.wait_for("connection limit reached")[0]
+    await close(idle)
+
+    assert Counter(statuses) == {200: IDLE}
+    assert (oldest, newest) == (0, 200)
+    assert (line["level"], line["idle_closed"]) == ("warning", 1)
+
+
+async def test_many_clients_that_come_at_once_are_all_answered(service: Service) -> None:
+    asked = await asyncio.gather(*(ask(service, "/echo") for _ in range(IDLE)))
+    await close([client for _, client in asked])
+
+    assert {status for status, _ in asked} <= {200, 503}  # a client that is slow to ask may find all places in use
+    assert Counter(status for status, _ in asked)[200] > OPEN_FILES
+
+
+async def test_probes_are_answered_and_requests_refused_while_every_connection_is_in_use(service: Service) -> None:
+    waiting = [asyncio.create_task(ask(service, "/wait?seconds=3")) for _ in range(IDLE)]
+    await asyncio.sleep(1)
+    paths = ("/health/live", "/echo") * 10
+    beside = await asyncio.gather(*(ask(service, path) for path in paths))
+    waited = await asyncio.gather(*waiting)
+    await close([client for _, client in (*beside, *waited)])
+
+    assert set(zip(paths, (status for status, _ in beside), strict=True)) == {("/health/live", 200), ("/echo", 503)}
+    assert {status for status, _ in waited} == {200, 503}
+
+
+def soft_limit(process: int) -> int:
+    limits = Path(f"/proc/{process}/limits").read_text("ascii")
+    return int(limits.partition("Max open files")[2].split()[0])
+
+
+def test_the_soft_limit_of_open_files_is_raised_and_is_part_of_the_plan(committed_url: str) -> None:
+    with gunicorn(committed_url, ulimit="ulimit -Sn 100 && ulimit -Hn 4000") as service:
+        service.wait_until_started()
+        (plan,) = service.lines("capacity plan")
+        limits = [soft_limit(worker) for worker in service.workers()]
+
+    assert plan["open_files"] == 4000
+    assert 3800 < plan["client_connections"] < 4000
+    assert limits == [4000, 4000]
+
+
+def test_too_few_open_files_stop_the_start_with_one_sentence(committed_url: str) -> None:
+    with gunicorn(committed_url, ulimit="ulimit -n 64") as service:
+        code = service.process.wait(timeout=START_SECONDS)
+        output = service.log.read_text("utf-8")
+
+    assert code == 1
+    assert output.startswith("The service cannot start: a worker may open 64 files, but needs ")
+    assert output.count("\n") == 1

@@ -1,0 +1,24 @@
+"""A downstream whose calls may outlast the deadline of their request refuses the start."""
+
+import os
+import subprocess
+import sys
+
+from tests.databases import ROOT
+
+
+def test_a_call_that_may_outlast_the_deadline_of_its_request_stops_the_start(server_url: str) -> None:
+    """A hanging downstream would be ended by the deadline each time, and the circuit breaker would hardly learn it."""
+    variables = {"DATABASE_URL": server_url, "DOWNSTREAMS__RATES__TIMEOUT_SECONDS": "60"}
+    started = subprocess.run(
+        [sys.executable, "-c", "import app.main"],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert started.returncode == 1
+    assert "DOWNSTREAMS__RATES__TIMEOUT_SECONDS must be less than ROUTE_GROUPS__" in started.stderr
+    assert "Traceback" not in started.stderr

@@ -1,0 +1,111 @@
+"""Forty generated requests to each operation of the OpenAPI document: every response must be documented.
+
+Requests are valid or invalid by the document. The seed is fixed, so that every run sends the same requests. Stubs
+replace the downstreams.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
+from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from app.main import create_app
+from devtools.ports import free_port
+from devtools.run import stub_urls
+from tests.databases import ROOT, cloned, make_settings
+from tests.server.processes import Service, gunicorn
+
+# isort: split
+# {% if cookiecutter.example != "no" %}
+from tests.http_client import httpx
+from tests.orders.conftest import ORDER
+
+# {% endif %}
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+SEED = 7
+SETTINGS = settings(
+    max_examples=40,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+TIMEOUT_SECONDS = 30.0
+AnyCase = Case[Any]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+DOCUMENT = create_app(make_settings("postgresql://nobody@127.0.0.1:1/none")).openapi()
+OPERATIONS = {
+    operation.label: operation
+    for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()
+    for operation in [found.ok()]  # type: ignore[union-attr] # an invalid operation has no `ok`: this import fails
+}
+
+
+@pytest.fixture(scope="module")
+def service(server_url: str, template: str) -> Iterator[Service]:
+    """The service with one worker, whose downstreams are stubs."""
+    with ExitStack() as stack:
+        port = free_port()
+        stubs = stack.enter_context(
+            subprocess.Popen([sys.executable, "-m", "devtools.stubs", "--port", f"{port}"], cwd=ROOT)
+        )
+        stack.callback(stubs.kill)
+        url = stack.enter_context(cloned(server_url, template))
+        running = stack.enter_context(gunicorn(url, WEB_CONCURRENCY="1", LOG_LEVEL="warning", **stub_urls(port)))
+        running.wait_until_serving()
+        yield running
+
+
+@pytest.fixture
+def known(service: Service) -> dict[str, int]:
+    """Path parameters that find a stored row, such as the id of an order; generated parameters never find a row."""
+    found: dict[str, int] = {}
+    assert service.process.poll() is None
+    # {% if cookiecutter.example != "no" %}
+    found["order_id"] = httpx.post(f"{service.url}/api/v1/orders", json=ORDER).json()["id"]
+    # {% endif %}
+    return found
+
+
+def requests_to(
+    operation: APIOperation[Any, Any, Any, Any], known: dict[str, int]
+) -> strategies.SearchStrategy[AnyCase]:
+    """Return a Hypothesis strategy of requests: valid, valid with the parameters of a stored row, and invalid."""
+    stored = {name: value for name, value in known.items() if "{" + name + "}" in operation.path}
+    return strategies.one_of(
+        operation.as_strategy(GenerationMode.POSITIVE),
+        operation.as_strategy(GenerationMode.POSITIVE, path_parameters=stored or None),
+        operation.as_strategy(GenerationMode.NEGATIVE),
+    )
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_response_is_documented(service: Service, known: dict[str, int], label: str) -> None:
+    @seed(SEED)
+    @SETTINGS
+    @given(case=requests_to(OPERATIONS[label], known))
+    def ask(case: AnyCase) -> None:
+        answer = case.call(base_url=service.url, timeout=TIMEOUT_SECONDS)
+        case.validate_response(answer, checks=CHECKS)
+
+    ask()

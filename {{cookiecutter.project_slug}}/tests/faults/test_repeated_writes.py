@@ -1,0 +1,146 @@
+"""Two hundred clients disconnect in the middle of a write and repeat the write: each write is stored once.
+
+Each client repeats the request with the same Idempotency-Key.
+"""
+
+import asyncio
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from tests.http_client import httpx
+from tests.server.processes import Service, gunicorn
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+CLIENTS = 200
+HALF_SECONDS = 0.04
+"""The sleep of a request before the INSERT, and again before the response is stored, in seconds."""
+
+LONGEST_STAY_SECONDS = 3 * HALF_SECONDS
+"""The longest time until a client disconnects. A write takes two halves, so that some clients disconnect before the
+INSERT, some before the response is stored, and some after the response."""
+
+ARRIVAL_SECONDS = 3.0
+"""The time in which all 200 clients start: a worker with ten database connections does 125 writes a second, and each
+client sends two."""
+
+PAUSE_SECONDS = 0.1
+"""The pause of a client before the client repeats a request that was refused with 409 or 503."""
+
+PATIENCE_SECONDS = 60.0
+"""The timeout of the whole test, in seconds: ten times what all writes need."""
+
+TABLE = "CREATE TABLE scratch_entries (id int GENERATED ALWAYS AS IDENTITY, name text)"
+
+
+@pytest.fixture
+async def connection(committed_url: str) -> AsyncGenerator[asyncpg.Connection]:
+    """A connection to a database in which the table `scratch_entries` exists."""
+    opened = await asyncpg.connect(committed_url)
+    await opened.execute(TABLE)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def service(connection: asyncpg.Connection, committed_url: str) -> Iterator[Service]:
+    """The service of `idempotent_app.py` with one worker, which logs errors only."""
+    assert not connection.is_closed()
+    arguments = ("--pythonpath=tests/faults", "idempotent_app:app")
+    with gunicorn(committed_url, *arguments, WEB_CONCURRENCY="1", LOG_LEVEL="error") as running:
+        running.wait_until_serving()
+        yield running
+
+
+def body_of(name: str) -> bytes:
+    return json.dumps({"name": name, "seconds": HALF_SECONDS}).encode()
+
+
+def number_of(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+async def send_and_disconnect(url: str, name: str, seconds: float) -> None:
+    """Send a write and disconnect after these seconds without a response; every second client resets the connection."""
+    address, body = urlsplit(url), body_of(name)
+    _reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(
+        f"POST /entries HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nIdempotency-Key: {name}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    await writer.drain()
+    await asyncio.sleep(seconds)
+    if number_of(name) % 2:
+        writer.transport.abort()
+    else:
+        writer.close()
+
+
+async def send_until_answered(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    """Repeat a write while the response is 409 (a request with the same key is in progress) or 503 (overload)."""
+    headers = {"Idempotency-Key": name, "Content-Type": "application/json"}
+    while True:
+        answer = await client.post("/entries", content=body_of(name), headers=headers)
+        if answer.status_code not in {409, 503}:
+            return answer
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def disconnect_and_repeat(client: httpx.AsyncClient, name: str, arrives: float, stays: float) -> httpx.Response:
+    """Send a write, disconnect, and repeat the write: after the disconnect or, as some proxies do, at the same time."""
+    await asyncio.sleep(arrives)
+    first = send_and_disconnect(str(client.base_url), name, stays)
+    if number_of(name) % 4 < 2:
+        await first
+        return await send_until_answered(client, name)
+    _, answer = await asyncio.gather(first, send_until_answered(client, name))
+    return answer
+
+
+async def test_a_repeated_write_is_stored_once(service: Service, connection: asyncpg.Connection) -> None:
+    names = [f"entry-{number}" for number in range(CLIENTS)]
+    moments = random.Random(7)  # noqa: S311 - a fixed seed repeats the moments in each run
+    plan = [(name, moments.uniform(0, ARRIVAL_SECONDS), moments.uniform(0, LONGEST_STAY_SECONDS)) for name in names]
+    async with (
+        httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_SECONDS) as client,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        first = await asyncio.gather(*(disconnect_and_repeat(client, *step) for step in plan))
+        second = await asyncio.gather(*(send_until_answered(client, name) for name in names))
+    rows = await connection.fetch("SELECT id, name FROM scratch_entries")
+    kept = await connection.fetchval("SELECT count(*) FROM idempotency_keys")
+    replayed = [answer for answer in first if "idempotency-replayed" in answer.headers]
+
+    assert 0 < len(replayed) < CLIENTS  # some first writes were stored before the disconnect, some were not
+    assert {answer.status_code for answer in (*first, *second)} == {201}
+    assert [answer.content for answer in first] == [answer.content for answer in second]
+    assert Counter(row["name"] for row in rows) == Counter(names)
+    assert {row["name"]: row["id"] for row in rows} == {answer.json()["name"]: answer.json()["id"] for answer in first}
+    assert kept == CLIENTS
+    assert service.lines() == []  # LOG_LEVEL is error: no disconnect is logged as an error
+
+
+async def test_a_key_that_a_route_does_not_read_is_refused(service: Service, connection: asyncpg.Connection) -> None:
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        answer = await client.post("/unkeyed-entries", headers={"Idempotency-Key": "entry-1"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert await connection.fetchval("SELECT count(*) FROM scratch_entries") == 0
+
+
+async def test_two_keys_of_a_write_are_refused(service: Service, connection: asyncpg.Connection) -> None:
+    """One of the two would be ignored, and a repeated request could be a second write."""
+    keys = [("Idempotency-Key", "entry-1"), ("Idempotency-Key", "entry-2"), ("Content-Type", "application/json")]
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        answer = await client.post("/entries", content=body_of("entry-1"), headers=keys)
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, "A request has one Idempotency-Key at most.")
+    assert await connection.fetchval("SELECT count(*) FROM scratch_entries") == 0

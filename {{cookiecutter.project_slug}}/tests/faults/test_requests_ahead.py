@@ -1,0 +1,104 @@
+"""Requests that are sent ahead on a connection: a few are in memory, all other clients are served meanwhile."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from time import perf_counter
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.faults.memory import memory_growth
+from tests.server.processes import Service, serving
+from tests.smoke.raw_http import head
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
+
+APP = "--pythonpath=tests/faults", "connection_app:app"
+
+SENT = 40_000
+"""The requests of the client: some megabytes, more than the buffers of the kernel hold."""
+
+READ = 200
+"""The responses that the client reads at least, while other clients are asked."""
+
+QUEUED = 100
+"""The most requests that a worker may keep: six times the 16 of a client. Without a bound these are thousands."""
+
+MEGABYTES = 16
+"""The most memory that a worker may gain, in megabytes."""
+
+SECONDS = 10.0
+"""The longest wait of a client beside: a hundred times what a request takes, and a third of the worker's heartbeat."""
+
+
+@pytest.fixture
+def service(server_url: str, template: str) -> Iterator[Service]:
+    """The service of `connection_app.py` with two workers."""
+    with serving(server_url, template, *APP, LOG_LEVEL="error") as running:
+        yield running
+
+
+async def test_requests_sent_ahead_are_bounded_and_other_clients_are_served(service: Service) -> None:
+    workers, address = service.workers(), urlsplit(service.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    queued: list[int] = []
+    waits: list[float] = []
+    async with memory_growth(service) as grown:
+        writer.write(head("GET", "/wait?seconds=0.005") * SENT)
+        for _ in range(READ):
+            response = await reader.readuntil(b"\r\n\r\n")
+            assert response.startswith(b"HTTP/1.1 200")
+            await reader.readexactly(len("null"))
+            if len(queued) < READ // 10:
+                began = perf_counter()
+                queued.append(await asked(service))
+                waits.append(perf_counter() - began)
+    writer.close()
+
+    assert max(queued) <= QUEUED
+    assert max(waits) <= SECONDS
+    assert max(grown) <= MEGABYTES
+    assert service.workers() == workers
+
+
+async def test_requests_sent_ahead_are_all_answered_at_sigterm(service: Service) -> None:
+    address = urlsplit(service.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(head("GET", "/wait?seconds=0.1") * 12)
+    first = await reader.readuntil(b"null")
+    service.process.terminate()
+    rest = (await asyncio.wait_for(reader.read(), timeout=60)).lower()
+    writer.close()
+
+    assert first.startswith(b"HTTP/1.1 200")
+    assert rest.count(b"http/1.1 200") == 11
+    assert rest.count(b"connection: close") == 1
+
+
+async def test_large_heads_sent_ahead_wait_unparsed(service: Service) -> None:
+    """Fifteen heads of 60 kB would be parsed into a megabyte and more for one connection."""
+    address = urlsplit(service.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(head("GET", "/wait?seconds=3") + head("GET", "/wait?seconds=0", "X-Large: " + "x" * 60_000) * 14)
+    writer.write(head("GET", "/wait?seconds=0", "Connection: close"))
+    await asyncio.sleep(1)
+    queued = await asked(service)
+    responses = await asyncio.wait_for(reader.read(), timeout=60)
+    writer.close()
+
+    assert queued <= 8
+    assert responses.count(b"HTTP/1.1 200") == 16
+
+
+async def asked(service: Service) -> int:
+    """Ask on new connections until both workers are likely to have answered, and return the larger number."""
+    address = urlsplit(service.url)
+    numbers = []
+    for _ in range(4):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(head("GET", "/queued", "Connection: close"))
+        response = await reader.read()
+        writer.close()
+        numbers.append(int(response.rpartition(b"\r\n\r\n")[2]))
+    return max(numbers)

@@ -1,0 +1,125 @@
+"""Strangers and trusted callers: deadlines, traces and the worker's load are for trusted callers only."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.faults.clients import Client, for_a_while
+from tests.server.processes import Service, serving
+from tests.smoke.raw_http import asked, head, sevens
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"Traceparent: 00-{TRACE}-b7ad6b7169203331-01"
+FORWARDED = "X-Forwarded-For: 203.0.113.7"
+"""A header of a trusted proxy for a stranger."""
+
+DEADLINE = 0.05
+ASKED = "X-Request-Timeout-Ms: 50"
+
+
+@pytest.fixture(scope="module")
+def service(server_url: str, template: str) -> Iterator[Service]:
+    """The service of `slow_app.py` with two workers that trust 127.0.0.1, and with a slot per worker for requests."""
+    variables = {"ROUTE_GROUPS__OTHERS__MAX_CONCURRENT": "1", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
+    with serving(server_url, template, "--pythonpath=tests/smoke", "slow_app:app", **variables) as running:
+        yield running
+
+
+async def line_of(service: Service, path: str, *lines: str) -> dict[str, Any]:
+    """Send a request, and return its line of the access log."""
+    number = uuid4().hex
+    await asked(service.url, sevens(head("GET", path, f"X-Request-ID: {number}", *lines)))
+    (line,) = service.wait_for("request", request_id=number)
+    return line
+
+
+async def wait(service: Service, *lines: str) -> tuple[int, float]:
+    """Ask for a response after 10 s, and return the status and the seconds until the response."""
+    began = perf_counter()
+    answer = await asked(service.url, sevens(head("GET", "/wait?seconds=10", *lines)))
+    return answer.status, perf_counter() - began
+
+
+async def test_a_trusted_caller_may_ask_for_a_short_deadline(service: Service) -> None:
+    status, seconds = await wait(service, ASKED)
+
+    assert status == 504
+    assert DEADLINE <= seconds < 10 * DEADLINE
+
+
+@pytest.mark.parametrize("asked_for", ["X-Request-Timeout-Ms: 0", "grpc-timeout: 1n"])
+async def test_a_trusted_caller_without_time_left_gets_504(service: Service, asked_for: str) -> None:
+    status, _ = await wait(service, asked_for)
+
+    assert status == 504
+
+
+@pytest.mark.parametrize("asked_for", [ASKED, "X-Request-Timeout-Ms: 0", "grpc-timeout: 1u"])
+async def test_the_deadline_of_a_stranger_has_a_floor(service: Service, asked_for: str) -> None:
+    status, seconds = await wait(service, asked_for, FORWARDED)
+
+    assert status == 504
+    assert 0.25 <= seconds < 2.5
+
+
+async def test_the_trace_of_a_trusted_caller_goes_on_and_a_stranger_gets_a_new_one(service: Service) -> None:
+    trusted = await line_of(service, "/caller", TRACEPARENT)
+    stranger = await line_of(service, "/caller", TRACEPARENT, FORWARDED)
+
+    assert (trusted["client"], trusted["trace_id"]) == ("127.0.0.1", TRACE)
+    assert (stranger["client"], len(stranger["trace_id"])) == ("203.0.113.7", 32)
+    assert stranger["trace_id"] not in {TRACE, stranger["request_id"]}
+
+
+async def test_a_stranger_sees_no_load_of_the_worker(service: Service) -> None:
+    trusted, stranger = [
+        json.loads((await asked(service.url, [head("GET", "/health/ready?verbose", *lines)])).body)
+        for lines in ((), (FORWARDED,))
+    ]
+
+    assert trusted.keys() > stranger.keys()
+    assert stranger == {"status": "ready", "reasons": []}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+async def test_a_probe_by_head_is_answered_like_a_probe_by_get(service: Service, path: str) -> None:
+    by_get = await asked(service.url, [head("GET", path)])
+    by_head = await asked(service.url, [head("HEAD", path), head("GET", path)])
+
+    assert (by_get.status, by_head.status) == (200, 200)
+    assert by_head.headers["content-length"] == by_get.headers["content-length"]
+
+
+@pytest.mark.parametrize("path", ["/health/nothing", "/health", "/health/live/", "/health/live/more", "/health//live"])
+async def test_a_path_beside_the_probes_is_an_ordinary_request(service: Service, path: str) -> None:
+    line = await line_of(service, path)
+
+    assert (line["path"], line["status"], line["route"]) == (path, 404, None)
+
+
+async def test_probes_pass_a_full_bulkhead_and_paths_beside_them_do_not(service: Service) -> None:
+    async def ask(client: Client) -> None:
+        await client.ask("/wait?seconds=0.5")
+
+    async def probe(client: Client) -> None:
+        await client.ask("/health/live")
+
+    async def beside(client: Client) -> None:
+        await client.ask("/health/nothing")
+
+    _, probes, others = await asyncio.gather(
+        for_a_while(service.url, 20, 3.0, ask),
+        for_a_while(service.url, 1, 3.0, probe),
+        for_a_while(service.url, 4, 3.0, beside),
+    )
+
+    assert set(probes.seconds) == {200}
+    assert 503 in others.seconds

@@ -1,0 +1,81 @@
+"""Two stuck route groups, or background tasks with long transactions, leave database connections to a third group."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import cloned
+from tests.faults.bulkheads import until_idle
+from tests.faults.clients import Client, for_a_while
+from tests.faults.items_table import SCHEMA, execute, locked
+from tests.http_client import httpx
+from tests.server.processes import Service, gunicorn
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+LOCKED_SECONDS = 5.0
+"""The time for which the table is locked: longer than the lock timeout (1.5 s), so that the groups stay stuck."""
+
+ONE_WORKER = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error"}
+"""The variables of the service: with one worker, all requests and background tasks share one connection pool."""
+
+APP = ("--pythonpath=tests/faults", "stuck_groups_app:app")
+
+
+@pytest.fixture(scope="module")
+def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
+    """The service of `stuck_groups_app.py` with one worker, and the URL of the database with the table `items`."""
+    with cloned(server_url, template) as url, gunicorn(url, *APP, **ONE_WORKER) as service:
+        asyncio.run(execute(url, SCHEMA))
+        service.wait_until_serving()
+        yield service, url
+
+
+async def ask_left(client: Client) -> None:
+    await client.ask("/left")
+    await asyncio.sleep(0.05)
+
+
+async def ask_right(client: Client) -> None:
+    await client.ask("/right")
+    await asyncio.sleep(0.05)
+
+
+async def ask_unlocked(client: Client) -> None:
+    await client.ask("/unlocked")
+    await asyncio.sleep(0.05)
+
+
+async def test_two_stuck_route_groups_refuse_nothing_of_a_third(running: tuple[Service, str]) -> None:
+    service, url = running
+    async with locked(url):
+        left, right, third = await asyncio.gather(
+            for_a_while(service.url, 25, LOCKED_SECONDS, ask_left),
+            for_a_while(service.url, 25, LOCKED_SECONDS, ask_right),
+            for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked),
+        )
+    await until_idle(service.url)
+
+    assert set(left.seconds) == set(right.seconds) == {503}
+    assert set(third.seconds) == {200}
+    assert third.count > 20
+    assert third.resets == 0
+
+
+async def test_background_tasks_with_long_transactions_refuse_no_read(running: tuple[Service, str]) -> None:
+    service, _ = running
+
+    async def start_tasks() -> None:
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            for _ in range(3):
+                assert (await client.post("/background")).status_code == 200
+                await asyncio.sleep(1)
+
+    _, reads = await asyncio.gather(start_tasks(), for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked))
+    await until_idle(service.url)
+
+    assert set(reads.seconds) == {200}
+    assert reads.count > 20
+    assert reads.resets == 0

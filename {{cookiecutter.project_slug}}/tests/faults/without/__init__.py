@@ -1,1 +1,0 @@
-"""The service without one of its defences."""

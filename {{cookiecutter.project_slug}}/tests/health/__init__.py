@@ -1,0 +1,1 @@
+"""Tests of `app/health`: the liveness and readiness probes."""

@@ -1,1 +1,0 @@
-"""Tests of the middleware, each on a small application of its own."""

@@ -1,0 +1,24 @@
+"""The service with a route whose response never ends: a graceful shutdown must not wait for that response."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from starlette.responses import StreamingResponse
+
+from app.main import create_app
+from app.settings.load import load_settings
+
+app = create_app(load_settings())
+
+
+async def ticks() -> AsyncGenerator[bytes]:
+    """Yield `draining` or `serving` every 50 ms without an end: the test sees the drain begin in the response."""
+    while True:
+        yield b"draining\n" if app.state.resources.readiness.draining else b"serving\n"
+        await asyncio.sleep(0.05)
+
+
+@app.get("/endless")
+async def endless() -> StreamingResponse:
+    """Return a response that streams the state of the process and never ends."""
+    return StreamingResponse(ticks())

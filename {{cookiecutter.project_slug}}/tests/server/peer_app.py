@@ -1,0 +1,22 @@
+"""The service with routes that show how the server understands a request, and what the garbage collector looks at."""
+
+import gc
+
+from fastapi import Request
+
+from app.main import create_app
+from app.settings.load import load_settings
+
+app = create_app(load_settings())
+
+
+@app.get("/peer")
+async def peer(request: Request) -> list[str]:
+    """Return the client's address and the scheme of the URL."""
+    return [request.client.host if request.client else "", request.url.scheme]
+
+
+@app.get("/collected")
+async def collected() -> list[int]:
+    """Return the number of objects that a full collection looks at, and of those that it leaves out."""
+    return [len(gc.get_objects()), gc.get_freeze_count()]

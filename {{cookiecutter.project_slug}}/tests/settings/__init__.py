@@ -1,0 +1,1 @@
+"""Tests of the settings, which the service reads from environment variables."""

@@ -1,0 +1,40 @@
+"""`.env.example` names every setting with its default, and `make env` keeps it so."""
+
+import re
+from pathlib import Path
+
+from app.settings.service import Settings
+from devtools.env_example import completed, difference, settings_of
+from tests.databases import ROOT
+
+URL = "postgresql://app:secret@127.0.0.1:1/none"
+
+
+def test_the_example_environment_names_exactly_the_settings() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    complete = completed(example, settings_of())
+
+    assert example == complete, f"`make env` changes these lines of .env.example:\n{difference(example, complete)}"
+    assert set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, flags=re.MULTILINE)) == settings_of().keys()
+
+
+def test_a_new_setting_follows_the_setting_before_it_and_a_removed_setting_goes() -> None:
+    before = "# AA=1\n# yours below: route groups\n# BB=2\n\n# The downstream `gone`; ...\n# DOWNSTREAMS__GONE__X=1\n"
+    settings = {"AA": "1", "NEW": "x", "BB": "2", "DOWNSTREAMS__STOCK__BASE_URL": "http://x"}
+
+    assert completed(before, settings) == (
+        "# AA=1\n# yours below: route groups\n# NEW=x\n# BB=2\n\n"
+        "# The downstream `stock`; production does not start without its address.\n# DOWNSTREAMS__STOCK__BASE_URL=http://x\n"
+    )
+
+
+def test_the_example_environment_shows_the_defaults(tmp_path: Path) -> None:
+    """With every commented line of `.env.example` switched on, the settings equal the defaults."""
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    switched_on = tmp_path / ".env"
+    switched_on.write_text(re.sub(r"^# ([A-Z][A-Z0-9_]+=.+)", r"\1", example, flags=re.MULTILINE), encoding="utf-8")
+
+    loaded = Settings(_env_file=switched_on, database_url=URL)
+
+    defaults = Settings(_env_file=None, database_url=URL, web_concurrency=2)
+    assert loaded.model_dump() == defaults.model_dump()

@@ -1,0 +1,78 @@
+"""Clients that send requests without a pause during a fault, and the recorded outcome of each request."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import NamedTuple
+
+from tests.http_client import httpx
+from tests.tasks import until
+
+CLIENTS = 20
+"""The number of concurrent clients; every second client writes."""
+
+PAUSE_SECONDS = 0.05
+"""The pause of a client after a 503 or a reset, in seconds, so that refused requests do not use up the CPUs."""
+
+RESET = 0
+"""The value in place of a status for a request whose connection ended without a response."""
+
+TLS = ssl.create_default_context()
+"""A shared TLS context, although all URLs are http: without a context each client would load all certificates."""
+
+
+class Asked(NamedTuple):
+    """The start of a request by `perf_counter`, the status or RESET, the client port, and the duration."""
+
+    moment: float
+    status: int
+    port: int | None
+    """The client port of the last connection with a response; None before the first response."""
+    seconds: float
+    """The duration of the request."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """The clients of a running service, and the outcomes of all requests."""
+
+    asked: list[Asked] = field(default_factory=list)
+    ends: bool = False
+    """Whether the clients stop after the request in progress."""
+
+    async def load(self, url: str, number: int) -> None:
+        """Send requests on a keep-alive connection until `ends`; a client with an odd number writes."""
+        port = None
+        async with httpx.AsyncClient(base_url=url, timeout=30, verify=TLS) as client:
+            while not self.ends:
+                moment, status = perf_counter(), RESET
+                with suppress(httpx.TransportError):  # without a response `port` remains the port of the last response
+                    answer = await client.request("POST" if number % 2 else "GET", "/slow?seconds=0.05")
+                    status = answer.status_code
+                    with suppress(OSError):  # the connection closed with the response, and has no address
+                        port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+                self.asked.append(Asked(moment, status, port, perf_counter() - moment))
+                await asyncio.sleep(PAUSE_SECONDS if status in {RESET, 503} else 0)
+
+    async def until_all_asked(self) -> None:
+        """Wait until the clients have sent ten requests on average, so that every connection is in use."""
+        await until(lambda: len(self.asked) > 10 * CLIENTS)
+
+    def errors(self, since: float) -> list[tuple[float, int]]:
+        """Return the requests since a moment that were no 200: the seconds after the moment, and the status."""
+        failed = [request for request in self.asked if request.moment >= since and request.status != 200]
+        return [(request.moment - since, request.status) for request in failed]
+
+
+@asynccontextmanager
+async def watched(url: str) -> AsyncGenerator[Watch]:
+    """Run 20 clients of the service of `slow_app.py` while the block runs, and yield the recorded outcomes."""
+    watch = Watch()
+    async with asyncio.TaskGroup() as group:
+        for number in range(CLIENTS):
+            group.create_task(watch.load(url, number))
+        yield watch
+        watch.ends = True

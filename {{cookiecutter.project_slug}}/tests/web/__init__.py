@@ -1,0 +1,1 @@
+"""Tests of `app/web`: the ASGI middleware and the problem responses, mostly on small applications."""

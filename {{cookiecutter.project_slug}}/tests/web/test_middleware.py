@@ -1,0 +1,97 @@
+"""Tests of the middleware in the whole service: request ids, limits of request bodies, and interrupted responses."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+import pytest
+from fastapi import Body, FastAPI
+from starlette.responses import StreamingResponse
+
+from app.main import create_app
+from app.settings.route_groups import RouteGroup, RouteGroupsSettings
+from tests.conftest import client_of
+from tests.databases import make_settings
+from tests.http_client import httpx
+
+
+@pytest.mark.parametrize("given", ["caller-0001", "a" * 64, "0123.4567_89"])
+async def test_a_well_formed_request_id_is_kept(client: httpx.AsyncClient, given: str) -> None:
+    answer = await client.get("/health/live", headers={"X-Request-ID": given})
+
+    assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize(
+    "given", ["", "short", "a" * 65, "two words here", "line\tbreak-1", '{"forged": 1}', "-leading-dash"]
+)
+async def test_a_malformed_request_id_is_replaced(client: httpx.AsyncClient, given: str) -> None:
+    answer = await client.get("/health/live", headers={"X-Request-ID": given})
+
+    assert answer.headers["x-request-id"] != given
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+@pytest.fixture
+def route_groups() -> RouteGroupsSettings:
+    """The default settings of the route groups, which a test may replace by a parameter of the same name."""
+    return RouteGroupsSettings()
+
+
+@pytest.fixture
+async def app_with_routes(shared_url: str, route_groups: RouteGroupsSettings) -> AsyncGenerator[FastAPI]:
+    """The service with a body limit of 1000 bytes, a response that breaks off, and a route that reads the body."""
+    app = create_app(make_settings(shared_url, max_body_bytes=1000, route_groups=route_groups))
+
+    async def broken() -> AsyncGenerator[bytes]:
+        yield b"the first half"
+        raise RuntimeError("no second half")
+
+    @app.get("/half")
+    async def half() -> StreamingResponse:
+        return StreamingResponse(broken())
+
+    @app.post("/size")
+    async def size(body: Annotated[bytes, Body()]) -> int:
+        return len(body)
+
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+async def test_a_response_that_breaks_half_way_is_not_ended_as_complete(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        with pytest.raises(RuntimeError, match="no second half"):
+            await client.get("/half")
+
+
+async def chunks(count: int) -> AsyncGenerator[bytes]:
+    for _ in range(count):
+        yield b"x" * 100
+
+
+async def test_a_body_up_to_the_limit_is_accepted(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        answers = [await client.post("/size", content=body) for body in (b"x" * 1000, chunks(10))]
+
+    assert [answer.json() for answer in answers] == [1000, 1000]
+
+
+async def test_a_body_over_the_limit_is_413_with_or_without_a_declared_length(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        answers = [await client.post("/size", content=body) for body in (b"x" * 1001, chunks(11))]
+
+    assert [answer.status_code for answer in answers] == [413, 413]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert {answer.json()["detail"] for answer in answers} == {"The body is larger than 1000 bytes."}
+
+
+@pytest.mark.parametrize("route_groups", [RouteGroupsSettings(others=RouteGroup(max_body_bytes=2000))])
+async def test_a_route_group_may_have_a_body_limit_of_its_own(app_with_routes: FastAPI) -> None:
+    async with client_of(app_with_routes) as client:
+        accepted = [await client.post("/size", content=body) for body in (b"x" * 2000, chunks(20))]
+        refused = [await client.post("/size", content=body) for body in (b"x" * 2001, chunks(21))]
+        probe = await client.request("GET", "/health/live", content=b"x" * 1001)
+
+    assert [answer.json() for answer in accepted] == [2000, 2000]
+    assert [answer.status_code for answer in [*refused, probe]] == [413, 413, 413]
+    assert {answer.json()["detail"] for answer in refused} == {"The body is larger than 2000 bytes."}

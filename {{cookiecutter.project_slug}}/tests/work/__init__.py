@@ -1,0 +1,1 @@
+"""Tests of background tasks, gathered coroutines, offloaded calls, and what runs them."""
