@@ -19,6 +19,9 @@ as HOSTS, are too common."""
 FROM_PLATFORMS = frozenset({"DATABASE_USER"})
 """Variables that platforms define, which are as similar to a setting as a misspelt name."""
 
+OURS = frozenset({"DRAIN", "FORWARDED", "GRACEFUL", "IDEMPOTENCY", "OFFLOAD", "TERMINATION"})
+"""First words of settings that platforms do not use: any other name with one of them is misspelt."""
+
 ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 """Accepts a value in capitals, as in LOG_LEVEL=INFO."""
 
@@ -51,6 +54,21 @@ def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
     return next(iter(get_close_matches(name, known, n=1, cutoff=similarity)), None)
 
 
+def resembled(name: str, known: set[str]) -> set[str]:
+    """Return the settings whose words make up a name, such as DATABASE_TIMEOUT or DATABASE_POOL_SIZE.
+
+    A name resembles a setting that has all its words, or the first two of three or more. Each name under a prefix that
+    no platform has resembles all settings. Names that end in URL are left to platforms, which have many of them.
+    """
+    words = name.split("_")
+    settings = {setting for setting in known if setting.startswith(f"{words[0]}_")}
+    if len(words) == 1 or words[-1] == "URL":
+        return set()
+    with_all = {setting for setting in settings if set(words) <= set(setting.split("_"))}
+    begins = {s for s in settings if s.count("_") > 1 and s.split("_")[:2] == words[:2]}
+    return with_all or begins or (settings if words[0] in OURS else set())
+
+
 def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
     """Yield a line about each variable of the environment that is probably a misspelt setting."""
     prefixes = {name.partition("_")[0] for name in known}
@@ -58,6 +76,7 @@ def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
         prefix, separator, _ = name.partition("_")
         nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name inside a group
         setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
+        setting = setting or nearest(name, resembled(name, known))
         if setting and not nested and (separator or len(name) >= LONG):
             yield f"  {name}: there is no such setting; the nearest is {setting}"
 

@@ -32,7 +32,7 @@ async def cut_off_by_the_caller(downstream: Downstream, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("cut_off", [cut_off_by_the_deadline, cut_off_by_the_caller])
-@pytest.mark.parametrize(("seconds", "total", "state"), [(1.8, 2.0, State.OPEN), (0.2, 3600.0, State.CLOSED)])
+@pytest.mark.parametrize(("seconds", "total", "state"), [(3.6, 4.0, State.OPEN), (0.2, 3600.0, State.CLOSED)])
 async def test_calls_that_are_cut_off_count_as_failures_when_the_downstream_had_most_of_the_time(
     cut_off: Callable[[Downstream, float], Coroutine[None, None, None]], seconds: float, total: float, state: State
 ) -> None:

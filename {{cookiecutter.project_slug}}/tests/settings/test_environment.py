@@ -49,8 +49,26 @@ def test_production_refuses_misspelt_names_and_names_the_nearest() -> None:
     assert (result.returncode, result.stderr.count("no such setting")) == (1, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    {
+        "DATABASE_POOL_SIZE": "DATABASE_POOL_LIMIT",
+        "DATABASE_TIMEOUT": "DATABASE_LOCK_TIMEOUT_SECONDS",
+        "DATABASE_STATEMENT_TIMEOUT": "DATABASE_STATEMENT_TIMEOUT_SECONDS",
+        "MAX_BODY": "MAX_BODY_BYTES",
+        "GRACEFUL_TIMEOUT": "GRACEFUL_SHUTDOWN_SECONDS",
+    }.items(),
+)
+def test_a_name_of_the_words_of_settings_is_misspelt(name: str, setting: str) -> None:
+    assert list(misspelt({name}, KNOWN)) == [f"  {name}: there is no such setting; the nearest is {setting}"]
+
+
 def test_variables_of_platforms_are_no_misspelt_settings() -> None:
-    theirs = "HOSTS DATABASE_HOST DATABASE_PORT DATABASE_USER DATABASE_PASSWORD HOSTNAME OTEL_SERVICE_NAME"
+    theirs = """
+        HOSTS HOSTNAME OTEL_SERVICE_NAME LOG_DIR API_KEY SERVICE_PORT WEB_PORT PORT_8000_TCP INSTANCE_NAME THREAD_POOL
+        DATABASE_HOST DATABASE_PORT DATABASE_USER DATABASE_PASSWORD DATABASE_NAME DATABASE_SCHEMA DATABASE_PORT_5432_TCP
+        DATABASE_PRIVATE_URL DATABASE_POOL_URL DATABASE_URL_UNPOOLED DATABASE_URL_FILE DATABASE_READ_REPLICA_URL
+        """
 
     assert list(misspelt(set(theirs.split()), KNOWN)) == []
 
