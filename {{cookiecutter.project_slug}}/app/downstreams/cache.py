@@ -78,7 +78,7 @@ class Cache(Generic[T]):
         except (DownstreamUnavailable, DownstreamTimedOut, DownstreamBadResponse) as error:
             if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
                 raise
-            log.warning("stale response served", downstream=error.name, reason=error.detail)
+            log.warning("stale response of a downstream served", downstream=error.name, reason=error.detail)
             return entry.value
 
     async def _load(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:

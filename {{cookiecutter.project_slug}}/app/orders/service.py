@@ -99,7 +99,7 @@ async def change_state(session: ReadWriteSession, supervisor: Supervisor, order_
 
 async def tell_customer(order: Order) -> None:
     """Tell the customer that the order was shipped, in a background task; a real service would send a message here."""
-    log.info("customer told", order=order.id)
+    log.info("customer told about the order", order=order.id)
 
 
 async def delete(session: ReadWriteSession, order_id: int) -> None:

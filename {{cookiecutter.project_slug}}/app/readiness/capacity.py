@@ -51,7 +51,7 @@ class CapacityCheck:
         try:
             await self.ask()
         except (DBAPIError, ServiceError, TimeoutError) as error:
-            log.warning("capacity check postponed", reason=type(error).__name__)
+            log.warning("capacity check waits for the database", reason=type(error).__name__)
         if self.misfit and self.policy == "refuse":
             raise CapacityError(self.misfit)
 
@@ -63,7 +63,7 @@ class CapacityCheck:
         self.misfit = misfit(self.plan, limits)
         self._settled = self.misfit is None or self.policy == "warn"
         if self.misfit and self.policy == "warn":
-            log.warning("capacity plan exceeds the server", reason=self.misfit)
+            log.warning("capacity plan exceeds the database server", reason=self.misfit)
 
     @property
     def refusals(self) -> tuple[str, ...]:

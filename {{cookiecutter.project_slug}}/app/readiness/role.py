@@ -53,7 +53,7 @@ class RoleCheck:
         try:
             await self.ask()
         except (DBAPIError, ServiceError, TimeoutError) as error:
-            log.warning("role check postponed", reason=type(error).__name__)
+            log.warning("database role check waits for the database", reason=type(error).__name__)
         if self.missing:
             raise RoleError(self._refusal())
 

@@ -106,7 +106,7 @@ class _TimedRequest:
             return
         self.expired = True
         if not self._started:  # else it is too late for a 504: a response that has started can only be cut off
-            log.info("deadline exceeded", seconds=self._seconds)
+            log.info("request stopped at its deadline", seconds=self._seconds)
             detail, code = f"The service did not finish within {self._seconds:g} s.", None
             if self.expiry.commit_by:
                 detail, code = f"{detail} {UNCONFIRMED}", "outcome_unknown"

@@ -76,7 +76,7 @@ async def handle_database_error(request: Request, error: DBAPIError) -> Response
 
 async def handle_timeout(request: Request, error: TimeoutError) -> Response:
     """Answer a TimeoutError, such as asyncpg's command_timeout, with 503."""
-    log.warning("request timed out", exc_info=error)
+    log.warning("request failed on a timeout", exc_info=error)
     return await handle_service_error(request, Unavailable("The service could not finish in time. Try again."))
 
 

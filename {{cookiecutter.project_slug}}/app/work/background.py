@@ -89,13 +89,13 @@ class Supervisor:
         self._closed = True
         if self._running:
             seconds = round(max(0.0, self._ends - monotonic()), 1)
-            log.info("waiting for background tasks", tasks=len(self._running), seconds=seconds)
+            log.info("shutdown waits for background tasks", tasks=len(self._running), seconds=seconds)
         while self._running and (seconds := self._ends - monotonic()) > 0:
             await asyncio.wait(self._running, timeout=min(seconds, POLL_SECONDS))
         unfinished = set(self._running)
         for task in unfinished:
             task.cancel()
-            log.error("background task did not finish", task=task.get_name())
+            log.error("background task cancelled at shutdown", task=task.get_name())
         if unfinished:
             await asyncio.wait(unfinished, timeout=CANCEL_SECONDS)
 

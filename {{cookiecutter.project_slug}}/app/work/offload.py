@@ -76,4 +76,4 @@ async def result_of(task: asyncio.Task[T]) -> T:
 def _log_failure(task: asyncio.Task[Any]) -> None:
     """Log the failure of a call whose caller was cancelled; without this callback asyncio would log a traceback."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.info("offloaded call failed after cancellation", error=type(error).__name__)
+        log.info("offloaded call failed after its request was cancelled", error=type(error).__name__)

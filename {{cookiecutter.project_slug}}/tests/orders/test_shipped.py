@@ -20,4 +20,6 @@ async def test_the_customer_is_told_once_of_a_shipped_order_and_never_of_a_refus
         await until(lambda: not committed_app.state.resources.supervisor.running)
 
     assert [answer.status_code for answer in changes] == [409, 200, 200, 200]
-    assert [(line["event"], line["order"]) for line in lines] == [("customer told", changes[1].json()["id"])]
+    assert [(line["event"], line["order"]) for line in lines] == [
+        ("customer told about the order", changes[1].json()["id"])
+    ]

@@ -24,7 +24,7 @@ def test_background_tasks_finish_after_sigterm_or_are_reported(committed_url: st
         assert httpx.get(f"{service.url}/start").status_code == 200
         code = service.stop()
         done = sorted(line["number"] for line in service.lines("work done"))
-        lost = sorted(line["task"] for line in service.lines("background task did not finish"))
+        lost = sorted(line["task"] for line in service.lines("background task cancelled at shutdown"))
 
     assert (code, done, lost) == (0, [0, 1, 2], ["work 3", "work 4"])
 

@@ -37,7 +37,7 @@ async def test_running_tasks_are_awaited_at_the_end(lines: list[Any]) -> None:
     await supervisor.close()
 
     assert done == [0, 1, 2, 3, 4]
-    assert [line["event"] for line in lines] == ["waiting for background tasks"]
+    assert [line["event"] for line in lines] == ["shutdown waits for background tasks"]
 
 
 async def test_a_task_that_takes_too_long_is_cancelled_and_reported(lines: list[Any]) -> None:
@@ -54,7 +54,7 @@ async def test_a_task_that_takes_too_long_is_cancelled_and_reported(lines: list[
     await asyncio.wait_for(supervisor.close(), timeout=30)
 
     assert cancelled == [True]
-    assert ("background task did not finish", "hanging") in [(line["event"], line.get("task")) for line in lines]
+    assert ("background task cancelled at shutdown", "hanging") in [(line["event"], line.get("task")) for line in lines]
 
 
 async def test_a_task_that_ignores_its_cancellation_does_not_keep_the_process_alive(lines: list[Any]) -> None:
@@ -72,7 +72,7 @@ async def test_a_task_that_ignores_its_cancellation_does_not_keep_the_process_al
     await asyncio.wait_for(supervisor.close(), timeout=30)
     ended.set()
 
-    assert lines[-1]["event"] == "background task did not finish"
+    assert lines[-1]["event"] == "background task cancelled at shutdown"
 
 
 async def test_the_time_to_stop_runs_from_the_signal_and_not_from_the_end_of_the_requests(lines: list[Any]) -> None:
@@ -93,7 +93,7 @@ async def test_a_shorter_drain_shortens_the_wait_that_is_under_way(lines: list[A
     supervisor.drain(seconds=0.1)
     await asyncio.wait_for(closing, timeout=30)
 
-    assert lines[-1]["event"] == "background task did not finish"
+    assert lines[-1]["event"] == "background task cancelled at shutdown"
 
 
 async def test_a_failed_task_is_a_record_with_the_name_of_the_task(caplog: pytest.LogCaptureFixture) -> None:
