@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import cpu_ratios, http_clients, layer_costs, offload_costs, sql_statements
+from benchmarks import cpu_ratios, http_clients, layer_costs, offload_costs, sql_statements, startup_time
 from benchmarks.build import BUILD, build
 from benchmarks.cpu_ratios import CpuRatio
 from benchmarks.documents import read_section
@@ -63,6 +63,10 @@ def test_a_request_takes_no_larger_share_of_cpu_than_it_may(measured: dict[str, 
     found = measured[name]
 
     assert found.ratio <= found.bound.at_most, found.sentence
+
+
+def test_the_start_of_the_service_is_timed(postgres: Database) -> None:
+    assert 0 < startup_time.start_once(postgres.urls["measured"]) < 60
 
 
 def test_every_dear_layer_says_why_it_stays() -> None:
