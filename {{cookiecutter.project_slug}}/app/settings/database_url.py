@@ -106,7 +106,7 @@ def _unreadable(path: str) -> str | None:
     except PermissionError:
         return "this user has no permission to read"
     except OSError:
-        return "does not exist, or is no file"
+        return "does not exist, or is no file (libpq's word `system` is unknown here)"
     return None
 
 
