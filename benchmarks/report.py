@@ -44,8 +44,8 @@ def notes(results: Results) -> Iterator[str]:
 
 def tables(results: Results) -> Iterator[Table]:
     """Yield the goals, then one table for each workload."""
-    verdicts = [(item.goal, item.found, REACHED if item.reached else MISSED) for item in judge(results)]
-    yield Table("Goals", ("goal", "found", "verdict"), verdicts)
+    verdicts = [(item.goal, REACHED if item.reached else MISSED, item.found) for item in judge(results)]
+    yield Table("Goals", ("goal", "verdict", "found"), verdicts)
     for workload in dict.fromkeys(case.workload for case in results.cases):
         cases = [case for case in results.cases if case.workload == workload]
         rows = [_cells(results, case, variant) for case in cases for variant in results.variants(case)]
