@@ -82,9 +82,12 @@ class RouteGroups:
         self._claims = re.compile("|".join(f"(?P<{name}>{one})" for name, one in patterns.items()) or "(?!)")
 
     def of(self, scope: Scope) -> str:
-        """Return the name of a request's route group; the scope caches the name."""
+        """Return the name of a request's route group; the scope caches the name.
+
+        A proxy may serve the service below a prefix, which ASGI calls `root_path`: no path of a route group has it.
+        """
         if ROUTE_GROUP not in scope:
-            scope[ROUTE_GROUP] = self.name_of(scope["path"])
+            scope[ROUTE_GROUP] = self.name_of(scope["path"].removeprefix(scope.get("root_path", "")))
         name: str = scope[ROUTE_GROUP]
         return name
 

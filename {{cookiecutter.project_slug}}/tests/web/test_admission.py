@@ -97,6 +97,11 @@ async def test_a_stuck_route_group_delays_neither_other_route_groups_nor_health_
     await asyncio.wait(requests)
 
 
+def test_a_prefix_of_a_proxy_is_no_part_of_a_claimed_path() -> None:
+    assert GROUPS.of({"path": "/stuck", "root_path": ""}) == "stuck"
+    assert GROUPS.of({"path": "/api/stuck", "root_path": "/api"}) == "stuck"
+
+
 async def test_a_failing_request_leaves_the_bulkhead() -> None:
     async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise LookupError("a bug")
