@@ -5,7 +5,7 @@
     |-- Conflict                     409  conflict                the object's state forbids the request
     |-- Invalid                      422  invalid_request         the request is well-formed, but makes no sense
     |-- UnsupportedType              415  unsupported_media_type  the body has an unsupported media type
-    |-- Unavailable                  503  unavailable             a part of the service is away or full: retry later
+    |-- Unavailable                  503  unavailable             a part of the service is unreachable or full
     `-- OutcomeUnknown               504  outcome_unknown         a write was sent, and the database did not confirm it
 
 A class with children of its own draws them. Code without HTTP raises these errors; the web layer reads `status` and
@@ -17,7 +17,7 @@ from typing import ClassVar
 
 
 class CannotStart(Exception):
-    """Refuses the start of the service on purpose, with a sentence for the operator."""
+    """Raised when the service must not start; the message tells the operator the reason."""
 
 
 class ServiceError(Exception):
@@ -53,7 +53,7 @@ class UnsupportedType(ServiceError, status=415, code="unsupported_media_type"):
 
 
 class Unavailable(ServiceError, status=503, code="unavailable"):
-    """A part that the service needs, such as the database, is away or full; a later retry may succeed."""
+    """A part that the service needs, such as the database, is unreachable or full; a later retry may succeed."""
 
     retry_after_seconds = 1
 
@@ -66,7 +66,7 @@ class DownstreamError(ServiceError, status=502, code="downstream_failed"):
     |-- DownstreamBadResponse    502  downstream_bad_response the response is unusable
     |-- DownstreamRejected       502  downstream_rejected     the downstream answered 4xx; a feature may know why
     |   `-- DownstreamNotFound   502  downstream_not_found    the downstream answered 404; a feature may know why
-    |-- DownstreamUnavailable    503  downstream_unavailable  the downstream is away, or asks for a later retry
+    |-- DownstreamUnavailable    503  downstream_unavailable  the downstream is unreachable, or asks for a later retry
     |   |-- DownstreamOverloaded 503  downstream_overloaded   the downstream's bulkhead in this worker is full
     |   `-- DownstreamRefused    503  downstream_refused      the circuit breaker is open: no call is made
     `-- DownstreamTimedOut       504  downstream_timed_out    the downstream did not answer in time

@@ -7,7 +7,7 @@ from app.limits.bulkhead import Bulkhead
 from app.settings.route_groups import PROBE, PROBES
 
 BODIES = "requests.bodies"
-"""The name of the bulkhead of request bodies on their way; route groups have no dot in their names."""
+"""The name of the bulkhead for requests whose body is being received. No route group has a dot in its name."""
 
 AFTER_RESPONSE = "requests.after_response"
 """The name of the bulkhead of requests whose response is complete, and whose `BackgroundTasks` still run."""

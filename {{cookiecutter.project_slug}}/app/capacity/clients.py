@@ -1,14 +1,16 @@
-"""The client connections of a worker: the open files that the worker does not need itself."""
+"""The number of client connections of a worker: its open files, without the files that the worker needs itself."""
 
 OTHER_FILES = 48
-"""Open files of a worker that are no connection: its log, event loop, listener and pipes are 20, the rest a reserve."""
+"""Open files of a worker that are no connections: the log, the event loop, the listener and pipes take 20, the rest is
+a reserve."""
 
 MIN_CLIENTS, MAX_CLIENTS = 16, 10_000
-"""The fewest client connections with which a worker starts; the most, at 15 kB each, are 150 MB of a worker."""
+"""Bounds of the client connections of a worker: with fewer than 16 a worker does not start; 10,000 take 150 MB, at 15
+kB each."""
 
 
 def client_connections(open_files: int, own_connections: int) -> int:
-    """Return the client connections of a worker; a number below MIN_CLIENTS is too few to start."""
+    """Return how many client connections a worker may have; a number below MIN_CLIENTS is too few to start."""
     return min(open_files - OTHER_FILES - own_connections, MAX_CLIENTS)
 
 

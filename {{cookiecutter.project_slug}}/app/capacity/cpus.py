@@ -13,7 +13,7 @@ In a container the path is `/`, or a path of the host that does not exist inside
 
 def available_cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
     """Return the number of CPUs that CPU affinity and the quotas of cgroups allow, rounded down, at least 1."""
-    # macOS and Windows have no CPU affinity: there all CPUs of the host count
+    # macOS and Windows have no CPU affinity, so that a process may use all CPUs of the host
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = smallest_quota(cgroups, membership)
     return allowed if quota is None else max(1, min(allowed, floor(quota)))

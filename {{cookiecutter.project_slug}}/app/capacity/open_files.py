@@ -7,18 +7,19 @@ if sys.platform != "win32":
     import resource
 
 UNLIMITED = 1_048_576
-"""The number that stands for no limit; Windows has none."""
+"""The number of open files to assume where the system has no limit, as on Windows."""
 
 
 def available_files() -> int:
     """Raise the soft limit of open files (`ulimit -n`) to the hard limit, and return the limit.
 
-    The soft limit is 256 or 1,024 on most systems, for the sake of programs that use select(); the service does not.
+    The soft limit is 256 or 1,024 on most systems, because programs that use select() fail beyond it. The service does
+    not use select().
     """
     if sys.platform == "win32":
         return UNLIMITED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS reports a hard limit that no process may have
+    with suppress(OSError, ValueError):  # macOS refuses its own hard limit: keep the soft limit then
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return UNLIMITED if soft == resource.RLIM_INFINITY else min(soft, UNLIMITED)

@@ -1,1 +1,4 @@
-"""Bounded HTTP calls to downstreams: a slow downstream slows down only the routes that call the downstream."""
+"""Downstreams are the services that this service calls over HTTP.
+
+Every call is bounded, so a slow downstream slows down only the routes that call the downstream.
+"""

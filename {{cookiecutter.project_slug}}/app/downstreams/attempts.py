@@ -1,4 +1,4 @@
-"""The attempts of one call to a downstream: the end of the call, the headers of an attempt, the decision to retry."""
+"""The attempts of one call to a downstream: time limit, headers of each attempt, and the decision to retry."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,10 @@ log = structlog.get_logger("downstreams")
 
 
 class Attempts:
-    """The attempts of one call to a downstream, up to the timeout of the call or the deadline of the request."""
+    """The attempts of one call to a downstream.
+
+    All attempts together end at the timeout of the call or at the deadline of the request, whichever comes first.
+    """
 
     def __init__(
         self, settings: DownstreamSettings, retries: RetryBudget, *, retryable: bool, draining: Callable[[], bool]
@@ -45,32 +48,33 @@ class Attempts:
         return told | {"X-Request-ID": own} if own is not None else told
 
     def seconds_left(self) -> float:
-        """Return the remaining seconds of the call, retries included."""
+        """Return the seconds that are left for this call, including its retries."""
         return max(0.0, self.ends - _now())
 
     def sent(self) -> None:
-        """Note that an attempt passed the bulkhead and is sent; only the first attempt adds to the retry budget."""
+        """Record that the request of an attempt is sent now; the first attempt of a call adds to the retry budget."""
         self._sent_at = _now()
         if not self._failures:
             self._retries.earn()
 
     def cut_off(self) -> bool:
-        """Note the call's timeout; return True if an attempt was in flight, False if the call was queued."""
+        """Record that the call reached its timeout; return True if a request was in flight, False if queued."""
         self._cut_off = self._sent_at is not None
         return self._cut_off
 
     def blames_downstream(self, error: BaseException) -> bool:
         """Tell whether an error is the downstream's fault, so that the circuit breaker counts a failure.
 
-        An attempt that is cut off counts as a failure when the downstream had most of the call's timeout. Without that,
-        a downstream that hangs would never open the breaker of callers with short deadlines, or of clients that leave.
+        An attempt may be cut short by the deadline of the request, or because the client left. Such an attempt counts
+        as a failure if it ran for more than half of the call's timeout. Otherwise a downstream that hangs would never
+        open the circuit breaker as long as deadlines are short or clients leave early.
         """
         if self._cut_off or isinstance(error, asyncio.CancelledError):
             return self._sent_at is not None and _now() - self._sent_at > self._settings.timeout_seconds / 2
         return isinstance(error, DownstreamError) and not isinstance(error, DownstreamOverloaded)
 
     def pause_after(self, error: Exception) -> bool | float:
-        """Return the seconds to wait before a retry, or False when the call must not be retried."""
+        """Return the seconds to wait before the failed call is retried, or False when the call must not be retried."""
         self._failures += 1
         self._sent_at = None
         if not isinstance(error, DownstreamUnavailable | DownstreamTimedOut):

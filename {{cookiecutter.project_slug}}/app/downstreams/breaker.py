@@ -1,15 +1,15 @@
 """Circuit breaker: refuses all calls to a downstream for a while after too many calls failed, then lets probes pass.
 
-    CLOSED     calls pass; the outcomes of the window are counted
-      |        the failure ratio is reached, with enough calls ----> OPEN
+    CLOSED     calls pass; the outcomes of the last seconds, the window, are counted
+      |        enough calls in the window, and too many of them failed --> OPEN
     OPEN       every call is refused at once
       |        `open_seconds` have passed -------------------------> HALF_OPEN
-    HALF_OPEN  `probes` calls pass, further calls are refused
-      |        that many succeed in a row -------------------------> CLOSED, with an empty window
-      `        a probe fails --------------------------------------> OPEN
+    HALF_OPEN  only `probes` calls pass; all further calls are refused
+      |        `probes` calls have succeeded ----------------------> CLOSED, with an empty window
+      `        one of the probes fails ----------------------------> OPEN
 
-The breaker opens on a ratio over a window and not on consecutive failures: at a thousand calls a second five failures
-in a row mean nothing, and a downstream that fails every second call is an outage.
+The breaker opens on the ratio of failed calls over a window, and not on consecutive failures: at a thousand calls a
+second five failures in a row mean nothing, and a downstream that fails every second call is an outage.
 """
 
 from collections import deque
@@ -29,7 +29,10 @@ class State(Enum):
 
 
 class Breaker:
-    """The circuit breaker of one downstream: after a passed `enter` a call reports `succeeded`, `failed` or `left`."""
+    """The circuit breaker of one downstream.
+
+    A call asks `enter` for a ticket, and reports its outcome with that ticket to `succeeded`, `failed` or `left`.
+    """
 
     def __init__(self, thresholds: Thresholds, clock: Callable[[], float] = monotonic) -> None:
         """Build a closed circuit breaker, which lets all calls pass.
@@ -43,7 +46,9 @@ class Breaker:
         self._clock = clock
         self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] for each second of the window
         self._opened_at: float | None = None
-        self._era = 0  # counts changes of state: the outcome of a call that began before a change is ignored
+        # The number of changes of state so far. A call that began before the latest change reports an outdated outcome,
+        # which is ignored.
+        self._era = 0
         self._probing = 0
         self._succeeded = 0
 
@@ -55,12 +60,12 @@ class Breaker:
         return State.OPEN if self.seconds_to_probe() > 0 else State.HALF_OPEN
 
     def seconds_to_probe(self) -> float:
-        """Return the seconds until the open breaker lets probes pass; 0 in any other state."""
+        """Return the seconds until the open circuit breaker lets a probe pass; 0 in any other state."""
         opened_at = self._opened_at
         return 0.0 if opened_at is None else max(0.0, opened_at + self.thresholds.open_seconds - self._clock())
 
     def enter(self) -> int | None:
-        """Let a call pass and return a ticket for reporting the outcome; return None when the call is refused."""
+        """Let a call pass and return a ticket, with which the call reports its outcome; return None to refuse it."""
         state = self.state
         passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.thresholds.probes)
         if not passes:
@@ -73,7 +78,7 @@ class Breaker:
     def succeeded(self, ticket: int) -> None:
         """Count a call that succeeded; after enough successful probes, close the circuit breaker."""
         if ticket != self._era:
-            return  # the call began before the breaker changed state, so the outcome is outdated
+            return  # the breaker has changed state since this call began: the outcome is outdated
         if self._opened_at is None:
             self._count(failed=False)
             return
@@ -83,7 +88,7 @@ class Breaker:
             self._close()
 
     def failed(self, ticket: int) -> None:
-        """Count a call that failed; open the circuit breaker after too many failures, or when a probe failed."""
+        """Count a call that failed; open the circuit breaker if too many calls failed, or if this call was a probe."""
         if ticket != self._era:
             return
         if self._opened_at is None:
@@ -93,7 +98,7 @@ class Breaker:
         self._open()
 
     def left(self, ticket: int) -> None:
-        """End a call without counting the outcome: the cause is not the downstream, such as a cancelled request."""
+        """End a call without counting its outcome: the downstream was not the cause, as when the client left."""
         if ticket == self._era and self._opened_at is not None:
             self._probing -= 1
 

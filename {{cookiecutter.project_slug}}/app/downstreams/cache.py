@@ -18,14 +18,14 @@ from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnav
 T = TypeVar("T")
 
 OVERHEAD_BYTES = 1000
-"""The estimated memory of a cached response beside the body: headers, key and bookkeeping."""
+"""The estimated memory that a cached response takes in addition to its body: headers, key and bookkeeping."""
 
 log = structlog.get_logger("cache")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """A cached response, the time of arrival, and the size in bytes."""
+    """A cached response with its time of arrival and its size in bytes."""
 
     value: T
     at: float
@@ -33,7 +33,10 @@ class Entry(Generic[T]):
 
 
 class Cache(Generic[T]):
-    """A response cache bounded in bytes and in age; the least recently used response is dropped first."""
+    """A response cache, bounded in bytes and in age.
+
+    When the cache is full, the least recently used response is dropped.
+    """
 
     def __init__(
         self,
@@ -56,14 +59,15 @@ class Cache(Generic[T]):
         self.seconds, self.stale_seconds, self.max_bytes = seconds, stale_seconds, max_bytes
         self.bytes = 0
         self.context_of_load: Callable[[], Context] = copy_context
-        """Returns the context of a load, which may outlive the request that started it."""
+        """Returns the context variables for a load. A load may outlive the request that started it, so `registry.py`
+        sets `detached` here: the deadline of the request then does not apply to the load."""
         self._weigh = weigh
         self._clock = clock
         self._kept: OrderedDict[Hashable, Entry[T]] = OrderedDict()
         self._loading: dict[Hashable, asyncio.Task[T]] = {}
 
     async def get(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Return the fresh cached response of a key, or load a response.
+        """Return the cached response for a key while it is fresh, else load the response.
 
         Raises:
             DownstreamError: loading failed, and there is no stale response that may be served.
@@ -82,7 +86,7 @@ class Cache(Generic[T]):
             return entry.value
 
     async def _load(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Wait for the load in flight of this key, or start a load; a cancelled caller does not cancel the load."""
+        """Wait for the load of this key in flight, or start a load; cancelling a caller does not cancel the load."""
         task = self._loading.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(load(), context=self.context_of_load())
@@ -92,7 +96,8 @@ class Cache(Generic[T]):
 
     def _loaded(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._loading[key]
-        # a failed load is not cached; `exception()` also keeps asyncio from logging an error that no caller awaits
+        # A failed load is not cached. Calling `exception()` also keeps asyncio from logging an error that no caller
+        # awaits.
         if task.cancelled() or task.exception() is not None:
             return
         if key in self._kept:

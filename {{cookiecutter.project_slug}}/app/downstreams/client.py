@@ -1,4 +1,7 @@
-"""HTTP client of one downstream: sends a request and reads a bounded response. Exports the HTTP library as `httpx`."""
+"""HTTP client of one downstream: sends a request and reads a response of bounded size.
+
+The package `app.downstreams` imports the HTTP library, httpx or httpx2, from here.
+"""
 
 import re
 import ssl
@@ -24,10 +27,12 @@ __all__ = ["Answer", "Call", "Client", "httpx"]
 
 IDENTITY = "identity"
 LEAVES_BASE_URL = re.compile(r"^/|[:?#]|(^|/)\.\.?(/|$)")
-"""The form of a refused path: a path that leads away from the base URL, or a path with a query, which httpx drops."""
+"""Matches a path that is refused: it would leave the base URL of the downstream, or has a query, which httpx would
+drop."""
 
 NO_ADDRESS = "http://address-not-set.invalid"
-"""Stands for a downstream without an address, in development only: the top-level domain .invalid never resolves."""
+"""The address of a downstream whose address is not set, which is allowed in development only: a call fails at once, as
+the top-level domain .invalid never resolves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Client:
     def __init__(
         self, name: str, settings: DownstreamSettings, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        """Prepare the HTTP client; the first call opens a connection.
+        """Prepare the HTTP client; no connection is opened before the first call.
 
         Args:
             name: the name of the downstream, for errors.
@@ -68,17 +73,20 @@ class Client:
         self.name = name
         self._max_bytes = settings.max_bytes
         limit = settings.max_concurrent
-        # refuse compression: a few kilobytes may unpack to gigabytes, and inside a data centre that saves little
+        # Ask for uncompressed responses: a few kilobytes may unpack to gigabytes, and inside a data centre compression
+        # saves little.
         headers = settings.own_headers | {"Accept-Encoding": IDENTITY}
         self._client = httpx.AsyncClient(
             base_url=str(settings.base_url or NO_ADDRESS),
             headers=headers,
-            # As many connections as the bulkhead admits calls: with fewer, calls would queue again here or reconnect.
+            # The HTTP pool has as many connections as the bulkhead admits calls. With fewer connections, a call that
+            # was admitted would wait a second time, inside of the HTTP pool.
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
-            follow_redirects=False,  # the settings choose the host of a call, never the response of a downstream
-            trust_env=False,  # the settings choose the host of a call, never HTTP_PROXY
-            # no cookies: a cookie set in one caller's call must not be sent with the call of a different caller
+            follow_redirects=False,  # a redirect could lead a call to a host that is not in the settings
+            trust_env=False,  # the variable HTTP_PROXY could lead a call to a host that is not in the settings
+            # Refuse all cookies: a cookie that is set for one caller must not be sent with the call of a different
+            # caller.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport or build_transport(settings),
         )
@@ -95,8 +103,8 @@ class Client:
 
         Raises:
             ValueError: the path would lead away from the base URL, or has a query.
-            DownstreamTimedOut: the downstream reached a connect or read timeout.
-            DownstreamUnavailable: there is no connection, or it ended before the response did.
+            DownstreamTimedOut: the connect timeout or the read timeout was reached.
+            DownstreamUnavailable: no connection could be opened, or the connection ended before the response did.
             DownstreamBadResponse: the response is too large, or compressed although the request forbids compression.
         """
         if LEAVES_BASE_URL.search(call.path):
@@ -111,7 +119,8 @@ class Client:
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise DownstreamUnavailable(self.name, "it did not answer properly.") from error
         except httpx.HTTPError as error:
-            # the log names the class of the cause: a certificate that is not trusted must not look like a dead host
+            # Raise from the TLS error, because the log shows the class of the cause: an untrusted certificate must not
+            # look like a host that does not answer.
             raise DownstreamUnavailable(self.name, "it cannot be reached.") from _tls_error(error) or error
 
     async def _read(self, response: httpx.Response) -> bytes:
@@ -126,7 +135,7 @@ class Client:
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Return the TLS error among the causes of an error, such as a certificate of an unknown authority, or None."""
+    """Return the TLS error, such as an unknown certificate authority, among the causes of an error; else None."""
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error

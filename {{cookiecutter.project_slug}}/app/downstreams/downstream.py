@@ -2,8 +2,8 @@
 
     remaining time -> circuit breaker -> bulkhead -> one attempt -> error or JSON of the response -> retry, if allowed
 
-Between attempts a call is outside the bulkhead. No database connection may be held during a call; see
-`held_connections.py`.
+A call leaves the bulkhead after each attempt, and enters it again for a retry. No database connection may be held
+during a call; see `held_connections.py`.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Downstream:
         draining: Callable[[], bool] = bool,
         development: bool = False,
     ) -> None:
-        """Build the circuit breaker, bulkhead, retry budget and cache; each attribute can be replaced.
+        """Build the circuit breaker, bulkhead, retry budget and cache of a downstream; each can be replaced.
 
         Args:
             name: the name of the downstream in the settings.
@@ -82,7 +82,7 @@ class Downstream:
         self._development = development
 
     async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
-        """Send a GET request, or use the cache, and return the JSON of the response; see `get`."""
+        """Send a GET request, or use the cache, and return the JSON of the response without conversion; see `get`."""
         return await self.get(*path, params=params, read=_unchanged)
 
     async def get(self, *path: str, params: Mapping[str, str] | None = None, read: Callable[[Any], T]) -> T:
@@ -106,11 +106,14 @@ class Downstream:
 
         if not self.settings.cache_seconds:
             return read(json_in(self.name, await self.call(call, retryable=True)))
-        self._refuse_held_connections()  # on a cache hit too: the mistake must fail each time, not only on a miss
+        # Check before the cache is read: code that holds a database connection must fail each time, not only on a cache
+        # miss.
+        self._refuse_held_connections()
         answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
-        # a hundred callers may have shared the load: each parses the response in a separate turn of the event loop
+        # Many callers may have waited for the same load. `sleep(0)` lets other work run between their calls of the JSON
+        # parser, which would block the event loop if all ran in one turn.
         await asyncio.sleep(0)
-        return read(json_in(self.name, answer))  # parsed anew for each caller, as a caller may change the JSON
+        return read(json_in(self.name, answer))  # each caller gets JSON of its own, and may change it
 
     async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
         """Send a request with a JSON body and return the JSON of the response, None for an empty response.
@@ -122,7 +125,8 @@ class Downstream:
             idempotency_key: lets the downstream recognise a repeated request; without a key the call is not retried.
 
         Raises:
-            ValueError, DownstreamError: as `get`.
+            ValueError: a segment of the path is empty, `.` or `..`.
+            DownstreamError: a subclass for each reason, see `errors.py`.
         """
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
@@ -131,7 +135,7 @@ class Downstream:
         return json_in(self.name, await self.call(call, retryable=idempotency_key is not None))
 
     async def call(self, call: Call, *, retryable: bool) -> Answer:
-        """Call the downstream, with retries if `retryable`, and return a response with a status below 300.
+        """Call the downstream, with retries if `retryable`, and return a response with a 2xx status.
 
         Raises:
             DownstreamError: a subclass for each reason, see `errors.py`.

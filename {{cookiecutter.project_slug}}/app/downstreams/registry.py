@@ -1,4 +1,4 @@
-"""Opens a client for each downstream of the settings at the start of the process, and closes the clients at the end."""
+"""The registry of downstreams: opens an HTTP client for each at the start of the process, and closes all at the end."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,15 +11,19 @@ from app.settings.downstreams import DownstreamSettings, DownstreamsSettings
 
 Downstreams = Mapping[str, Downstream]
 Transports = Callable[[str], httpx.AsyncBaseTransport | None]
-"""Returns the HTTP transport of a downstream by the name; None stands for the network."""
+"""A function from the name of a downstream to an HTTP transport. None means the network; tests return a
+`MockTransport`."""
 
 
 class AuthoritiesError(CannotStart):
-    """The certificate authorities that the environment names cannot be read, so the service must not start."""
+    """The file of certificate authorities that SSL_CERT_FILE names cannot be read, so the service must not start."""
 
 
 def over_the_network(_name: str) -> None:
-    """Return None as the transport, so that each client uses the network; tests return a `MockTransport` instead."""
+    """Return None for every downstream: the HTTP clients use the network.
+
+    This is the value of `Transports` in production.
+    """
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
-"""The transport under httpx2, with a separate DNS resolver for each downstream.
+"""The transport under httpx2: resolves the host name of each downstream in a separate thread.
 
-httpx2 itself resolves the host name for each connection, in threads that the whole process shares (uvloop has four): a
-name server that does not answer for one name stops all connects. Here each downstream resolves in a thread of its own.
+Left alone, httpx2 resolves host names in a few threads that the whole process shares (uvloop has four). When the name
+server does not answer for one host name, these threads fill up, and no connection to any host can be opened.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ FRESH_SECONDS = 10.0
 
 
 LookUp = Callable[..., list[Any]]
-"""The signature of `socket.getaddrinfo`, for tests that resolve names without DNS."""
+"""The signature of `socket.getaddrinfo`; tests pass a function that resolves names without DNS."""
 
 
 class Resolver:
     """A DNS resolver with one thread: concurrent callers share one look-up (single flight), each with a timeout."""
 
     def __init__(self, look_up: LookUp | None = None) -> None:
-        """Prepare the resolver; the first call looks the name up.
+        """Prepare the resolver; the host name is not looked up before the first call.
 
         Args:
             look_up: resolves a name; by default the operating system does.
@@ -66,7 +66,7 @@ class Resolver:
             self._found = (*(found for found in self._found if found != address), address)
 
     def forget(self) -> None:
-        """Let the next call look the host name up again, as no known address accepted a connection."""
+        """Forget the addresses of a host when none accepts a connection: the next call looks the host name up again."""
         self._fresh_until = 0.0
 
     def _look_up(self, host: str) -> tuple[str, ...]:
@@ -127,8 +127,8 @@ def build_transport(settings: DownstreamSettings) -> Transport:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Return a TLS context for all downstreams to share: each context takes 20 ms and 0.7 MB for the authorities."""
-    return httpx.create_ssl_context(trust_env=True)  # SSL_CERT_FILE and SSL_CERT_DIR, not the proxies
+    """Return the TLS context that all downstreams share: loading the authorities takes 20 ms and 0.7 MB."""
+    return httpx.create_ssl_context(trust_env=True)  # for SSL_CERT_FILE and SSL_CERT_DIR; proxy variables stay ignored
 
 
 def _at(address: str, request: httpx.Request) -> httpx.Request:

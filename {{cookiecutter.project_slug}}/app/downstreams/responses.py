@@ -1,4 +1,4 @@
-"""Turns the response of a downstream into JSON or an error, and the segments of a path into a URL path."""
+"""Responses of downstreams: turns a response into JSON or into an error. Also builds URL paths from segments."""
 
 import json
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ from app.errors import (
 )
 
 OK, MULTIPLE_CHOICES, BAD_REQUEST, NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 300, 400, 404, 429, 500
-DOT_SEGMENTS = frozenset({"", ".", ".."})  # segments that change a path, even percent-encoded
+DOT_SEGMENTS = frozenset({"", ".", ".."})  # path segments that lead to a different path, even when percent-encoded
 
 
 def encoded(segments: Sequence[str]) -> str:
-    """Return a URL path of percent-encoded segments.
+    """Return a URL path built from segments, each percent-encoded.
 
     Raises:
-        ValueError: a segment is empty or dots, which would name a different path.
+        ValueError: a segment is empty, `.` or `..`, and would lead to a different path.
     """
-    # some servers cut a segment at a semicolon, and so read `..;x` as `..`
+    # Some servers ignore everything after a semicolon in a segment, and so read `..;x` as `..`.
     if any(segment.partition(";")[0] in DOT_SEGMENTS for segment in segments):
         raise ValueError("An empty text, '.' and '..' cannot be a segment of a path.")
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
 def error_in(name: str, answer: Answer) -> DownstreamError | None:
-    """Return the error that the status of a downstream's response means, None for a status of success."""
+    """Return the error for the HTTP status of a downstream's response, or None for a 2xx status."""
     status = answer.status
     said = f"it answered {status}."
     if OK <= status < MULTIPLE_CHOICES:
@@ -59,5 +59,5 @@ def json_in(name: str, answer: Answer) -> Any:  # noqa: ANN401 - JSON may be any
         raise DownstreamBadResponse(name, "its response is not declared as JSON.")
     try:
         return json.loads(answer.body)
-    except (ValueError, RecursionError) as error:  # deeply nested JSON raises RecursionError
+    except (ValueError, RecursionError) as error:  # json.loads raises RecursionError for deeply nested JSON
         raise DownstreamBadResponse(name, "its response is not JSON.") from error

@@ -1,4 +1,4 @@
-"""Retry budget, backoff and Retry-After: how often and when calls to a downstream are retried.
+"""Retry budget, backoff and Retry-After: decide how often and when calls to a downstream are retried.
 
 Retries add load just when a downstream is overloaded, so all retries to a downstream together are bounded to a small
 ratio of the calls. A downstream with few calls would hardly earn a retry, so a floor allows a few in any case.
@@ -12,21 +12,26 @@ from email.utils import parsedate_to_datetime
 from app.limits.token_bucket import TokenBucket
 
 MAX_SAVED = 10.0
-"""The most retries that a budget saves up, and so the largest burst of retries after a time without failures."""
+"""The largest number of retries that a budget saves up, which bounds the burst of retries when a downstream begins to
+fail."""
 
 FLOOR_RETRIES, FLOOR_REFILL_SECONDS = 3, 3.0
-"""The floor of a retry budget: retries that no earlier calls have to earn, and the seconds until a used retry is back.
-A downstream with little traffic gets its retries; 20 a minute in each process are too few to harm a downstream."""
+"""The floor of a retry budget: 3 retries that are allowed without earlier calls, each available again 3 s after its
+use. A downstream with few calls earns hardly any retries, and still gets these. They are at most 20 a minute in each
+process, too few to harm a downstream."""
 
 MAX_RETRY_AFTER_SECONDS = 3600
-"""The bound of a Retry-After header: a downstream may not make callers wait for longer than an hour."""
+"""The longest Retry-After, in seconds, that is accepted from a downstream; a longer one counts as one hour."""
 
 
 class RetryBudget:
-    """The retry budget of one downstream: each call adds a fraction, `ratio`, each retry takes 1; with a floor."""
+    """The retry budget of one downstream: each call adds `ratio`, such as 0.1, and each retry takes 1.
+
+    A small floor of retries is allowed in any case.
+    """
 
     def __init__(self, ratio: float) -> None:
-        """Start with the floor alone, so that a service that has just started begins with few retries.
+        """Start without earned retries: a process that has just started may use only the floor.
 
         Args:
             ratio: retries per call, such as 0.1.
@@ -36,11 +41,11 @@ class RetryBudget:
         self._floor = TokenBucket(size=FLOOR_RETRIES, refill_seconds=FLOOR_REFILL_SECONDS)
 
     def earn(self) -> None:
-        """Add `ratio` to the budget, for a call that is sent."""
+        """Add `ratio` to the budget, because a call is being sent to the downstream."""
         self._saved = min(MAX_SAVED, self._saved + self._ratio)
 
     def take(self) -> bool:
-        """Take a retry of those that calls have earned, else of the guaranteed minimum; False when none is left."""
+        """Take a retry, first of the earned retries, then of the floor; return False when the budget is empty."""
         if self._saved < 1 - 1e-9:  # in floating point, ten times 0.1 is a little less than 1
             return self._floor.take()
         self._saved -= 1
@@ -48,7 +53,10 @@ class RetryBudget:
 
 
 def backoff(failures: int, first_seconds: float, max_seconds: float) -> float:
-    """Return the seconds to wait before a retry: random below an exponential bound, so that callers spread out.
+    """Return the seconds to wait before a retry: random, below a bound that doubles with each failure.
+
+    The bound stays below `max_seconds`. The random part keeps callers that failed at the same moment from retrying at
+    the same moment.
 
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter.
     """
@@ -56,7 +64,7 @@ def backoff(failures: int, first_seconds: float, max_seconds: float) -> float:
 
 
 def retry_after(value: str | None) -> int | None:
-    """Return the seconds that a Retry-After header asks for, as number or date; None if missing or malformed."""
+    """Return the seconds of a Retry-After header, given as a number or as a date; None if missing or malformed."""
     if value is None:
         return None
     if value.isdecimal():

@@ -3,9 +3,9 @@
 The connection pool of httpx 0.28 does not survive cancelled calls: after a few seconds of cancellations no call gets a
 connection. aiohttp's pool survives cancelled calls, and serves several times as many calls.
 
-Left alone, aiohttp parses a URL again, which undoes the escapes of characters such as `;` and `&`, adds headers,
-repeats a request whose connection ends, and waits without a timeout for a downstream that does not read the body.
-`httpx-aiohttp`, the usual adapter, leaves all of that as it is.
+This module switches off four habits of aiohttp, which `httpx-aiohttp`, the usual adapter, leaves on. aiohttp parses a
+URL again, which undoes the escapes of characters such as `;` and `&`. It adds headers. It sends a request again when
+the connection ends. It waits without a timeout for a downstream that does not read the request body.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from app.settings.downstreams import DownstreamSettings
 ERRORS = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
-    (TimeoutError, httpx.WriteTimeout),  # only `_RequestBody` raises a plain TimeoutError
+    # a plain TimeoutError comes from `_RequestBody`: the request body was not written in time
+    (TimeoutError, httpx.WriteTimeout),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ClientError, httpx.RemoteProtocolError),
 )
@@ -34,21 +35,21 @@ class Transport(httpx.AsyncBaseTransport):
     """An httpx transport that sends each request once, unchanged, through aiohttp's connection pool."""
 
     def __init__(self, settings: DownstreamSettings) -> None:
-        """Prepare the connection pool of a downstream; the first call opens a connection."""
+        """Prepare the connection pool of a downstream; no connection is opened before the first call."""
         self._connector = partial(aiohttp.TCPConnector, limit=settings.max_concurrent, ssl=_tls())
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
-        """The session of aiohttp, opened by the first call, as a session belongs to the running event loop."""
+        """The session of aiohttp, created by the first call, as a session belongs to the running event loop."""
         return aiohttp.ClientSession(
             connector=self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),  # a cookie set in one call must not be sent with the next call
-            skip_auto_headers=("Content-Type",),  # aiohttp adds it last, to the headers that `_send_once` has set
+            skip_auto_headers=("Content-Type",),  # aiohttp would add the header after `_send_once` has set all headers
             auto_decompress=False,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request with a body of bytes, and return the response once the headers of the response have come."""
+        """Send a request whose body is bytes, and return the response as soon as its headers have arrived."""
         seconds = request.extensions.get("timeout", {})
         response = await self._session.request(
             request.method,
@@ -68,10 +69,11 @@ class Transport(httpx.AsyncBaseTransport):
 async def _send_once(
     built: httpx.Request, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send a request once, with the headers that httpx built and no further header.
+    """Send a request once, with exactly the headers that httpx built.
 
-    aiohttp would silently repeat a request whose connection ends, PUT and DELETE too, but not after an error of httpx.
-    Retries are decided in `attempts.py`, within the retry budget and with a number on each attempt.
+    When a connection ends, aiohttp would silently send the request again, even a PUT or DELETE. An error of httpx,
+    raised in here, prevents that. Retries are decided in `attempts.py`, within the retry budget and with a number on
+    each attempt.
     """
     request.headers.clear()
     for name, value in built.headers.raw:
@@ -81,7 +83,7 @@ async def _send_once(
 
 
 class _RequestBody(aiohttp.BytesPayload):
-    """The body of a request, with the write timeout that aiohttp lacks."""
+    """A request body that is written within the write timeout; aiohttp itself has no timeout for writing."""
 
     def __init__(self, content: bytes, seconds: float | None) -> None:
         super().__init__(content)
@@ -94,7 +96,7 @@ class _RequestBody(aiohttp.BytesPayload):
 
 
 class _ResponseBody(httpx.AsyncByteStream):
-    """The body of a response, read from aiohttp."""
+    """A response body that httpx reads from aiohttp's connection, chunk by chunk."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -105,13 +107,16 @@ class _ResponseBody(httpx.AsyncByteStream):
                 yield chunk
 
     async def aclose(self) -> None:
-        """Close the connection, unless the whole body was read and the connection is back in the pool."""
+        """Close the response.
+
+        After the whole body was read, its connection stays open in the pool; else the connection closes.
+        """
         self._response.close()
 
 
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
-    """Raise the httpx error that fits an error of aiohttp."""
+    """Raise the matching error of httpx for each error of aiohttp in the `with` block."""
     try:
         yield
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -120,11 +125,11 @@ def _httpx_errors() -> Iterator[None]:
 
 
 def build_transport(settings: DownstreamSettings) -> Transport:
-    """Build the aiohttp transport of one downstream; the first call opens a connection in the running event loop."""
+    """Build the aiohttp transport of one downstream; no connection is opened before the first call."""
     return Transport(settings)
 
 
 @cache
 def _tls() -> SSLContext:
-    """Return a TLS context for all downstreams to share: each context takes 20 ms and 0.7 MB for the authorities."""
-    return httpx.create_ssl_context(trust_env=True)  # SSL_CERT_FILE and SSL_CERT_DIR, not the proxies
+    """Return the TLS context that all downstreams share: loading the authorities takes 20 ms and 0.7 MB."""
+    return httpx.create_ssl_context(trust_env=True)  # for SSL_CERT_FILE and SSL_CERT_DIR; proxy variables stay ignored

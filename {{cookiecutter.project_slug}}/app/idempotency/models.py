@@ -16,9 +16,10 @@ class IdempotencyKey(Base):
     __table_args__ = (Index(None, "expires_at"),)
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    """A digest of method, path, Idempotency-Key and caller: a fixed size, and no secret of a client."""
+    """A digest of method, path, Idempotency-Key and caller. A digest has a fixed size, and stores no secret of a
+    client."""
     request: Mapped[bytes] = mapped_column(LargeBinary)
-    """A digest of query and body: a different request with the same Idempotency-Key is refused."""
+    """A digest of query and body, to refuse a different request with the same Idempotency-Key."""
     status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str]] = mapped_column(JSONB)
     body: Mapped[bytes] = mapped_column(LargeBinary)

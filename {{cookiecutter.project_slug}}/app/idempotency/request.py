@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 JSON, REPLAYED = {"content-type": "application/json"}, {"Idempotency-Replayed": "true"}
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(:number)")
-"""The lock of an Idempotency-Key until the end of the transaction: an advisory lock, as there is no row to lock yet,
-and an early INSERT would make a repeated request wait for the first. The repeated request is refused instead."""
+"""Locks an Idempotency-Key until the end of the transaction; returns false if another request holds the lock. An
+advisory lock, because there is no row to lock yet. An early INSERT would make a repeated request wait until the first
+ends; with this lock the repeated request is refused at once."""
 
 SWEEP_ROWS = 10
 """How many expired responses are deleted with each new response, so that the table does not grow without end."""
@@ -38,7 +39,7 @@ FOUND = select(IdempotencyKey.request, IdempotencyKey.status, IdempotencyKey.hea
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """The identity of a write that a client may repeat; a request without an Idempotency-Key is always processed."""
+    """The digests that identify a write that a client may repeat; without an Idempotency-Key it is always done."""
 
     key: bytes | None
     request: bytes
@@ -47,7 +48,7 @@ class IdempotentRequest:
 
     @classmethod
     def of(cls, key: str | None, *, operation: str, request: bytes, seconds: float, caller: str = "") -> Self:
-        """Return the identity of a request, with digests in place of the client's values.
+        """Return the identity of a write request; it contains digests instead of the values that the client sent.
 
         Args:
             key: the Idempotency-Key of the client, None without the header.
@@ -81,7 +82,7 @@ class IdempotentRequest:
     async def answer(
         self, session: "ReadWriteSession", content: BaseModel | None, *, status: int, headers: Mapping[str, str]
     ) -> Response:
-        """Build the response to the write, without a body for None, and store a copy for repeated requests."""
+        """Build the response to the write, and store a copy for repeated requests. Content None means an empty body."""
         body = b""
         if content is not None:
             body, headers = content.model_dump_json(by_alias=True).encode(), {**headers, **JSON}
@@ -96,5 +97,6 @@ class IdempotentRequest:
         old = select(IdempotencyKey.key).where(IdempotencyKey.expires_at < func.now(), IdempotencyKey.key != self.key)
         few = old.limit(SWEEP_ROWS).with_for_update(skip_locked=True)
         swept = delete(IdempotencyKey).where(IdempotencyKey.key.in_(few))
-        # ON CONFLICT: an expired row of this key may exist; the advisory lock excludes concurrent requests
+        # ON CONFLICT replaces an expired row of the same key. Concurrent requests with the key are excluded by the
+        # advisory lock.
         await session.execute(add.on_conflict_do_update(index_elements=["key"], set_=stored).add_cte(swept.cte()))

@@ -1,1 +1,1 @@
-"""Bulkhead and token bucket: bounds on concurrency and frequency that know neither HTTP nor databases."""
+"""Limits that any part of the service may use: bulkhead and connection quotas (concurrency), token bucket (rate)."""

@@ -1,7 +1,7 @@
 """Bulkhead: a semaphore with a bounded FIFO queue. When the queue is full or too slow, `enter` raises Unavailable.
 
-The queue is first in, first out: if newcomers could overtake, the longest waits would grow. Load shedding is early:
-the bulkhead measures how fast the queue moves, and refuses a caller at once whose wait would reach the timeout.
+The queue is first in, first out: if new callers could overtake, the longest waits would grow. Load shedding is early:
+the bulkhead measures how fast the queue moves, and refuses a new caller at once if the wait would reach the timeout.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from app.errors import Unavailable
 from app.request.deadline import seconds_left
 
 MEMORY = 0.1
-"""The weight of the newest interval in the moving average of the seconds between two entries into a bulkhead: about
-the last 20 entries count."""
+"""The weight of the newest value in the moving average of the time between two entries into a bulkhead. The average, of
+about the last 20 entries, is used to estimate the wait of a new caller."""
 
 
 class Bulkhead:
@@ -27,7 +27,7 @@ class Bulkhead:
             max_concurrent: callers inside the bulkhead at the same time.
             max_queue: callers that may wait to enter.
             queue_timeout_seconds: the longest wait of a caller, in seconds.
-            refusal: the sentence of the Unavailable error, for clients.
+            refusal: the sentence of the Unavailable error, which clients of the service see.
         """
         self.max_concurrent = max_concurrent
         self.max_queue = max_queue
@@ -35,7 +35,8 @@ class Bulkhead:
         self.in_use = 0
         self.refused = 0
         self._refusal = refusal
-        self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()  # with the times of arrival
+        # the waiting callers, with their times of arrival
+        self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
         self._entered_at = 0.0
         self._interval = 0.0
 
@@ -48,7 +49,7 @@ class Bulkhead:
         """Enter the bulkhead, after waiting in the queue if need be; the caller must call `leave` at the end.
 
         Args:
-            within: the longest wait in seconds, when it is shorter than the queue timeout.
+            within: a limit for this wait, in seconds, if it is shorter than the queue timeout.
 
         Raises:
             Unavailable: the queue is full or too slow, or the wait reached its timeout.
@@ -61,20 +62,22 @@ class Bulkhead:
         if not self.has_room():
             return False
         self._count(1)
-        self._interval *= 1 - MEMORY  # a slot is free: the average from when the bulkhead was full fades
+        # A slot was free, so the bulkhead is no longer full. The average time between two entries, measured while the
+        # bulkhead was full, becomes outdated: reduce it step by step.
+        self._interval *= 1 - MEMORY
         self._entered_at = monotonic()
         return True
 
     def leave(self) -> None:
-        """Leave the bulkhead, and let the first caller of the queue in, before any newcomer can enter."""
+        """Leave the bulkhead, and let the first caller of the queue in, before any new caller can enter."""
         self._count(-1)
         if self.first_arrival() < inf:
             self.admit_first()
         elif not self.in_use:
-            self._interval = 0.0  # no call is left: the average time between two entries no longer holds
+            self._interval = 0.0  # the bulkhead is empty: drop the average from the time under load
 
     def has_room(self) -> bool:
-        """Tell whether a caller may enter now."""
+        """Tell whether a caller may enter the bulkhead now, without waiting."""
         return self.in_use < self.max_concurrent
 
     def first_arrival(self) -> float:
@@ -83,11 +86,11 @@ class Bulkhead:
             turn = next(iter(self._queue))
             if not turn.done():
                 return self._queue[turn]
-            del self._queue[turn]  # this caller was cancelled, and has not run since
+            del self._queue[turn]  # this caller was cancelled, but has not removed its entry yet
         return inf
 
     def admit_first(self) -> None:
-        """Let the first caller of the queue in; `first_arrival` must have found a caller."""
+        """Let the first waiting caller in; call this only after `first_arrival` has found a waiting caller."""
         turn, _ = self._queue.popitem(last=False)
         self._count(1)
         turn.set_result(None)
@@ -115,11 +118,15 @@ class Bulkhead:
 
     def _step_out(self, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
-            self.leave()  # this caller was let in just when the wait was cut off: pass the slot on
+            self.leave()  # the bulkhead let this caller in just as the wait ended: free the slot
         self._queue.pop(turn, None)
 
     def _expected_wait(self) -> float:
-        """Return the expected wait of a newcomer in seconds: by the average interval, longer if the queue is stuck."""
+        """Estimate the wait of a new caller in seconds, from the queue and the average time between two entries.
+
+        When no caller has entered for a long time, the queue is stuck, and the time since the last entry counts
+        instead.
+        """
         stuck = (monotonic() - self._entered_at) / self.max_concurrent
         return (len(self._queue) + 1) * max(self._interval, stuck)
 

@@ -1,9 +1,10 @@
 """Connection quotas: bulkheads that divide the connections of one pool, with a guaranteed minimum for each quota.
 
-A caller beyond the minimum of its quota gets a connection only if enough connections stay free for the quotas that use
-none. A cap per quota alone does not add up: two stuck route groups with caps of three quarters hold the whole pool. A
-guarantee alone would leave a busy group nothing but its minimum beside a stuck group, so a quota has a cap as well.
-The price of both is that a busy route group cannot use the last connections of the pool.
+Each route group has a quota, and background work has one too. Beyond the minimum of its quota, a caller gets a
+connection only while enough connections stay free for the quotas that use none. Each quota also has a cap. With caps
+alone, two stuck route groups with caps of three quarters of the pool would hold the whole pool. With minimums alone,
+one stuck group would take all but the minimums, and leave a busy group only its minimum. The price of having both: a
+busy route group cannot use the last connections of the pool, even if no other group needs them.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,12 @@ from app.limits.bulkhead import Bulkhead
 from app.request.slot import BACKGROUND
 
 MINIMUM = 1
-"""Connections that each quota may always use. One connection serves some hundred short statements a second."""
+"""The number of connections that each quota may always use. One connection serves some hundred short statements a
+second."""
 
 
 class Quota(Bulkhead):
-    """A bulkhead for the connections of one route group, which never holds what is guaranteed to other quotas."""
+    """A bulkhead for the connections of one route group; leaves the guaranteed connections of other quotas free."""
 
     def __init__(self, pool: "Quotas", *, max_concurrent: int) -> None:
         super().__init__(
@@ -33,11 +35,15 @@ class Quota(Bulkhead):
         """Return a connection, and let in the callers of all quotas that may enter now."""
         self._count(-1)
         if not self.in_use:
-            self._interval = 0.0  # as in an empty bulkhead
+            self._interval = 0.0  # no connection of the quota is in use: drop the average from the time under load
         self._pool.let_in()
 
     def has_room(self) -> bool:
-        """Tell whether a caller may enter now: within the minimum of the quota, or beyond the reserve of the rest."""
+        """Tell whether a caller may take a connection now.
+
+        A caller within the minimum of its quota may take any free connection. Beyond the minimum, the connections that
+        are reserved for other quotas must stay free.
+        """
         free = self._pool.max_concurrent - self._pool.in_use
         return super().has_room() and free > (0 if self.in_use < MINIMUM else self._pool.reserved())
 
@@ -47,12 +53,13 @@ class Quota(Bulkhead):
 
     async def _wait(self, within: float) -> None:
         if not self._queue:
-            self._entered_at = monotonic()  # an unused quota that entered long ago is not stuck
+            # this caller is the first to wait: an old time of entry must not look like a stuck queue
+            self._entered_at = monotonic()
         await super()._wait(within)
 
 
 class Quotas:
-    """The quotas of one connection pool, by name, and the numbers of the whole pool."""
+    """All connection quotas of one pool: counts the connections in use, and lets waiting callers in."""
 
     def __init__(  # noqa: PLR0913 - each number is a bound of the capacity plan
         self,
@@ -71,8 +78,8 @@ class Quotas:
             max_concurrent: the connections of the pool.
             max_queue: the callers of one quota that may wait.
             queue_timeout_seconds: the longest wait of a caller, in seconds.
-            quota: the connections that one quota may use at most; by default all.
-            reserved: the connections that stay free for the quotas that use none.
+            quota: the most connections that one quota may use; by default all.
+            reserved: the most connections that are kept free for quotas that use none.
         """
         self.max_concurrent = max_concurrent
         self.max_queue = max_queue
@@ -83,7 +90,7 @@ class Quotas:
         self._most_reserved = reserved
 
     def of(self, name: str) -> Quota:
-        """Return the quota of this name, that of background work for an unknown name."""
+        """Return the quota with this name; for an unknown name, the quota of background work."""
         return self.by_name.get(name) or self.by_name[BACKGROUND]
 
     @property
@@ -102,6 +109,6 @@ class Quotas:
         return min(unmet, self._most_reserved)
 
     def let_in(self) -> None:
-        """Let in the callers that may enter now, in the order of their arrival."""
+        """Let in the waiting callers of all quotas that may take a connection now, the earliest arrival first."""
         while ready := [quota for quota in self.by_name.values() if quota.first_arrival() < inf and quota.has_room()]:
             min(ready, key=Quota.first_arrival).admit_first()

@@ -1,4 +1,4 @@
-"""Token bucket: allows a burst, then a steady rate, so that retries, one token each, cannot double the load."""
+"""Token bucket: a rate limit that allows a burst. Each retry of a call to a downstream takes a token, for example."""
 
 from time import monotonic
 

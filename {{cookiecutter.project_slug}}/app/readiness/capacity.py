@@ -56,7 +56,7 @@ class CapacityCheck:
             raise CapacityError(self.misfit)
 
     async def ask(self) -> None:
-        """Check the plan against PostgreSQL's limits, unless an earlier check was conclusive."""
+        """Check the plan against PostgreSQL's limits, unless an earlier check found that the plan fits or warned."""
         if self._settled or self.policy == "off":
             return
         limits = {name: number for name, number in await self.reader.execute(LIMITS)}  # noqa: C416 - mypy rejects `dict(rows)`
@@ -67,15 +67,16 @@ class CapacityCheck:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """The reasons why this process must receive no traffic; as far as capacity goes.
+        """The reasons why the capacity check wants no traffic for this process.
 
-        Empty when the connections of the capacity plan fit into PostgreSQL, or DATABASE_CAPACITY_CHECK only warns.
+        There are none when PostgreSQL allows the connections of the capacity plan, or DATABASE_CAPACITY_CHECK only
+        warns.
         """
         return (self.misfit,) if self.misfit and self.policy == "refuse" else ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The warnings that the readiness probe reports while this process receives traffic."""
+        """The warnings of the capacity check, which the readiness probe reports while this process receives traffic."""
         return (self.misfit,) if self.misfit and self.policy == "warn" else ()
 
 

@@ -29,7 +29,8 @@ worker runs one query a second."""
 UNDEFINED_TABLE = "42P01"
 LOGIN_REFUSED = "28"  # the SQLSTATE class of refused logins: unknown role, wrong password, no entry in pg_hba.conf
 
-# a connection to the server itself refuses a standby when it opens; PgBouncer may show the state of a former server
+# The query asks whether the server is a standby. A direct connection is checked for that when it opens, but PgBouncer
+# may report the state of a server that it used before.
 FIND = text("SELECT version_num, pg_is_in_recovery() AS standby FROM alembic_version")
 
 log = structlog.get_logger("readiness")
@@ -45,7 +46,8 @@ class Readiness:
     capacity: CapacityCheck
     role: RoleCheck
     instance_id: str | None = None
-    """The id of this instance, by which a prober knows that no different service answers on the port."""
+    """The id of this instance, which is part of the readiness response: a load balancer or test that probes the port
+    can see whether a different service answers."""
     primary: bool = True
     """Whether the database must be the primary; see DATABASE_TARGET."""
     draining: bool = False
@@ -74,7 +76,7 @@ class Readiness:
         self._expires = 0.0
 
     async def _ask_in_time(self) -> tuple[str, ...]:
-        """Query the database; return at the timeout even when a frozen server does not react to a cancellation."""
+        """Query the database; return at the timeout even if a frozen server does not react to the cancelled query."""
         asking = asyncio.create_task(self._ask_database(), name="readiness")
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
@@ -87,7 +89,7 @@ class Readiness:
     async def _ask_database(self) -> tuple[str, ...]:
         try:
             found = (await self.reader.execute(FIND)).all()
-            await self.capacity.ask()  # a query only until PostgreSQL was found to allow the plan's connections
+            await self.capacity.ask()  # no further query once the plan fits
             await self.role.ask()
         except DBAPIError as error:
             sqlstate = getattr(error.orig, "sqlstate", None) or ""

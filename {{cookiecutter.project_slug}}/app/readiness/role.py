@@ -37,11 +37,12 @@ class RoleCheck:
     """The PostgreSQL settings that each connection must have, by name; see `enforced` in `database/connection.py`."""
     reader: Reader
     pgbouncer: bool
-    """Whether the settings come from the database role, as a declared PgBouncer passes on no settings of a client."""
+    """Whether PgBouncer is declared in the settings. It passes on no settings of a client, so that the database role
+    must have the settings."""
     missing: tuple[str, ...] = ()
     """The names of the required PostgreSQL settings that the connection lacks."""
     remedy: str = ""
-    """The SQL that adds the required settings to the role."""
+    """The SQL with which an administrator gives the role the missing settings."""
     _settled: bool = False
 
     async def at_start(self) -> None:
@@ -75,7 +76,8 @@ class RoleCheck:
         if self._settled:
             return
         rows = (await self.reader.execute(FIND, {"names": list(self.enforced)})).all()
-        # without PgBouncer only: the role may have the settings from a former PgBouncer, and a pooler be in between
+        # Without a declared PgBouncer, only settings that the connection sent itself count. Settings of the role may be
+        # left from a former PgBouncer, while an undeclared pooler drops those of the connection.
         found = {row.name: row.setting for row in rows if self.pgbouncer or row.source in OWN_SOURCES}
         self.missing = tuple(name for name, most in self.enforced.items() if not _enforces(found.get(name, "0"), most))
         self.remedy = role_sql(rows[0].current_user, rows[0].current_database, self.enforced)
@@ -96,8 +98,9 @@ def _enforces(found: str, promised: str) -> bool:
 def role_sql(role: str, database: str, enforced: Mapping[str, str]) -> str:
     """Return the SQL that sets these PostgreSQL settings for every new connection of a role to a database.
 
-    The transaction is READ WRITE: after an earlier run of the SQL, the role's transactions are read-only by default.
-    The read-only default is spelt as no administrator spells it, so that a writing transaction lifts no other default.
+    The SQL runs in a READ WRITE transaction, because the role's transactions are read-only by default after an earlier
+    run. The read-only default gets an unusual spelling of `true`. A write transaction of the service overrides only a
+    default with this spelling, and never a read-only default that an administrator has set.
     """
     where = f"ALTER ROLE {_quoted(role)} IN DATABASE {_quoted(database)}"
     settings = [f"{where} SET {name} = {OWN_DEFAULT if value == 'on' else value};" for name, value in enforced.items()]

@@ -12,12 +12,13 @@ from typing import Self
 from app.errors import CannotStart
 
 PREFIX = "{{ cookiecutter.project_slug }}".replace("-", "_") + "__"
-"""The start of the revision ids of this service, which tells them from those of a different service."""
+"""The start of the revision ids of this service, which tells its revisions from those of a different service."""
 
 FOLDER = Path(__file__).parents[2] / "migrations"
 
 NO_MIGRATIONS = (".#", "__init__")
-"""Prefixes of file names that are no migrations, which alembic skips too: lock files of editors, `__init__.py`."""
+"""Prefixes of names of files that are no migrations, and that alembic skips too: lock files of editors,
+`__init__.py`."""
 
 
 class RevisionsError(CannotStart):

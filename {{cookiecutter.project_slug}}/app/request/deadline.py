@@ -1,28 +1,32 @@
-"""The deadline of the request that is being served. A wait takes at most the time that the deadline leaves."""
+"""The deadline of the current request, after which the client gets 504; every wait in the request ends by then."""
 
 import asyncio
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 
 UNCONFIRMED = "A write may have happened: look before you repeat it, or repeat it with the same Idempotency-Key."
-"""The advice of a 504 to a request whose COMMIT was sent and not answered."""
+"""The advice in a 504 response when a COMMIT was sent, and the database did not confirm it in time."""
 
 
 @dataclass(slots=True)
 class Pauses:
-    """The seconds for which a debugger has stopped the event loop. Only development's loop monitor adds any."""
+    """The total time, in seconds, for which a debugger has stopped this process. In production this stays 0."""
 
     seconds: float = 0.0
     _end: float = 0.0
 
     def add(self, begin: float, end: float) -> None:
-        """Add a pause, and count the pause once when two monitors saw it."""
+        """Add a pause that a loop monitor measured.
+
+        Time that another monitor has added already is not counted twice.
+        """
         self.seconds += max(0.0, end - max(begin, self._end))
         self._end = end
 
 
 pauses = Pauses()
-"""The pauses of this process: a deadline waits for a person who reads and types in a debugger."""
+"""The pauses of this process. Every deadline moves by the time for which a person has stopped the process in a
+debugger."""
 
 
 @dataclass(slots=True)
@@ -30,19 +34,20 @@ class Expiry:
     """The deadline of one request, shared by all tasks of the request."""
 
     at: float | None
-    """The deadline by the clock of the event loop; None after the response, for background tasks."""
+    """The deadline, as a time of the event loop's clock. None after the response: background tasks have no deadline."""
     commit_by: float = 0.0
-    """The time until which the answer to a COMMIT is awaited, also past the deadline; 0 before the first COMMIT."""
+    """Until this time the request waits for the answer to a COMMIT, even past its deadline; 0 before the first
+    COMMIT."""
     paused_before: float = field(default_factory=lambda: pauses.seconds)
 
     @property
     def moment(self) -> float | None:
-        """The deadline, moved by the pauses since the request began."""
+        """The deadline, later by the pauses in a debugger since the request began; None without a deadline."""
         return None if self.at is None else self.at + pauses.seconds - self.paused_before
 
     @property
     def last_moment(self) -> float | None:
-        """The moment of the 504: the deadline, or later when the answer to a COMMIT is awaited."""
+        """The time at which the client gets 504: the deadline, or later while the answer to a COMMIT is awaited."""
         return None if self.moment is None else max(self.moment, self.commit_by)
 
 
@@ -55,7 +60,7 @@ def begin(expiry: Expiry | None) -> Token[Expiry | None]:
 
 
 def end(token: Token[Expiry | None]) -> None:
-    """Restore the deadline from before the `begin` that returned this token."""
+    """Undo the `begin` that returned this token: the deadline that was set before holds again."""
     _current.reset(token)
 
 
@@ -66,10 +71,10 @@ def expires_at() -> float | None:
 
 
 def await_commit(seconds: float) -> None:
-    """Let the current request wait for the answer to a COMMIT that is sent now, also past the deadline.
+    """Let the current request wait for the answer to a COMMIT that is sent now, even past its deadline.
 
-    A deadline that strikes between COMMIT and its answer would tell the client 504 for a write that happened. The
-    price: a request may end so many seconds after its deadline as the answer to one COMMIT may take.
+    If the deadline ended the request between the COMMIT and its answer, the client would get 504 for a write that
+    happened. The price: a request may end later than its deadline, by at most the time that one COMMIT may take.
     """
     expiry = _current.get()
     if expiry is not None and expiry.moment is not None:
@@ -77,7 +82,7 @@ def await_commit(seconds: float) -> None:
 
 
 def commit_answered() -> None:
-    """Let the deadline of the current request hold again, as the answer to the COMMIT has come."""
+    """Apply the deadline of the current request again, as the database has answered the COMMIT."""
     expiry = _current.get()
     if expiry is not None and expiry.commit_by:
         expiry.commit_by = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The context variables of work that outlives its request, or that several requests share: without the deadline."""
+"""Context variables for work that outlives its request or serves several requests, such as background tasks."""
 
 from contextvars import Context, copy_context
 
@@ -10,8 +10,9 @@ from app.request.slot import BACKGROUND, connection_quota, slot
 def detached() -> Context:
     """Return a copy of the context without deadline, slot, connection quota, held connections and open transaction.
 
-    The request id and the trace stay, for the log. Background tasks and single-flight loads run in this context: the
-    deadline of the starting request does not apply, and database connections count for the quota of background work.
+    Background tasks and single-flight loads run in this context: the deadline of the request that started them does not
+    apply, and their database connections count for the quota of background work. The request id and the trace are kept,
+    so that log lines of the work can be matched to the request.
     """
     context = copy_context()
     context.run(deadline.begin, None)

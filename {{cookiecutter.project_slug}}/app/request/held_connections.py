@@ -1,7 +1,7 @@
 """Detects a request that waits while holding a database connection; active in development and in tests.
 
-While a request that holds a connection calls a downstream, no request can use that connection. Requests that hold a
-connection and ask for a second wait for each other as soon as the pool is empty.
+While a request that holds a connection calls a downstream, no other request can use that connection. Requests that hold
+a connection and ask for a second wait for each other, without end, as soon as the pool is empty.
 """
 
 from contextvars import ContextVar
@@ -10,22 +10,23 @@ from contextvars import ContextVar
 class ConnectionHeld(Exception):
     """Raised when code that holds a database connection calls a downstream or asks for a second connection.
 
-    A mistake in the code, not overload.
+    The cause is a mistake in the code of the service, not a high load.
     """
 
 
 class HeldConnection:
-    """The use of a database connection from the checkout to the return, which may happen in a different task."""
+    """One use of a database connection, from the checkout to the return to the pool, which another task may do."""
 
     returned = False
 
 
 _held: ContextVar[tuple[HeldConnection, ...]] = ContextVar("held_connections", default=())
-"""The database connections that this task has checked out, or a parent task: a task inherits the parent's context."""
+"""The database connections that this task or a parent task has checked out. A task inherits the record from its
+parent."""
 
 
 def note_checkout() -> HeldConnection:
-    """Note that this task took a database connection; `database/pool.py` sets `returned` at the return to the pool."""
+    """Record that this task checked out a connection; `database/pool.py` sets `returned` when the pool gets it back."""
     new = HeldConnection()
     _held.set((*(held for held in _held.get() if not held.returned), new))
     return new

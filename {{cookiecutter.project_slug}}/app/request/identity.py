@@ -5,7 +5,8 @@ from contextvars import ContextVar
 from starlette.types import Scope
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the current request, set by `web/request_id.py`, inherited by the request's tasks; else None."""
+"""The id of the current request, set by `web/request_id.py` and inherited by the request's tasks; None outside a
+request."""
 
 request_scope: ContextVar[Scope | None] = ContextVar("request_scope", default=None)
-"""The ASGI scope of the current request, set and inherited like the request id."""
+"""The ASGI scope of the current request, set by `web/request_id.py` and inherited by the request's tasks."""

@@ -1,4 +1,7 @@
-"""The write transaction that is open in the current task: background tasks of the task start after the commit."""
+"""The write transaction that is open in the current task.
+
+A background task that is started in it waits for its commit.
+"""
 
 import asyncio
 from contextvars import ContextVar
@@ -6,11 +9,11 @@ from typing import Protocol
 
 
 class OpenTransaction(Protocol):
-    """The part of a write transaction that the supervisor of background tasks uses."""
+    """An open write transaction, as the supervisor of background tasks sees it."""
 
     def committed(self) -> asyncio.Future[bool]:
-        """Return a future: True after the commit, False after a rollback of the transaction or of the savepoint."""
+        """Return a future: True after the commit, False after a rollback of the transaction or of its savepoint."""
 
 
 open_transaction: ContextVar[OpenTransaction | None] = ContextVar("open_transaction", default=None)
-"""The innermost write transaction of the current task, set by `database/transaction.py`; None outside of a block."""
+"""The innermost write transaction of the current task, set by `database/transaction.py`; None without a transaction."""

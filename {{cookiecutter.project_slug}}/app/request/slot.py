@@ -1,12 +1,11 @@
 """The current request's slot in the bulkhead of its route group, and its quota of database connections.
 
-Each route group has a quota of the pool's connections, and so has all work without a route group, such as background
-tasks. Even if two groups hang entirely, each other group keeps the connections that `limits/quotas.py`
-guarantees.
+A request may leave work behind when it ends at its deadline: a thread cannot be stopped, and a killed process needs
+time to end. If the deadline freed the slot at once, clients that ask for short deadlines could start more threads than
+the bound of the route group allows, each with the memory of its work. So the slot stays taken until this work ends.
 
-A thread cannot be stopped, and a killed process needs time to end. Without a record of the slot a request that is cut
-off at its deadline would free its slot while the thread works on, and a client that asks for short deadlines could
-start more threads than the bound of the route group allows, each with the memory of its work.
+Each route group has a quota of the pool's connections, and so has all work without a route group, such as background
+tasks. Even if two groups hang entirely, each other group keeps the connections that `limits/quotas.py` guarantees.
 """
 
 from asyncio import Task
@@ -19,18 +18,18 @@ class Slot:
     """A slot in a bulkhead, held by the request and by each offloaded call of the request."""
 
     def __init__(self, leave: Callable[[], None]) -> None:
-        """Count one holder, the request; `leave` leaves the bulkhead after the last holder."""
+        """Create a slot that the request holds; `leave` is called when the request and all its calls have ended."""
         self._leave = leave
         self._holders = 1
 
     def keep_until_done(self, call: Task[Any]) -> None:
-        """Keep the slot until a call has ended; a call that begins after the response finds the slot given up."""
+        """Let an offloaded call hold the slot until the call ends; do nothing if the slot has been given up already."""
         if self._holders:
             self._holders += 1
             call.add_done_callback(lambda _call: self.release())
 
     def release(self) -> None:
-        """End one hold; the last end leaves the bulkhead."""
+        """Release the slot for the request or for a call; the last release leaves the bulkhead."""
         self._holders -= 1
         if not self._holders:
             self._leave()
@@ -43,5 +42,5 @@ BACKGROUND = "background"
 """The connection quota of all work without a route group: background tasks, cached loads, WebSockets."""
 
 connection_quota: ContextVar[str] = ContextVar("connection_quota", default=BACKGROUND)
-"""The name under which the pool counts the database connections of the work that runs: that of the route group of a
-request, set by `web/admission.py`."""
+"""The name of the connection quota that the current work uses: in a request, the name of its route group, set by
+`web/admission.py`."""

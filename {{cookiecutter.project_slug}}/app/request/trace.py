@@ -11,10 +11,12 @@ from typing import NamedTuple
 HEADER, STATE_HEADER = b"traceparent", b"tracestate"
 WELL_FORMED = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 STATE = re.compile(rb"[\x20-\x7e]{1,512}")
-"""A well-formed tracestate header, passed on unchanged; 512 characters is the length that W3C requires to accept."""
+"""Matches a well-formed `tracestate` header, which is passed on unchanged; W3C requires at least 512 characters of
+support."""
 
 ALSO_A_TRACE = re.compile(r"[0-9a-f]{32}")
-"""The form of a request id that also becomes the trace id of a request without a trace."""
+"""Matches a request id that is also a valid trace id. A request without a trace then uses the request id as its trace
+id."""
 
 
 class Trace(NamedTuple):
@@ -30,7 +32,7 @@ trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 def read(parent: bytes, state: bytes) -> Trace | None:
-    """Return the trace of the headers `traceparent` and `tracestate`, None when the first is malformed."""
+    """Return the trace in the headers `traceparent` and `tracestate`, None when `traceparent` is malformed."""
     found = WELL_FORMED.fullmatch(parent)
     if found is None:
         return None

@@ -33,7 +33,7 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     431: ("headers_too_large", "The headers are too large."),
     500: ("internal_error", "A bug of the service: quote the request id when you report it."),
     502: ("downstream_failed", "A downstream failed."),
-    503: ("unavailable", "The service, or a part that it needs, is away or full: repeat after `Retry-After`."),
+    503: ("unavailable", "The service, or a part that it needs, is unreachable or full: repeat after `Retry-After`."),
     504: ("deadline_exceeded", "No answer in time. A write may have happened: repeat it with its `Idempotency-Key`."),
 }
 """The stable code and the meaning of each error status. The code is for errors that are no `ServiceError`; a client

@@ -1,9 +1,9 @@
 """Background tasks: started after the commit, bounded, named, logged at a failure, waited for at a graceful shutdown.
 
-asyncio itself holds tasks weakly, logs a failure late or never, and cuts all tasks off at the end of the process. For a
-few milliseconds of work FastAPI's `BackgroundTasks` are enough: FastAPI runs them after the response, so after the
-commit, and drops them with the response of a request that fails. Work that must not be lost belongs into the database
-first: the supervisor waits at a graceful shutdown, but a killed process loses its tasks.
+asyncio itself has only weak references to tasks, logs a failure late or never, and cancels all tasks at the end of the
+process. For a few milliseconds of work FastAPI's `BackgroundTasks` are enough: FastAPI runs them after the response, so
+after the commit, and drops them if the request fails. Work that must not be lost must first be stored in the database:
+the supervisor waits for tasks at a graceful shutdown, but a process that is killed loses its tasks.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ shortens the wait."""
 log = structlog.get_logger("supervisor")
 
 failures = logging.getLogger("supervisor")
-"""The logger of failed tasks, of the standard library: error trackers read it, and see the exception nowhere else."""
+"""The logger for background tasks that failed. The logger is from the standard library, as error trackers listen to it
+and see the exception nowhere else."""
 
 
 class Supervisor:
@@ -54,14 +55,14 @@ class Supervisor:
         return len(self._running)
 
     def owns(self, task: asyncio.Task[Any]) -> bool:
-        """Tell whether this supervisor started a task that still runs."""
+        """Tell whether a task is a background task of this supervisor, and still running."""
         return task in self._running
 
     def start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         """Start a background task without a deadline; use `asyncio.timeout` where the coroutine waits.
 
-        Inside of a write transaction the task starts after the commit, and never after a rollback of the transaction or
-        of the savepoint. Outside of a transaction, as in a request that only reads, the task starts at once.
+        Inside a write transaction, the task starts after the commit, and never after a rollback of the transaction or
+        of the savepoint. Outside a transaction, as in a request that only reads, the task starts at once.
 
         Args:
             name: the name of the task in log lines.
@@ -76,11 +77,14 @@ class Supervisor:
         if (transaction := open_transaction.get()) is not None:
             work = _after(transaction.committed(), work)
         task = asyncio.get_running_loop().create_task(work, name=name, context=detached())
-        self._running.add(task)  # a strong reference: the event loop itself holds tasks only weakly
+        self._running.add(task)  # a strong reference: the event loop itself has only a weak reference to a task
         task.add_done_callback(self._ended)
 
     def drain(self, seconds: float = inf) -> None:
-        """Begin the graceful shutdown: tasks have at most `seconds` from now. Requests may still start tasks."""
+        """Begin the graceful shutdown: background tasks end within `seconds`.
+
+        Requests in flight may still start tasks.
+        """
         self._ends = min(self._ends, monotonic() + min(seconds, self.stop_seconds))
 
     async def close(self) -> None:
@@ -106,9 +110,9 @@ class Supervisor:
 
 
 async def _after(committed: asyncio.Future[bool], work: Coroutine[Any, Any, object]) -> None:
-    """Run the work of a background task after the commit, or drop the work after a rollback."""
+    """Run the work of a background task once the transaction has committed; drop the work after a rollback."""
     try:
         if await committed:
             await work
     finally:
-        work.close()  # Python would warn of a coroutine that never ran; does nothing to finished work
+        work.close()  # without `close`, Python warns of a coroutine that never ran; closing finished work has no effect

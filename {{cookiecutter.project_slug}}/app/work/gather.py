@@ -1,4 +1,4 @@
-"""Concurrent calls with separate outcomes: the expected failure of a call does not cancel the other calls."""
+"""Concurrent calls with separate outcomes: the expected failure of one call does not cancel the other calls."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping

@@ -18,8 +18,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 QUEUE_PER_CALL, QUEUE_TIMEOUT_SECONDS = 10, 0.5
-"""Callers that may queue per thread or process, and the longest wait of a caller in seconds: at 0.05 s a call the
-tenth caller waits 0.5 s."""
+"""Callers that may queue for each thread or worker process, and the longest wait of a caller in seconds. At 0.05 s a
+call the tenth caller waits 0.5 s."""
 
 BUSY = "Too many such requests are being worked on. Try again."
 
@@ -27,7 +27,7 @@ log = structlog.get_logger("offload")
 
 
 class Offload:
-    """Runs calls in threads, behind a bulkhead; `partial` binds keyword arguments."""
+    """Runs blocking calls in threads, behind a bulkhead; bind keyword arguments with `functools.partial`."""
 
     def __init__(self, *, threads: int) -> None:
         self.threads = Bulkhead(
@@ -37,7 +37,8 @@ class Offload:
             refusal=BUSY,
         )
         self._limiter = CapacityLimiter(threads)
-        self._going_on: set[asyncio.Task[Any]] = set()  # strong references: the event loop holds tasks only weakly
+        # strong references: the event loop itself has only weak references to tasks
+        self._going_on: set[asyncio.Task[Any]] = set()
 
     async def blocking(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run a blocking call in a thread; where the called library has a timeout, set that timeout too.
@@ -74,6 +75,6 @@ async def result_of(task: asyncio.Task[T]) -> T:
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
-    """Log the failure of a call whose caller was cancelled; without this callback asyncio would log a traceback."""
+    """Log the failure of a call whose caller was cancelled; asyncio itself would log a traceback for it."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.info("offloaded call failed after its request was cancelled", error=type(error).__name__)

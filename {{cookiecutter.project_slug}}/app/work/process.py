@@ -47,7 +47,7 @@ class WorkerProcess:
         self._wanted = False
 
     def expect(self) -> None:
-        """Announce a call, so that a `stop` of the previous call does not kill the process of this call."""
+        """Announce the next call of the worker process: a late `stop` of the previous call does not count any more."""
         self._wanted = True
 
     def call(self, seconds: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -76,7 +76,8 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Kill the worker process, also during the start; the running `call` raises `ProcessEnded`."""
-        # set before `_process` is read: `_start` sets `_process` and then reads `_wanted`, so no start is missed
+        # Set `_wanted` before `_process` is read. `_start` sets `_process` and then reads `_wanted`, so that one of
+        # both kills a process that is just being started.
         self._wanted = False
         if (process := self._process) is not None:
             process.kill()

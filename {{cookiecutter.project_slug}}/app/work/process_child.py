@@ -13,8 +13,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ORPHAN_SECONDS = 1.0
-"""Seconds after the timeout of a call at which the worker process exits by itself: the service, which kills the process
-at the timeout, must be gone."""
+"""How long after the timeout of a call, in seconds, a worker process exits by itself. The service kills a worker
+process at the timeout, so a process that still runs has lost the service."""
 
 
 class CallFailed(Exception):
@@ -23,7 +23,7 @@ class CallFailed(Exception):
 
 def serve(pipe: Connection) -> None:
     """Run the calls that arrive on the pipe, until the service closes the pipe or ends."""
-    # ignored: Ctrl-C and systemd signal every process, but only the service may end a worker process
+    # Ignore both signals: Ctrl-C and systemd send them to every process, but only the service may end a worker process.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
     with suppress(EOFError, OSError):
@@ -55,7 +55,7 @@ def _result(seconds: float, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T
 
 
 def _pickled(error: Exception) -> bytes:
-    """Pickle an exception with the traceback as a note; replace an exception that does not survive the way."""
+    """Pickle an exception with its traceback as a note; replace an exception that cannot be unpickled."""
     name, note = traceback.format_exception_only(error)[0].strip(), f"In the worker process:\n{traceback.format_exc()}"
     try:
         error.add_note(note)

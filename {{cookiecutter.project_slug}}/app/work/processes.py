@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 class Processes:
-    """Runs calls in worker processes, behind a bulkhead; `partial` binds keyword arguments."""
+    """Runs calls in worker processes, behind a bulkhead; bind keyword arguments with `functools.partial`."""
 
     def __init__(self, *, processes: int, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.timeout_seconds = timeout_seconds
@@ -47,7 +47,8 @@ class Processes:
         try:
             return await result_of(call)
         except asyncio.CancelledError:
-            if call in self._busy:  # after the end of the call, the process may already run a different call
+            # otherwise the call has ended, and the worker process may already run a different call
+            if call in self._busy:
                 worker_process.stop()
             raise
         except TookTooLong as error:
@@ -56,7 +57,7 @@ class Processes:
             raise Unavailable("The process that worked on this ended. Try again.") from error
 
     async def close(self) -> None:
-        """Kill the worker processes with the running calls."""
+        """Kill all worker processes, also those that are running a call."""
         self._closed = True
         for worker_process in self._busy.values():
             worker_process.stop()
