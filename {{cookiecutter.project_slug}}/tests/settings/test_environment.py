@@ -80,7 +80,7 @@ def test_variables_of_platforms_are_no_misspelt_settings() -> None:
         "?ssl=true": "sslmode or ssl must be disable, allow",
         "?sslmode=prefer&sslrootcert=x.pem": "sslrootcert needs sslmode=require, verify-ca or verify-full",
         "?sslmode=verify-full&sslrootcert=x.pem": "sslrootcert names a file that does not exist",
-        "?sslmode=verify-full&sslrootcert=system": "does not exist, or is no file (libpq's word `system` is unknown here)",
+        "?sslmode=verify-full&sslrootcert=system": "is no file (libpq's word `system` is unknown here)",
         "?sslmode=require&sslcrl=x.pem": "sslcrl would have no effect without sslrootcert: set both",
         "?sslmode=require&sslkey=x.pem": "sslkey would have no effect without sslcert: set both",
         "?statement_cache_size=0": "remove it, and set DATABASE_PGBOUNCER_CONNECTIONS",
