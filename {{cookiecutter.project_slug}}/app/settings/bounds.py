@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 DSN_ONLY = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation"})
-"""libpq's parameters that asyncpg takes from a DSN and not as arguments, see `database/driver.py`."""
+"""Parameters of libpq that asyncpg reads from a connection URL (DSN), but does not take as arguments of `connect`; see
+`database/driver.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,15 @@ class PoolBounds:
     queue_timeout: timedelta = timedelta(seconds=1)
     """The longest wait of a caller for a connection; then the pool refuses the caller."""
     quotas: Iterable[str] = ()
-    """The names of the connection quotas besides that of background work, which are those of the route groups."""
+    """The names of the connection quotas, which are those of the route groups; background work always has a quota
+    too."""
     quota: int | None = None
     """Connections that one quota may use at most; None means the whole pool."""
     reserved: int = 0
     """Connections that stay free for the quotas that use none."""
     nested_loans: bool = True
-    """Whether a task that holds a connection may take a second: off in development and tests, where that raises."""
+    """Whether a task that holds a connection may take a second connection. False in development and tests, where the
+    second raises `ConnectionHeld`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,6 @@ class Thresholds:
     window_seconds: float
     """How many seconds the breaker remembers the outcome of a call."""
     open_seconds: float
-    """How many seconds the open breaker refuses every call, before probe calls."""
+    """How many seconds the open breaker refuses every call, before probe calls may pass."""
     probes: int = 1
     """Concurrent probe calls of the half-open breaker, and the consecutive successes that close the breaker."""

@@ -1,4 +1,7 @@
-"""Settings of the capacity plan: workers, replicas, database connections, threads. `Settings` inherits the class."""
+"""Settings of the capacity plan: workers, replicas, database connections, threads.
+
+`Settings` is a subclass of these.
+"""
 
 from typing import Annotated, Literal
 
@@ -18,7 +21,8 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     replicas: int = Field(default=1, ge=1)
     """Replicas of this service that share the database; with an autoscaler, the upper bound of the autoscaler."""
 
-    # Not 25%, the default of Kubernetes' maxSurge, which does not count stopping pods that still hold connections.
+    # The default is 100% and not Kubernetes' 25%: pods that are stopping still hold connections, and maxSurge does not
+    # count them.
     replicas_surge: str = Field(default="100%", pattern=r"^\d{1,4}%?$", coerce_numbers_to_str=True)
     """Additional replicas while an update rolls out, as Kubernetes' maxSurge: a percentage such as 25%, or a number."""
 
@@ -29,7 +33,7 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     """Connections kept free for the superuser (PostgreSQL keeps 3), migrations, job workers, people and their tools."""
 
     database_pool_limit: int = Field(default=10, ge=1)
-    """The largest pool of one worker, which uses one CPU: more connections only move the queue into PostgreSQL."""
+    """The largest pool of one worker. A worker uses one CPU: more connections only move the queue into PostgreSQL."""
 
     database_max_overflow: int = Field(default=0, ge=0)
     """Connections that a worker opens beyond the pool and closes after use; each costs a handshake under load."""
@@ -44,7 +48,8 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     """PgBouncer's max_client_conn, which all workers behind PgBouncer share; PgBouncer's default is 100."""
 
     database_capacity_check: Annotated[CapacityPolicy, ANY_CASE] = "refuse"
-    """When PostgreSQL has fewer connections than the capacity plan needs: refuse to start, warn, or do not check."""
+    """What to do when PostgreSQL allows fewer connections than the capacity plan needs: refuse to start, warn, or
+    off."""
 
     open_files: int | None = Field(default=None, ge=1)
     """Files that a worker may open, as each connection is a file; when unset, the hard limit (`ulimit -Hn`)."""
@@ -53,7 +58,8 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     """Threads in which Starlette runs sync routes and file operations; 40 is Starlette's own default."""
 
     offload_threads: int = Field(default=10, ge=1)
-    """Threads for offloaded blocking calls, apart from Starlette's threads, which stuck calls must not use up."""
+    """Threads for offloaded blocking calls, separate from Starlette's threads, so that stuck calls cannot use those
+    up."""
 
     background_tasks: int = Field(default=100, ge=0)
     """Background tasks that run concurrently in one worker; one task more is refused."""

@@ -18,17 +18,18 @@ VALUES = {
     "ssl": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "sslnegotiation": ("postgres", "direct"),
 }
-"""The possible values of a parameter; asyncpg itself would refuse a wrong value only at the first connection."""
+"""The possible values of parameters of DATABASE_URL, checked at the start: asyncpg itself would refuse a wrong value
+only at its first connection."""
 
 TLS_MODES = VALUES["ssl"][3:]
 NEEDS_TLS = frozenset({"sslrootcert", "sslcrl", "sslnegotiation"})
-"""Parameters that have no effect unless `sslmode` demands TLS."""
+"""Parameters of DATABASE_URL that have no effect unless `sslmode` demands TLS."""
 
 NEEDED = {"sslkey": "sslcert", "sslcrl": "sslrootcert"}
-"""Parameters that have no effect without the second one."""
+"""Parameters of DATABASE_URL, each with a second parameter without which the first has no effect."""
 
 FILES = frozenset({*DSN_ONLY - {"sslnegotiation"}, "passfile"})
-"""Parameters that name a file, which the user of the service must be allowed to read."""
+"""Parameters of DATABASE_URL that name a file, which the user of the service must be allowed to read."""
 
 PASSED_ON = frozenset({*VALUES, *FILES, "host", "port", "user", "password", "database", "krbsrvname"})
 
@@ -40,7 +41,8 @@ INSTEAD = {
     "application_name": "SERVICE_NAME",
     "target_session_attrs": "DATABASE_TARGET",
 }
-"""Parameters that the service sets itself, with the variable to set instead."""
+"""Parameters that DATABASE_URL must not have, as the service sets them itself, each with the variable to set
+instead."""
 
 UNSUPPORTED = frozenset(
     {
@@ -48,8 +50,8 @@ UNSUPPORTED = frozenset(
         *("options", "require_auth", "server_settings", "service", "sslcertmode", "sslpassword", "sslsni"),
     }
 )
-"""Parameters of libpq and of asyncpg that a URL cannot have here. An error names a parameter of these lists only: any
-other name may be a part of a password with an unescaped question mark."""
+"""Parameters of libpq and asyncpg that the service does not support in DATABASE_URL. An error names a parameter only if
+the lists of this module have the name: any other name may be a part of a password with an unescaped question mark."""
 
 
 def asyncpg_url(secret: SecretStr) -> SecretStr:
@@ -79,7 +81,7 @@ def asyncpg_url(secret: SecretStr) -> SecretStr:
 
 
 def _refusals(url: URL) -> Iterator[str]:
-    """Yield a sentence for each parameter behind the question mark that is unknown, without effect or wrong."""
+    """Yield a sentence for each parameter of a database URL that is unknown, without effect or wrong."""
     for name, value in url.query.items():
         written = "sslmode or ssl" if name == "ssl" else name
         if name in INSTEAD:
@@ -111,6 +113,6 @@ def _unreadable(path: str) -> str | None:
 
 
 def with_target(secret: SecretStr, target: str) -> str:
-    """Return a PostgreSQL URL by which asyncpg accepts a certain server only: `primary` or `any`."""
+    """Return a PostgreSQL URL with which asyncpg connects only to a primary, or to any server."""
     url = make_url(secret.get_secret_value()).update_query_dict({"target_session_attrs": target})
     return url.render_as_string(hide_password=False)

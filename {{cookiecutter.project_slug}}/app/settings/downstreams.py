@@ -31,7 +31,7 @@ def _check_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is probably meant in milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # above, probably milliseconds are meant
 Ratio = Annotated[float, Field(gt=0, le=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_check_value)]
@@ -42,8 +42,8 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
 
     base_url: Annotated[HttpUrl, AfterValidator(_check_address)] | None = None
     """The address of the downstream, such as https://billing.internal:8443; production needs it in order to serve. For
-    certificates of a private authority set SSL_CERT_FILE, OpenSSL's own variable, in the environment of the process;
-    `.env` is too late."""
+    certificates of a private authority set SSL_CERT_FILE, OpenSSL's own variable, in the environment of the process; in
+    `.env` the variable has no effect."""
 
     authorization: HeaderValue | None = None
     """The Authorization header of every call, such as `Bearer ...`; never written to a log."""
@@ -55,10 +55,10 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """Concurrent calls of one worker: protects the downstream from overload; httpx slows down beyond 20."""
 
     max_queue: int = Field(default=50, ge=0)
-    """Calls that may wait until a concurrent call ends; one call more is refused at once."""
+    """Calls that may queue until a call in flight ends; when the queue is full, a further call is refused at once."""
 
     queue_timeout_seconds: Seconds = 0.5
-    """The longest wait of a call until a concurrent call ends; then the call is refused."""
+    """The longest time that a call may queue; then the call is refused."""
 
     connect_timeout_seconds: Seconds = 1.0
     """The timeout of the TCP and TLS handshakes, which take milliseconds inside one data centre."""
@@ -67,7 +67,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The read timeout, the longest pause between two chunks of a response; also the timeout of sending a body."""
 
     timeout_seconds: Seconds = 2.0
-    """The timeout of a whole call with all retries: a response that trickles in never reaches the read timeout."""
+    """The timeout of a whole call with all retries, as a response that trickles in never reaches the read timeout."""
 
     route_groups: str | None = None
     """The route groups that call the downstream, comma separated; unset means any. The timeout of a call must be less
@@ -113,7 +113,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The memory for cached responses per worker in bytes; the least recently used response is dropped first."""
 
     def misnested(self, name: str, deadlines: Mapping[str, float]) -> Iterator[str]:
-        """Yield a sentence for each timeout that never fires, as the enclosing timeout is not longer.
+        """Yield a sentence for each timeout that can never fire, because the timeout around it is not longer.
 
         Args:
             name: the name of the downstream.
@@ -151,7 +151,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
 
 
 class DownstreamsSettings(BaseModel, extra="forbid"):
-    """One field per downstream; the field's name names the downstream in code, logs and environment variables."""
+    """One field per downstream; the field's name is the downstream's name in code, logs and environment variables."""
 
     # {% if cookiecutter.example != "no" %}
     rates: DownstreamSettings = DownstreamSettings()

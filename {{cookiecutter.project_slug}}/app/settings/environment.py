@@ -1,4 +1,4 @@
-"""Environment variables as people write them: spaces, empty values, capitals and misspelt names; and their errors."""
+"""Environment variables: spaces, empty values and capitals are allowed; misspelt names and wrong values explained."""
 
 import os
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from pydantic_settings.sources import EnvSettingsSource
 
 CLOSE = 0.85
 """The similarity, from 0 to 1, from which on an unknown name counts as a misspelt setting. Platforms define variables
-such as DATABASE_HOST and DATABASE_PRIVATE_URL beside DATABASE_URL, which must not stop the start."""
+such as DATABASE_HOST and DATABASE_PRIVATE_URL beside DATABASE_URL, and these must not stop the start."""
 
 LONG = 9
-"""The length from which on a name without an underscore may be a misspelt ENVIRONMENT or TELEMETRY: shorter names, such
-as HOSTS, are too common."""
+"""Unknown names without an underscore are compared with settings such as ENVIRONMENT and TELEMETRY only from this
+length on: shorter names, such as HOSTS, are often meant for other programs."""
 
 FROM_PLATFORMS = frozenset({"DATABASE_USER"})
-"""Variables that platforms define, which are as similar to a setting as a misspelt name."""
+"""Variables that platforms define, and that would otherwise count as misspelt settings."""
 
 OURS = frozenset({"DRAIN", "FORWARDED", "GRACEFUL", "IDEMPOTENCY", "OFFLOAD", "TERMINATION"})
-"""First words of settings that platforms do not use: any other name with one of them is misspelt."""
+"""First words of settings that no platform uses: an unknown variable that begins with such a word is misspelt."""
 
 ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-"""Accepts a value in capitals, as in LOG_LEVEL=INFO."""
+"""Lets the value of a setting be written in capitals, as in LOG_LEVEL=INFO."""
 
 
 def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
@@ -34,7 +34,7 @@ def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
 
 
 def hand_on(settings: BaseModel, *names: str) -> None:
-    """Write checked settings back into the environment, for a library that reads it; an unset variable is removed."""
+    """Write checked settings back into the environment, for libraries that read it; None removes the variable."""
     for name in names:
         os.environ.pop(name, None)
         if (value := getattr(settings, name.lower())) is not None:
@@ -42,7 +42,7 @@ def hand_on(settings: BaseModel, *names: str) -> None:
 
 
 def variables_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield the name of each environment variable that a settings class reads, also of the groups inside."""
+    """Yield the name of each environment variable that a settings class reads, including nested settings."""
     for name, field in model.model_fields.items():
         yield f"{prefix}{name}".upper()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -50,15 +50,16 @@ def variables_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
-    """Return the setting with the most similar name, None if no name is as similar as `similarity`."""
+    """Return the known setting whose name is most similar to this name; None if no similarity reaches `similarity`."""
     return next(iter(get_close_matches(name, known, n=1, cutoff=similarity)), None)
 
 
 def resembled(name: str, known: set[str]) -> set[str]:
-    """Return the settings whose words make up a name, such as DATABASE_TIMEOUT or DATABASE_POOL_SIZE.
+    """Return the settings that an unknown name may stand for, such as DATABASE_TIMEOUT or DATABASE_POOL_SIZE.
 
-    A name resembles a setting that has all its words, or the first two of three or more. Each name under a prefix that
-    no platform has resembles all settings. Names that end in URL are left to platforms, which have many of them.
+    A setting is returned if its name has all words of the unknown name, or begins with the same two of at least three
+    words. For a first word that no platform uses, all settings with this first word are returned. Names that end in URL
+    are skipped: platforms define many of them.
     """
     words = name.split("_")
     settings = {setting for setting in known if setting.startswith(f"{words[0]}_")}
@@ -70,7 +71,7 @@ def resembled(name: str, known: set[str]) -> set[str]:
 
 
 def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
-    """Yield a line about each variable of the environment that is probably a misspelt setting."""
+    """Yield a line of the error message for each environment variable that is probably a misspelt setting."""
     prefixes = {name.partition("_")[0] for name in known}
     for name in sorted(given - known - FROM_PLATFORMS):
         prefix, separator, _ = name.partition("_")
@@ -82,7 +83,7 @@ def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
 
 
 def explained(error: ValidationError, settings: type[BaseModel]) -> Iterator[str]:
-    """Yield a line for each wrong variable: the name, the reason and the purpose, without the value."""
+    """Yield a line of the error message for each wrong variable: name, reason and purpose, but not the value."""
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         variable = "__".join(str(part) for part in item["loc"]).upper()
         field = settings.model_fields.get(str(item["loc"][0])) if item["loc"] else None
@@ -91,7 +92,7 @@ def explained(error: ValidationError, settings: type[BaseModel]) -> Iterator[str
         if item["type"] == "extra_forbidden":
             setting = nearest(variable, set(variables_of(settings)))
             reason, purpose = f"there is no such setting; the nearest is {setting}", ""
-        elif item["type"] == "string_pattern_mismatch":  # pydantic's message is the regular expression
+        elif item["type"] == "string_pattern_mismatch":  # pydantic's own message shows the regular expression
             reason = "this is not of the right form"
         yield f"  {variable}: {reason}{purpose}" if variable else f"  {reason}"
 

@@ -9,11 +9,12 @@ HOST = r"^(unix:/.+|[^:/*,\s]+|\[?[\da-fA-F.]*:[\da-fA-F.]*:[\da-fA-F.:]*(%\w+)?
 """The pattern of HOST: the path of a socket, a name or an IPv4 address, or an IPv6 address; no URL and no port."""
 
 IPV4_BITS = 96
-"""The length in bits of the prefix ::ffff: before an IPv4 address in an IPv6 address."""
+"""The length in bits of the prefix ::ffff: in an IPv6 address that contains an IPv4 address, such as
+::ffff:10.0.0.1."""
 
 
 def bind_address(host: str, port: int) -> str:
-    """Return the argument of gunicorn's --bind: an IPv6 address stands in brackets, a unix socket has no port."""
+    """Return the value of gunicorn's option --bind: an IPv6 address gets brackets, a unix socket has no port."""
     if host.startswith("unix:"):
         return host
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
@@ -22,7 +23,7 @@ def bind_address(host: str, port: int) -> str:
 def trusted_networks(proxies: str) -> str:
     """Return the networks of trusted proxies, comma separated, each IPv4 network in its IPv6 form too.
 
-    A socket that listens on `::` sees the IPv4 address 10.0.0.1 as ::ffff:10.0.0.1.
+    A server that listens on `::` sees the client 10.0.0.1 as ::ffff:10.0.0.1, so both forms must be in the list.
     """
     if proxies.strip() == "*":
         return "*"
@@ -34,7 +35,7 @@ def trusted_networks(proxies: str) -> str:
 
 
 def trusts_everybody(proxies: str) -> bool:
-    """Tell whether a list of proxies has `*` or the network of all addresses."""
+    """Tell whether a list of proxies trusts every address, by `*` or by the network of all addresses."""
     return "*" in proxies or any(network.prefixlen == 0 for network in _networks(proxies))
 
 
@@ -45,10 +46,11 @@ def _networks(proxies: str) -> list[IPv4Network | IPv6Network]:
 def _addresses(proxies: str) -> str:
     try:
         _networks(proxies)
-    except ValueError:  # the message of `ipaddress` shows the value
+    except ValueError:  # replaced, as the message of `ipaddress` repeats the value
         raise ValueError("write IP addresses and networks, such as 10.0.0.0/8, separated by commas") from None
     return proxies
 
 
 Proxies = Annotated[str, AfterValidator(_addresses)]
-"""Addresses of proxies, comma separated. A host name is refused: it matches the address of no connection."""
+"""Addresses of proxies, comma separated. A host name is refused, as it would never equal the address of a
+connection."""

@@ -36,7 +36,7 @@ def _unset_addresses(settings: BaseModel, prefix: str = "") -> Iterator[str]:
 
 
 def log_fields(settings: Settings) -> dict[str, str]:
-    """Return the keys and values of every log line of the process."""
+    """Return the keys and values that every log line of the process has, such as the service's name and version."""
     return {"service": settings.service_name, "version": settings.service_version}
 
 
@@ -59,7 +59,8 @@ def load_settings(*, serving: bool = False) -> Settings:
             wrong += [f"  {name} must be set when ENVIRONMENT is production" for name in _unset_addresses(settings)]
     except ValidationError as error:
         wrong += explained(error, Settings)
-    except SettingsError as error:  # error parsing value for field "downstreams" from source "EnvSettingsSource"
+    # The message has the name of the setting in quotes: error parsing value for field "downstreams" from source ...
+    except SettingsError as error:
         group = str(error).split('"')[1].upper()
         wrong.append(f"  {group}: the value is no JSON: remove it, and write {group}__<NAME>__<SETTING>")
     except UnicodeDecodeError:

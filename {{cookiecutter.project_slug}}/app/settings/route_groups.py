@@ -30,8 +30,8 @@ ROUTE_GROUP = "route_group"
 
 OTHERS = "others"
 PROBES = ("/health/live", "/health/ready")
-"""The paths of the health probes. Each is a route group of its own, under its path: neither a full bulkhead nor a slow
-readiness probe may refuse a liveness probe."""
+"""The paths of the health probes. Each probe is a route group by itself, named like its path, so that neither a full
+bulkhead nor a slow readiness probe can block a liveness probe."""
 
 
 class RouteGroup(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
@@ -84,7 +84,8 @@ class RouteGroups:
     def of(self, scope: Scope) -> str:
         """Return the name of a request's route group; the scope caches the name.
 
-        A proxy may serve the service below a prefix, which ASGI calls `root_path`: no path of a route group has it.
+        A proxy may serve the service below a path prefix, in ASGI `root_path`. The paths of `PATHS` have no prefix, so
+        the prefix is removed before they are compared.
         """
         if ROUTE_GROUP not in scope:
             scope[ROUTE_GROUP] = self.name_of(scope["path"].removeprefix(scope.get("root_path", "")))
@@ -92,11 +93,11 @@ class RouteGroups:
         return name
 
     def group_of(self, scope: Scope) -> RouteGroup:
-        """Return the settings of a request's route group: deadline, concurrency limits and size of bodies."""
+        """Return the settings of the route group of a request: deadline, concurrency and size of bodies."""
         return self.by_name[self.of(scope)]
 
     def name_of(self, path: str) -> str:
-        """Return the name of the route group that a path belongs to; a health probe's is the path."""
+        """Return the name of the route group that a path belongs to; for a health probe the name is the path."""
         found = self._claims.fullmatch(path)
         if found is not None and found.lastgroup is not None:
             return found.lastgroup

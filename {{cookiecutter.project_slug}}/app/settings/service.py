@@ -23,7 +23,7 @@ CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is probably meant in milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # above, probably milliseconds are meant
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
@@ -50,7 +50,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     """The version on each log line, such as a commit; `docker build --build-arg SERVICE_VERSION=...` sets it."""
 
     instance_id: str | None = None
-    """The id of this instance, such as the name of a pod, which `/health/ready?verbose` repeats."""
+    """The id of this instance, such as the name of a pod, which the response of `/health/ready?verbose` shows."""
 
     api_docs: bool = False
     """Serve /docs and /openapi.json. Refused in production, as both show every route to strangers."""
@@ -76,7 +76,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     """PostgreSQL's statement_timeout. The server enforces the timeout, also for statements of a killed worker."""
 
     database_command_timeout_seconds: Seconds = 3.0
-    """asyncpg's command_timeout. The client enforces the timeout, for a frozen PostgreSQL that cannot enforce any."""
+    """asyncpg's command_timeout, which the client enforces: a frozen PostgreSQL cannot enforce its own timeouts."""
 
     drain_seconds: float = Field(default=6.0, ge=0, le=3600)
     """The drain: how long a worker keeps serving after SIGTERM. Kubernetes takes up to 5 s to redirect the traffic."""
@@ -104,7 +104,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     """The largest request body in bytes, unless the route group has a bound; FastAPI itself has no limit."""
 
     max_json_bytes: int = Field(default=65_536, ge=0)
-    """The largest JSON body in bytes, unless the route group has a bound: JSON is parsed on the event loop, at once."""
+    """The largest JSON body in bytes, unless the route group has a bound; parsing JSON blocks the event loop."""
 
     max_json_values: int = Field(default=2000, ge=1)
     """The most values in a JSON body: each wrong value costs 10 us, and 2000 block the event loop for 20 ms."""
@@ -145,7 +145,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
             lock=timedelta(seconds=self.database_lock_timeout_seconds),
             statement=timedelta(seconds=self.database_statement_timeout_seconds),
             command=timedelta(seconds=self.database_command_timeout_seconds),
-            idle=timedelta(hours=1) if self.development else None,  # a debugger may stop inside of a transaction
+            idle=timedelta(hours=1) if self.development else None,  # a debugger may pause inside of a transaction
         )
 
     @property
@@ -161,12 +161,12 @@ class Settings(CapacitySettings, EnvironmentSettings):
     @model_validator(mode="after")
     def _agree_with_each_other(self) -> Self:
         wrong = [*self._timeouts_that_do_not_nest(), *self._deadlines_that_do_not_nest(), *self._unsafe()]
-        if wrong:  # one error for all wrong settings: otherwise each wrong setting would cost a deployment
+        if wrong:  # report all wrong settings at once: otherwise each would cost a deployment
             raise ValueError("; ".join(wrong))
         return self
 
     def _timeouts_that_do_not_nest(self) -> Iterator[str]:
-        """Yield a sentence for each timeout that never fires, as the enclosing timeout is not longer."""
+        """Yield a sentence for each timeout that can never fire, because the timeout around it is not longer."""
         names = (
             "database_lock_timeout_seconds",
             "database_statement_timeout_seconds",

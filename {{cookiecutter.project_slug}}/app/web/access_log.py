@@ -8,10 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.settings.route_groups import PROBES
 
 MAX_PATH = 256
-"""The longest path on a line: a stranger's URL of 8 kB would be a line of up to 50 kB, as JSON escapes characters."""
+"""The longest path in an access log line; a longer path is cut. A stranger's URL of 8 kB could become 50 kB in the log,
+as JSON escapes characters."""
 
 REFUSED = "app.refused"
-"""The key of a scope for a request whose body was malformed: the server has refused it, and has logged that."""
+"""A key in the ASGI scope of a request whose body was malformed: the server has already refused and logged the
+request."""
 
 FAILED = 400
 """The lowest HTTP status of an error response."""
@@ -65,7 +67,7 @@ class _Line:
             self._size += len(message.get("body", b""))
         await self._send(message)
         if body and not message.get("more_body", False):
-            self.write()  # background tasks run later, and are no part of the response time
+            self.write()  # background tasks run after this, and do not count as response time
 
     def write(self) -> None:
         """Write the access log line, on the first call only."""
@@ -73,12 +75,12 @@ class _Line:
             return
         self._written = True
         path = self._scope["path"]  # without the query, which may contain secrets
-        # load balancers send a probe every few seconds, and only a failed probe is news
+        # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
         client = self._scope.get("client")
         (log.debug if quiet else log.info)(
             "request",
-            method=self._scope.get("method", "GET"),  # that of a WebSocket's handshake
+            method=self._scope.get("method", "GET"),  # the handshake of a WebSocket is a GET
             path=path[:MAX_PATH],
             status=self._status,
             milliseconds=round((perf_counter() - self._begin) * 1000, 2),
@@ -91,7 +93,8 @@ class _Line:
 def route_of(scope: Scope) -> str | None:
     """Return the template of the route that served a request, such as `/api/v1/things/{thing_id}`; None for no route.
 
-    FastAPI's `scope["route"]` knows the path inside its router only; the context of the inclusion knows the whole.
+    FastAPI's `scope["route"]` has the path without the prefixes of routers; the effective route context has the whole
+    path.
     """
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     found: str | None = getattr(route, "path_format", None)

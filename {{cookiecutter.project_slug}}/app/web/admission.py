@@ -1,7 +1,7 @@
 """Admission control: each route group has a bulkhead, and excess load is shed at once with 503.
 
-A refusal costs no routing, no parsing and no database connection, so a service under twenty times the load that it can
-serve still serves as many requests as it can.
+A refusal costs no routing, no parsing and no database connection. So a service that gets twenty times the load that it
+can serve still serves as many requests as it can.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ from app.web.problem import problem_response
 class Admission:
     """ASGI middleware that sends each request through the bulkhead of its route group.
 
-    A request gives its slot up with the last byte of the response. FastAPI's `BackgroundTasks`, which run after that
-    byte, move into a bulkhead of their own; when that is full, they keep the slot, so that they stay bounded.
+    A request frees its slot with the last byte of the response. FastAPI's `BackgroundTasks`, which run after that byte,
+    move into a separate bulkhead, `after_response`; while that is full, they keep the slot, so that they stay bounded.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
-"""The body limit: refuses a request body that is too large, by the declared and by the received length, or compressed.
+"""The body limit: refuses a request body that is too large, or that is compressed.
 
-A compressed body is not decompressed here, since a few kilobytes may unpack to gigabytes; a route could not read it.
+Both the declared length and the number of received bytes are checked. A compressed body is refused, as no part of the
+service decompresses bodies: a few kilobytes may unpack to gigabytes.
 
-FastAPI's own `max_body_size` answers in plain text and outside of every middleware; `BodyLimit` sends problem JSON.
+FastAPI's own `max_body_size` answers in plain text, without passing the middleware; `BodyLimit` sends problem JSON.
 """
 
 import asyncio
@@ -16,13 +17,15 @@ from app.settings.route_groups import RouteGroups
 from app.web.problem import problem_response
 
 SMALL_BYTES = 65_536
-"""The largest body that is read before its refusal, as the refusal of a body that is there keeps the connection."""
+"""The largest refused body that is read before the refusal is sent: only when the body was read, the connection can be
+kept for the next request."""
 
 SMALL_SECONDS = 1.0
-"""How long a refusal waits for a small body."""
+"""How long, in seconds, the refusal of a small body waits for the rest of the body."""
 
 BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
-JSON = re.compile(r"\s*application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)  # as `email.message` reads it
+# like `email.message`, which FastAPI uses
+JSON = re.compile(r"\s*application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 COMPRESSED = "Bodies are taken as they are: send this one without Content-Encoding."
 
 
@@ -84,7 +87,7 @@ class BodyLimit:
 
 
 async def _drain(receive: Receive, size: int = 0) -> None:
-    """Read the rest of a body for SMALL_SECONDS, and up to SMALL_BYTES."""
+    """Read the rest of a refused body, for at most SMALL_SECONDS and up to SMALL_BYTES."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SMALL_SECONDS):
             while size < SMALL_BYTES and (message := await receive()).get("more_body", False):
@@ -94,6 +97,6 @@ async def _drain(receive: Receive, size: int = 0) -> None:
 def is_json(scope: Scope) -> bool:
     """Tell whether FastAPI may parse the body of a request as JSON, in one piece and on the event loop.
 
-    A body of any other type is handed over as bytes, or is a form, of which Starlette parses 1,000 fields at most.
+    A body of another type reaches the route as bytes, or is a form, of which Starlette parses at most 1,000 fields.
     """
     return any(name == b"content-type" and JSON.fullmatch(value.decode("latin-1")) for name, value in scope["headers"])

@@ -1,9 +1,10 @@
 """The catch-all: answers an unexpected exception with 500, and lets error trackers see the exception pass.
 
-Three parts want an exception to go three ways. Error trackers such as Sentry wrap `Starlette.__call__` and look for the
-exception that passes by. uvicorn closes the keep-alive connection of an application that raises, so that the next
-request on the connection is reset. And middleware must put the request id on the 500. So `CatchAll`, inside of the
-middleware, answers and raises again, and `Service`, outside of any tracker, ends an exception that was answered.
+The exception is needed in one place and harmful in another. Error trackers such as Sentry wrap `Starlette.__call__`,
+and see only an exception that passes through. But uvicorn closes the keep-alive connection of an application that
+raises, which resets the client's next request. And the 500 must pass the middleware, which adds the request id. So
+`CatchAll`, inside of the middleware, sends the 500 and raises the exception again; `Service`, outside of any tracker,
+ends an exception that was answered.
 """
 
 import structlog
@@ -14,7 +15,7 @@ from app.web.openapi import Documented
 from app.web.problem import internal_error
 
 ANSWERED = "app.answered"
-"""The key of the ASGI scope for an exception of the application: whether the client has a whole response."""
+"""A key in the ASGI scope, set when the application raised an exception: whether the client has a complete response."""
 
 EVENT_STREAM = b"text/event-stream"
 
@@ -25,7 +26,7 @@ class Service(Documented):
     """The FastAPI application, which raises no exception of a request whose response is complete."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raise for half a response, as only a dropped connection tells the client."""
+        """Serve one request; raise after half a response, as only a closed connection tells the client of that."""
         try:
             await super().__call__(scope, receive, send)
         except Exception:
@@ -61,8 +62,8 @@ class CatchAll:
 class _Response:
     """A response on its way; the end of an event stream is held back until the application has returned.
 
-    FastAPI ends an event stream properly when its generator fails, and raises afterwards: the client would take half of
-    the events for all of them.
+    When the generator of an event stream fails, FastAPI ends the stream properly, and raises afterwards. Without the
+    delay the client would take half of the events for all events.
     """
 
     def __init__(self, send: Send) -> None:

@@ -17,8 +17,9 @@ from app.web.problem import problem_response
 MILLISECONDS_HEADER, GRPC_HEADER = b"x-request-timeout-ms", b"grpc-timeout"
 GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 STRANGERS_SECONDS = 0.25
-"""The shortest deadline that a stranger may ask for. To cut a request off costs more than to finish it: a connection
-is replaced, or a worker process; so deadlines of a few milliseconds would be a cheap attack."""
+"""The shortest deadline, in seconds, that an untrusted caller may ask for. A request that is cut off costs more than a
+request that ends: its database connection or worker process is replaced. So deadlines of a few milliseconds would be a
+cheap attack."""
 
 GRPC = re.compile(rb"([0-9]{1,8})([HMSmun])")
 DIGITS = re.compile(rb"[0-9]{1,9}")
@@ -85,7 +86,7 @@ class _TimedRequest:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._fires_at = loop.time() + seconds  # uvloop's handle of less than a millisecond has no `when`
+        self._fires_at = loop.time() + seconds  # kept, as uvloop's timer handles have no `when` below a millisecond
         self.timer = loop.call_later(seconds, self._expire)
         self.expiry = Expiry(self._fires_at)
 
@@ -99,13 +100,13 @@ class _TimedRequest:
             self.expiry.at = None  # background tasks have no deadline
 
     def _expire(self) -> None:
-        moment = self.expiry.last_moment  # moved when a COMMIT was sent, or a debugger stopped the loop
+        moment = self.expiry.last_moment  # later than planned, if a COMMIT was sent or a debugger stopped the loop
         if moment is not None and moment > self._fires_at:
             self._fires_at = moment
             self.timer = asyncio.get_running_loop().call_at(moment, self._expire)
             return
         self.expired = True
-        if not self._started:  # else it is too late for a 504: a response that has started can only be cut off
+        if not self._started:  # a response that has started can only be cut off, not become a 504
             log.info("request stopped at its deadline", seconds=self._seconds)
             detail, code = f"The service did not finish within {self._seconds:g} s.", None
             if self.expiry.commit_by:
@@ -126,11 +127,11 @@ class _TimedRequest:
             return False
         ours = isinstance(error, asyncio.CancelledError) and self._task.cancelling() == self._cancelled_before + 1
         if not ours:
-            self._task.uncancel()  # take back only the deadline's cancellation: the server has cancelled the task too
+            self._task.uncancel()  # The server has cancelled the task too: take back only the deadline's cancellation.
         return ours
 
     async def ended(self) -> None:
-        """Take back the task's cancellation, which was for the handler and not for the server; wait for the 504."""
+        """Take back the task's cancellation, which was meant for the handler alone, and wait until the 504 is sent."""
         if self._task is not None:
             self._task.uncancel()
         if self._refusal is not None:
@@ -138,7 +139,7 @@ class _TimedRequest:
 
 
 def asked_seconds(scope: Scope) -> float | None:
-    """Return the caller's remaining seconds from X-Request-Timeout-Ms or grpc-timeout, None without either."""
+    """Return the seconds that the caller gives the request, by X-Request-Timeout-Ms or grpc-timeout; else None."""
     asked: float | None = None
     for name, value in scope["headers"]:
         if name == MILLISECONDS_HEADER and DIGITS.fullmatch(value):

@@ -21,7 +21,7 @@ from app.errors import Conflict, Invalid, ServiceError, Unavailable, Unsupported
 from app.web.problem import FieldProblem, problem_response
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,64}")
-"""The form of a field name that an error response may repeat; any other name is client input and shown as `?`."""
+"""Matches a field name that an error response may repeat; any other name is unknown client input and shown as `?`."""
 
 CONTRADICTION = Conflict("This contradicts what is already stored.")
 MISFIT = Invalid("A value does not fit its column.")
@@ -30,9 +30,9 @@ CONFLICTED = Unavailable("The transaction conflicted with a concurrent transacti
 # Whole SQLSTATEs for what a client can cause, since a class also has errors that are bugs, such as a division by zero;
 # classes, the first two characters, for states of the database. Source: PostgreSQL's manual, appendix A, "Error Codes".
 SQLSTATES: Mapping[str, ServiceError] = {
-    "23503": CONTRADICTION,  # foreign key
-    "23505": CONTRADICTION,  # unique
-    "23P01": CONTRADICTION,  # exclusion
+    "23503": CONTRADICTION,  # a foreign key constraint is violated
+    "23505": CONTRADICTION,  # a unique constraint is violated
+    "23P01": CONTRADICTION,  # an exclusion constraint is violated
     "22001": MISFIT,  # a text is too long
     "22003": MISFIT,  # a number is out of range
     "22008": MISFIT,  # a date or an interval is out of range
@@ -136,7 +136,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _is_no_json(item: Mapping[str, Any]) -> bool:
-    """Tell whether the body was not declared as JSON: FastAPI then validates the raw bytes, which JSON never yields."""
+    """Tell whether an invalid body was not declared as JSON, in which case FastAPI has validated raw bytes."""
     return item["loc"] == ("body",) and item["type"].endswith("_type") and isinstance(item.get("input"), bytes)
 
 

@@ -8,8 +8,8 @@ import re
 from itertools import islice
 
 TOKEN = re.compile(rb',|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"""A comma, or a string, in which a comma separates nothing. The closing quote is optional, since a search for a missing
-one would begin again at every quote."""
+"""Matches a comma, or a whole string, as a comma inside a string separates no values. The closing quote is optional: if
+the quote is missing, the search would otherwise begin again at every quote."""
 
 COMMA = ord(",")
 
@@ -17,12 +17,13 @@ COMMA = ord(",")
 def has_more_values(body: bytes | bytearray, most: int) -> bool:
     """Tell whether a JSON body has more than `most` values; keys of objects do not count, as each has a value.
 
-    A comma separates two values, so counting the commas suffices, and most bodies need no closer look than that. With
-    NUL bytes the body is UTF-16 or UTF-32, whose strings are not told apart here.
+    Values are separated by commas, so commas are counted. Most bodies have fewer than `most` commas, and need no
+    further search. In a body with NUL bytes, which is UTF-16 or UTF-32, commas inside of strings count too.
     """
     if body.count(b",") < most:
         return False
     if b"\0" in body:
         return True
-    tokens = [body[token.start()] for token in islice(TOKEN.finditer(body), 3 * most)]  # a value and a key, a comma
+    # tokens per value: key, string, comma
+    tokens = [body[token.start()] for token in islice(TOKEN.finditer(body), 3 * most)]
     return len(tokens) == 3 * most or tokens.count(COMMA) >= most

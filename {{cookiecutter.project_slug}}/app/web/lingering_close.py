@@ -10,7 +10,8 @@ from contextlib import suppress
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MIN_BYTES_PER_SECOND = 65_536
-"""The slowest client whose body is read to the end: a slower client has stopped, or only holds the connection open."""
+"""The least rate of a body that is read to the end. A slower client has stopped sending, or only keeps the connection
+busy."""
 
 
 class LingeringClose:
@@ -28,7 +29,7 @@ class LingeringClose:
         request = _Request(receive, send, expects=_expects(scope))
         try:
             await self.app(scope, request.receive, request.send)
-        finally:  # the catch-all raises again after its 500
+        finally:  # also after an exception: the catch-all sends a 500 and raises again
             if request.held:
                 await request.read_on(self.seconds)
                 await send({"type": "http.response.body"})
@@ -49,7 +50,7 @@ class _Request:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._whole and not self._expects:
-            await self._read(0)  # a response whose body is there need not close
+            await self._read(0)  # the connection can be kept if the whole body has arrived already
         if message["type"] == "http.response.start" and not self._whole:
             headers = list(message.get("headers", ()))
             self._sized = any(name.lower() == b"content-length" for name, _ in headers)
@@ -66,16 +67,16 @@ class _Request:
                 return
 
     async def _read(self, seconds: int) -> None:
-        """Read the body for some seconds; for 0 seconds, the part that the server has received already."""
+        """Read the body for some seconds; 0 seconds means only the part that the server has received already."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self._whole:
                     await self.receive()
-                    await asyncio.sleep(0)  # yield, or the timeout could not fire while bytes keep arriving
+                    await asyncio.sleep(0)  # without this, the timeout could not fire while bytes keep arriving
 
 
 def _expects(scope: Scope) -> bool:
-    """Tell whether the client sends the body only after `100 Continue`, which the first `receive` would send."""
+    """Tell whether the client sends the body only after `100 Continue`, which a call of `receive` would send."""
     return any(name == b"expect" for name, _ in scope["headers"])
 
 

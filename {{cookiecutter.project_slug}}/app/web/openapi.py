@@ -13,7 +13,8 @@ from fastapi.staticfiles import StaticFiles
 from app.web.problem import ERRORS, MEDIA_TYPE, Problem, problem_response
 
 PROJECT = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))["project"]
-"""The version and the description of the service. The image has this file, which alembic reads too."""
+"""The version and the description of the service, from pyproject.toml; the image has the file, as alembic reads it
+too."""
 
 HEADERS = {"X-Request-ID": {"description": "The id in each log line of the request.", "schema": {"type": "string"}}}
 REPLAYED = {"Idempotency-Replayed": {"description": "`true` on a stored response.", "schema": {"type": "string"}}}
@@ -42,9 +43,9 @@ class Documented(FastAPI):
     def setup(self) -> None:
         """Serve the document, and /docs unless FastAPI's `openapi_url` is None.
 
-        FastAPI's own pages load their script from a CDN. This page takes it from a package for development, as
-        production has no /docs, and names the package if it is missing. The addresses of the page are relative, so that
-        they hold behind any prefix of a proxy.
+        FastAPI's own page /docs loads its script from a CDN. Here the script comes from a Python package, which is
+        installed for development only, as production has no /docs; if the package is missing, the page names it. All
+        addresses on the page are relative, so that the page works behind any path prefix of a proxy.
         """
         self.docs_url = self.redoc_url = None
         super().setup()

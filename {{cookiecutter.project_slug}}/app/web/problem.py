@@ -14,8 +14,8 @@ from app.request.identity import request_id
 MEDIA_TYPE = "application/problem+json"
 
 SHOWN_ERRORS = 20
-"""The rejected fields that an error response shows: a client that sends thousands of unknown keys would else get an
-answer eight times as large as its body."""
+"""The most rejected fields that an error response lists. Without this bound, a client that sends thousands of unknown
+keys would get a response eight times as large as its request."""
 
 ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request is malformed, or the route does not read its `Idempotency-Key`."),
@@ -36,8 +36,8 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     503: ("unavailable", "The service, or a part that it needs, is unreachable or full: repeat after `Retry-After`."),
     504: ("deadline_exceeded", "No answer in time. A write may have happened: repeat it with its `Idempotency-Key`."),
 }
-"""The stable code and the meaning of each error status. The code is for errors that are no `ServiceError`; a client
-reads the meaning in the OpenAPI document."""
+"""The stable code and the meaning of each error status. The code is used for errors that are no `ServiceError`; the
+meaning is shown in the OpenAPI document."""
 
 
 class FieldProblem(BaseModel):
@@ -92,5 +92,5 @@ def problem_response(
 
 
 def internal_error() -> Response:
-    """Build the 500 response to an unexpected exception: the client gets a request id, the log has the traceback."""
+    """Build the 500 response to an unexpected exception: it has the request id; only the log has the traceback."""
     return problem_response(500, "The service failed. Quote the request id when you report it.")

@@ -1,7 +1,8 @@
-"""Read-ahead: a request takes a slot in the bulkhead of its route group only when its body is there.
+"""Read-ahead: a request takes a slot in the bulkhead of its route group only when its body has arrived.
 
-A client that announces a body and sends a byte would else hold a slot until the deadline, and a hundred such clients
-all slots of a route group. A large body may begin its work after the first 64 kB; its client stays on the clock.
+Otherwise a client that announces a body and sends one byte would hold a slot until the deadline, and a hundred such
+clients would hold all slots of a route group. A request with a large body takes its slot after the first 64 kB; for the
+rest of the body the client must keep to the least rate.
 """
 
 import asyncio
@@ -17,17 +18,19 @@ from app.web.lingering_close import body_length
 from app.web.problem import problem_response
 
 FIRST_BYTES = 65_536
-"""The bytes of a body that are always read before the request takes a slot."""
+"""The part of a body, in bytes, that is always read before the request takes a slot."""
 
 WHOLE_BYTES = 8 * 1024 * 1024
-"""The largest body that is read whole before the request takes a slot, while the process has memory for bodies."""
+"""The largest body, in bytes, that is read whole before the request takes a slot, if the process has memory for
+bodies."""
 
 PATIENCE_SECONDS = 3.0
-"""How long a client may send nothing while the service waits for the body: a lost packet on a mobile network costs one
-or two seconds."""
+"""How long, in seconds, a client may send nothing of its body; a lost packet on a mobile network costs one or two
+seconds."""
 
 MIN_BYTES_PER_SECOND = 16_384
-"""The least rate of a body. A slower client uses PATIENCE_SECONDS up, and bytes above the rate give seconds back."""
+"""The least rate of a body. A client below this rate uses up its PATIENCE_SECONDS; bytes above the rate give seconds
+back."""
 
 FULL = 503, "Too many bodies are on their way. Try again.", {"Retry-After": "1"}
 INCOMPLETE = 400, "The body did not arrive whole."
@@ -35,10 +38,11 @@ LATE = 408, "The body came too slowly."
 
 
 class ReadAhead:
-    """ASGI middleware that holds a request back until the body, or at least its first 64 kB, is there.
+    """ASGI middleware that holds a request back until the body, or at least its first 64 kB, has arrived.
 
-    The bulkhead `bodies` bounds the bodies on their way. When it is full, the oldest body is refused to make room: an
-    honest body takes milliseconds, so the oldest is a slow one, and slow clients cannot keep all other clients out.
+    The bulkhead `bodies` bounds the bodies that are being received. When it is full, the oldest body is refused to make
+    room: a normal body arrives in milliseconds, so the oldest body is from a slow client. Slow clients therefore cannot
+    keep all other clients out.
     """
 
     def __init__(self, app: ASGIApp, bodies: Bulkhead, max_bytes: int, max_json_values: int) -> None:
@@ -46,8 +50,8 @@ class ReadAhead:
 
         Args:
             app: the application.
-            bodies: bounds the bodies on their way to this worker.
-            max_bytes: the memory for bodies that were read ahead; beyond it only the first part of a body is.
+            bodies: bounds the bodies that this worker receives at the same time.
+            max_bytes: the memory for bodies that were read ahead; beyond it, only the first 64 kB of a body are.
             max_json_values: the most values in a JSON body, which is always read whole.
         """
         self.app = app
@@ -55,10 +59,10 @@ class ReadAhead:
         self.max_bytes = max_bytes
         self.max_json_values = max_json_values
         self._bodies: set[_Body] = set()
-        self._on_their_way: dict[_Body, None] = {}  # oldest first
+        self._on_their_way: dict[_Body, None] = {}  # in order of arrival
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request with the body there; answer 408 to a slow body and 503 when too many are on their way."""
+        """Serve one request after its body has arrived; answer 408 to a slow body, 503 when too many bodies arrive."""
         if scope["type"] != "http" or body_length(scope) == 0:
             await self.app(scope, receive, send)
             return
@@ -95,7 +99,7 @@ class ReadAhead:
             return
         oldest = next(iter(self._on_their_way), None)
         if oldest is not None:
-            del self._on_their_way[oldest]  # so that the next request does not end the same body once more
+            del self._on_their_way[oldest]  # remove it, so that the next request does not refuse the same body again
             oldest.cut_off()
         try:
             await self.bodies.enter()
@@ -113,7 +117,7 @@ class ReadAhead:
 
 
 class _Body:
-    """The body of one request: `held` was read ahead and is replayed; the client must keep to the least rate."""
+    """The body of one request: `held` is the part that was read ahead; the client must keep to the least rate."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -132,7 +136,7 @@ class _Body:
         return {"type": "http.request", "body": held, "more_body": self.more}
 
     async def next_message(self) -> Message:
-        """Return the next message from the client; while a part of the body is on its way, only within the patience."""
+        """Return the next message from the client; while the body is incomplete, wait only PATIENCE_SECONDS."""
         if not self.more:
             return await self._receive()
         now = asyncio.get_running_loop().time
@@ -148,7 +152,7 @@ class _Body:
         return message
 
     def cut_off(self) -> None:
-        """End the wait for this body, to make room for a newer one."""
+        """Stop waiting for this body, which is then refused to make room for a newer body."""
         self._is_cut_off = True
         if self._clock is not None:
             self._clock.reschedule(0)

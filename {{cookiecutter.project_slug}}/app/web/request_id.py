@@ -1,7 +1,7 @@
 """Request id and trace: the caller's, else new ones; on the response, on each log line and on outgoing calls.
 
-A stranger's well-formed request id is kept: it is a label, by which a client finds its request in a log. A stranger's
-trace is not, since traces join the records of several services and decide which are recorded.
+A well-formed request id is accepted from any caller, as a client may need it to find its request in a log. A trace is
+accepted from trusted callers only, since traces join the records of several services and decide which are recorded.
 """
 
 import random
@@ -17,10 +17,10 @@ from app.web.problem import problem_response
 from app.web.trust import TRUSTED, TrustedCallers
 
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
-"""The messages that start a response; with the last a WebSocket is refused."""
+"""The ASGI messages that start a response. `websocket.http.response.start` refuses a WebSocket."""
 
 HEADER = b"x-request-id"  # ASGI hands header names over as lower-case bytes
-# A request id of any other form could forge log lines or grow without bound.
+# The form of a request id that is accepted from a caller. Any other value could forge log lines or be very long.
 WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.\-]{7,63}")
 
 
@@ -49,7 +49,8 @@ class RequestId:
             if message["type"] in STARTS:
                 started = True
                 message["headers"] = [*message.get("headers", ()), (HEADER, value)]
-            elif message["type"] == "websocket.close" and not started:  # uvicorn's own 403 would lack the id
+            # uvicorn's own 403 to a refused WebSocket would lack the request id
+            elif message["type"] == "websocket.close" and not started:
                 await problem_response(403, "The service refuses this WebSocket.")(scope, receive, send_with_id)
                 return
             await send(message)

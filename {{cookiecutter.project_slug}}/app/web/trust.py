@@ -1,7 +1,7 @@
-"""Trusted callers: the one place that tells the requests of strangers from the requests of the service's own people.
+"""Trusted callers: the one place that tells requests from trusted addresses from all other requests.
 
-FORWARDED_ALLOW_IPS lists the addresses. The address of a request is the client of the connection, or the client that a
-trusted proxy names in X-Forwarded-For: a stranger behind the company's own load balancer stays a stranger.
+FORWARDED_ALLOW_IPS lists the trusted addresses. The address of a request is the client of the connection, or the client
+that a trusted proxy names in X-Forwarded-For. So a client on the internet stays untrusted behind a trusted proxy.
 """
 
 from functools import lru_cache
@@ -32,7 +32,10 @@ class TrustedCallers:
         return self._everybody or (client is not None and self._includes(client[0]))
 
     def drop_foreign_trace(self, scope: Scope) -> bool:
-        """Remove a stranger's trace headers from a request, and return False: for `exclude` of FastAPI's telemetry."""
+        """Remove the trace headers of an untrusted caller from a request, before FastAPI's telemetry reads them.
+
+        Passed to the telemetry as `exclude`, and so returns False: no request is excluded.
+        """
         if not self.include(scope):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in TRACE_HEADERS]
         return False
@@ -46,5 +49,5 @@ class TrustedCallers:
 
 
 def is_trusted(scope: Scope) -> bool:
-    """Tell whether the caller of a request is trusted; a request that no middleware has judged is a stranger's."""
+    """Tell whether the caller of a request is trusted; False if `request_id.py` has not checked the caller."""
     return scope.get(TRUSTED) is True

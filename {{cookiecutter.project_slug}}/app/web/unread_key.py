@@ -1,7 +1,8 @@
 """The check of idempotency keys: a write refuses a key that its route does not read, and a second key.
 
-A client with a key repeats the request after a timeout. With an ignored key that request would write again, so a
-400 at the first try is kinder. A read is safe to repeat, and ignores keys.
+A client that sends a key repeats the request after a timeout. If the route ignored the key, the repeated request would
+write a second time. So the first request with such a key is refused with 400. Reads are safe to repeat, and ignore
+keys.
 """
 
 from fastapi.dependencies.models import Dependant
