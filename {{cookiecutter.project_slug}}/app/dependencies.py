@@ -2,9 +2,10 @@
 
 All dependencies are async: FastAPI runs a sync dependency in a thread, for a fifth more CPU per request. Sessions have
 `scope="function"`: FastAPI ends the session after the handler and before the response starts. With the default scope
-the commit would follow the response, and a failed commit would contradict a 201 that was sent already.
+the commit would follow the response, and a commit that fails would contradict a 201 that was sent already.
 
-A dependency that needs the resources only takes an `HTTPConnection`: FastAPI gives a `Request` to no WebSocket route.
+Dependencies take an `HTTPConnection` where they can, so that WebSocket routes can use them too: FastAPI passes no
+`Request` to a WebSocket route.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -31,7 +32,7 @@ Transactions = Callable[[], AbstractAsyncContextManager[ReadWriteSession]]
 
 
 def resources_of(request: HTTPConnection) -> Resources:
-    """Return the resources of this process. A plain function: a dependency would cost more CPU per request."""
+    """Return the resources of this process; no dependency but a plain function, as that costs less CPU per request."""
     resources: Resources = request.app.state.resources
     return resources
 
@@ -42,7 +43,7 @@ async def get_reader(request: HTTPConnection) -> Reader:
 
 
 ReadSession = Annotated[Reader, Depends(get_reader)]
-"""For a route that reads: one round trip per statement, no connection held between statements, no writes."""
+"""For a route that only reads: one round trip per statement, no connection held between statements, no writes."""
 
 
 async def open_snapshot_session(request: HTTPConnection) -> AsyncGenerator[ReadOnlySession]:
@@ -126,7 +127,7 @@ async def get_idempotent_request(
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description=SAME_KEY)
     ] = None,
 ) -> IdempotentRequest:
-    """Return the `IdempotentRequest`: identified by Idempotency-Key and route, compared by query and body."""
+    """Return the `IdempotentRequest` of a request: its Idempotency-Key, route, query and body as digests."""
     return IdempotentRequest.of(
         idempotency_key,
         operation=f"{request.method} {request.url.path}",
@@ -136,17 +137,18 @@ async def get_idempotent_request(
 
 
 IdempotentDep = Annotated[IdempotentRequest, Depends(get_idempotent_request)]
-"""For a route that writes, if clients may send a request again with the same Idempotency-Key."""
+"""For a route that writes: clients may send a request again with the same Idempotency-Key, and only one write
+happens."""
 
 
 class NoQuery(BaseModel):
-    """The query of a route without parameters; an unknown parameter is refused, as one of a query model is."""
+    """The query of a route without parameters: an unknown parameter is refused, as in every query model."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 async def refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
-    """Refuse a query: a client that sends `?dry_run=true` must not believe that the route knows the parameter."""
+    """Refuse a query string: a client that sends `?dry_run=true` must not believe that the route knows it."""
 
 
 STRICT = [Depends(refuse_query)]

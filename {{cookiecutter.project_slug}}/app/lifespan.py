@@ -1,7 +1,7 @@
 """The lifespan: opens all process-wide resources at the start, and closes all in reverse order at the end.
 
-One AsyncExitStack, so that a start that fails half way closes the resources opened before. Routes get the resources as
-one frozen `Resources` on `app.state`, through `dependencies.py`.
+An AsyncExitStack holds what was opened, so that a start that fails half way closes everything again. Routes get the
+resources as one frozen `Resources` on `app.state`, through `dependencies.py`.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -81,7 +81,7 @@ async def open_resources(
         monitor = LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
         loop_monitor = stack.enter_context(monitor)
         supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=settings.background_seconds)
-        stack.push_async_callback(supervisor.close)  # closed first: background tasks use all resources above
+        stack.push_async_callback(supervisor.close)  # closed first, as background tasks use the resources above
         yield Resources(
             plan=plan,
             engine=engine,
@@ -108,7 +108,7 @@ def begin_drain(app: FastAPI, seconds: float = inf) -> None:
         seconds: the time for background tasks, when shorter than in the settings.
     """
     resources: Resources | None = getattr(app.state, "resources", None)
-    if resources is not None:  # None when the signal arrives before the lifespan has started
+    if resources is not None:  # the signal may arrive before the lifespan has started
         resources.readiness.draining = True
         resources.supervisor.drain(seconds)
 
@@ -117,7 +117,8 @@ async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Read
     """Run the role check and the capacity check, which may refuse the start; return the readiness of this process."""
     pgbouncer = plan.database_pgbouncer_connections is not None
     role = RoleCheck(enforced(settings.database_timeouts), probe, pgbouncer=pgbouncer)
-    await role.at_start()  # before the capacity, for which a pooler in between would be one cause of many
+    # before the capacity check: a pooler in between would make that fail too, with a less clear message
+    await role.at_start()
     capacity = CapacityCheck(plan, probe, settings.database_capacity_check)
     await capacity.at_start()
     primary = settings.database_target == "primary"

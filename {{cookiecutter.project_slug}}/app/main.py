@@ -72,7 +72,8 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         generate_unique_id_function=lambda route: route.name,  # the name of a function in a generated client
         telemetry=telemetry(callers, on=settings.telemetry),
     )
-    # The busiest routers come first: FastAPI tries the routes in order, so each route slows down all later routes.
+    # The routers with the most requests come first: FastAPI tries the routes in order, so each route delays all later
+    # routes.
     # {% if cookiecutter.example != "no" %}
     app.include_router(orders)
     # {% endif %}
@@ -108,8 +109,8 @@ def build_middleware(
 def telemetry(callers: TrustedCallers, *, on: bool) -> TelemetryConfig:
     """Return FastAPI's OpenTelemetry settings: one span per request, as spans of inner steps would double the cost.
 
-    `exclude` is the only part of FastAPI's telemetry that sees a request before the trace headers are read. It excludes
-    no request here, and takes the headers of a stranger away.
+    FastAPI calls `exclude` before it reads the trace headers of a request. The function excludes no request here, but
+    removes the trace headers of an untrusted caller.
     """
     exclude = callers.drop_foreign_trace
     return {"tracing": on, "metrics": on, "logs": on, "operation_spans": False, "exclude": exclude}

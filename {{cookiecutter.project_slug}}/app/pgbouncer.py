@@ -1,7 +1,7 @@
 """`python -m app.pgbouncer` prints the SQL that prepares a database role for PgBouncer in transaction mode.
 
-Behind PgBouncer a session lasts one transaction. The timeouts and the read-only default, which a direct connection
-sends at the start, have to be settings of the database role. Each worker checks these settings at the start.
+Without PgBouncer, each connection sends the timeouts and the read-only default when it opens. Behind PgBouncer these
+settings would be lost after a transaction, so the database role must have them. Each worker checks this at its start.
 """
 
 from sqlalchemy.engine import make_url

@@ -33,7 +33,8 @@ class Resources:
     plan: Plan
     """The capacity plan, which has every bound of this worker."""
     engine: AsyncEngine
-    """The database engine with the connection pool; AUTOCOMMIT and read-only, unless a session changes that."""
+    """The database engine with the connection pool; its connections are in AUTOCOMMIT and read-only, unless a session
+    changes that."""
     reader: Reader
     """Runs read-only statements, each in one round trip; the dependency `ReadSession`."""
     snapshot_sessions: async_sessionmaker[ReadOnlySession]

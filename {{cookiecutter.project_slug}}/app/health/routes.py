@@ -30,7 +30,7 @@ class BulkheadState(BaseModel):
 
 # {% if cookiecutter.http_client != "none" %}
 class DownstreamState(BaseModel):
-    """A downstream from the view of this worker: the state of the circuit breaker, and the load of the bulkhead."""
+    """The state of a downstream, as seen by this worker: circuit breaker and bulkhead."""
 
     breaker: str
     bulkhead: BulkheadState
@@ -51,7 +51,7 @@ class Ready(BaseModel):
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
     instance: str | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The setting INSTANCE_ID; only with `?verbose`."""
+    """The setting INSTANCE_ID, which tells whose response this is; only with `?verbose`."""
     event_loop: EventLoop | None = Field(default=None, exclude_if=lambda found: found is None)
     """The lag and the stalls of this worker's event loop; only with `?verbose`."""
     background_tasks: int | None = Field(default=None, exclude_if=lambda found: found is None)
@@ -67,7 +67,10 @@ class Ready(BaseModel):
 @router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Live:
-    """Answer ok while the event loop runs. Liveness queries no database: a restart does not mend a database."""
+    """Answer ok while the event loop runs.
+
+    Liveness does not query the database: a failed probe restarts the process, which would not repair the database.
+    """
     return Live()
 
 
@@ -78,7 +81,7 @@ async def ready(
 ) -> Ready:
     """Answer 200 if this process may receive traffic, else 503 with reasons; `?verbose` adds the worker's load.
 
-    The load is for trusted callers only: an attacker would read from it how well the attack works.
+    Only trusted callers see the load, as it would tell an attacker how well an attack works.
     """
     reasons = await resources.readiness.reasons()
     if reasons:

@@ -23,22 +23,22 @@ from app.request.trace import trace
 
 LogFormat = Literal["json", "console"]
 LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
-# Warnings only: at info level these loggers write a line per call, with the whole URL, or per plugin.
+# Only warnings of these loggers are written: at info level they write a line for each call, with the whole URL.
 TALKATIVE_LOGGERS = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),
     *("alembic.runtime.plugins", "alembic.autogenerate"),
-    "app.database.pool",  # SQLAlchemy names a pool's logger after the pool's class
+    "app.database.pool",  # SQLAlchemy's logger of the pool, named after its class
 )
-# The service writes an access line per request itself; the server's line would lack the request id.
+# The service writes an access log line per request itself; that of uvicorn or gunicorn would lack the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
-REPEATED = ("Invalid HTTP request received.", '%s - "WebSocket %s"')  # as do these messages, also of uvicorn
+REPEATED = ("Invalid HTTP request received.", '%s - "WebSocket %s"')  # uvicorn's; the service logs these events too
 
 LOGGED = "_logged"
-"""The attribute of an exception that `mark_logged` sets."""
+"""The name of the attribute that `mark_logged` sets on an exception which has a log line already."""
 
 NO_FIELDS: Mapping[str, str] = {}
 
-# None when standard output is no terminal. Some terminals on Windows do not use UTF-8.
+# None when standard output is no terminal. Lines for a terminal need its encoding, which may not be UTF-8 on Windows.
 TERMINAL_ENCODING = os.device_encoding(STANDARD_OUTPUT)
 
 
@@ -88,15 +88,15 @@ def library_logging(*, level: str, log_format: LogFormat, fields: Mapping[str, s
 
 
 def mark_logged(error: Exception) -> None:
-    """Mark an exception that has a log line already, so that a server that the exception reaches writes no second."""
+    """Mark an exception that has a log line already, so that the server does not log the exception a second time."""
     vars(error)[LOGGED] = True
 
 
 class UnloggedFilter(logging.Filter):
-    """A filter for the log of the servers: leaves out a record of what the service has logged."""
+    """A log filter for uvicorn and gunicorn: leaves out records of events that the service has logged itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the record is to be written."""
+        """Tell whether a log record is to be written: not if the service has logged the same event."""
         error = record.exc_info[1] if record.exc_info else None
         return not str(record.msg).startswith(REPEATED) and (error is None or LOGGED not in vars(error))
 
@@ -106,7 +106,7 @@ def _processors(log_format: LogFormat, fields: Mapping[str, str]) -> list[Proces
 
 
 def _loss_line(log_format: LogFormat, fields: Mapping[str, str], count: int) -> bytes:
-    """Render the log line that reports the number of lost lines; called by the thread of the log writer."""
+    """Render the log line that reports how many lines were lost; the thread of the log writer calls this."""
     event: Any = {"event": "log lines lost", "lines": count}
     for processor in _processors(log_format, fields):
         event = processor(None, "warning", event)
@@ -136,9 +136,9 @@ class LineHandler(logging.Handler):
 
 
 class MasterHandler(LineHandler):
-    """The handler of gunicorn's master: writes lines without a thread, and never waits for the log reader.
+    """The log handler of gunicorn's master process: writes lines without a thread, and never waits for the log reader.
 
-    A blocked master could not pass a SIGTERM on to the workers.
+    A master process that waits could not pass a SIGTERM on to the workers.
     """
 
     def __init__(self, log_format: LogFormat, fields: Mapping[str, str]) -> None:
@@ -152,14 +152,14 @@ def _shared(fields: Mapping[str, str]) -> list[Processor]:
 
 
 def _stamp(fields: Mapping[str, str], _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add service, request, level and time to a log event, all in one processor: each processor costs a call."""
+    """Add service, request, level and time to a log event; one structlog processor for all, as each costs a call."""
     event.update(fields)
     value, in_trace = request_id.get(), trace.get()
     if value is not None:
         event["request_id"] = value
     if in_trace is not None:
         event["trace_id"] = in_trace.number
-    event["level"] = method  # structlog has mapped `exception` to error and `warn` to warning
+    event["level"] = method  # structlog has turned `exception` into error, `warn` into warning
     now = str(time_ns())
     event["timestamp"] = f"{_second_text(now[:-9])}.{now[-9:-3]}Z"
     return event

@@ -1,13 +1,14 @@
 """Loop monitor: logs each stall of the event loop with the duration, the request and the stack.
 
-    the event loop  schedules a beat every 25 ms, and measures how late each beat comes: the lag
-    a thread        samples the stack of the event loop's thread as soon as a beat is overdue
+    the event loop  calls `_beat` every 25 ms, and measures how late each call is: the lag
+    a thread        samples the stack of the event loop's thread as soon as a call is overdue
 
-C code that holds the GIL delays the sampling thread, but the thread gets the GIL as soon as the call returns, while the
-stack still shows the line of the call. `faulthandler` needs no GIL and could sample sooner, but it reads the stacks of
-running threads, which may crash the process.
+C code that holds the GIL delays the sampling thread. But the thread gets the GIL as soon as the call in C returns,
+while the stack still shows the line of that call. `faulthandler` needs no GIL and could sample sooner, but it reads the
+stacks of running threads, which may crash the process.
 
-The log line is written when the stall ends, since only then the duration is known; after a second also before the end.
+The log line is written when the stall ends, as its duration is known then. A stall of more than a second may never end,
+and is logged while it lasts.
 """
 
 import asyncio
@@ -22,7 +23,8 @@ import structlog
 from app.observability.stacks import Sample, in_debugger, sample_of
 
 BEATS = 4
-"""The number of beats per `stall_seconds`: a stall that begins just after a beat is measured one beat too short."""
+"""The number of beats, calls of `_beat`, per `stall_seconds`. A stall that begins just after a beat is measured one
+beat too short."""
 
 POLL_SECONDS = 0.1
 """Seconds between two checks of the monitor thread while the event loop is blocked."""
@@ -31,8 +33,8 @@ LONG_STALL_SECONDS = 1.0
 """A stall of this many seconds may never end, so the log line is written during the stall, at error level."""
 
 LINE_SECONDS = 1.0
-"""The shortest time between two log lines about stalls, in seconds: a blocking route would otherwise cause a line per
-request."""
+"""The shortest time between two log lines about stalls, in seconds: otherwise a route that blocks would cause a line
+per request."""
 
 WINDOW_SECONDS = 10.0
 """The length of a window in seconds; the reported lag is the largest lag in the current and the previous window."""
@@ -54,7 +56,7 @@ class Lines:
         self._next_at = 0.0
 
     def __call__(self, event: str, seconds: float, sample: Sample | None) -> None:
-        """Write a log line about a stall of the event loop, or only count the stall, soon after another line."""
+        """Write a log line about a stall of the event loop; soon after another line, only count the stall."""
         now = monotonic()
         if now < self._next_at and seconds < LONG_STALL_SECONDS:
             self._skipped += 1
@@ -80,7 +82,7 @@ class LoopMonitor:
         self.stall_seconds = stall_seconds
         self.stalls = 0
         self._report = report or Lines()
-        self._lags = [0.0, 0.0]  # the largest lag of the current and of the previous window
+        self._lags = [0.0, 0.0]  # the largest lags of the current and of the previous window
         self._window_ends = 0.0
         self._beat_seconds = stall_seconds / BEATS
         self._due = 0.0
@@ -110,7 +112,7 @@ class LoopMonitor:
     def __exit__(self, *_error: object) -> None:
         if not self.stall_seconds:
             return
-        self._beat()  # reports a stall that has lasted until the exit
+        self._beat()  # report a stall that lasts until the exit
         self._handle.cancel()
         self._stopped.set()
         self._thread.join()
@@ -132,14 +134,14 @@ class LoopMonitor:
             self._report("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
 
     def _watch(self) -> None:
-        """Run in the monitor thread: when a beat is overdue, sample the stack of the event loop's thread."""
+        """Run in the monitor thread: when a beat of the event loop is overdue, sample the stack of its thread."""
         told_of, seconds = 0.0, self.stall_seconds
         while not self._stopped.wait(seconds):
             due = self._due
             late = monotonic() - due
             seconds = self.stall_seconds - late
             if seconds > 0:
-                continue  # wait until a missing beat would count as a stall
+                continue  # no beat was missing for long enough to count as a stall
             seconds = POLL_SECONDS
             if self._pause and self._in_debugger(due):
                 continue
@@ -150,7 +152,7 @@ class LoopMonitor:
                 self._report("event loop is blocked", late, self._seen[1])
 
     def _in_debugger(self, due: float) -> bool:
-        """Tell whether a debugger has stopped the event loop since the beat that was due; warn at the first time."""
+        """Tell whether a debugger has stopped the event loop since the overdue beat; log a warning the first time."""
         if self._debugged != due and in_debugger(self._watched):
             self._debugged = due
             if not self._warned:

@@ -1,4 +1,4 @@
-"""The lock of the log's output, which all processes of the service share."""
+"""The lock of standard output: the processes of the service write their log lines one after the other."""
 
 import sys
 import time
@@ -9,17 +9,17 @@ if sys.platform != "win32":
     import fcntl
 
 RETRY_SECONDS, TRIES = 0.01, 10
-"""The pause between two tries to get the lock, and the tries of a caller that must not wait for long."""
+"""The pause between two attempts to get the lock, and the number of attempts of a caller that must not wait long."""
 
 
 @contextmanager
 def locked(descriptor: int, *, wait: bool) -> Iterator[bool]:
     """Keep other processes of the service from writing to the same pipe, terminal or file during the `with` block.
 
-    A pipe keeps only 4,096 bytes whole on Linux, and a traceback is longer: without the lock a line of another worker
-    lands in the middle of it, and a parser loses both. The kernel frees the lock of a killed process. The price: a
-    worker that is frozen in the middle of a write stops the logs of the other workers; their queues are bounded, and
-    no request waits.
+    On Linux a pipe keeps writes whole only up to 4,096 bytes, and a traceback is longer. Without the lock, a line of
+    another worker could land in the middle of a traceback, and a log parser would lose both. The kernel frees the lock
+    of a killed process. The price: a worker that is frozen in the middle of a write stops the logs of the other
+    workers. Their queues are bounded, and no request waits for the log.
 
     Yields:
         Whether the lock was free: with `wait` always, else within 0.1 s.
@@ -35,7 +35,7 @@ def locked(descriptor: int, *, wait: bool) -> Iterator[bool]:
             time.sleep(RETRY_SECONDS)  # noqa: TID251 - in the writer's thread, or at the end of the process
             continue
         except OSError:
-            pass  # an output that cannot be locked is written without a lock
+            pass  # an output that cannot be locked, such as a socket, is written without the lock
         is_free = True
         break
     try:

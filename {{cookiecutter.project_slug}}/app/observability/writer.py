@@ -24,7 +24,7 @@ from app.observability.output_lock import locked
 STANDARD_OUTPUT = 1
 
 MAX_LINES = 10_000
-"""The most queued lines: about 2.5 MB of access lines, or seconds at full load; a healthy reader pauses for less."""
+"""The most queued lines: about 2.5 MB of access lines, or seconds at full load. A log reader seldom pauses so long."""
 
 MAX_BYTES = 16 * 1024 * 1024
 """The most bytes of queued lines, for long lines such as tracebacks; a blocked write may hold as many bytes again."""
@@ -36,12 +36,12 @@ RETRY_SECONDS = 0.01
 """Seconds between two checks whether a full pipe has room again."""
 
 CLOSE_SECONDS = 2.0
-"""The longest delay, in seconds, of the process's exit by a log reader that has stopped."""
+"""How long, in seconds, a log reader that has stopped may delay the exit of the process."""
 
 # A pipe keeps writes up to this size whole: other programs' output does not mix with short lines. See `output_lock.py`.
 WHOLE_BYTES = getattr(select, "PIPE_BUF", 4096)
 
-NO_WAITER = Event()  # the queue entry that wakes the thread, when no caller waits for the write
+NO_WAITER = Event()  # the queue entry that wakes the thread when no caller waits
 
 
 class LineWriter:
@@ -88,7 +88,7 @@ class LineWriter:
             self._wake_up()
 
     def flush(self, seconds: float) -> bool:
-        """Wait until the thread has written or lost all queued lines; return False when `seconds` pass first."""
+        """Wait until the thread has written or lost all queued lines; return False if `seconds` pass first."""
         if self._thread is None:
             return True
         done = Event()
@@ -96,7 +96,7 @@ class LineWriter:
         return done.wait(seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Write the queued lines within `seconds` and end the writing thread; `put` itself writes later lines."""
+        """Write the queued lines within `seconds` and end the writing thread; later lines are written by `put`."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._wake.put(None)
@@ -107,9 +107,9 @@ class LineWriter:
     def close_at_signals(self) -> None:
         """Close the log writer at a SIGINT or SIGTERM that would end the process without exit handlers.
 
-        uvicorn always ends so: after its shutdown, uvicorn raises again the signal that started the shutdown.
+        A process of uvicorn always ends so: after the shutdown, uvicorn raises the signal that started it once more.
         """
-        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
+        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is signal.SIG_DFL:
                     signal.signal(number, self._end)
@@ -131,7 +131,7 @@ class LineWriter:
         thread = Thread(target=self._run, name="log-writer", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the container allows no more threads: from now on `put` itself writes each line
+        except RuntimeError:  # the container allows no more threads: `put` itself writes from now on
             self.close()
         else:
             self._thread = thread
@@ -148,7 +148,7 @@ class LineWriter:
                 asked.set()
 
     def _write_waiting(self) -> None:
-        """Write the queued lines until the queue is empty, unless a different thread is writing."""
+        """Write the queued lines until the queue is empty; do nothing if another thread is writing."""
         self._awake = False  # reset before lines are taken: a line queued meanwhile must wake the thread again
         while self._lines and self._writing.acquire(blocking=False):
             try:
@@ -173,7 +173,7 @@ class LineWriter:
             while rest and is_free:
                 try:
                     if self._closed and not self._has_room():
-                        break  # without the thread, a full pipe would block the caller of `put`
+                        break  # only the writing thread may wait for a full pipe
                     rest = rest[os.write(self._descriptor, rest) :]
                 except BlockingIOError:
                     time.sleep(RETRY_SECONDS)
@@ -188,7 +188,7 @@ class LineWriter:
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Group log lines into writes that a pipe keeps whole; a line that is longer becomes a separate write."""
+    """Group log lines into writes that a pipe keeps whole; a longer line becomes a write by itself."""
     piece, size = list[bytes](), 0
     for line in lines:
         if piece and size + len(line) >= WHOLE_BYTES:

@@ -1,7 +1,8 @@
 """`python -m app.server` checks the settings, then runs gunicorn.
 
-gunicorn reads WEB_CONCURRENCY, FORWARDED_ALLOW_IPS and PORT while it is imported. It ends with a traceback for an empty
-value and for `auto`, and names no variable; here such a value is unset, or refused with one line.
+gunicorn reads WEB_CONCURRENCY, FORWARDED_ALLOW_IPS and PORT while its modules are imported. For an empty value or for
+`auto` gunicorn ends with a traceback that names no variable. So this module removes an empty variable, and refuses a
+wrong value with one line, before gunicorn is imported.
 """
 
 import runpy
@@ -9,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the reason is in gunicorn.conf.py
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else process 1 of a container would ignore SIGTERM
 
 # isort: split
 from app.settings.environment import hand_on
@@ -20,7 +21,7 @@ def main() -> None:
     """Run gunicorn in this process with the arguments of the command line."""
     settings = load_settings(serving=True)
     hand_on(settings, "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "PORT")
-    sys.argv[0] = str(Path(sys.executable).with_name("gunicorn"))  # gunicorn starts this file anew at SIGUSR2
+    sys.argv[0] = str(Path(sys.executable).with_name("gunicorn"))  # at SIGUSR2 gunicorn starts this file again
     runpy.run_module("gunicorn", run_name="__main__")
 
 

@@ -9,27 +9,29 @@ from math import inf
 from mmap import mmap
 
 ABSENT = 2**31 - 1
-"""The count of a worker that does not listen: more than any worker has."""
+"""The count of a worker that accepts no connections: a number larger than any real count, so that no worker waits for
+it."""
 
 SLACK = 8
-"""A worker may exceed the smallest count by this part of the count, and by at least one connection."""
+"""A worker may have more connections than the worker with the fewest: one eighth more, and at least one connection
+more."""
 
 PATIENCE_SECONDS, HURRY_SECONDS = 0.02, 0.05
-"""How long connections are left to another worker, which may be starting or blocked; then how long they are accepted
-without regard to the counts, before the worker is patient again."""
+"""PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer, which may be starting or blocked.
+HURRY_SECONDS: how long it then accepts all connections, before it leaves connections to the other worker again."""
 
 
 class ConnectionCounts:
-    """The open connections of each worker, in memory that all workers of a gunicorn have in common."""
+    """The numbers of open connections of all workers, in memory that the workers of one gunicorn share."""
 
     def __init__(self, workers: int) -> None:
-        slots = 2 * workers  # a reload starts the new workers before it ends the old workers
+        slots = 2 * workers  # a reload starts the new workers before it ends the old ones
         self._counts = memoryview(mmap(-1, 4 * slots)).cast("i")
         self._counts[:] = memoryview(b"\xff\xff\xff\x7f" * slots).cast("i")
         self._worker_ids: list[int | None] = [None] * slots
 
     def slot_for(self, worker_id: int) -> "WorkerCount":
-        """Return the count of a worker that is about to be forked; it is compared with no other if no slot is free."""
+        """Return the count for a worker that is forked next; without a free slot, a count that no other worker sees."""
         if None not in self._worker_ids:
             return WorkerCount(memoryview(bytearray(4)).cast("i"), 0)
         slot = self._worker_ids.index(None)
@@ -37,37 +39,37 @@ class ConnectionCounts:
         return WorkerCount(self._counts, slot)
 
     def release(self, worker_id: int) -> None:
-        """Free the slot of a worker that has ended, also by SIGKILL."""
+        """Free the slot of a worker process that has ended, even if it was killed."""
         if worker_id in self._worker_ids:
             slot = self._worker_ids.index(worker_id)
             self._worker_ids[slot], self._counts[slot] = None, ABSENT
 
 
 class WorkerCount:
-    """The count of one worker beside the counts of all workers."""
+    """The number of open connections of this worker, next to the numbers of the other workers."""
 
     def __init__(self, counts: memoryview, slot: int) -> None:
         self._counts, self._slot = counts, slot
         self._exceeded_since = inf
 
     def join(self) -> None:
-        """Note that the worker accepts connections from now on."""
+        """Record that this worker accepts connections from now on."""
         self._counts[self._slot] = 0
 
     def leave(self) -> None:
-        """Note that the worker accepts no further connection."""
+        """Record that this worker accepts no more connections, so that no other worker waits for it."""
         self._counts[self._slot] = ABSENT
 
     def lost_race(self) -> None:
-        """Note that another worker accepted a connection: it is not blocked, so patience starts anew."""
+        """Record that another worker accepted the connection first: as it is not blocked, wait for it again."""
         self._exceeded_since = inf
 
     def yields(self, count: int, now: float) -> bool:
-        """Tell whether the worker leaves a connection to a worker with fewer connections.
+        """Tell whether this worker should leave a new connection to a worker that has fewer connections.
 
         Args:
             count: the open connections of this worker.
-            now: the moment, in seconds of a monotonic clock.
+            now: the current time, in seconds of a monotonic clock.
         """
         self._counts[self._slot] = count
         least = min(self._counts)

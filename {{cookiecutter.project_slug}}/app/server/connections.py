@@ -1,7 +1,7 @@
-"""The bound of a worker's client connections: the longest idle connection is closed for a new connection.
+"""The limit on a worker's client connections: at the limit, the longest idle connection is closed for a new connection.
 
-Without the bound, a worker whose open files are used up accepts connections and closes them without a response, health
-probes too, and logs nothing.
+Without this limit, a worker whose open files are used up would accept each connection and close it without a response,
+even those of health probes, and log nothing.
 """
 
 import asyncio
@@ -14,22 +14,23 @@ from typing import Literal
 import structlog
 
 FULL_SECONDS = 0.25
-"""How long a new connection stays in the kernel's queue while no connection is idle; then the spare is used."""
+"""How long a new connection stays in the kernel's queue while no connection is idle. After that, one of the SPARE
+connections is used."""
 
 SPARE = 16
-"""Connections beyond the limit: each gets a refusal, or the response to a health probe."""
+"""Connections that may be accepted beyond the limit: each gets a 503 response, or the response to a health probe."""
 
 FIRST_REQUEST_SECONDS = 2.0
 """How long a new connection may wait for its first request before it counts as idle."""
 
 EXAMINED = 16
-"""Connections that are examined for an idle connection, the longest waiting first."""
+"""How many of the longest waiting connections are checked when an idle connection has to be closed."""
 
 LOG_SECONDS = 10.0
 """The shortest time between two log lines about the limit, as a flood of connections must not flood the log."""
 
 Admission = Literal["served", "spare", "later"]
-"""The decision about a new connection: it is served, accepted beyond the limit, or left in the kernel's queue."""
+"""The decision about a new connection: serve, accept beyond the limit as a spare, or leave in the kernel's queue."""
 
 log = structlog.get_logger("connections")
 
@@ -42,33 +43,33 @@ class Connections:
         self._new: dict[asyncio.Transport, float] = {}
         self._used: dict[asyncio.Transport, float] = {}
         self._spare: set[asyncio.Transport] = set()
-        self._closed = 0  # since the last log line
+        self._closed = 0  # connections closed since the last log line
         self._logged = -LOG_SECONDS
-        self._full_since = inf  # the worker is at the limit since then, and no connection was idle
+        self._full_since = inf  # the time since which the worker is at the limit without an idle connection
 
     def opened(self, transport: asyncio.Transport, *, is_spare: bool) -> None:
-        """Note that a new connection waits for the first request."""
+        """Record that a new connection waits for its first request."""
         self._new[transport] = monotonic()
         if is_spare:
             self._spare.add(transport)
 
     def ended(self, transport: asyncio.Transport) -> None:
-        """Note that a connection has ended."""
+        """Record that a connection has ended."""
         self.busy(transport)
         self._spare.discard(transport)
 
     def idle(self, transport: asyncio.Transport) -> None:
-        """Note that a connection has got its responses, and waits for a further request or for the close."""
+        """Record that all responses of a connection are sent, and the connection is idle until its next request."""
         self.busy(transport)
         self._used[transport] = monotonic()
 
     def busy(self, transport: asyncio.Transport) -> None:
-        """Note that a connection waits no longer, as a request has arrived."""
+        """Record that a request has arrived on a connection, which is therefore not idle."""
         self._used.pop(transport, None)
         self._new.pop(transport, None)
 
     def admit(self, open_connections: int) -> Admission:
-        """Tell how one more connection may be accepted, after closing the longest idle connection at the limit."""
+        """Decide about a new connection; at the limit, close the longest idle connection first to make room."""
         now = monotonic()
         if open_connections < self.limit:
             self._full_since = inf
@@ -79,7 +80,7 @@ class Connections:
         if now - self._logged >= LOG_SECONDS:
             log.warning("connection limit reached", limit=self.limit, idle_closed=self._closed)
             self._closed, self._logged = 0, now
-        if closed:  # within the limit again, unless the closed connection was itself beyond it
+        if closed:  # the closed connection makes room, unless it was a spare connection beyond the limit
             return "spare" if closed in self._spare else "served"
         return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
 
@@ -96,7 +97,7 @@ class Connections:
 
 
 def is_quiet(transport: asyncio.Transport) -> bool:
-    """Tell whether nothing is under way on a connection: no received byte is unread, and no response is unsent."""
+    """Tell whether a connection has neither received bytes that are unread, nor parts of a response that are unsent."""
     received = select.poll()
     received.register(transport.get_extra_info("socket"), select.POLLIN)
     return not (transport.get_write_buffer_size() or received.poll(0))

@@ -1,8 +1,8 @@
 """Graceful shutdown of a worker process, in an order that loses no request.
 
-At SIGTERM the worker becomes not ready and drains: the worker serves requests for a while, on new connections too, as
-load balancers notice the change late. Each response asks the client to reconnect. Then the listeners close, connections
-that were accepted late get a response, the requests in flight finish, and the lifespan exits.
+At SIGTERM the worker becomes not ready and drains: for a while it keeps serving requests, even on new connections,
+because load balancers notice the change late. Each response asks the client to reconnect. Then the listeners close,
+connections that were accepted late get a response, the requests in flight finish, and the lifespan exits.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ LATE_SECONDS = 0.5
 """Seconds from closing the listeners to closing idle connections: time for the last client to send a request."""
 
 PIPELINE = "app.pipeline"
-"""The key of a scope for the requests that wait behind a request, on the same connection."""
+"""A key in the ASGI scope: the later requests on the same connection that wait for this request to end (pipelining)."""
 
 HURRY_SECONDS = 1
 """Seconds for requests in flight after SIGINT or SIGQUIT. If SIGTERM came before, gunicorn kills the worker in 2 s."""
@@ -30,7 +30,8 @@ HURRY_SECONDS = 1
 class ConnectionClose:
     """ASGI middleware that adds `Connection: close` to each response while `on`, so that each client reconnects.
 
-    A response with requests behind it is left out: uvicorn would close the connection without the responses to these.
+    A response is left as it is while more requests wait on the same connection: after `Connection: close`, uvicorn
+    would close the connection without responses to these requests.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,7 +39,7 @@ class ConnectionClose:
         self.on = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; read `on` when the response starts, as the drain may begin during the request."""
+        """Serve one request; check `on` only when the response starts, as the drain may begin during the request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -61,7 +62,7 @@ class DrainingServer(Server):
 
         Args:
             config: not yet loaded, with the application itself and no import string.
-            begin_drain: makes the application not ready, and gives its background tasks this many seconds; called
+            begin_drain: makes the application not ready, and limits its background tasks to this many seconds; called
                 from a signal handler.
             drain_seconds: the time from the signal to the last accepted connection.
         """
@@ -95,14 +96,14 @@ class DrainingServer(Server):
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Notify gunicorn's heartbeat, and let uvicorn stop only when the drain is over."""
+        """Send the heartbeat by which gunicorn sees a live worker; let uvicorn stop only when the drain is over."""
         should_stop = await super().on_tick(counter)
         if should_stop:
-            self.drain()  # `max_requests` stops the worker without a signal, so the drain begins here
+            self.drain()  # gunicorn's `max_requests` stops a worker without a signal: start the drain here
         return should_stop and monotonic() >= (self.drains_until or 0.0)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Close the listeners, wait for the requests of late connections, then stop as uvicorn does."""
+        """Close the listeners, wait for requests on connections accepted late, then shut down as uvicorn does."""
         for listener in (*self.servers, *(sockets or ())):
             listener.close()
         await asyncio.sleep(self.late_seconds)

@@ -1,4 +1,4 @@
-"""The checks of a request's head that the parser leaves out: lengths, Host, CONNECT, transfer codings, handshakes."""
+"""Checks of a request's head (request line and headers) that the parser leaves out, such as lengths and Host."""
 
 import re
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from contextlib import suppress
 from app.server.refusal import Refusal
 
 MAX_HEAD_BYTES = 65_536
-"""The bound of the request line with all headers, and of trailers, which may be a piece larger. Proxies accept less:
-nginx 32, Envoy 60 kB."""
+"""The most bytes of a request line with all headers. Trailers may be one piece longer. Proxies accept less: nginx 32
+kB, Envoy 60 kB."""
 
 MAX_HEADERS = 100
-"""The most headers of a request, as many as Apache, Envoy and gunicorn's own parser accept: each header is an object in
-memory, and a step of every search through the headers, so that 13,000 headers would stop the event loop for 27 ms."""
+"""The most headers of a request, the same as in Apache, Envoy and gunicorn's own parser. Each header takes memory and
+slows down every search through the headers: 13,000 headers would block the event loop for 27 ms."""
 
 MAX_URL_BYTES = 8_192
 """The longest URL: RFC 9110 asks servers to accept 8,000 bytes. A query then has at most 4,096 parameters."""
@@ -26,10 +26,10 @@ KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 def refused(method: bytes, url: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
-    """Return the refusal of a head, None for a head that the application may see.
+    """Return the refusal of a request's head, or None when the application may see the request.
 
-    A proxy in front may choose another Host, or find another end of the body, than this service (RFC 9112, 3.2 and
-    6.1): then the proxy's rules are applied to a different request than the request that is served.
+    A proxy in front of the service may choose another of two Host headers, or find another end of the body, than this
+    service (RFC 9112, 3.2 and 6.1). The proxy would then have checked a different request than the service answers.
     """
     hosts = [value for name, value in headers if name == b"host"]
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
@@ -47,12 +47,15 @@ def refused(method: bytes, url: bytes, version: str, headers: Sequence[tuple[byt
 
 
 def refused_handshake(headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
-    """Return the refusal of a WebSocket handshake (RFC 6455, 4.2.1): the library's own would have no id and no line."""
+    """Return the refusal of an invalid WebSocket handshake (RFC 6455, 4.2.1), or None.
+
+    The WebSocket library would refuse it as well, but without a request id and a log line.
+    """
     versions = [value for name, value in headers if name == b"sec-websocket-version"]
     keys = [value for name, value in headers if name == b"sec-websocket-key"]
     if versions != [b"13"]:
         return OTHER_VERSION
     with suppress(UnicodeError):
-        dict(headers)[b"host"].decode("idna")  # as the library does
+        dict(headers)[b"host"].decode("idna")  # the WebSocket library decodes Host like this
         return None if KEY.fullmatch(b",".join(keys)) else BAD_HANDSHAKE
     return BAD_HANDSHAKE

@@ -14,16 +14,16 @@ import structlog
 from app.server.balance import WorkerCount
 
 PAUSE_SECONDS = 0.05
-"""The pause of a listener whose worker has no room: short, as a connection becomes idle with any response."""
+"""How long a listener pauses when its worker has no room; short, as a connection becomes idle after each response."""
 
 YIELD_SECONDS = 0.001
-"""The pause of a listener that leaves a connection to another worker: the shortest timer of the event loop."""
+"""How long a listener pauses when it leaves a connection to another worker: the shortest timer of the event loop."""
 
 log = structlog.get_logger("listener")
 
 
 class Listener:
-    """A listening socket, with the methods of an asyncio server that uvicorn calls."""
+    """A listening socket of a worker; has those methods of an asyncio server that uvicorn calls."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Listener:
 
         Args:
             listening: a socket that listens, and does not block.
-            admit: returns a function that makes the protocol of one more connection, None while there is no room.
+            admit: returns a factory for the protocol of one more connection, or None while the worker has no room.
             tls: the TLS context of all connections.
             balance: the balance with the other workers.
             count: returns the open connections of this worker.
@@ -45,21 +45,21 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._listening, self._admit, self._tls = listening, admit, tls
         self._balance, self._count = balance, count
-        self._file = listening.fileno()  # uvicorn closes the socket, too
+        self._file = listening.fileno()  # kept, as uvicorn closes the socket too
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         balance.join()
         self._resume()
 
     def close(self) -> None:
-        """Accept no further connection; uvicorn closes a listener twice."""
+        """Stop accepting connections; may be called twice, as uvicorn does."""
         if self._pause:
             self._pause.cancel()
         self._loop.remove_reader(self._file)
         self._balance.leave()
 
     async def wait_closed(self) -> None:
-        """Wait until every accepted connection has its protocol."""
+        """Wait until each accepted connection has been handed to its HTTP protocol."""
         await asyncio.gather(*self._connecting)
 
     def _resume(self) -> None:
@@ -94,7 +94,7 @@ class Listener:
 
 
 def accept_waiting(listening: socket.socket) -> socket.socket | None:
-    """Return a connection that waits in the kernel; None when another worker was faster, or the client has left."""
+    """Return a new connection from the kernel's queue; None if another worker has taken it or the client has left."""
     try:
         accepted, _ = listening.accept()
     except (BlockingIOError, ConnectionError):

@@ -1,8 +1,9 @@
-"""The request parser of a connection: stops between two requests, and reads some heads a second time.
+"""The request parser of a connection: httptools, fed piece by piece, so that parsing can stop between two requests.
 
-httptools parses all that it is given, so that one packet may start hundreds of requests. At a request with an upgrade
-httptools stops behind the head, and would take the body of the request for the next request. httptools also leaves
-whitespace behind the values of headers, and does not know `chunked` with a tab behind it.
+httptools parses all bytes that it gets, so that one packet could start hundreds of requests. Three kinds of heads are
+rewritten and parsed a second time. After a head that asks for an upgrade, httptools would stop, and take the body for
+the next request. It also leaves whitespace behind the values of headers, and does not recognise `chunked` with a tab
+behind it.
 """
 
 from typing import Any
@@ -12,45 +13,48 @@ import httptools
 from app.server.head import MAX_HEAD_BYTES, MAX_HEADERS
 
 PIECE_BYTES = 16_384
-"""Bytes that are parsed between two checks of the connection: a socket hands over up to 256 kB at a time."""
+"""The most bytes that are parsed before `may_parse` is asked again: a socket hands over up to 256 kB at a time."""
 
 BYTES_PER_TURN = 65_536
-"""Bytes after which other connections get their turn of the event loop: about 5 ms in chunks of a byte each."""
+"""The most bytes of one connection that are parsed in one turn of the event loop; then other connections get their
+turn. Bodies in chunks of one byte are the slowest, and take about 5 ms."""
 
 PIECE_COST = 64
-"""The bytes for which a piece counts at least: chunks of blank lines are cut every four bytes, which takes 2 us."""
+"""The fewest bytes that a piece counts in BYTES_PER_TURN. Chunks of blank lines are cut every four bytes, and parsing
+each of these pieces takes 2 us."""
 
 HEAD_END = b"\r\n\r\n"
 
 
 class RequestParser:
-    """A parser with the interface of httptools' parser, fed up to the end of one head at a time."""
+    """A parser with the interface of httptools' parser; parses at most up to the end of one head at a time."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - `UpgradeProtocol`, which imports this module
-        """Parse for a connection, which tells by `may_parse` and `comes_again` how to go on."""
+        """Build the parser of a connection, which allows more bytes by `may_parse`, a second pass by `comes_again`."""
         self._connection = connection
         self._parser = _new_parser(connection)
         self._received, self._parsed = b"", 0
-        self._last = b""  # the last three bytes that were parsed: the end of a head may come in two packets
+        self._last = b""  # the last three parsed bytes, as the end of a head may be split between two packets
         self.is_untidy = False
-        """Whether whitespace is behind a line of the current head, so that the head comes again."""
+        """Whether a line of the current head ends with whitespace: the head is then rewritten and parsed a second
+        time."""
         self.head_bytes = 0
-        """Bytes since the last event of the application: a head, chunk extensions or trailers."""
+        """Bytes of the current head, chunk extensions or trailers so far, which are limited."""
         self.ahead_bytes = 0
-        """Bytes since the connection was idle, which are those of requests that wait; set back by the connection."""
+        """Bytes of the requests that wait on this connection; the connection resets the number when it becomes idle."""
         self.body_left = 0
-        """Bytes of the current body that are not yet parsed, 0 for a chunked body; set by the connection."""
+        """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the methods of httptools' parser
         return getattr(self._parser, name)
 
     @property
     def unread(self) -> bool:
-        """Whether received bytes wait for a later `feed_data`."""
+        """Whether received bytes are left that are not parsed yet."""
         return self._parsed < len(self._received)
 
     def feed_data(self, data: bytes) -> None:
-        """Parse bytes that waited, then these bytes, for as long as the connection and the turn allow.
+        """Parse received bytes in order, as long as `may_parse` and BYTES_PER_TURN allow; keep the rest for later.
 
         Raises:
             httptools.HttpParserError: the bytes are no HTTP, or the head is too large.
@@ -70,15 +74,17 @@ class RequestParser:
             self.ahead_bytes += size
             self._feed(piece)
         if not self.unread:
-            self.take_unread()  # an idle connection keeps none of the bytes that it received
+            self.take_unread()  # drop parsed bytes, so that an idle connection takes no memory for them
 
     def take_unread(self) -> bytes:
-        """Return the bytes that wait, which are forgotten here."""
+        """Return the bytes that are not parsed yet, and remove them from the parser."""
         unread, self._received, self._parsed = self._received[self._parsed :], b"", 0
         return unread
 
     def _next_piece(self) -> bytes:
-        """Return bytes up to the end of the body or the headers, at most PIECE_BYTES; none if these are too large.
+        """Return the next bytes to parse, up to the end of the head or body, at most PIECE_BYTES.
+
+        No bytes are returned when the head is too large.
 
         A chunked body ends with an empty line, as headers do.
         """
@@ -98,13 +104,16 @@ class RequestParser:
         return piece
 
     def _feed(self, piece: bytes) -> None:
-        """Parse a piece; a head that comes again goes to a new parser, which reads the body, and then the next request.
+        """Parse a piece.
 
-        The error of such a head is an upgrade that nothing serves, or a coding that httptools does not know.
+        A head that needs a second pass is rewritten and given to a new parser, which also reads what follows.
+
+        In the first pass such a head causes an error: an upgrade that nobody serves, or a coding that httptools does
+        not know.
         """
         try:
             self._parser.feed_data(piece)
-        except (httptools.HttpParserUpgrade, httptools.HttpParserError):  # the piece ends with the head
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError):  # at the end of the head
             if not self._connection.comes_again:
                 raise
         if self._connection.comes_again:
@@ -114,5 +123,6 @@ class RequestParser:
 
 def _new_parser(connection: object) -> httptools.HttpRequestParser:
     parser = httptools.HttpRequestParser(connection)
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn: pipelined behind a last request
+    # as uvicorn does: allow more requests after a request with `Connection: close`
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
     return parser

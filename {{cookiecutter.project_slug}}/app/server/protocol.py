@@ -1,7 +1,7 @@
 """The connection stage: uvicorn's HTTP protocol with a bound for all that a client can send before admission control.
 
-The application sees a request only when the head is complete. So the bounds of the head, of requests that are sent
-ahead, and of idle connections cannot be a middleware. Every refusal is problem JSON, in the order of the requests.
+The application sees a request only when its head is complete. So the bounds of heads, of pipelined requests and of idle
+connections cannot be a middleware. Every refusal is problem JSON, sent in the order of the requests.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ from app.settings.route_groups import PROBES
 from app.web.access_log import REFUSED
 
 MAX_UNANSWERED = 16
-"""Requests of one connection that may wait for a response; bytes of a further request stay unparsed until then."""
+"""Requests of one connection that may wait for a response; the bytes of further requests are not parsed until then."""
 
 MAX_AHEAD_BYTES = 65_536
-"""Bytes of one connection after which a further request waits too: 16 large heads and bodies would be megabytes."""
+"""Bytes of waiting requests after which no further request is parsed: 16 large requests would take megabytes."""
 
 UNREAD_SECONDS = 20
 """How long a client may leave a response unread before the connection is cut off (TCP_USER_TIMEOUT, only on Linux);
 until then a close waits for the client."""
 
 LINGER_SECONDS = 2.0
-"""Seconds from the refusal of a request to the close, unless the client closes first: a close before the client's bytes
-arrived resets the connection, and the client loses the response."""
+"""Seconds from a refusal to closing the connection, unless the client closes first. Closing while bytes of the client
+are on their way would reset the connection, and the client would lose the refusal."""
 
 HEAD_SECONDS = 10.0
-"""The timeout of a request's head, from a new connection or the first byte; uvicorn itself has no such timeout."""
+"""The longest time for the head of a request, from a new connection or the first byte; uvicorn has no such limit."""
 
 UNIX_PEER = ("unix", 0)
 """The client of a connection over a unix socket, which has no address. The rights on the socket file decide who may
@@ -47,13 +47,13 @@ class BoundedProtocol(UpgradeProtocol):
     """HTTP protocol that bounds heads, requests sent ahead and idle connections, and refuses malformed requests."""
 
     def __init__(self, *args: Any, connections: Connections, is_spare: bool, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
-        """Take the arguments of `UpgradeProtocol`, the worker's connections, and whether this is beyond their limit."""
+        """Take the arguments of `UpgradeProtocol`, the worker's connections, and whether this connection is a spare."""
         super().__init__(*args, **kwargs)
         self._open, self._is_spare = connections, is_spare
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._upgrade_waits = False
-        self._ended = False  # no request follows: this connection was refused, or has become a WebSocket
-        self._response = b""  # to the request that was refused
+        self._ended = False  # whether this connection was refused or became a WebSocket: no request follows
+        self._response = b""  # to a request that is refused
         self._head_ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
@@ -79,7 +79,7 @@ class BoundedProtocol(UpgradeProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse received bytes, and hold the rest back when MAX_UNANSWERED requests wait for a response."""
+        """Parse received bytes; keep the rest unparsed while MAX_UNANSWERED requests wait for a response."""
         if self._ended or self.transport.is_closing():
             return
         super().data_received(data)
@@ -90,10 +90,10 @@ class BoundedProtocol(UpgradeProtocol):
         if self.parser.unread and self.may_parse():
             self.loop.call_soon(self.data_received, b"")
         if self._in_head or not self._unanswered:
-            self._begin_head()  # an incomplete head gets a timeout: uvicorn's keep-alive timeout is over by now
+            self._begin_head()  # a timeout for the incomplete head, as uvicorn's keep-alive timeout has ended
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed: not when a new request would be one too many."""
+        """Tell whether the next bytes may be parsed; False if a new request would be more than may wait."""
         if self._ended or self._upgrade_waits or self.transport.is_closing():
             return False
         if self._in_head or self.in_body or not self._unanswered:
@@ -101,7 +101,7 @@ class BoundedProtocol(UpgradeProtocol):
         return len(self._unanswered) < MAX_UNANSWERED and self.parser.ahead_bytes < MAX_AHEAD_BYTES
 
     def on_headers_complete(self) -> None:
-        """Start the request in the application, or refuse the head: the parser ends at the exception."""
+        """Start the request in the application; to refuse the head, raise an exception, at which the parser stops."""
         self.comes_again = self.parser.is_untidy
         if self.comes_again:
             return
@@ -120,7 +120,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._open.busy(self.transport)
 
     def on_response_complete(self) -> None:
-        """Go on with all that waited for this response: requests, bytes, a refusal, or an upgrade."""
+        """Continue what waited for the end of this response: requests, unparsed bytes, a refusal or an upgrade."""
         self._unanswered.popleft()
         super().on_response_complete()
         if self.transport.is_closing():
@@ -164,7 +164,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._refuse()
 
     def _abandon(self, cycle: RequestResponseCycle) -> None:
-        """End the request whose body is malformed: the refusal is its response, unless a response has started."""
+        """End a request whose body is malformed; its response is the refusal, unless a response has started."""
         cycle.scope[REFUSED] = not cycle.response_started  # type: ignore[literal-required] # for `AccessLog`
         cycle.disconnected = True
         cycle.message_event.set()
@@ -174,7 +174,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._unanswered.pop()
 
     def _refuse(self) -> None:
-        """Send the refusal, and close the connection when the client does, or after LINGER_SECONDS."""
+        """Send the refusal; the connection closes when the client closes it, at the latest after LINGER_SECONDS."""
         self.transport.write(self._response)
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -188,7 +188,7 @@ class BoundedProtocol(UpgradeProtocol):
 
     def _head_is_late(self) -> None:
         self._head_ends = None
-        if self._unanswered:  # the late head was pipelined: the response to the previous request must not be cut off
+        if self._unanswered:  # the previous response is still being sent: do not cut it off
             self._begin_head()
         else:
             self.transport.close()

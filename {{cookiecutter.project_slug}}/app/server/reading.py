@@ -1,19 +1,19 @@
-"""Flow control of a connection: reading stays paused while received bytes wait for their turn."""
+"""Flow control of a connection: keeps reading from the socket paused while received bytes are waiting to be parsed."""
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Reading(FlowControl):
-    """Flow control whose hold keeps reading paused, also when uvicorn resumes it at the begin of each request."""
+    """Flow control with a hold: while held, reading stays paused, even if uvicorn resumes it for a new request."""
 
     held = False
 
     def hold(self, *, held: bool) -> None:
-        """Begin or end the hold: each packet that is read meanwhile would add to the bytes that wait."""
+        """Begin or end the hold. Without the hold, each packet would add to the bytes that are waiting to be parsed."""
         self.held = held
         (self.pause_reading if held else self.resume_reading)()
 
     def resume_reading(self) -> None:
-        """Resume reading, unless there is a hold."""
+        """Resume reading from the socket, unless reading is held."""
         if not self.held:
             super().resume_reading()

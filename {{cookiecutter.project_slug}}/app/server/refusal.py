@@ -1,4 +1,4 @@
-"""Refusals of the connection stage: problem responses as bytes, as no application has seen the request."""
+"""Refusals of the connection stage: problem responses as raw bytes, as the application has not seen the request."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from app.web.problem import problem_response
 from app.web.request_id import HEADER, new_id, read
 
 Refusal = tuple[int, str, Mapping[str, str]]
-"""The status of a refusal, a sentence for the client, and headers of this kind of refusal."""
+"""The HTTP status of a refusal, a sentence for the client, and further headers."""
 
 NOT_HTTP: Refusal = 400, "This is not a valid HTTP/1.1 request.", {}
 NO_ROOM: Refusal = 503, "The service has too many connections.", {"Retry-After": "1"}
@@ -24,12 +24,12 @@ def refusal_bytes(
 ) -> bytes:
     """Log the refusal of a request, and return the bytes of the response, which announces the close of the connection.
 
-    Called in a context of its own, whose request id and trace are set here.
+    Sets the request id and the trace for the log line, so call it in a copy of the context.
 
     Args:
         refusal: the status, the sentence and the headers.
         client: the address of the client, if the connection has an address.
-        url: the URL of the request, if the request came that far.
+        url: the URL of the request, if it was parsed.
         headers: the headers of the request, which may have a request id.
     """
     status, detail, own = refusal

@@ -1,6 +1,7 @@
-"""Upgrades: uvicorn's protocol becomes a WebSocket where the application has a route, and ignores any other upgrade.
+"""Upgrades: a connection becomes a WebSocket if the application has such a route; any other upgrade is ignored.
 
-Java's HTTP client asks for HTTP/2 with each request, as `curl --http2` does. A server may ignore that (RFC 9110, 7.8).
+Java's HTTP client asks for an upgrade to HTTP/2 with each request, as `curl --http2` does. A server may ignore that
+(RFC 9110, 7.8), and answer by HTTP/1.1.
 """
 
 from collections.abc import Callable
@@ -17,14 +18,15 @@ from app.server.reading import Reading
 from app.server.refusal import Refusal
 
 HANDSHAKE = {b"sec-websocket-key", b"sec-websocket-version"}
-"""The headers of a WebSocket handshake: without these the request is answered as if it asked for no upgrade."""
+"""The headers of a WebSocket handshake. A request without both is answered as if it had asked for no upgrade."""
 
 BODY = {b"content-length", b"transfer-encoding"}
-"""The headers of a body, which a WebSocket handshake does not have: the body would be taken for frames."""
+"""Headers of a request with a body. A WebSocket handshake has no body: its bytes would be taken for WebSocket
+frames."""
 
 
 class UpgradeProtocol(HttpToolsProtocol):
-    """HTTP protocol that ignores an `Upgrade` which it does not serve, and reads body and later requests as HTTP."""
+    """HTTP protocol that ignores an unknown `Upgrade`, and goes on to read the body and later requests as HTTP."""
 
     parser: RequestParser  # type: ignore[assignment] # with all that uvicorn uses of its own parser
     flow: Reading
@@ -40,7 +42,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         self._has_websocket = has_websocket
 
     def _should_upgrade(self) -> bool:
-        """Tell whether the current request asks for a WebSocket, and the application has a route for the request."""
+        """Tell whether the current request is a WebSocket handshake for a WebSocket route of the application."""
         names = {name for name, _ in self.headers}
         if not super()._should_upgrade() or not names >= HANDSHAKE or names & BODY:
             return False
@@ -49,12 +51,12 @@ class UpgradeProtocol(HttpToolsProtocol):
         return self._has_websocket(unquote(httptools.parse_url(self.url).path.decode("ascii")))
 
     def on_message_begin(self) -> None:
-        """Begin a request with its head."""
+        """Reset the state of the head at the beginning of a request."""
         super().on_message_begin()
         self._in_head, self.comes_again = True, False
 
     def on_headers_complete(self) -> None:
-        """Start the request in the application, unless the head comes again, without its upgrade."""
+        """Start the request in the application; a head with an ignored upgrade is first parsed a second time."""
         upgrades = self.parser.should_upgrade()
         if upgrades and not self._should_upgrade():
             self.comes_again = True
@@ -67,27 +69,32 @@ class UpgradeProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._in_head, self.in_body = False, not upgrades
         if self.in_body:
-            self.headers = []  # for trailers: uvicorn would add these to the headers while the application runs
+            # Give trailers a list of their own: uvicorn would add trailers to the headers of the running request.
+            self.headers = []
 
     def tidy_head(self) -> bytes:
-        """Return the head that comes again, as the parser understands it."""
+        """Return the current head, rewritten for a second pass of the parser: no `Upgrade`, no extra whitespace."""
         line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         kept = [pair for pair in self.headers if pair[0] != b"upgrade" or self.parser.is_untidy]
         return b"".join([line, *(b"%s: %s\r\n" % (name, value.rstrip(b" \t")) for name, value in kept), b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Pass a part of the request body on to the application, and count what is left."""
+        """Pass a part of the request body on to the application, and subtract its length from the expected body."""
         self.parser.head_bytes = 0
         self.parser.body_left = max(0, self.parser.body_left - len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request; a head that comes again has no end, and a handshake becomes a WebSocket."""
+        """End a request.
+
+        A head that is parsed twice does not end in the first pass, and a handshake becomes a WebSocket.
+        """
         self.in_body = False
         if self.comes_again or self.parser.should_upgrade():
             return
         self.parser.head_bytes = 0
-        if not self.parser.should_keep_alive():  # also by a trailer: the parser drops all that follows
+        # True also after a trailer `Connection: close`: the parser then drops all further bytes
+        if not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
                 self.transport.close()
@@ -96,9 +103,10 @@ class UpgradeProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to uvicorn's WebSocket protocol.
 
-        That protocol loses frames which come before the application has accepted the WebSocket, so these wait.
+        uvicorn's WebSocket protocol loses frames that arrive before the application has accepted the WebSocket. So
+        reading is held until then.
         """
-        url = httptools.parse_url(self.url)  # a whole URL, with a host, is no target that uvicorn would find
+        url = httptools.parse_url(self.url)  # uvicorn would not find a route for a URL with a host
         self.url = url.path + (b"?" + url.query if url.query else b"")
         self.flow.hold(held=True)
         super().handle_websocket_upgrade()

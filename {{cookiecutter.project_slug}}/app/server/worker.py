@@ -1,8 +1,8 @@
-"""The gunicorn worker class: uvicorn-worker's with a graceful shutdown, SIGQUIT and readable refusals of a start.
+"""The gunicorn worker class: uvicorn-worker's class with a graceful shutdown, SIGQUIT, and clear errors at the start.
 
-uvicorn-worker's own class waits without bound for open connections: gunicorn kills the worker while a stream is open,
-and the lifespan never exits. At SIGTERM that class resets connections in use (see `drain.py`) and ignores SIGQUIT, and
-a start that is refused on purpose logs a traceback that hides the useful sentence.
+uvicorn-worker's own class waits without bound for open connections: while a stream is open, gunicorn kills the worker,
+and the lifespan never exits. At SIGTERM that class resets connections in use (see `drain.py`), and it ignores SIGQUIT.
+When the service refuses to start, that class logs a traceback that hides the useful sentence.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class PlainLifespan(LifespanOn):
     """The lifespan protocol of uvicorn, which logs a sentence instead of a traceback when the start is refused."""
 
     async def send(self, message: LifespanSendMessage) -> None:
-        """Pass a lifespan message on; for a refused start, replace the traceback by the sentence of the exception."""
+        """Pass a lifespan message on; for a refused start, replace the traceback by the exception's sentence."""
         error = sys.exception()
         if message["type"] == "lifespan.startup.failed" and isinstance(error, CannotStart):
             message["message"] = f"The service cannot start: {error}"
@@ -55,8 +55,8 @@ class ServiceServer(DrainingServer):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
         await super().startup([])
-        # The objects of the start live as long as the process. Each full collection would look at all of them, and
-        # stop the event loop for that time.
+        # The objects that exist after the start live as long as the process. Exclude them from garbage collection, as
+        # each full collection would visit all of them, and block the event loop meanwhile.
         gc.collect()
         gc.freeze()
         open_connections = self.server_state.connections
@@ -66,7 +66,7 @@ class ServiceServer(DrainingServer):
         ]
 
     def admit(self) -> Callable[[], BoundedProtocol] | None:
-        """Return a function that makes the protocol of one more connection, None while there is no room."""
+        """Return a factory for the protocol of one more connection, or None while the worker has no room."""
         admission = self.connections.admit(len(self.server_state.connections))
         if admission == "later":
             return None
@@ -89,11 +89,11 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     server_class = ServiceServer
 
     balance: WorkerCount
-    """The balance of connections with the other workers, which gunicorn.conf.py sets before the fork."""
+    """The number of open connections of each worker; gunicorn.conf.py sets this before it forks the worker."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args, **kwargs)
-        # in front of a unix socket is a proxy, whose peer the parameter of gunicorn cannot name
+        # A client of a unix socket is a proxy. Such a client has no address that gunicorn's parameter could name.
         if self.cfg.forwarded_allow_ips != ["*"]:
             self.config.forwarded_allow_ips = [*self.cfg.forwarded_allow_ips, UNIX_PEER[0]]
         settings = load_settings()
