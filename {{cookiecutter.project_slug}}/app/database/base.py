@@ -1,11 +1,14 @@
-"""The parent class of all models, in a file that opens no connection and so needs no database driver."""
+"""The parent class of all models, in a module that needs no database driver, as it opens no connection."""
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """The parent class of all models; each constraint gets a name, so that a migration can drop the constraint."""
+    """The parent class of all models.
+
+    Each constraint gets a name, by which a later migration can drop the constraint.
+    """
 
     metadata = MetaData(
         naming_convention={

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: the server settings of each connection, and the reactions to errors of a connection.
 
-A direct connection sends the settings when the connection starts. Behind PgBouncer in transaction mode a client borrows
-a server connection for one transaction at a time, so the settings have to be on the database role: see `pgbouncer.py`.
+A direct connection sends the settings when it opens. Behind PgBouncer in transaction mode, a client has a server
+connection only for one transaction at a time. So the database role must have the settings: see `pgbouncer.py`.
 """
 
 from contextlib import suppress
@@ -20,11 +20,11 @@ from app.settings.bounds import Timeouts
 READ_ONLY_TRANSACTION = "25006"  # the SQLSTATE of a write in a read-only transaction
 
 OUTDATED = "The schema has changed since this connection prepared the statement."
-"""The note on the error of a statement that would succeed on a new connection."""
+"""The note that is added to the error of a statement which failed only because its connection is outdated."""
 
 OUTDATED_ERRORS = (
-    asyncpg.InvalidCachedStatementError,  # the type of a column of the result changed
-    asyncpg.OutdatedSchemaCacheError,  # the columns of a composite type changed
+    asyncpg.InvalidCachedStatementError,  # the type of a result column has changed
+    asyncpg.OutdatedSchemaCacheError,  # the columns of a composite type have changed
     asyncpg.InvalidSQLStatementNameError,  # DISCARD ALL or DEALLOCATE ALL dropped the prepared statements
 )
 
@@ -32,11 +32,12 @@ NO_STATEMENT_CACHE = {"statement_cache_size": 0, "prepared_statement_cache_size"
 
 OTHER_TYPES = {"42704", "42804", "42846", "42883"}
 """SQLSTATEs of a statement whose types do not fit: undefined object, datatype mismatch, cannot coerce, undefined
-function. A prepared statement keeps the types of its values by number, also when a migration has recreated a type."""
+function. A prepared statement stores types by number, and keeps the old number after a migration has recreated a
+type."""
 
 
 def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) -> dict[str, Any]:
-    """Return the engine's arguments for each new connection: timeouts, server settings and statement caches."""
+    """Return the arguments with which the engine opens connections: timeouts, server settings, statement caches."""
     arguments = {
         "async_creator_fn": connect,
         "timeout": timeouts.connect.total_seconds(),
@@ -46,20 +47,22 @@ def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) 
     if not pgbouncer:
         own = enforced(timeouts)
         return arguments | {"read_only": own.pop("default_transaction_read_only"), "server_settings": settings | own}
-    # PgBouncer tells asyncpg's default 'utf-8' from PostgreSQL's UTF8, and would send a SET before each transaction
+    # PgBouncer would take asyncpg's default 'utf-8' for a change of PostgreSQL's UTF8, and send a SET before each
+    # transaction.
     settings["client_encoding"] = "UTF8"
-    # no statement cache: behind PgBouncer the next transaction may run on a connection without the prepared statement
-    # PgBouncer tells a new client the state of the first server that it reached, which may be a standby no more
+    # No statement cache: behind PgBouncer the next transaction may run on a server connection that has not prepared the
+    # statement. Any target: PgBouncer tells a new client the state of the first server that it reached, which may be
+    # outdated.
     return arguments | {"server_settings": settings, "target_session_attrs": "any"} | NO_STATEMENT_CACHE
 
 
 def enforced(timeouts: Timeouts) -> dict[str, str]:
-    """Return the server settings by which PostgreSQL enforces read-only transactions and timeouts, in milliseconds."""
+    """Return the server settings by which PostgreSQL itself enforces read-only transactions and timeouts."""
     return {
         "default_transaction_read_only": "on",
         "lock_timeout": _milliseconds(timeouts.lock),
         "statement_timeout": _milliseconds(timeouts.statement),
-        # PostgreSQL ends a transaction whose client is silent for longer than one command may take
+        # PostgreSQL ends a transaction whose client sends nothing for longer than the command timeout.
         "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle or timeouts.command),
     }
 
@@ -69,10 +72,10 @@ def _milliseconds(limit: timedelta) -> str:
 
 
 def replace_outdated_connection(context: ExceptionContext) -> None:
-    """Invalidate a database connection whose prepared statements belong to an older schema, and note that on the error.
+    """Close a connection whose prepared statements belong to an older schema, and add a note to the error.
 
-    SQLAlchemy itself prepares some statements anew, but compares times of the wall clock: after a backward jump of the
-    clock every use of the connection would fail.
+    SQLAlchemy has a similar mechanism, but it compares times of the wall clock: after a backward jump of the clock
+    every use of the connection would fail.
     """
     error, connection = context.sqlalchemy_exception, context.connection
     if error is None or connection is None or connection.invalidated or not _is_outdated(context):
@@ -84,25 +87,28 @@ def replace_outdated_connection(context: ExceptionContext) -> None:
 def _is_outdated(context: ExceptionContext) -> bool:
     """Tell whether a statement failed because the connection prepared the statement before the schema changed."""
     refusal: Any = context.original_exception.__cause__
-    if isinstance(refusal, asyncpg.InternalServerError):  # XX000 in a text that PostgreSQL never translates
+    # error XX000 is recognised by its text, which PostgreSQL never translates
+    if isinstance(refusal, asyncpg.InternalServerError):
         return str(refusal).startswith("cache lookup failed")
-    if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:  # a context: inside of a function
-        # a statement that fails while it is prepared is not in SQLAlchemy's cache: a bug, and no older schema
+    # a context means: the error is inside of a function
+    if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
+        # A statement that fails when it is prepared is not in SQLAlchemy's cache. Its error is a bug, and no older
+        # schema.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
         return context.statement in (pooled._prepared_statement_cache or ())  # noqa: SLF001 - SQLAlchemy shows it nowhere
     return isinstance(refusal, OUTDATED_ERRORS)
 
 
 def remembers_older_schema(error: DBAPIError) -> bool:
-    """Tell whether a statement failed because the schema changed after the connection had prepared the statement."""
+    """Tell whether a statement failed because the schema changed after its connection had prepared the statement."""
     return OUTDATED in getattr(error, "__notes__", ())
 
 
 def refuse_write(context: ExceptionContext) -> Unavailable | None:
     """Return the error of a write that PostgreSQL refused although the transaction asked to write: 503, not a bug.
 
-    The connection is dropped, as it may lead to a server that was the primary before a failover; but not when the
-    transaction obeys a default that is stored on the server, for then each refusal would cost a new connection.
+    The connection is closed, as after a failover it may lead to a server that is no longer the primary. It is not
+    closed when an administrator has made the database read-only: a new connection would be refused as well.
     """
     connection = context.connection
     if getattr(context.original_exception, "sqlstate", None) != READ_ONLY_TRANSACTION or connection is None:
@@ -116,17 +122,18 @@ def refuse_write(context: ExceptionContext) -> Unavailable | None:
 
 
 def end_refused_statement(context: ExceptionContext) -> None:
-    """Send an empty query after asyncpg refused to encode the values of a statement that PostgreSQL has prepared.
+    """Send an empty query when asyncpg could not encode the values of a statement that PostgreSQL has prepared.
 
-    Without the empty query PostgreSQL waits for the values while `statement_timeout` runs, and the timeout then cancels
-    the next statement on the connection. Behind PgBouncer the server connection also stays occupied.
+    Without the empty query, PostgreSQL would keep waiting for the values, and `statement_timeout` would cancel the next
+    statement on the connection instead. Behind PgBouncer the server connection would also stay occupied.
     """
-    # `__cause__` is asyncpg's error; SQLAlchemy's `driver_exception` would raise for an error of the dialect itself
+    # `__cause__` is the error of asyncpg. SQLAlchemy's `driver_exception` raises an exception for an error of the
+    # dialect.
     refusal = context.original_exception.__cause__
     client_side = isinstance(refusal, asyncpg.DataError | asyncpg.InterfaceError)
     of_the_server = getattr(refusal, "severity", None) is not None
     if not client_side or of_the_server or context.connection is None or context.connection.invalidated:
         return
-    # if the empty query fails, the connection is closed, which ends the statement as well
+    # If the empty query fails, the connection is closed, which ends the statement too.
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         await_(context.connection.connection.driver_connection.execute("SELECT"))  # type: ignore[union-attr] # asyncpg's

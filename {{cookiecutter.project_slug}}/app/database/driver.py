@@ -1,7 +1,7 @@
-"""The driver's connection: asyncpg with transactions that ask to write, obey a read-only database, and commit truly.
+"""The driver's connection: asyncpg, extended so that writing must be asked for and a COMMIT that rolls back raises.
 
-asyncpg opens and ends a transaction with the texts `BEGIN ...` and `COMMIT`; what is added to these texts here costs no
-extra round trip.
+asyncpg begins and ends a transaction by sending `BEGIN ...` and `COMMIT`. This module adds SQL to these texts, which
+costs no extra round trip.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ STANDBY = "The database is a standby, which takes no writes."
 READ_ONLY = "The database is read-only at the moment."
 
 OWN_DEFAULT = "tru"
-"""A spelling of `true` that PostgreSQL accepts and stores as written, and that no administrator writes: the database
-role has the service's own read-only default for PgBouncer in this spelling, see `role_sql`."""
+"""A spelling of `true` that PostgreSQL accepts and stores as written, and that no administrator would use. By this
+spelling the service recognises its own read-only default on the database role, see `role_sql`."""
 
 FIND_DEFAULTS = r"SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=(?!tru\W)'"
 """Finds the read-only defaults that ALTER DATABASE or ALTER ROLE has stored on the server, usually none."""
@@ -32,15 +32,15 @@ OBEY_DEFAULTS = """
         AND setrole IN (0, quote_ident(session_user)::regrole)
         ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), {})
 """
-"""Makes a transaction read-only when the stored default is read-only; PostgreSQL takes the most specific default, and
-without any the default of the server, which takes the place of `{}`."""
+"""Makes a transaction read-only if an administrator's default says so. PostgreSQL takes the most specific stored
+default, of role and database; without any, the default of the server, which replaces `{}`."""
 
 LIFT_OWN = "SET LOCAL default_transaction_read_only TO DEFAULT;"
-"""Lifts the service's own read-only default for one transaction: what is in force then is the default of the server."""
+"""Removes the service's own read-only default for one transaction, so that the default of the server is in force."""
 
 IS_OF_SERVER = "SELECT FROM pg_settings WHERE name = 'default_transaction_read_only' AND source ~ 'default|file|line'"
-"""Tells whether a connection began with the default of the server, which is PostgreSQL's own or from postgresql.conf or
-the command line, and not with that of a database or a role."""
+"""Tells whether a connection began with the read-only default of the server, from postgresql.conf or the command line,
+and not with that of a database or a role."""
 
 
 class PgBouncerInBetween(CannotStart):
@@ -56,24 +56,26 @@ class PgBouncerInBetween(CannotStart):
 class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
     """An asyncpg connection that only reads unless a transaction asks to write, and raises when a COMMIT rolls back.
 
-    The server setting `default_transaction_read_only` makes the single statements of a `Reader` read-only. A writing
-    transaction asks for READ WRITE, which lifts the service's own default, and also a default that an administrator has
-    set on the server, the database or the role, for a maintenance or a full disk: so each such transaction looks for
-    these defaults and becomes read-only again. Behind PgBouncer the role's own default hides that of the server.
+    By the setting `default_transaction_read_only` PostgreSQL refuses a write through a `Reader`. A write transaction
+    asks for READ WRITE. That would also override the read-only default of an administrator, who may have set it on the
+    server, the database or the role, for a maintenance or a full disk. So each write transaction looks for such
+    defaults, and becomes read-only again if there is one. Behind PgBouncer the role's own default hides that of the
+    server.
     """
 
     asked_to_write = False
-    """Whether the last transaction asked to write: a write that is refused to a `Reader` is a bug of the service."""
+    """Whether the last transaction asked to write. If not, a refused write is a bug of the service."""
     obeys_default = False
-    """Whether the last transaction is read-only because of a default that is stored on the server."""
+    """Whether the last transaction is read-only because of a default that an administrator has stored on the server."""
     _lift_own = ""
-    """The SQL that uncovers the default of the server; empty where something else would be uncovered."""
+    """The SQL that removes the service's own read-only default, so that the server's default is visible; else empty."""
 
     async def only_read(self, default: str, lock_timeout: str) -> None:
-        """Make the statements outside of a writing transaction read-only, by a setting that hides no other default.
+        """Make all statements outside of a write transaction read-only, by a setting of the session.
 
-        A setting that is sent at the start of the connection would hide them. Nothing is set when a pooler has dropped
-        the settings of the start: it would reach other clients of the pooler.
+        A setting that is sent when the connection opens would hide the defaults of an administrator. Nothing is set
+        when a pooler has dropped the settings of the connection, as the setting would reach other clients of the
+        pooler.
         """
         if await super().execute(IS_OF_SERVER) == "SELECT 1":
             self._lift_own = LIFT_OWN
@@ -81,7 +83,7 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
         await super().execute(f"{set_own} WHERE current_setting('lock_timeout')::interval = '{lock_timeout} ms'")
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's signature
-        """Run one or several statements without values; asyncpg begins and ends its transactions through here."""
+        """Run one or several statements without values; asyncpg begins and ends transactions by this method."""
         if query.startswith("BEGIN"):
             return await self._begin(query)
         if query.startswith("COMMIT"):
@@ -99,8 +101,9 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
             if self.asked_to_write and (of_server or status != "SELECT 0"):
                 self.obeys_default = await super().execute(OBEY_DEFAULTS.format(bool(of_server))) == "SELECT 1"
         except asyncpg.PostgresError as error:
-            self.terminate()  # asyncpg takes the transaction for open, and would make the next one a savepoint in it
-            if isinstance(error, asyncpg.FeatureNotSupportedError):  # a standby refuses the mode with 0A000
+            # asyncpg thinks that the transaction is still open, and would make the next transaction a savepoint
+            self.terminate()
+            if isinstance(error, asyncpg.FeatureNotSupportedError):  # a standby refuses READ WRITE with SQLSTATE 0A000
                 raise Unavailable(STANDBY) from error
             raise
         return status
@@ -114,13 +117,15 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
             raise OutcomeUnknown(f"The database did not confirm the write. {UNCONFIRMED}") from error
         commit_answered()
         if status == "ROLLBACK":
-            # A statement failed and the caller swallowed the error: PostgreSQL then answers COMMIT with ROLLBACK.
+            # A statement failed and the caller ignored the error: PostgreSQL then answers COMMIT with ROLLBACK.
             raise asyncpg.InFailedSQLTransactionError("nothing was committed: a statement failed and was passed over")
         return status
 
 
 async def connect(read_only: str | None = None, **arguments: Any) -> DriverConnection:  # noqa: ANN401 - asyncpg's own
-    """Open a database connection; raise Unavailable for an unreachable server, as SQLAlchemy passes on an OSError.
+    """Open a database connection; raise `Unavailable` for an unreachable server.
+
+    SQLAlchemy would pass on asyncpg's OSError, which no error handler could tell from other errors.
 
     Args:
         read_only: the service's own read-only default, None when the database role has it; see `only_read`.
@@ -131,7 +136,7 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
             standby and the arguments ask for the primary.
         PgBouncerInBetween: PgBouncer refuses the settings that a connection sends at its start.
     """
-    # asyncpg takes these from a DSN only, and all else from its arguments too
+    # asyncpg takes the parameters of DSN_ONLY only from a DSN, and all others as arguments too.
     if files := {name: arguments.pop(name) for name in DSN_ONLY & arguments.keys()}:
         arguments["dsn"] = f"postgresql://?{urlencode(files)}"
     try:
@@ -139,7 +144,7 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
         if read_only:
             try:
                 await connection.only_read(read_only, arguments["server_settings"]["lock_timeout"])
-            except BaseException:  # a cancellation, too: no pool knows this connection, and so none would close it
+            except BaseException:  # after a cancellation too: no pool has this connection yet, and would close it
                 connection.terminate()
                 raise
     except (OSError, TimeoutError, asyncpg.ClientConfigurationError) as error:

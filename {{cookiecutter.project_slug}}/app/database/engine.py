@@ -1,4 +1,4 @@
-"""The database engine and the sessions: the only file that calls `create_async_engine`.
+"""The database engine and the sessions: the only module that calls `create_async_engine`.
 
 Every connection is read-only unless a transaction asks to write, so that PostgreSQL itself refuses a write through a
 `Reader`. Functions here take arguments and no `Settings`: tests, migrations and scripts need no environment variables.
@@ -32,7 +32,10 @@ class ReadWriteSession(AsyncSession):
     """A database session that may write, in one transaction that commits as a whole or not at all."""
 
     async def commit(self) -> None:
-        """Refuse to commit in the middle: an error after that would undo a part only, and the response deny all of it.
+        """Raise an error: a session commits at the end of its block, never in the middle.
+
+        After a commit in the middle, a later error could undo only a part of the work, while the response reports that
+        nothing was done.
 
         Raises:
             RuntimeError: always; the block that opened the session commits at its end.
@@ -43,8 +46,8 @@ class ReadWriteSession(AsyncSession):
 def connection_name(service: str, purpose: str, *, pgbouncer: bool = False) -> str:
     """Return the name of a connection in `pg_stat_activity`, such as `order-service requests worker 4711`.
 
-    PostgreSQL keeps 63 bytes of ASCII; the service's name is cut to fit. Behind PgBouncer the name has no process id:
-    workers share server connections, and each change of the name would cost a SET before the transaction.
+    PostgreSQL keeps 63 bytes of ASCII, so the service's name is cut. Behind PgBouncer the name has no process id:
+    workers share server connections, and PgBouncer would send a SET before each transaction to change the name.
     """
     rest = f" {purpose}" if pgbouncer else f" {purpose} worker {os.getpid()}"
     return service.encode("ascii", "replace").decode()[: NAME_BYTES - len(rest)] + rest
@@ -53,21 +56,21 @@ def connection_name(service: str, purpose: str, *, pgbouncer: bool = False) -> s
 def build_engine(
     url: str, *, pool: PoolBounds, timeouts: Timeouts, application_name: str, pgbouncer: bool = False
 ) -> AsyncEngine:
-    """Build the database engine; the first statement opens the first connection.
+    """Build the database engine; no connection is opened before the first statement.
 
     The engine is in AUTOCOMMIT and read-only: each statement is a separate transaction. `snapshot_sessions` and
     `write_sessions` are for transactions of several statements.
 
     Args:
         url: `postgresql+asyncpg://...`.
-        pool: the size of the connection pool and of the queue in front.
+        pool: the size of the connection pool, and of the queue of callers that wait for a connection.
         timeouts: the timeouts of every connection.
         application_name: shown in `pg_stat_activity`; see `connection_name`.
         pgbouncer: whether the URL leads to PgBouncer in transaction mode; see `pgbouncer.py`.
     """
     engine = create_async_engine(
         url,
-        isolation_level="AUTOCOMMIT",  # set once: to set the level for each read would take a fifth of a read's time
+        isolation_level="AUTOCOMMIT",  # set here, as setting it for each read would take a fifth of the read's time
         poolclass=FairPool,
         pool_size=pool.size,
         max_overflow=pool.overflow,
@@ -77,10 +80,11 @@ def build_engine(
         quota=pool.quota,
         reserved=pool.reserved,
         nested_loans=pool.nested_loans,
-        hide_parameters=True,  # the log line of a failed statement must not contain a customer's values
+        hide_parameters=True,  # keeps values, such as a customer's name, out of the log line of a failed statement
         connect_args=connect_args(timeouts, application_name, pgbouncer=pgbouncer),
     )
-    # listeners on the dialect: a listener on the engine makes SQLAlchemy check all kinds of events at each statement
+    # Listeners on the dialect are cheaper: a listener on the engine makes SQLAlchemy check all kinds of events at each
+    # statement.
     event.listen(engine.dialect, "handle_error", end_refused_statement)
     event.listen(engine.dialect, "handle_error", replace_outdated_connection)
     event.listen(engine.dialect, "handle_error", refuse_write)
@@ -90,7 +94,8 @@ def build_engine(
 def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, pgbouncer: bool = False) -> AsyncEngine:
     """Build an engine without a connection pool: a readiness probe must not compete with requests for connections.
 
-    Without a statement cache, the probe also works through a PgBouncer that the settings do not declare, and names it.
+    The engine has no statement cache, so that the probe also works through a PgBouncer that the settings do not
+    declare, and can report that PgBouncer.
     """
     return create_async_engine(
         url,
@@ -101,8 +106,9 @@ def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, p
 
 
 _SESSION_OPTIONS: dict[str, Any] = {
-    "expire_on_commit": False,  # a response is built from entities after the commit, when no attribute can be reloaded
-    "close_resets_only": False,  # a closed session raises when used, as by a background task: no code would commit
+    "expire_on_commit": False,  # a response is built after the commit, when expired attributes could not be loaded
+    # a closed session raises when it is used, as in a background task: nothing would commit
+    "close_resets_only": False,
 }
 
 

@@ -1,9 +1,9 @@
 """The connection pool: SQLAlchemy's queue pool behind connection quotas, which make the queue fair and bounded.
 
-In SQLAlchemy's own queue a newcomer takes a connection that was just returned, ahead of the callers that wait, so under
-load the tail latency grows. With quotas of exactly the pool's size in front, no caller waits in SQLAlchemy's queue, and
-stuck route groups leave connections to the rest. The price is a few counters per checkout. `capacity/plan.py` computes
-the sizes.
+In SQLAlchemy's own queue a new caller may take a connection that was just returned, ahead of callers that wait, which
+increases the tail latency under load. Here the quotas admit exactly as many callers as the pool has connections. So no
+caller waits in SQLAlchemy's queue, and stuck route groups leave connections to other groups. The price is a few
+counters per checkout. `capacity/plan.py` computes the sizes.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,8 @@ from app.request.held_connections import HeldConnection, note_checkout, refuse_s
 from app.request.slot import connection_quota
 
 IDLE_SECONDS = 60.0
-"""The idle seconds after which a database connection is tested before use: firewalls drop idle sockets in minutes."""
+"""The seconds without use after which a connection is tested before its next use: firewalls drop idle sockets after
+some minutes."""
 
 ANSWER_SECONDS = 1.0
 """The timeout in seconds of the test of an idle database connection; opening a new connection takes about 0.1 s."""
@@ -62,7 +63,7 @@ class FairPool(AsyncAdaptedQueuePool):
         )
 
     def recreate(self) -> "FairPool":
-        """Return an empty pool in place of a disposed pool, with the same bounds, which SQLAlchemy loses."""
+        """Return an empty pool with the same bounds, to replace a disposed pool; SQLAlchemy would lose the bounds."""
         fresh = super().recreate()
         assert isinstance(fresh, FairPool)  # noqa: S101 - SQLAlchemy's `recreate` returns the same class
         fresh.bulkhead, fresh.nested_loans = self.bulkhead, self.nested_loans
@@ -83,7 +84,8 @@ class FairPool(AsyncAdaptedQueuePool):
             self._drop_if_dead(record)
         except BaseException:
             if record.driver_connection is not None:
-                record.driver_connection.terminate()  # the test was cut off midway; the next checkout reconnects
+                # the test of the connection was cancelled: close it, so that the next checkout opens a new connection
+                record.driver_connection.terminate()
             self._do_return_conn(record)
             raise
         return record
@@ -92,26 +94,26 @@ class FairPool(AsyncAdaptedQueuePool):
         record.info[RETURNED_AT] = monotonic()
         quota, held = self._loans.pop(record)
         try:
-            super()._do_return_conn(record)  # may close an overflow connection; a deadline may cancel the close
+            super()._do_return_conn(record)  # may close an overflow connection, and a deadline may cancel that
         finally:
             held.returned = True
             quota.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
-        """Mark a dead connection, so that SQLAlchemy opens a new connection; after a long idle time, send a query."""
+        """Mark a dead connection, so that SQLAlchemy replaces it; after a long idle time, send a query as a test."""
         driver = record.driver_connection
-        if driver is None:  # SQLAlchemy dropped the connection already, and opens a new connection
+        if driver is None:  # SQLAlchemy has closed this connection already, and opens a new one on its own
             return
         if not driver.is_closed():
             idle = monotonic() - record.info.get(RETURNED_AT, inf)
             if idle < self.idle_seconds or await_(_is_alive(driver, self.answer_seconds)):
                 return
-            driver.terminate()  # a graceful close would wait for a reply that a dead connection never sends
+            driver.terminate()  # a graceful close would wait for a reply, which a dead connection never sends
         record.invalidate()
 
 
 def _enter(quota: Quota) -> None:
-    if not quota.try_enter():  # only a caller that must wait pays for `await_`, a switch to the event loop
+    if not quota.try_enter():  # `await_` switches greenlets, which costs time: only a caller that must wait does that
         await_(quota.enter())
 
 

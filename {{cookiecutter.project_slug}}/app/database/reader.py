@@ -1,8 +1,8 @@
 """Reader: runs read-only statements; each takes a connection from the pool for one round trip.
 
 Compared with an `AsyncSession`, a `Reader` saves BEGIN, ROLLBACK and half of the CPU time: one greenlet switch serves
-for checkout, statement and return together, and rows of columns bypass the ORM. No connection is held while the request
-calls a downstream, and concurrent tasks may share a `Reader`.
+for checkout, statement and return together, and statements that select columns bypass the ORM. No connection is held
+while the request calls a downstream, and concurrent tasks may share a `Reader`.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,12 @@ Values = Mapping[str, Any]
 AnyRows = Result[*tuple[Any, ...]]
 
 RETRY_BURST, RETRY_REFILL_SECONDS = 20, 1.0
-"""Retries of reads whose connection was lost: 20 at once, then 1 a second. A restart of PostgreSQL breaks the reads
-in flight, at most a full pool; more retries would load a server that is failing."""
+"""The bound on retries of reads whose connection was lost: 20 at once, then one a second. A restart of PostgreSQL
+breaks the reads in flight, at most a full pool; more retries would add load to a server that is failing."""
 
 STALE_RETRIES = 10
-"""Retries of a read whose connection is of an older schema: a retry may meet the next such connection of the pool."""
+"""The most retries of a read on a connection with an older schema: each retry may get one more such connection of the
+pool."""
 
 log = structlog.get_logger("reader")
 
@@ -38,9 +39,9 @@ log = structlog.get_logger("reader")
 class Reader:
     """Runs read-only statements, each in a separate transaction; PostgreSQL refuses a write.
 
-    Entities are detached from a session: load related entities in the statement (`joinedload`, `selectinload`).
-    A statement that fails on a lost connection is retried once. After a migration a statement is retried until it has a
-    connection that was opened since.
+    Entities are detached from a session: load related entities in the statement (`joinedload`, `selectinload`). A
+    statement that fails on a lost connection is retried once. After a migration, a statement is retried until it runs
+    on a connection that was opened after the migration.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -77,7 +78,8 @@ class Reader:
                 return self._run_once(statement, values)
             except DBAPIError as error:
                 lost = error.connection_invalidated
-                # a retry on a lost connection needs a token: a dying server breaks each one, a new schema just once
+                # After a lost connection, a retry takes a token: a failing server breaks every connection. After a
+                # change of the schema it takes none, as each connection fails only once.
                 if not is_stale(error) or (lost and not self._retries.take()):
                     raise
                 log.info("read retried on a stale connection", cause=type(error.orig).__name__)

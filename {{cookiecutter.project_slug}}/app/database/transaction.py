@@ -1,10 +1,12 @@
-"""Write transactions: a block that commits at its end, for which background tasks started inside the block wait.
+"""Write transactions: a block that commits at its end.
 
-A background task that starts at once is faster than the commit: most tasks would not find the row that the request has
-written, and the task of a request that ends in a rollback would report a write that never happened. So
-`Supervisor.start` asks the open transaction: the task starts after the commit, and is dropped after a rollback. The
-price: a process that dies between COMMIT and the start loses the task, as a killed process loses every running task.
-A task that must not be lost is a job: a row of the same transaction, which a worker finds also after a crash.
+Background tasks that are started in the block wait for the commit.
+
+A task that starts at once is faster than the commit: most tasks would not find the row that the request has written,
+and a task could report a write that is rolled back afterwards. So `Supervisor.start` asks for the open transaction. The
+task starts after the commit, and is dropped after a rollback. The price: a process that dies between the commit and the
+start loses the task, as a killed process loses every running task. A task that must not be lost is a job: a row that is
+stored in the same transaction, which a worker finds even after a crash.
 """
 
 import asyncio
@@ -27,8 +29,8 @@ async def transaction(sessions: async_sessionmaker[S]) -> AsyncGenerator[S]:
 
     Raises:
         RuntimeError: the block has ended the transaction itself, so that the response would report a write that
-            is not stored. A block that is to store nothing raises an error, a `ServiceError` for an expected failure;
-            a part of a transaction is undone with `begin_nested`.
+            is not stored. To store nothing, a block raises an error, such as a `ServiceError`; to undo a part of the
+            transaction, it uses `begin_nested`.
     """
     async with sessions() as session:
         waiting = _WaitingTasks(session.sync_session)
@@ -46,7 +48,7 @@ async def transaction(sessions: async_sessionmaker[S]) -> AsyncGenerator[S]:
 
 
 class _WaitingTasks:
-    """The background tasks that wait for the commit of a transaction, each with the transactions open at its start."""
+    """The background tasks that wait for the end of a transaction, or of a savepoint in which they were started."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -56,7 +58,7 @@ class _WaitingTasks:
     def committed(self) -> asyncio.Future[bool]:
         """Return a future: True after the commit, False after a rollback of the transaction or of the savepoint."""
         future = asyncio.get_running_loop().create_future()
-        if self._outcome is not None:  # the caller is a task that outlived the transaction
+        if self._outcome is not None:  # the caller is a background task that runs longer than the transaction
             future.set_result(self._outcome)
         if not self._waiting:
             event.listen(self._session, "after_soft_rollback", self._rolled_back)
@@ -65,7 +67,7 @@ class _WaitingTasks:
         return future
 
     def end(self, *, committed: bool) -> None:
-        """Start the waiting tasks after the commit, or drop all of them."""
+        """Start the waiting tasks after a commit; drop all waiting tasks after a rollback."""
         self._outcome = committed
         _settle([future for future, _ in self._waiting], committed=committed)
 
@@ -80,5 +82,5 @@ def _settle(futures: list[asyncio.Future[bool]], *, committed: bool) -> None:
 
 
 def _with_outer(innermost: SessionTransaction | None) -> list[SessionTransaction]:
-    """Return a savepoint with the savepoints and the transaction around it."""
+    """Return a savepoint together with the savepoints and the transaction that contain it."""
     return [] if innermost is None else [innermost, *_with_outer(innermost.parent)]

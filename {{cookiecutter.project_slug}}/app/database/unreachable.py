@@ -1,16 +1,19 @@
-"""The sentence for a connection to PostgreSQL that could not be opened: TLS and permissions have one of their own."""
+"""Error messages for a PostgreSQL that cannot be reached: for TLS and permissions, the message names the cause."""
 
 import ssl
 
 import asyncpg
 
-NO_TLS = "rejected SSL upgrade"  # asyncpg has no class for this ConnectionError
+NO_TLS = "rejected SSL upgrade"  # asyncpg raises a plain ConnectionError with this text
 
 
 def why_unreachable(error: Exception) -> str:
-    """Return why a connection to the database could not be opened, for clients too: without paths and addresses."""
+    """Return the reason why a connection to the database could not be opened, without paths and addresses.
+
+    Clients of the service see this text.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.partition(",")[0]  # the rest of "Hostname mismatch, ..." is the address
+        reason = error.verify_message.partition(",")[0]  # the rest, as in "Hostname mismatch, ...", has an address
         return f"The certificate of the database is not accepted: {reason}."
     if isinstance(error, ssl.SSLError):
         return "The TLS handshake with the database failed."

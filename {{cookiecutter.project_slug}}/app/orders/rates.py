@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from app.downstreams.downstream import Downstream
 from app.errors import DownstreamBadResponse, DownstreamNotFound, Invalid
 
-LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # plausible rates; no pair of currencies comes near these bounds
+LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # bounds of plausible rates; real currencies are far within these
 
 
 class Rates:
@@ -29,7 +29,10 @@ class Rates:
             raise Invalid(f"There is no rate from {base} to {quote}.") from None
 
     def _read(self, answer: object) -> Decimal:
-        """Return the exchange rate in a response body; only text counts, as a JSON number becomes an inexact float."""
+        """Return the exchange rate in a response body.
+
+        The rate must be text, as a JSON number would become an inexact float.
+        """
         text = answer.get("rate") if isinstance(answer, dict) else None
         try:
             rate = Decimal(text) if isinstance(text, str) else Decimal("NaN")

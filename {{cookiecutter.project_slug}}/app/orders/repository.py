@@ -11,7 +11,7 @@ from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession
 from app.orders.models import Order, OrderState
 
-# Statements are built once: building a statement takes longer than finding the compiled SQL in SQLAlchemy's cache.
+# Statements are built once, at import: building takes longer than finding the compiled SQL in SQLAlchemy's cache.
 FIND = select(Order).where(Order.id == bindparam("order_id")).options(joinedload(Order.lines))
 NEWEST = (
     select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
@@ -25,7 +25,7 @@ COUNT_BY_STATE = select(LATEST_STATES.c.state, func.count().label("orders")).gro
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """An order without lines, as plain columns: a list needs no ORM entities."""
+    """An order without lines, as plain columns: a list of orders does not need ORM entities, which cost more time."""
 
     id: int
     customer: str
@@ -56,7 +56,7 @@ async def newest(session: AnySession, *, limit: int, before: int | None = None) 
 
 
 async def count_by_state(session: AnySession, *, among: int) -> dict[str, int]:
-    """Return the number of orders in each state among the latest orders: a count of all grows with the table."""
+    """Count the orders in each state among the latest orders; to count all would take longer as the table grows."""
     rows = await session.execute(COUNT_BY_STATE, {"among": among})
     return {row.state: row.orders for row in rows}
 

@@ -14,14 +14,15 @@ def _as_stored(price: Decimal) -> Decimal:
 
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-# PostgreSQL's text has no NUL character: without the pattern the INSERT would fail without naming the field.
+# PostgreSQL's text type has no NUL character. Without the pattern the INSERT would fail, and the error could not name
+# the field.
 Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$"), Field(examples=["TEA-1"])]
 Price = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2),
     AfterValidator(_as_stored),
-    # Stricter than the validation: pydantic's generated schema would describe any text and any float as valid.
+    # A stricter schema for the OpenAPI document: pydantic's generated schema would allow any text and any float.
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
 ]
 
@@ -32,11 +33,15 @@ MAX_LINES = 100
 """The most lines of one order: an INSERT of 100 rows still takes milliseconds."""
 
 MAX_QUANTITY = 1_000_000
-"""The largest quantity of one order line: more is a typing error, and an order's total stays below 60 digits."""
+"""The largest quantity of one order line. A larger number is a typing error, and would need totals of over 60
+digits."""
 
 
 class Input(BaseModel):
-    """The base class of bodies and queries. An unknown field is refused: a misspelt `currency` would mean dollars."""
+    """The base class of request bodies and queries. An unknown field is refused.
+
+    Otherwise a misspelt `currency` would be ignored, and the default currency used.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,7 +108,7 @@ class OrderSummary(FromRow):
     id: int
     customer: str
     currency: str
-    # Text and not `OrderState`: during an update, older copies of the service read states that newer code has stored.
+    # Text and not `OrderState`: during an update, replicas with old code read states that new code has stored.
     state: str = Field(examples=[OrderState.PLACED])
     created_at: AwareDatetime
 

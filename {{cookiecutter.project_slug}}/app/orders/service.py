@@ -18,16 +18,18 @@ from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
 CENT = Decimal("0.01")
-DIGITS = 60  # enough for the largest order times the longest rate; decimal's default of 28 digits would round
+DIGITS = 60  # digits of the largest total times the longest rate; decimal's default of 28 would round
 LATEST = 5
-"""The number of orders in the dashboard's list: as many as fit on a screen beside the counts."""
+"""The number of orders in the dashboard's list, which fit on a screen beside the counts."""
 
 COUNTED = 1000
-"""The number of latest orders that the dashboard counts by state, in a millisecond; all would take ever longer."""
+"""The number of latest orders that the dashboard counts by state, in a millisecond. To count all orders would take
+longer and longer as the table grows."""
 
 log = structlog.get_logger("orders")
 
-# By new state, the current states that allow the change: a shipped order is never cancelled, and no state goes back.
+# For each new state, the current states from which an order may change: a shipped order is never cancelled, and no
+# change goes back.
 ALLOWED_FROM: Mapping[OrderState, frozenset[OrderState]] = {
     OrderState.PLACED: frozenset(),
     OrderState.PAID: frozenset({OrderState.PLACED}),
@@ -120,7 +122,7 @@ async def total(reader: Reader, rates: Rates, order_id: int, currency: str) -> T
         Invalid: there is no rate for this pair of currencies.
         DownstreamError: the exchange rate could not be fetched.
     """
-    order = await get(reader, order_id)  # has returned the connection, so a slow downstream holds no connection
+    order = await get(reader, order_id)  # the connection is back in the pool before the call
     rate = await rates.rate(order.currency, currency)
     with localcontext(prec=DIGITS):
         exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))

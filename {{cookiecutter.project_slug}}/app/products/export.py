@@ -8,10 +8,10 @@ import orjson
 from app.products.repository import ProductRow
 
 AS_IN_LISTS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-"""orjson's options for a line of the export: Z for UTC, as in the API. The format is not CSV, as a spreadsheet would
-run a product's name that begins with `=`."""
+"""orjson's options for a line of the export: Z for UTC, as in the API. The export is not CSV, because a spreadsheet
+would run a product name that begins with `=` as a formula."""
 
-LEVEL = 6  # the default of the program gzip; Python's default of 9 takes longer and saves a few bytes
+LEVEL = 6  # gzip's own default; Python's default of 9 is slower and saves few bytes
 
 
 def pack(rows: Iterable[ProductRow]) -> bytes:

@@ -1,4 +1,7 @@
-"""The confidence interval of a mean price. Worker processes import this file, so keep the imports few."""
+"""The confidence interval of a mean price.
+
+Every worker process imports this file, so few imports keep its start short.
+"""
 
 import random
 from collections.abc import Sequence

@@ -30,7 +30,8 @@ FAR_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 """Pillow's own refusals to open a picture, at about six and eleven times `MAX_PIXELS`."""
 
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, struct.error)
-"""The exceptions that Pillow raises for damaged pictures. MemoryError is missing: the picture is not at fault then."""
+"""The exceptions that Pillow raises for damaged pictures. MemoryError is not among them, as the picture is not the
+cause."""
 
 
 def thumbnail(picture: bytes | bytearray, media_type: str) -> bytes:
@@ -64,7 +65,7 @@ def _shrink(image: Image.Image) -> Image.Image:
     """Scale a picture down first: a JPEG is then decoded at an eighth of the size, and later steps are cheap."""
     if image.mode == "I;16":  # 16-bit grey: a conversion to L alone would clip all values above 255
         image = image.point(lambda shade: shade / 256).convert("L")
-        image.info.pop("transparency", None)  # names a 16-bit shade, which the 8-bit picture does not have
+        image.info.pop("transparency", None)  # the transparent 16-bit shade does not exist in an 8-bit picture
     if image.mode in {"1", "P"} or "transparency" in image.info:  # scaling filters cannot mix palette indices
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((SIDE, SIDE))

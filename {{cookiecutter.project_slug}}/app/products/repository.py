@@ -11,7 +11,7 @@ from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession
 from app.products.models import Product
 
-# Statements are built once: building a statement takes longer than finding the compiled SQL in SQLAlchemy's cache.
+# Statements are built once, at import: building takes longer than finding the compiled SQL in SQLAlchemy's cache.
 NEWEST = (
     select(Product.id, Product.name, Product.currency, Product.price, Product.created_at)
     .order_by(Product.id.desc())

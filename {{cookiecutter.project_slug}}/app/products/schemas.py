@@ -17,19 +17,23 @@ PICTURE_FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", 
 further parser for untrusted bytes."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-# PostgreSQL's text has no NUL character: without the pattern the INSERT would fail without naming the field.
+# PostgreSQL's text type has no NUL character. Without the pattern the INSERT would fail, and the error could not name
+# the field.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Price = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2),
     AfterValidator(_as_stored),
-    # pydantic's generated schema would describe any text and any float as valid
+    # A stricter schema for the OpenAPI document: pydantic's generated schema would allow any text and any float.
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
 ]
 
 
 class Input(BaseModel):
-    """The base class of bodies and queries. An unknown field is refused: a misspelt `currency` would mean dollars."""
+    """The base class of request bodies and queries. An unknown field is refused.
+
+    Otherwise a misspelt `currency` would be ignored, and the default currency used.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

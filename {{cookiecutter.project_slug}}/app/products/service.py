@@ -56,7 +56,7 @@ async def thumbnail(offload: Offload, upload: AsyncIterable[bytes], media_type: 
         Unavailable: too many thumbnails run or queue.
     """
     picture = bytearray()
-    # the whole picture in memory: the route group `uploads` bounds the size and the number of uploads
+    # The whole picture is in memory: the route group `uploads` bounds the size and the number of uploads.
     async for chunk in upload:
         picture += chunk
     return await offload.blocking(_shrink, picture, media_type)
