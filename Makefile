@@ -28,6 +28,10 @@ endif
 # The default answers, whatever the person's own cookiecutter configuration says.
 GENERATE = $(UV) tool run --from 'cookiecutter>=2.7.1,<3' cookiecutter . --no-input --default-config --output-dir
 
+# Say which leg of a long command begins, and after how many seconds.
+BEGUN := $(shell date +%s)
+leg = @echo "[$(1)] $$(($$(date +%s) - $(BEGUN))) s  $(2)"
+
 .PHONY: help setup demo test suite lint format ruler bench bench-quick bench-layers lab clean
 
 help: ## list these targets
@@ -42,11 +46,13 @@ help: ## list these targets
 setup: $(PRIVATE_UV) ## install what the template's own tests need
 	$(UV) sync
 
-demo: $(PRIVATE_UV) ## generate a service with the default answers and run it until Ctrl-C
-	@echo "[1/2] generating a service into .build/demo/"
+demo: $(PRIVATE_UV) ## generate a service with the default answers and run it until Ctrl-C; each leg has its seconds
+	$(call leg,1/3,generating a service into .build/demo/)
 	@rm -rf .build/demo
 	@$(GENERATE) .build/demo >/dev/null
-	@echo "[2/2] installing and running it: the same as 'make run' in its folder"
+	$(call leg,2/3,installing its packages)
+	@$(UV) sync --quiet --directory .build/demo/*
+	$(call leg,3/3,running it: the same as 'make run' in its folder)
 	@$(MAKE) --no-print-directory -C .build/demo/* run
 
 test: $(PRIVATE_UV) lint ## run every test: the template's, and a generated service's own inside

@@ -119,6 +119,7 @@ DROPPED = {
     ("http_client", "none"): (
         "app/downstreams",
         "app/settings/downstreams.py",
+        "devtools/scaffold/downstream.toml",
         "tests/downstreams",
         "tests/fakes.py",
         "tests/faults/clock",

@@ -124,14 +124,6 @@ def test_the_example_is_deleted_as_the_readme_says(template: Path, copied: Path,
     assert deleted == without
 
 
-LEFT = {
-    "tests/faults/defences/dependencies.py",
-    "tests/faults/test_openapi.py",
-    "tests/faults/test_spoofing.py",
-}
-"""The files that the README says to edit by hand, where the proofs were generated."""
-
-
 def test_both_examples_and_their_proofs_are_deleted_as_the_readme_says(template: Path, tmp_path: Path) -> None:
     answers: Answers = {**EVERYTHING, "example": "no"}
     folder, without = render(template, tmp_path / "with", EVERYTHING), render(template, tmp_path / "without", answers)
@@ -141,7 +133,7 @@ def test_both_examples_and_their_proofs_are_deleted_as_the_readme_says(template:
     deleted, wanted = contents(folder), contents(without)
 
     assert deleted.keys() == wanted.keys()
-    assert {name for name in deleted if deleted[name] != wanted[name]} == LEFT | {"README.md", ".env.example"}
+    assert {name for name in deleted if deleted[name] != wanted[name]} == {"README.md", ".env.example"}
 
 
 def test_the_guides_have_the_steps_that_the_test_follows() -> None:

@@ -33,8 +33,8 @@ TEMPLATE_SYNTAX = r".*((?<!\$)\{\{|\{%|%\}|\{#|cookiecutter\.(?!json\b)).*"
 PAGES = ("docs/*.md",)
 """Pages of the template, which say in their second paragraph that they tell of a service that leaves nothing out."""
 
-SCAFFOLD = ("devtools/feature/*",)
-"""The command `make feature`, which knows the example in services without it too."""
+SCAFFOLD = ("devtools/scaffold/*",)
+"""The commands `make feature` and `make downstream`, which know the example in services without it too."""
 
 WHOLE_TEXTS = ("LICENSE",)
 """Texts whose blank lines are not ours to judge."""

@@ -1,4 +1,4 @@
-"""`make feature` adds features that pass all checks of a service, and refuses the rest without a change."""
+"""`make feature` and `make downstream` add code that passes all checks of a service, and refuse without a change."""
 
 import re
 import subprocess
@@ -22,9 +22,12 @@ FEATURES = {
 }
 """By plural: two words, a plural of its own, two letters and thirty, SQLAlchemy's word, first in the alphabet."""
 
+DOWNSTREAMS = ("ledger", "credit_ledger")
+
 NO_NAME = "is no name: it has at most 30 small letters and digits, as in purchase_order."
-IN_USE = "is in use in app/, tests/, app/main.py or app/settings/route_groups.py: choose a different name or plural=..."
+IN_USE = "is in use in app, tests, app/main.py, app/settings/route_groups.py: choose a different name, or a plural."
 IN_CODE = "is a name in the code of every feature: choose a different name."
+KNOWN = "is in use in app/downstreams, devtools, tests, app/settings/downstreams.py: choose a different name."
 
 REFUSED = {
     "name= fields=a:int": "`` " + NO_NAME,
@@ -40,19 +43,29 @@ REFUSED = {
     "name=invoice fields=amount:money": "The type `money` is none of bool, datetime, decimal, int, str.",
     "name=invoice": 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".',
 }
-"""The arguments that are refused, each with the sentence."""
+"""The arguments of `make feature` that are refused, each with the sentence."""
+
+REFUSED_DOWNSTREAMS = {
+    "": "`` " + NO_NAME,
+    "name=Ledger": "`Ledger` " + NO_NAME,
+    "name=import": "`import` is a word of Python: choose a different name.",
+    "name=rates": "`rates` " + KNOWN,
+    "name=client": "`client` " + KNOWN,
+    "name=body": "`body` is a name in the code of every downstream: choose a different name.",
+}
+"""The arguments of `make downstream` that are refused, each with the sentence."""
 
 
-def feature(folder: Path, arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `make feature` in a service."""
-    done = run(["sh", "-c", f"make feature {arguments}"], folder, env=environment(variables))
+def feature(folder: Path, arguments: str, target: str = "feature") -> subprocess.CompletedProcess[str]:
+    """Run `make feature`, or `make downstream`, in a service."""
+    done = run(["sh", "-c", f"make {target} {arguments}"], folder, env=environment())
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
 
-def refusal(folder: Path, arguments: str) -> str:
-    """Return the sentence with which `make feature` ends, having changed nothing."""
-    done = feature(folder, arguments)
+def refusal(folder: Path, arguments: str, target: str = "feature") -> str:
+    """Return the sentence with which the command ends, having changed nothing."""
+    done = feature(folder, arguments, target)
     assert done.returncode == 2, done.stdout
     assert git(folder, "status", "--porcelain") == ""
     return done.stderr.splitlines()[0]
@@ -68,8 +81,10 @@ def test_features_are_added_and_pass_all_checks(service: Path) -> None:
     for plural, arguments in FEATURES.items():
         done = feature(service, arguments)
         assert done.returncode == 0, (plural, done.stdout, done.stderr)
+    for name in DOWNSTREAMS:
+        must(["make", "downstream", f"name={name}"], service)
     main, groups, env = ((service / file).read_text("utf-8") for file in WIRED)
-    own = [f"tests/{plural}" for plural in FEATURES]
+    own = [*(f"tests/{plural}" for plural in FEATURES), *(f"tests/test_{name}.py" for name in DOWNSTREAMS)]
 
     for target in ("lint", "types"):
         must(["make", target], service)
@@ -84,6 +99,7 @@ def test_features_are_added_and_pass_all_checks(service: Path) -> None:
     assert all(f'"/api/v1/{plural}/*"' in groups for plural in FEATURES)
     assert all(f"# ROUTE_GROUPS__{plural.upper()}__DEADLINE_SECONDS=4.0" in env for plural in FEATURES)
     assert special_words(service) == []
+    assert stubs(service) == {"rates", *DOWNSTREAMS}
 
 
 WIRED = ("app/main.py", "app/settings/route_groups.py", ".env.example")
@@ -93,27 +109,34 @@ def special_words(service: Path) -> list[str]:
     """Return the lines of the new features that speak of what only the example has."""
     words = re.compile(r"(?i)\b(rates?|states?|customers?|currency|quantity|decimal_stores|(?<!in )orders?|lines?)\b")
     files = [file for room in ("app", "tests") for file in (service / room / "abaci").glob("*.py")]
+    files += [service / "app/downstreams/ledger.py", service / "devtools/ledger_stub.py"]
     return [line for file in files for line in file.read_text("utf-8").splitlines() if words.search(line)]
+
+
+def stubs(service: Path) -> set[str]:
+    """Return the downstreams whose stub `make run` starts."""
+    code = "from devtools.stubs import build_app, names; build_app(names()); print(*names())"
+    return set(must(["uv", "run", "python", "-c", code], service).split())
 
 
 def test_a_wrong_feature_is_refused_in_a_sentence_and_nothing_is_written(service: Path) -> None:
     assert {arguments: refusal(service, arguments) for arguments in REFUSED} == REFUSED
+    assert {
+        arguments: refusal(service, arguments, "downstream") for arguments in REFUSED_DOWNSTREAMS
+    } == REFUSED_DOWNSTREAMS
 
 
 def test_a_failure_half_way_changes_nothing(service: Path) -> None:
     edit(service / "app/settings/route_groups.py", "    # yours below\n}", "}")
-    (service / "migrations/versions/broken.py").write_text("revision = 'b'\ndown_revision = 'order_service__0001'\n")
-    git(service, "add", "--all")
-    git(service, "commit", "--quiet", "--message=marks")
+    git(service, "commit", "--quiet", "--all", "--message=marks")
 
     assert refusal(service, "name=invoice fields=a:int") == (
         "route_groups.py needs 2 lines `# yours below`, as the template has them."
     )
-    git(service, "checkout", "--quiet", "HEAD~1", "--", "app")
-    git(service, "commit", "--quiet", "--message=marks again")
-    refused = refusal(service, "name=invoice fields=a:int")
-    assert refused.startswith("No migration can be written: ")
-    assert "The migrations need one head" in refused
+    (service / "migrations/versions/broken.py").write_text("revision = 'b'\ndown_revision = 'order_service__0001'\n")
+    git(service, "add", "--all")
+    git(service, "commit", "--quiet", "--message=broken")
+    assert refusal(service, "name=invoice fields=a:int").startswith("The migrations need one head, not ")
 
 
 def test_without_the_example_the_template_has_it(service: Path, template: Path, tmp_path: Path) -> None:
@@ -121,11 +144,23 @@ def test_without_the_example_the_template_has_it(service: Path, template: Path, 
     (bare / ".venv").symlink_to(service / ".venv")
 
     done = feature(bare, 'name=invoice fields="amount:decimal"')
+    called = feature(bare, "name=ledger", "downstream")
     (bare / ".cruft.json").unlink()
     unknown = feature(bare, 'name=bill fields="amount:decimal"')
 
-    assert done.returncode == 0, done.stderr
-    must(["uv", "run", "ruff", "check", "app", "tests"], bare)
+    assert (done.returncode, called.returncode) == (0, 0), done.stderr + called.stderr
+    must(["uv", "run", "ruff", "check", "."], bare)
+    tests = ("tests/invoices", "tests/test_ledger.py", "tests/test_migrations.py", "tests/settings")
+    must(["uv", "run", "python", "-m", "pytest", "-n2", *tests], bare)
     assert (bare / "app/invoices/routes.py").is_file()
     assert unknown.stderr.startswith("The example is gone: No template is named in .cruft.json")
     assert not (bare / "app/bills").exists()
+
+
+def test_a_service_without_a_client_says_how_to_get_one(service: Path) -> None:
+    git(service, "rm", "--quiet", "app/settings/downstreams.py")
+    git(service, "commit", "--quiet", "--message=no client")
+
+    assert refusal(service, "name=ledger", "downstream") == (
+        'The service has no HTTP client: `make template args="update --set http_client=httpx"` brings it.'
+    )

@@ -148,14 +148,14 @@ def settle(folder: Path) -> tuple[Path, Programs]:
     if (account := server_account()) is None:
         return folder, Programs(find())
     if not account.may_enter(folder.parent):
-        folder = own_folder(SPARE / _spare_name(folder.parent)) / folder.name
+        folder = own_folder(spare_folder(folder.parent)) / folder.name
     return folder, Programs(within_reach(find(), account), account)
 
 
-def _spare_name(path: Path) -> str:
-    """Return a stable name for the folder that replaces `path`; a person recognises the project in the name."""
+def spare_folder(path: Path) -> Path:
+    """Return the folder that replaces `path` for root: a stable name, in which a person recognises the project."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
-    return f"{path.resolve().parent.name}-{digest}"
+    return SPARE / f"{path.resolve().parent.name}-{digest}"
 
 
 def own_folder(folder: Path) -> Path:

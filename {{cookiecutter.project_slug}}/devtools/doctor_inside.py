@@ -13,7 +13,7 @@ import asyncpg
 from app.readiness.schema import Revisions, RevisionsError
 from devtools.doctor import DO, MOMENT, NOTE, OK
 from devtools.ports import FIRST_PORT, is_free
-from devtools.postgres import setting
+from devtools.postgres import running_url, setting
 
 AWAY = "start it, correct the variable, or remove it, and `make run` starts its own"
 
@@ -56,7 +56,7 @@ async def revisions(address: str) -> tuple[str, ...]:
 
 def database() -> Iterator[str]:
     """Ask the database for its revisions, and compare them with the files of the migrations."""
-    url, found = setting("DATABASE_URL"), None
+    url, found = setting("DATABASE_URL") or running_url(), None
     try:
         if url:
             found = asyncio.run(revisions(url.replace("+asyncpg://", "://", 1)))

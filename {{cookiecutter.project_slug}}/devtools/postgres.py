@@ -13,15 +13,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from dotenv import dotenv_values
 
 from devtools import psql, shared_server
-from devtools.binaries import ServerError, settle
+from devtools.binaries import Programs, ServerError, settle, spare_folder
 from devtools.cluster import Cluster
+from devtools.ports import listens
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -93,6 +94,16 @@ def development_url() -> Iterator[str]:
         return
     with _cluster(STATE / "postgres", durable=True) as cluster:
         yield cluster.create_database(DATABASE)
+
+
+def running_url() -> str | None:
+    """Return the URL of the embedded development database if its server runs, and start nothing."""
+    for folder in (STATE, spare_folder(STATE)):
+        cluster = Cluster(folder / "postgres", Programs(folder), durable=True)
+        with suppress(OSError, IndexError):
+            if listens(int(cluster.port)):
+                return cluster.url(DATABASE)
+    return None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import http.client
 import json
 import shlex
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from devtools.child_processes import ChildProcesses, RunError
@@ -25,11 +26,13 @@ def base_url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def probe(base: str, path: str, seconds: float = PROBE_SECONDS) -> tuple[int, str]:
-    """Return the status and body of a GET without a proxy; status 0 and the reason while no server answers."""
+def probe(
+    base: str, path: str, post: str | None = None, headers: Mapping[str, str] = {}, seconds: float = PROBE_SECONDS
+) -> tuple[int, str]:
+    """Return the status and body of a GET, or of a POST, without a proxy; status 0 and the reason without a server."""
     connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=seconds)
     try:
-        connection.request("GET", path)
+        connection.request("POST" if post else "GET", path, post, dict(headers))
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
@@ -62,7 +65,14 @@ def hints(base: str) -> str:
 
 
 def call_of(description: dict[str, Any], base: str) -> list[str]:
-    """Return curl's arguments for the first POST whose body has an example in the OpenAPI document, else for a probe.
+    """Return curl's arguments for the first POST whose body has an example in an OpenAPI document, else for a probe."""
+    for path, example in posts(description):
+        return [f"{base}{path}", "-H", "content-type: application/json", "-d", example]
+    return [f"{base}/health/ready"]
+
+
+def posts(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path of each POST whose body has an example in the OpenAPI document, and the example as JSON.
 
     The example stands in the `model_config` of the body's class: `{"json_schema_extra": {"examples": [...]}}`.
     """
@@ -72,6 +82,4 @@ def call_of(description: dict[str, Any], base: str) -> list[str]:
         schema = body.get("schema", {})
         schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
         if "{" not in path and (examples := schema.get("examples")):
-            example = json.dumps(examples[0], separators=(",", ":"))
-            return [f"{base}{path}", "-H", "content-type: application/json", "-d", example]
-    return [f"{base}/health/ready"]
+            yield path, json.dumps(examples[0], separators=(",", ":"))

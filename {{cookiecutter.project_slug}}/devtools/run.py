@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from typing import NoReturn
 
 from devtools import stubs
@@ -19,6 +20,8 @@ from devtools.postgres import PROJECT, development_url, setting
 from devtools.probe import base_url, hints, wait_until_ready
 
 SERVICE = "app.main:app"
+
+BEGUN = time.monotonic()
 
 WORKERS = "2"
 """Gunicorn's workers with --production: two workers show errors that a single worker hides, and fit any PostgreSQL."""
@@ -79,25 +82,31 @@ def start(
     variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance}
     if isolated:
         variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url}
-    say("migrating ...")
+    leg("migrating ...")
     if code := children.finish("alembic", [sys.executable, "-m", "alembic", "upgrade", "head"], variables):
         raise RunError(f"The migrations failed with exit code {code}: the lines above name the reason.")
     if stubs.names():
         stub = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
         children.start("the stub downstreams", stub, variables)
-    say(f"serving on port {port} ...")
+    leg(f"serving on port {port} ...")
     children.start("the service", command, variables, terminal=not production)
     wait_until_ready(base_url(host, port), instance, children)
+    leg("ready")
 
 
 def serve(host: str, port: int, *, production: bool) -> NoReturn:
     """Start and watch PostgreSQL, stubs and service; the end is always an exception, after all have stopped."""
-    say("starting PostgreSQL ...")
+    leg("starting PostgreSQL ...")
     with development_url() as url, ChildProcesses(PROJECT) as children:
         start(children, url, (host, port), production=production)
         say(hints(base_url(host, port)))
         while True:
             children.pause()
+
+
+def leg(line: str) -> None:
+    """Print which leg of the start begins, and after how many seconds of this process."""
+    say(f"{time.monotonic() - BEGUN:5.1f} s  {line}")
 
 
 def say(line: str) -> None:

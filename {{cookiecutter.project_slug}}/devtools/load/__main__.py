@@ -1,6 +1,6 @@
 """Load test of this service, or of a service that runs already (--url).
 
-The load test starts the service as `make serve` does (on Windows, as `make run` does), on an empty database of its own,
+The load test starts the service as in production (on Windows, as in development), on an empty database of its own,
 sends the requests of devtools/load/calls.py, stops the service, drops the database and writes a report.
 
 Closed loop (--users): each user waits for the answer before it sends the next request, without a pause. This measures

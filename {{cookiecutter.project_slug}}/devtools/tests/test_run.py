@@ -81,10 +81,7 @@ def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
         rest = read_until(process, "stopped\n")
         code = process.wait(60)
 
-    assert [line for line in output.splitlines() if line.endswith(" ...")][:2] == [
-        "starting PostgreSQL ...",
-        "migrating ...",
-    ]
+    assert re.findall(r"^ *\d+\.\d s  (\w+)", output, re.MULTILINE) == ["starting", "migrating", "serving", "ready"]
     assert statuses in ([200], [201])
     assert options or "/docs" in output
     assert children >= 2

@@ -24,16 +24,12 @@ from schemathesis.specs.openapi.checks import (
 
 from app.main import create_app
 from devtools.ports import free_port
+from devtools.probe import posts
 from devtools.run import stub_urls
 from tests.databases import ROOT, cloned, make_settings
+from tests.http_client import httpx
 from tests.server.processes import Service, gunicorn
 
-# isort: split
-# {% if cookiecutter.example != "no" %}
-from tests.http_client import httpx
-from tests.orders.conftest import ORDER
-
-# {% endif %}
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 SEED = 7
@@ -78,12 +74,11 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 @pytest.fixture
 def known(service: Service) -> dict[str, int]:
-    """Path parameters that find a stored row, such as the id of an order; generated parameters never find a row."""
+    """Path parameters that find a stored row, such as the id of an invoice; generated parameters never find a row."""
     found: dict[str, int] = {}
-    assert service.process.poll() is None
-    # {% if cookiecutter.example != "no" %}
-    found["order_id"] = httpx.post(f"{service.url}/api/v1/orders", json=ORDER).json()["id"]
-    # {% endif %}
+    for path, example in posts(DOCUMENT):
+        row = httpx.post(service.url + path, content=example, headers={"Content-Type": "application/json"}).json()
+        found |= {known.removeprefix(f"{path}/").strip("{}"): row.get("id") for known in DOCUMENT["paths"]}
     return found
 
 

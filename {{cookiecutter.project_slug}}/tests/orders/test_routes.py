@@ -21,6 +21,12 @@ async def test_an_order_is_created_and_read_back_exactly(client: httpx.AsyncClie
     assert body["created_at"].endswith("Z")
 
 
+async def test_a_forged_host_is_in_no_location(client: httpx.AsyncClient) -> None:
+    created = await client.post("/api/v1/orders", json=ORDER, headers={"host": "evil.invalid"})
+
+    assert created.headers["location"] == f"/api/v1/orders/{created.json()['id']}"
+
+
 async def test_the_example_call_of_the_development_runner_works(client: httpx.AsyncClient) -> None:
     description = (await client.get("/openapi.json")).json()
     path, _header, kind, _data, body = call_of(description, "")

@@ -1,4 +1,4 @@
-"""`.env.example` names every setting with its default, and `make env` keeps it so."""
+"""`.env.example` names every setting with its default, and `make format` keeps it so."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ def test_the_example_environment_names_exactly_the_settings() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     complete = completed(example, settings_of())
 
-    assert example == complete, f"`make env` changes these lines of .env.example:\n{difference(example, complete)}"
+    assert example == complete, f"`make format` changes these lines of .env.example:\n{difference(example, complete)}"
     assert set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, flags=re.MULTILINE)) == settings_of().keys()
 
 

@@ -1,7 +1,7 @@
-"""The files of a new feature: the example, cut down to what every feature has, under other names.
+"""The files of a new feature or downstream: a part of the example under other names.
 
-`example.toml` lists the names that stay. What is special about the example, such as its states and its downstream, has
-no name there.
+A table, `feature.toml` or `downstream.toml`, lists the names of the syntax trees that stay. The rest of the example,
+such as the states of an order, has no name there.
 """
 
 import ast
@@ -10,67 +10,77 @@ import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-
-NOUN = re.compile(r"(?<![A-Za-z\0])(Orders?|ORDER|orders|(?<!in )order)(?![a-z\0]|_by)")
-"""The noun of the example; `order_by` is SQLAlchemy's, and "in order" English."""
+from typing import Any
 
 PROSE = re.compile(r'""".*?"""|# [^\n]*|(?<=f")[A-Z][^"{]*', re.DOTALL)
 """A docstring, a comment, and the words of a message."""
 
 
-@dataclass(frozen=True)
-class Feature:
-    """The names of a new feature, and its fields with their types."""
+def forms(noun: str, name: str) -> dict[str, str]:
+    """Return the forms of a name in code, by the form of the noun in the example."""
+    return {noun: name, noun.upper(): name.upper(), noun.title(): name.title().replace("_", "")}
 
-    name: str
-    plural: str
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the part of the example that a table lists: the new words by the words of the example, and fields."""
+
+    kind: str
+    words: Mapping[str, str]
     fields: Mapping[str, str]
 
+    @cached_property
+    def table(self) -> dict[str, Any]:
+        """The table of this kind of copy."""
+        return tomllib.loads(Path(__file__).with_name(f"{self.kind}.toml").read_text("utf-8"))
+
     @property
-    def words(self) -> Mapping[str, str]:
-        """The forms of this feature's name, by the form of the noun in the example."""
-        words = {"order": self.name, "orders": self.plural, "Orders": self.plural.capitalize()}
-        return words | {"ORDER": self.name.upper(), "Order": self.name.title().replace("_", "")}
+    def names(self) -> list[str]:
+        """The name of this copy, and then its plural if there is one."""
+        return [self.words[noun] for noun in self.table["nouns"]]
 
     def files(self, service: Path) -> Iterator[tuple[str, str]]:
         """Yield the path and the text of each file, from the example of a service.
 
         Raises:
-            SystemExit: the example lacks a part, or has the name of the feature for a different thing.
+            SystemExit: the example lacks a part, or has a new name for a different thing.
         """
-        for file, kept in TABLE["keep"].items():
+        for file, kept in self.table["keep"].items():
             source, types = (service / file).read_text("utf-8"), {None, *self.fields.values()}
-            wanted = {name: self.filled(text) for name, text in kept.items() if TABLE["only"].get(name) in types}
+            only = self.table.get("only", {})
+            wanted = {name: self.filled(text) for name, text in kept.items() if only.get(name) in types}
             text = "\n".join([*cut(source.splitlines(), ast.parse(source).body, wanted), ""])
             if wanted:
-                raise SystemExit(f"{file} has no {' and no '.join(wanted)}, which every feature has.")
-            for pattern, words in TABLE["phrases"].items():
-                text = re.sub(pattern, words, text)
+                raise SystemExit(f"{file} has no {' and no '.join(wanted)}, which every {self.kind} has.")
+            path = file
+            for pattern, words in self.table["phrases"].items():
+                path, text = re.sub(pattern, words, path), re.sub(pattern, words, text)
             for word in sorted(words_of(text).intersection(self.words.values())):
-                raise SystemExit(f"`{word}` is a name in the code of every feature: choose a different name.")
-            yield file.replace("orders", self.plural), self.named(text)
+                raise SystemExit(f"`{word}` is a name in the code of every {self.kind}: choose a different name.")
+            yield self.named(path), self.named(text)
 
     def filled(self, text: str) -> str:
-        """Return a text of the table with the fields of this feature."""
-        joint, types = "\n" if text.startswith("@[") else ", ", TABLE["types"]
+        """Return a text of the table with the fields of this copy."""
+        joint = "\n" if text.startswith("@[") else ", "
 
         def each(found: re.Match[str]) -> str:
+            types = self.table["types"]
             return joint.join(found[1].format(field, *types[kind]) for field, kind in self.fields.items())
 
         return re.sub(r"@\[(.*?)\]@", each, text).strip("\n")
 
     def named(self, text: str) -> str:
-        """Return code under the names of this feature; in prose, a name of two words has a space."""
+        """Return code under the names of this copy; in prose, a name of two words has a space."""
+        noun, name = self.table["pattern"], self.names[0]
 
         def spaced(prose: re.Match[str]) -> str:
-            pattern = rf"(?<![_/`]){NOUN.pattern}(?![_`])"
-            return re.sub(pattern, lambda noun: self.words[noun[0]].replace("_", "\0"), prose[0])
+            pattern = rf"(?<![_/`]){noun}(?![_`])"
+            return re.sub(pattern, lambda found: self.words[found[0]].replace("_", "\0"), prose[0])
 
-        text = re.sub(r"(?<![A-Za-z])([Aa])n(?=[ _]order)", r"\1" + "n" * (self.name[0] in "aeiou"), text)
-        return NOUN.sub(lambda noun: self.words[noun[0]], PROSE.sub(spaced, text)).replace("\0", " ")
+        text = re.sub(r"(?<![A-Za-z])([Aa])n(?=[ _]order)", r"\1" + "n" * (name[0] in "aeiou"), text)
+        return re.sub(noun, lambda found: self.words[found[0]], PROSE.sub(spaced, text)).replace("\0", " ")
 
 
 def words_of(code: str) -> set[str]:

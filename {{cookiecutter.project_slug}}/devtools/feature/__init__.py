@@ -1,1 +1,0 @@
-"""`make feature`: a new feature, made from the example."""

@@ -1,0 +1,47 @@
+"""`make seed`: fills the development database through the API, with the example of each request body.
+
+Each request has an idempotency key: until the keys expire, after IDEMPOTENCY_SECONDS, a repetition stores nothing more.
+"""
+
+import json
+import os
+import sys
+from http import HTTPStatus
+
+from devtools.binaries import ServerError
+from devtools.child_processes import ChildEnded, ChildProcesses, RunError, StopRequested
+from devtools.ports import LOOPBACK, free_port
+from devtools.postgres import PROJECT, development_url, setting
+from devtools.probe import base_url, posts, probe
+from devtools.run import start
+
+ROWS = 60
+"""Requests for each kind of row: more than a page of a list."""
+
+
+def main() -> None:
+    """Start the service, send the requests, and print how many rows of each kind there are.
+
+    Raises:
+        SystemExit: the database may be precious, or the service does not start.
+    """
+    environment = setting("ENVIRONMENT") or ("unset" if setting("DATABASE_URL") else "development")
+    if environment != "development":
+        sys.exit(f"ENVIRONMENT is {environment}: a seed needs development, and a DATABASE_URL that may be filled.")
+    os.environ["LOG_LEVEL"] = "warning"
+    try:
+        with development_url() as url, ChildProcesses(PROJECT) as children:
+            start(children, url, (LOOPBACK, port := free_port()), production=False)
+            base = base_url(LOOPBACK, port)
+            for path, example in posts(json.loads(probe(base, "/openapi.json")[1])):
+                keys = ({"Content-Type": "application/json", "Idempotency-Key": f"seed-{row}"} for row in range(ROWS))
+                answers = [probe(base, path, example, headers) for headers in keys]
+                rows = {body for status, body in answers if status == HTTPStatus.CREATED}
+                refusal = next((f"; {body}" for status, body in answers if status != HTTPStatus.CREATED), "")
+                print(f"{path}: {len(rows)} rows{refusal}")
+    except (RunError, ServerError, ChildEnded, StopRequested) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
