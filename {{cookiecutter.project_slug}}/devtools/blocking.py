@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 CLEAN, NOT_EXECUTABLE, NOT_FOUND = 0, 126, 127
-"""Exit codes: no finding, and the two codes with which a shell reports a program that does not run on this machine."""
+"""Exit codes: no finding, and the two codes by which a shell reports a program that cannot run on this machine."""
 
 ADVICE = {
     "use an async client (`httpx.AsyncClient`, `aiohttp`)": "call other services through `app/downstreams/`",
@@ -18,13 +18,13 @@ ADVICE = {
     "run the call with `await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
     "`await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
 }
-"""This service's advice by hydroid's own advice, which names clients without bounds and threads without a limit."""
+"""For each advice of hydroid the advice of this service, as hydroid recommends clients and threads without bounds."""
 
 ABSENT = "hydroid does not run on this platform: only ruff and the tests check for calls that block the event loop."
 
 
 def main(programs: Path) -> int:
-    """Run hydroid from the folder `programs`, and return the exit code, which is 0 where hydroid does not run."""
+    """Run hydroid from the folder `programs`, and return its exit code; 0 on a platform without hydroid."""
     program = shutil.which("hydroid", path=str(programs))
     command = [program or "", ".", "--no-cache", "--python", sys.prefix]
     try:

@@ -17,10 +17,10 @@ from devtools.terminal import Terminal
 POLL_SECONDS = 0.05
 
 INTERRUPTED = 130
-"""The exit code of a child that had the terminal and got Ctrl-C, as shells report it."""
+"""The exit code of a child process that had the terminal and got Ctrl-C; shells report 130 too."""
 
 STOP_SECONDS = 10.0
-"""The time in seconds that a child process gets to finish before a kill; a child that takes longer hangs."""
+"""How long, in seconds, a child process may take to stop before it is killed; a child that takes longer hangs."""
 
 
 class RunError(Exception):
@@ -28,7 +28,7 @@ class RunError(Exception):
 
 
 class StopRequested(Exception):
-    """The development runner got Ctrl-C or SIGTERM, and stops all child processes, youngest first."""
+    """The development runner got Ctrl-C or SIGTERM; all child processes are stopped, the youngest first."""
 
 
 class ChildEnded(Exception):
@@ -36,15 +36,15 @@ class ChildEnded(Exception):
 
     def __init__(self, name: str, code: int) -> None:
         self.name = name
-        self.code = 128 - code if code < 0 else code  # as a shell reports a process that a signal ended
+        self.code = 128 - code if code < 0 else code  # like a shell, for a process that a signal has ended
         super().__init__(f"{name} ended unexpectedly, with exit code {self.code}")
 
 
 @dataclass(slots=True)
 class ChildProcesses:
-    """The started child processes, oldest first; the end of the context stops the children, youngest first.
+    """The started child processes. At the end of the `with` block they are stopped, the youngest first.
 
-    Each child runs under `devtools.end_with_parent`, and so ends with this process, also when this process is killed.
+    Each child runs under `devtools.end_with_parent`, so it ends with this process, even when this process is killed.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class ChildProcesses:
     _terminal: Terminal = field(default_factory=Terminal)
 
     def __enter__(self) -> Self:
-        """Make SIGINT and SIGTERM only set `stop_asked`: an exception between two lines could lose a started child."""
+        """Make SIGINT and SIGTERM only set `stop_asked`, as an exception could lose a child that was just started."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
@@ -68,10 +68,11 @@ class ChildProcesses:
             self._stop(self._running.pop()[1])
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, terminal: bool = False) -> None:
-        """Start a child in a new process group: Ctrl-C reaches the runner only, which stops the children in turn.
+        """Start a child in a new process group: only the runner gets Ctrl-C, and then stops the children one by one.
 
-        With `terminal`, and when the runner itself is in the foreground of a terminal, the child gets the terminal, so
-        that `breakpoint()` can ask: the child's group is in the foreground, reads what is typed, and gets Ctrl-C.
+        With `terminal`, and if the runner is in the foreground of a terminal, the child gets the terminal, so that a
+        person can use `breakpoint()`: the group of the child is then in the foreground, reads the keyboard and gets
+        Ctrl-C.
         """
         terminal = terminal and self._terminal.lend()
         process = subprocess.Popen(
@@ -90,7 +91,7 @@ class ChildProcesses:
             self._terminal.give(process.pid)
 
     def finish(self, name: str, command: list[str], environment: Mapping[str, str]) -> int:
-        """Run a child, such as the migration, to the end and return the exit code; watch the other children."""
+        """Run a child process, such as the migration, to its end and return the exit code; watch the other children."""
         self.start(name, command, environment)
         while True:
             try:
@@ -102,7 +103,7 @@ class ChildProcesses:
                 return ended.code
 
     def pause(self) -> None:
-        """Wait for a moment, and raise when a signal has come or a child process has ended.
+        """Wait for a moment; raise if a signal has arrived or a child process has ended.
 
         Raises:
             StopRequested: a signal came.
@@ -118,7 +119,7 @@ class ChildProcesses:
                 raise ChildEnded(name, process.returncode)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Tell `end_with_parent` to stop the child's command, by the pipe's end; kill the rest of the process group."""
+        """Close the pipe, so that `end_with_parent` stops the child; then kill the rest of the process group."""
         if process.stdin:
             process.stdin.close()
         else:
@@ -128,7 +129,7 @@ class ChildProcesses:
             process.wait(self.stop_seconds + 1)
         process.kill()
         if sys.platform != "win32":
-            with contextlib.suppress(ProcessLookupError):  # raised when the whole process group has ended
+            with contextlib.suppress(ProcessLookupError):  # the whole process group has ended already
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 

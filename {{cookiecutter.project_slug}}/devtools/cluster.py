@@ -1,8 +1,8 @@
 """An embedded PostgreSQL server in a folder: make, start, recognise, stop and delete the server.
 
-The folder holds `data` (PostgreSQL's own), `password`, the last `port` and two logs. The folder appears by a rename
-when it is complete, and disappears by a rename before it is deleted: a process that is killed half way leaves nothing
-that looks like a server. The caller holds the locks of `devtools.shared_server`.
+The folder holds PostgreSQL's `data`, `password`, the last `port` and two logs. The folder is renamed into place when it
+is complete, and renamed away before it is deleted: a process that is killed half way leaves nothing that looks like a
+server. The caller holds the locks of `devtools.shared_server`.
 """
 
 import re
@@ -35,13 +35,15 @@ full_page_writes = off
 """
 
 START_ATTEMPTS = 5
-"""Attempts to start a server: the free port may be taken meanwhile, a killed server's shared memory may remain."""
+"""Attempts to start a server, as another program may take the free port, and a killed server's shared memory may
+remain."""
 
 START_PAUSE_SECONDS = 0.2
 
 ORPHAN_LOOKS = 10
 ORPHAN_PAUSE_SECONDS = 0.1
-"""The pause between 10 checks for leftovers, 1 s in all: initdb or pg_ctl of a killed caller runs on for a moment."""
+"""The pause between 10 checks for leftovers, 1 s in all: the initdb or pg_ctl of a killed caller may run on for a
+moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Cluster:
     def is_alive(self) -> bool:
         """Tell whether the PostgreSQL server of this folder runs and answers.
 
-        A stale process id may belong to a different process by now, and so may a stale port: both must fit.
+        Both the process id and the port are checked: after a crash, one of both may belong to a different process.
         """
         lines = self._pid_file_lines()
         return lines[7:] == ["ready"] and listens(int(lines[3])) and self._control("status") == 0
@@ -78,7 +80,7 @@ class Cluster:
         """Start the PostgreSQL server, after `initdb` when the folder has no data yet."""
         _remove_leftovers(self.folder)
         if not self.durable:
-            _remove(self.folder)  # a crashed server left this folder: without fsync, the data may be broken
+            _remove(self.folder)  # a crashed server left this folder: without fsync, its data may be broken
         if not self.data.exists():
             self._make()
         for log in self._logs():
@@ -87,7 +89,7 @@ class Cluster:
             time.sleep(START_PAUSE_SECONDS if attempt else 0)
             port = free_port(0 if attempt else self._last_port())
             started = self._control("start", "-w", "-o", f"-p {port}", "-l", str(self.folder / "server.log")) == 0
-            # The pg_ctl of a caller that was killed may have started the server meanwhile.
+            # A caller that was killed may have left a pg_ctl, which has started the server meanwhile.
             if started or self.is_alive():
                 (self.folder / "port").write_text(self.port)
                 return
@@ -106,14 +108,14 @@ class Cluster:
         _remove_leftovers(self.folder)
 
     def create_database(self, name: str) -> str:
-        """Create a database unless the name exists, and return the URL; several callers may do so at the same time."""
+        """Create a database unless it exists, and return its URL; several processes may do this at the same time."""
         code, output = self._client("createdb", name)
         if code and "already exists" not in output:
             raise ServerError(f"Database {name} cannot be created: {output}")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, also a database that connections still use."""
+        """Drop a database, even if it has open connections."""
         self._client("dropdb", "--if-exists", "--force", name)
 
     def _client(self, program: str, *arguments: str) -> tuple[int, str]:
@@ -142,7 +144,7 @@ class Cluster:
         unfinished.replace(self.folder)
 
     def _locale(self, log: Path) -> list[str]:
-        """Return fixed locale options for initdb: the locale of the developer's shell may be unknown to PostgreSQL."""
+        """Return fixed locale options for initdb, as PostgreSQL may not know the locale of the developer's shell."""
         self.programs.run("postgres", "--version", log=log)
         version = re.search(r"PostgreSQL\) (\d+)", log.read_text())
         modern = version is not None and int(version[1]) >= FIRST_MODERN_LOCALE
@@ -160,7 +162,7 @@ class Cluster:
             return []
 
     def _last_port(self) -> int:
-        """The port of the server's last start, so that the saved connection of a database tool stays valid, or 0."""
+        """Return the port of the server's last start, or 0: on the same port, saved connections of tools stay valid."""
         try:
             return int((self.folder / "port").read_text())
         except (OSError, ValueError):
@@ -175,7 +177,7 @@ class Cluster:
 
 
 def _remove(folder: Path) -> None:
-    """Rename the folder of a server before the deletion, so that no process ever sees half of a server."""
+    """Rename the folder of a server, then delete it, so that no process ever sees half of a server."""
     if folder.exists():
         renamed = Path(tempfile.mkdtemp(prefix=f"{folder.name}.old-", dir=folder.parent))
         folder.replace(renamed / "folder")
@@ -183,7 +185,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete the half made or half deleted folders of killed callers; an initdb that lives on may write more files."""
+    """Delete half made or half deleted folders of killed callers, repeatedly, as an initdb may still write files."""
     for _ in range(ORPHAN_LOOKS):
         leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
         if not leftovers:

@@ -1,8 +1,8 @@
-"""The doctor of a checkout: a line for each part, with `ok`, or with the command that mends it.
+"""The doctor of a checkout: prints a line for each part, with `ok` or with the command that repairs it.
 
-`make doctor` runs this file by the Python of the shell, before anything is installed. So it needs the standard library
-only, and has the grammar of Python 3.8: an old Python gets a sentence. Child processes ask what is installed. No line
-repeats a value of a setting, which may be a secret.
+`make doctor` runs this module with the Python of the shell, before anything is installed. So it uses the standard
+library only, and the syntax of Python 3.8, so that even an old Python prints a sentence. Child processes find out what
+is installed. No line shows the value of a setting, which may be a secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 OK, NOTE, DO = "ok  ", "note", "do  "
-"""The first words of a line: nothing to do, something to know, something to do."""
+"""The words at the start of a line: nothing to do, something to know, something to do."""
 
 MOMENT, PATIENCE = 0.7, 60.0
 """The longest waits in seconds: for the network, and for a program of this machine, which may be busy."""
@@ -36,7 +36,7 @@ LOAD = (
 def run(*command: str, seconds: float = PATIENCE) -> tuple[int, str]:
     """Return the exit code and the output of a program; the code is -1 if it is missing, or takes longer."""
     env = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    try:  # in a session of its own, a program ends with its children, and cannot ask
+    try:  # in a session of its own, a program ends with its children, and cannot ask for a password
         child = Popen(command, cwd=ROOT, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True)
         output, _ = child.communicate(timeout=seconds)
     except OSError:
@@ -53,14 +53,14 @@ def read(name: str) -> str:
 
 
 def fits(version: str, name: str) -> tuple[bool, str]:
-    """Compare a version with the smallest version that pyproject.toml allows, and return that version too."""
+    """Tell whether a version is at least the smallest that pyproject.toml allows, and return the smallest too."""
     bound = "".join(re.findall(name + ' = ">=([0-9.]+)"', read("pyproject.toml")))
     found, wanted = ([int(number) for number in re.findall(r"\d+", text)[:3]] for text in (version, bound))
     return found >= wanted, bound
 
 
 def python() -> Iterator[str]:
-    """Compare the Python that runs this."""
+    """Check the version of the Python that runs the doctor."""
     found = sys.version.split()[0]
     enough, bound = fits(found, "requires-python")
     old = (
@@ -70,7 +70,7 @@ def python() -> Iterator[str]:
 
 
 def packages() -> Iterator[str]:
-    """Let uv compare uv.lock and the installed packages with pyproject.toml."""
+    """Check by uv that uv.lock and the installed packages agree with pyproject.toml."""
     versions = {program: run(program, "--version")[1] for program in ("uv", str(ROOT / ".uv/bin/uv"))}
     uv = next((program for program, version in versions.items() if fits(version, "required-version")[0]), "")
     if not uv:
@@ -85,7 +85,7 @@ def packages() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """Let the service check the environment and `.env`, and look for names in `.env` that mean nothing to it."""
+    """Check the environment and `.env` by the service's own settings, and report unknown names in `.env`."""
     code, said = run(PYTHON, "-c", LOAD)
     if "Traceback" in said:
         yield f"{DO} settings cannot be loaded: `make setup`, or see `uv run python -c 'import app.settings.load'`"
@@ -98,13 +98,13 @@ def settings() -> Iterator[str]:
 
 
 def running() -> Iterator[str]:
-    """Let the installed packages look at the port, the database and its migrations."""
+    """Check the port, the database and its migrations, in a process that can import the installed packages."""
     code, said = run(PYTHON, "-m", "devtools.doctor_inside")
     yield from [f"{DO} port and database need the packages: `make setup`"] if code else said.splitlines()
 
 
 def template() -> Iterator[str]:
-    """Compare the commit of the template, of which this service has all, with its newest commit."""
+    """Check whether the template has newer commits than the commit from which this service was last updated."""
     state = dict(re.findall(r'"(template|commit|checkout)": "(.+)"', read(".cruft.json")))
     address, commit, ref = (state.get(name, "") for name in ("template", "commit", "checkout"))
     code, said = run("git", "ls-remote", "--", address, ref or "HEAD", seconds=MOMENT)
@@ -120,7 +120,7 @@ def template() -> Iterator[str]:
 
 
 def git() -> Iterator[str]:
-    """Ask git for what is not committed, and must not be."""
+    """Check by git for changes that are not committed, and for files that must not be committed."""
     code, said = run("git", "status", "--porcelain", "--", ".")
     if code:
         yield f"{DO} git has no repository here: `git init`, `git add --all`, `git commit`"
@@ -132,7 +132,7 @@ def git() -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the lines of all checks, which run side by side, and return 1 if something has to be done."""
+    """Print the lines of all checks, which run concurrently; return 1 if something has to be done."""
     checks = (python, packages, settings, running, template, git)
     with ThreadPoolExecutor(len(checks)) as pool:
         lines = [line for found in pool.map(lambda check: [*check()], checks) for line in found]

@@ -1,6 +1,6 @@
-"""The part of the doctor that needs the installed packages: the port, the database and its migrations.
+"""The part of the doctor that needs the installed packages: checks the port, the database and its migrations.
 
-Nothing is started, and nothing is written.
+The checks start no program and write nothing.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ BRANCH = "the database has one of a different branch: check that branch out, or 
 
 
 def owner(port: int) -> str:
-    """Return the process that listens on a port, as far as Linux tells this user."""
+    """Return the process that listens on a port, if Linux lets this user see the process."""
     rows = [row.split() for table in Path("/proc/net").glob("tcp*") for row in table.read_text("ascii").splitlines()]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
@@ -34,7 +34,7 @@ def owner(port: int) -> str:
 
 
 def port() -> Iterator[str]:
-    """Look whether the service could listen on its port."""
+    """Check whether the service could listen on its port."""
     given = setting("PORT") or ""
     wanted = int(given) if given.isdecimal() and int(given) < 2**16 else FIRST_PORT
     if is_free(wanted):
@@ -47,7 +47,7 @@ def port() -> Iterator[str]:
 
 async def revisions(address: str) -> tuple[str, ...]:
     """Return the revisions of a database; a new database has none."""
-    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # a pooler or a standby, too
+    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # works behind a pooler and on a standby too
     async with asyncio.timeout(MOMENT), asyncpg.create_pool(address, min_size=1, **anywhere) as pool:
         with suppress(asyncpg.UndefinedTableError):
             return tuple(row[0] for row in await pool.fetch("SELECT version_num FROM alembic_version"))
@@ -65,13 +65,13 @@ def database() -> Iterator[str]:
             yield f"{OK} database is embedded: `make run` starts and migrates it"
     except asyncpg.PostgresError as error:
         yield f"{DO} database refuses the connection: {error}"
-    except (OSError, ValueError, asyncpg.InterfaceError):  # their texts may repeat a part of the URL
+    except (OSError, ValueError, asyncpg.InterfaceError):  # the text of these errors may repeat a part of the URL
         yield f"{DO} database of DATABASE_URL cannot be reached: {AWAY}"
     yield migrations(found)
 
 
 def migrations(found: tuple[str, ...] | None) -> str:
-    """Compare the files of the migrations with the revisions of the database, None if these are not known."""
+    """Compare the files of the migrations with the revisions of the database; None means that these are unknown."""
     try:
         own = Revisions.read()
     except RevisionsError as error:

@@ -1,10 +1,12 @@
 """Ends a command when the parent process ends: `python -m devtools.end_with_parent SECONDS COMMAND...`.
 
-Standard input is a pipe that only the parent holds, and never writes to. The operating system closes the pipe when the
-parent closes it or ends, also by kill -9. The command then gets SECONDS to finish, and is killed with its children.
+Standard input is a pipe that only the parent holds, and to which the parent never writes. The operating system closes
+the pipe when the parent closes it or ends, even by kill -9. Then the command gets SECONDS to finish, and is killed with
+its children.
 
-A command that has the terminal reads standard input itself. Then SIGTERM and a new parent process tell the end of the
-parent, and Ctrl-C, which all processes of the terminal get, ends the command; a second Ctrl-C kills it at once.
+A command that has the terminal reads standard input itself. Then the parent sends SIGTERM, or the id of the parent
+process changes when the parent has died. Ctrl-C, which all processes of the terminal get, ends the command; a second
+Ctrl-C kills it at once.
 """
 
 import contextlib
@@ -20,7 +22,7 @@ INTERRUPTED = 130
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Send SIGTERM, or Ctrl-Break on Windows, to the command; kill the command when `seconds` were not enough."""
+    """Send SIGTERM, or Ctrl-Break on Windows, to the command; kill the command if it still runs after `seconds`."""
     if sys.platform == "win32":
         process.send_signal(signal.CTRL_BREAK_EVENT)
     else:
@@ -32,7 +34,7 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def end_group() -> None:
-    """Kill the process group, with this process and the command's leftovers, unless a shell leads the group."""
+    """Kill this process group, with all that the command left behind, unless a shell leads the group."""
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
 
@@ -56,7 +58,7 @@ def run(command: list[str], seconds: float) -> int:
 
 
 def run_in_terminal(command: list[str], seconds: float) -> int:
-    """Run the command with the terminal, until the command or the parent ends or Ctrl-C comes; return the exit code."""
+    """Run the command with the terminal, until it ends, the parent ends or Ctrl-C comes; return the exit code."""
     parent, ending, interrupts = os.getppid(), threading.Event(), 0
 
     def on_signal(number: int, _frame: object) -> None:
@@ -69,7 +71,8 @@ def run_in_terminal(command: list[str], seconds: float) -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     if hasattr(signal, "SIGTSTP"):
-        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a shell does not know this group, and could not resume it
+        # ignore Ctrl-Z: a shell does not know this process group, and could not resume it
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     process = subprocess.Popen(command)
     while process.poll() is None:
         if ending.wait(POLL_SECONDS) or os.getppid() != parent:
@@ -83,4 +86,4 @@ def run_in_terminal(command: list[str], seconds: float) -> int:
 if __name__ == "__main__":
     begin = run_in_terminal if sys.stdin.isatty() else run
     code = begin(sys.argv[2:], float(sys.argv[1]))
-    sys.exit(128 - code if code < 0 else code)  # as a shell reports a command that a signal ended
+    sys.exit(128 - code if code < 0 else code)  # like a shell, for a command that a signal has ended

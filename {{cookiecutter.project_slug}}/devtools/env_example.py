@@ -12,16 +12,16 @@ from app.settings.service import Settings
 FILE = Path(__file__).resolve().parent.parent / ".env.example"
 
 LINE = re.compile(r"#? ?([A-Z][A-Z0-9_]+)=")
-"""The begin of the line of a setting, commented out or not."""
+"""Matches the start of a line with a setting, commented out or not."""
 
 MARK = "# yours below: route groups"
-"""The line below which the settings of a person's route groups are."""
+"""The line below which a person adds the settings of route groups."""
 
 HEADING = "# The downstream `{}`; production does not start without its address."
 
 
 def settings_of(group: BaseModel | type[BaseModel] = Settings, prefix: str = "") -> dict[str, str]:
-    """Return the default of each variable as text, in the order of the fields; groups of settings are nested."""
+    """Return the default of each environment variable as text, in the order of the fields, nested settings included."""
     found: dict[str, str] = {}
     for name, field in (group if isinstance(group, type) else type(group)).model_fields.items():
         default = field.default if isinstance(group, type) else getattr(group, name)
@@ -33,7 +33,7 @@ def settings_of(group: BaseModel | type[BaseModel] = Settings, prefix: str = "")
 
 
 def shown(default: object) -> str:
-    """Return a default as an environment variable has it; empty means unset."""
+    """Return a default as it is written in an environment variable; an empty text means unset."""
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     if isinstance(default, bool):
@@ -42,7 +42,7 @@ def shown(default: object) -> str:
 
 
 def downstream_of(variable: str) -> str | None:
-    """Return the downstream that a variable is about, None for a variable that is about no downstream."""
+    """Return the downstream that a variable configures; None for any other variable."""
     return variable.split("__")[1].lower() if variable.startswith("DOWNSTREAMS__") else None
 
 
@@ -55,7 +55,8 @@ def completed(text: str, settings: dict[str, str]) -> str:
         if variable in names:
             position = names.index(variable) + 1
             continue
-        # a person's line directly beside lines that an answer switches would conflict with them in an update
+        # A person's line would conflict in updates with lines beside it that depend on an answer: leave the mark
+        # between.
         position += lines[position : position + 1] == [MARK]
         new = [f"# {variable}={default}"]
         heading = HEADING.format(downstream_of(variable))
@@ -63,7 +64,7 @@ def completed(text: str, settings: dict[str, str]) -> str:
             new, position = ["", heading, *new], len(lines)
         lines[position:position] = new
         position += len(new)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"  # one empty line, where a block was
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"  # a removed block leaves a single empty line
 
 
 def is_outdated(line: str, settings: Collection[str]) -> bool:
@@ -75,7 +76,7 @@ def is_outdated(line: str, settings: Collection[str]) -> bool:
 
 
 def difference(before: str, after: str) -> str:
-    """Return the lines that are in one text only, with a plus for a new line and a minus for a removed line."""
+    """Return the lines that only one of two texts has, with a plus for a new line and a minus for a removed line."""
     old, new = before.splitlines(), after.splitlines()
     signed = [*(f"- {line}" for line in old if line not in new), *(f"+ {line}" for line in new if line not in old)]
     return "\n".join(signed)

@@ -8,11 +8,12 @@ from importlib import import_module
 from pathlib import Path
 
 VARIABLES = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
-"""The variables without which there is no application. Nothing connects to a database before the application starts."""
+"""The variables without which the application cannot be built. Nothing connects to the database, as it is not
+started."""
 
 
 def document() -> str:
-    """Return the OpenAPI document as JSON, in the order of the code: the same code gives the same text."""
+    """Return the OpenAPI document as JSON, in the order of the code, so that the same code gives the same text."""
     os.environ |= VARIABLES
     return json.dumps(import_module("app.main").app.openapi(), indent=2, ensure_ascii=False) + "\n"
 

@@ -14,7 +14,7 @@ from devtools.child_processes import RunError
 LOOPBACK = "127.0.0.1"
 
 FIRST_PORT, LAST_PORT = 8000, 8099
-"""The range in which the development runner looks for a free port of the service, unless a port is wanted."""
+"""The range in which the development runner looks for a free port, unless the developer names a port."""
 
 
 def listens(port: int) -> bool:
@@ -48,20 +48,20 @@ def free_port(wanted: int = 0) -> int:
 def reserved(wanted: int | None, host: str = LOOPBACK) -> Iterator[int]:
     """Yield the wanted port, or the first free port from 8000 on, and keep the port from other development runners.
 
-    The service binds its port seconds after the choice, when the database is migrated: two runners that are started
-    together would both find port 8000 free. A lock file for each port, which ends with its process, decides; each user
-    of the machine has lock files of their own.
+    The service binds its port only after the migrations, seconds later: two runners that start at the same time would
+    both find port 8000 free. So each port has a lock file, which a runner holds until it ends; each user of the machine
+    has separate lock files.
 
     Raises:
         RunError: the wanted port is in use, or all ports of the range are, or `host` is no address of this machine.
     """
     if not is_free(0, host):
         raise RunError(f"Nothing on this machine can listen on {host}: give HOST an address of it, such as {LOOPBACK}.")
-    user = getattr(os, "getuid", int)()  # Windows has no user ids, and a temporary folder for each user
+    user = getattr(os, "getuid", int)()  # Windows has no user ids, but a temporary folder for each user
     for port in [wanted] if wanted else range(FIRST_PORT, LAST_PORT + 1):
         lock = InterProcessLock(Path(tempfile.gettempdir()) / f"devtools-{user}-port-{port}.lock")
         if not lock.acquire(blocking=False):
-            lock.lockfile.close()  # fasteners leaves the file to the garbage collector, which warns
+            lock.lockfile.close()  # else fasteners leaves the file to the garbage collector, which warns
             continue
         try:
             if is_free(port, host):

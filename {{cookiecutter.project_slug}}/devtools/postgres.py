@@ -1,7 +1,8 @@
 """PostgreSQL for development and tests, which needs no installation and no start by hand.
 
-`development_url()` is for `make run` and commands, `test_server()` for the tests. The first user starts the server, the
-next users share it, and it stops after its last user has ended; see `devtools.shared_server`. From a shell:
+`development_url()` is for `make run` and commands, `test_server()` for the tests. The first process that needs the
+server starts it, further processes share it, and it stops when the last of these processes has ended; see
+`devtools.shared_server`. From a shell:
 
     python -m devtools.postgres alembic upgrade head
 """
@@ -27,7 +28,8 @@ from devtools.ports import listens
 PROJECT = Path(__file__).resolve().parent.parent
 
 STATE = PROJECT / ".devtools"
-"""The folder of all files of the development tools; a deletion while no tool runs loses development data only."""
+"""The folder of all files of the development tools. It may be deleted while no tool runs; only development data is
+lost."""
 
 DATABASE = "app"
 """The name of the development database."""
@@ -41,7 +43,8 @@ def server(folder: Path, *, durable: bool) -> Iterator[str]:
 
     Args:
         folder: the folder of the server; for root it may move, see `devtools.binaries`.
-        durable: keep the data between runs. Otherwise writes do not wait for the disk, and the end deletes the folder.
+        durable: keep the data between runs. A server that is not durable does not wait for the disk, and is deleted at
+            the end.
 
     Raises:
         ServerError: the server cannot be started; the message says why.
@@ -64,7 +67,8 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
             with shared_server.starting(settled):
                 stack.enter_context(shared_server.using(settled))
                 shared_server.ensure(settled, durable=durable)
-                stack.callback(shared_server.ensure, settled, durable=durable)  # at exit, replaces a killed guard
+                # runs at exit, in case the guard was killed
+                stack.callback(shared_server.ensure, settled, durable=durable)
                 if not cluster.is_alive():
                     cluster.start()
             _forget_other_servers()
@@ -77,7 +81,7 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
 def _forget_other_servers() -> None:
     """Remove PGSSLMODE, PGTARGETSESSIONATTRS and the like from the environment of this process and its children.
 
-    Such a variable of the developer's shell describes a different server, and asyncpg reads it beside every URL.
+    Such variables of the developer's shell describe a different server, and asyncpg would apply them to every URL.
     """
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
@@ -87,7 +91,7 @@ def _forget_other_servers() -> None:
 def development_url() -> Iterator[str]:
     """Yield the URL of the development database, on a server that is started if need be.
 
-    A DATABASE_URL of the environment or of `.env` names the developer's own server, and is returned unchanged.
+    If the environment or `.env` has a DATABASE_URL, it names the developer's own server, and is returned unchanged.
     """
     if given := setting("DATABASE_URL"):
         yield given
@@ -110,8 +114,8 @@ def running_url() -> str | None:
 def scratch_url() -> Iterator[str]:
     """Yield the URL of an empty database on the development server; the database is dropped at the end.
 
-    The server waits for the disk: without these waits, as in the tests, writes would look faster than they are.
-    DATABASE_URL is ignored: a load test must not fill a database of the developer.
+    The server waits for the disk, unlike the server of the tests: without these waits, writes would look faster than
+    they are. DATABASE_URL is ignored: a load test must not fill a database of the developer.
     """
     with _cluster(STATE / "postgres", durable=True) as cluster:
         name = f"scratch_{secrets.token_hex(4)}"
@@ -132,7 +136,7 @@ def test_server() -> Iterator[str]:
 
 
 def setting(name: str, env_file: Path = PROJECT / ".env") -> str | None:
-    """Return a variable as the service reads it: the environment wins over `.env`, and empty or blank means not set."""
+    """Return a variable as the service reads it: the environment before `.env`; an empty or blank value means unset."""
     values = os.environ.get(name), dotenv_values(env_file).get(name)
     return next(filter(None, ((value or "").strip() for value in values)), None)
 
@@ -150,7 +154,7 @@ def reset() -> None:
 
 
 def _run(command: list[str], url: str) -> int:
-    """Run a command with the scripts of this interpreter first in the PATH, also in an inactive virtual environment."""
+    """Run a command with the scripts of this virtual environment first in the PATH, even if it is not activated."""
     scripts = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     variables = {"DATABASE_URL": url, "PATH": scripts}
     if command[0] == "psql":
@@ -165,9 +169,9 @@ def _run(command: list[str], url: str) -> int:
         process.send_signal(number)
 
     signal.signal(signal.SIGTERM, forward)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which decides what to do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets Ctrl-C too, and decides what to do
     code = process.wait()
-    return 128 - code if code < 0 else code  # as a shell reports a command that a signal ended
+    return 128 - code if code < 0 else code  # like a shell, for a command that a signal has ended
 
 
 def main(command: list[str]) -> int:

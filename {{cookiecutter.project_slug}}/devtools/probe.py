@@ -1,4 +1,4 @@
-"""Asks a running service: whether it is ready, and what there is to try."""
+"""Requests to a running service: waits until the service is ready, and lists addresses to try."""
 
 import http.client
 import json
@@ -10,14 +10,14 @@ from typing import Any
 from devtools.child_processes import ChildProcesses, RunError
 
 READY_SECONDS = 90.0
-"""The longest wait for the service's readiness in seconds: a start takes two, and thirty on a machine that is busy."""
+"""The longest wait until the service is ready, in seconds. A start takes 2 s, and up to 30 s on a busy machine."""
 
 PROBE_SECONDS = 2.0
 
 OK = 200
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a comparison: nothing listens here
-"""The address at which a service answers on this machine, by the HOST that means all addresses."""
+"""For each HOST that means all addresses, the address at which the service answers on this machine."""
 
 
 def base_url(host: str, port: int) -> str:
@@ -42,7 +42,9 @@ def probe(
 
 
 def wait_until_ready(base: str, instance: str, children: ChildProcesses, seconds: float = READY_SECONDS) -> None:
-    """Wait until `GET /health/ready` answers 200 with the id of this instance: a stranger may listen on the port.
+    """Wait until `GET /health/ready` answers 200 with the id of this instance.
+
+    Without the id, a different service on the same port could be taken for this service.
 
     Raises:
         RunError: the service did not become ready in time.
@@ -74,7 +76,7 @@ def call_of(description: dict[str, Any], base: str) -> list[str]:
 def posts(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the path of each POST whose body has an example in the OpenAPI document, and the example as JSON.
 
-    The example stands in the `model_config` of the body's class: `{"json_schema_extra": {"examples": [...]}}`.
+    The example is in the `model_config` of the body's class: `{"json_schema_extra": {"examples": [...]}}`.
     """
     schemas = description.get("components", {}).get("schemas", {})
     for path, methods in description.get("paths", {}).items():

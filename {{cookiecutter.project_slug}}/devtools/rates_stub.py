@@ -1,4 +1,4 @@
-"""The stub of the downstream `rates`, which answers exchange rates of currencies. Delete it with the example.
+"""The stub of the downstream `rates`, which answers exchange rates of currencies. Delete this file with the example.
 
 A rate is a string, because money is exact and a JSON number is not.
 """

@@ -24,7 +24,8 @@ SERVICE = "app.main:app"
 BEGUN = time.monotonic()
 
 WORKERS = "2"
-"""Gunicorn's workers with --production: two workers show errors that a single worker hides, and fit any PostgreSQL."""
+"""Gunicorn's workers with --production: two show errors that a single worker hides, and need few database
+connections."""
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "API_DOCS": "true", "LOG_FORMAT": "console"}
 
@@ -35,10 +36,10 @@ def stub_urls(port: int) -> dict[str, str]:
 
 
 def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str]:
-    """Return the environment of the child processes: development defaults, over which the developer's variables win."""
+    """Return the environment of the child processes: development defaults, which the developer's variables override."""
     defaults = stub_urls(stubs_port)
     defaults["WEB_CONCURRENCY"] = WORKERS if production else "1"
-    defaults["DRAIN_SECONDS"] = "0"  # no load balancer is in front, and a developer waits for the end
+    defaults["DRAIN_SECONDS"] = "0"  # no load balancer is in front, and a developer should not wait
     if not production and setting("ENVIRONMENT") in (None, "development"):
         defaults |= DEVELOPMENT
     unset = {name: value for name, value in defaults.items() if setting(name) is None}
@@ -95,7 +96,7 @@ def start(
 
 
 def serve(host: str, port: int, *, production: bool) -> NoReturn:
-    """Start and watch PostgreSQL, stubs and service; the end is always an exception, after all have stopped."""
+    """Start and watch PostgreSQL, the stubs and the service. Always ends by an exception, when all have stopped."""
     leg("starting PostgreSQL ...")
     with development_url() as url, ChildProcesses(PROJECT) as children:
         start(children, url, (host, port), production=production)
@@ -110,7 +111,7 @@ def leg(line: str) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once, also into a pipe."""
+    """Print a line and flush it, as standard output may be a pipe."""
     print(line, flush=True)
 
 
@@ -135,7 +136,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Serve until Ctrl-C, SIGTERM or a failure, and return the exit code."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until ChildProcesses handles the signal
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until ChildProcesses handles this signal
     try:
         with reserved(options.port, options.host) as port:
             serve(options.host, port, production=options.production)

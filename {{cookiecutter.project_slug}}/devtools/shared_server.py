@@ -1,16 +1,16 @@
 """Shares a PostgreSQL server between processes, and stops the server after the last process has ended.
 
-Three lock files lie beside the server's folder. The operating system releases a lock when its process ends, also by
-kill -9, so no lock is left behind:
+There are three lock files beside the server's folder. The operating system releases a lock when its process ends, even
+by kill -9, so that no lock stays behind:
 
-- `.users`: each process that uses the server holds it shared. A process that holds it exclusively knows that the server
-  has no user, and keeps new users out.
+- `.users`: each process that uses the server holds this lock shared. A process that gets it exclusively knows that the
+    server has no user, and keeps new users out.
 - `.start`: held by the process that starts the server. It is always taken before `.users`.
 - `.guard`: held by the guard, a process that waits for `.users` exclusively and then stops the server. The guard
-  releases `.guard` first: a new user that was waiting for `.users` must see that it needs a new guard.
+    releases `.guard` first, so that a new user that waited for `.users` sees that it needs a new guard.
 
-POSIX locks belong to the process, not to the open file: closing any file object of a lock file drops the process's
-lock. So a process takes each lock once, and counts its uses.
+POSIX locks belong to the process, not to the open file: closing any file object of a lock file drops the lock of the
+process. So a process takes each lock once, and counts how often it uses the server.
 """
 
 import argparse
@@ -31,20 +31,22 @@ from devtools.cluster import Cluster
 PROJECT = Path(__file__).resolve().parent.parent
 
 POLL_SECONDS = 0.02
-"""The pause in seconds between two tries to take a lock: short, since a process that needs the server waits."""
+"""The pause in seconds between two attempts to take a lock; short, as a process is waiting for the server."""
 
 GUARD_POLL_SECONDS = 0.1
-"""The pause in seconds between two checks of the guard for an unused server: a late stop of the server is harmless."""
+"""The pause in seconds between two checks of the guard for an unused server; longer, as a late stop does no harm."""
 
 GUARD_PATIENCE_SECONDS = 1.0
-"""The seconds for which a new guard tries to take `.guard`: a process that looks for a guard holds the lock briefly."""
+"""How long, in seconds, a new guard tries to take the lock `.guard`, which other processes hold for moments to look for
+a guard."""
 
 STOP_POLLS = 500
-"""The number of checks, every 0.02 s, whether a server has stopped: 10 s in all, the longest time of a stop."""
+"""The number of checks, every 0.02 s, whether a server has stopped. A stop takes at most 10 s."""
 
 _threads = threading.RLock()
 _users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
-"""The uses of each server in this process. The key has the process id: a fork inherits the count but not the lock."""
+"""The number of uses and the lock of each server in this process. The process id is part of the key, since a forked
+child inherits the number but not the lock."""
 
 
 def _lock_file(folder: Path, name: str) -> Path:
@@ -53,7 +55,7 @@ def _lock_file(folder: Path, name: str) -> Path:
 
 @contextmanager
 def starting(folder: Path) -> Iterator[None]:
-    """Hold the lock for starting the server of `folder`: no second thread or process can start the server meanwhile."""
+    """Hold the lock for starting the server of `folder`, so that no second thread or process starts it meanwhile."""
     with _threads:
         lock = InterProcessLock(_lock_file(folder, "start"))
         lock.acquire(max_delay=POLL_SECONDS)
@@ -90,7 +92,7 @@ def ensure(folder: Path, *, durable: bool) -> None:
     """
     probe = InterProcessLock(_lock_file(folder, "guard"))
     if not probe.acquire(blocking=False):
-        probe.lockfile.close()  # fasteners leaves the file to the garbage collector, which warns
+        probe.lockfile.close()  # else fasteners leaves the file to the garbage collector, which warns
         return
     probe.release()
     windows_flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -104,14 +106,14 @@ def ensure(folder: Path, *, durable: bool) -> None:
             start_new_session=True,
             creationflags=windows_flags,
         )
-    # A thread waits for the guard: without a wait, Python warns and a zombie stays; a wait here delays the caller.
+    # A thread waits for the guard's end: without a wait, Python warns of a process, and a zombie stays.
     threading.Thread(target=guard.wait, daemon=True).start()
 
 
 def wait_for_stop(cluster: Cluster) -> None:
     """Wait until the unused server has stopped, so that a command ends after the server; with users, return at once.
 
-    A free `.guard` alone does not mean that the server has stopped: on a busy machine the guard may still be starting.
+    A free `.guard` does not mean that the server has stopped: on a busy machine the guard may not have started yet.
     """
     for _poll in range(STOP_POLLS):
         if _has_users(cluster.folder):
@@ -127,9 +129,9 @@ def wait_for_stop(cluster: Cluster) -> None:
 
 
 def _has_users(folder: Path) -> bool:
-    """Tell whether the server has users; a guard that stops the server holds the lock too, and is no user."""
+    """Tell whether the server has users. A guard that stops the server holds the lock too, but is no user."""
     with _threads:
-        if (os.getpid(), folder) in _users:  # this process is a user, and opening the file would drop its lock
+        if (os.getpid(), folder) in _users:  # this process is a user; opening the file would drop its lock
             return True
         lock = InterProcessReaderWriterLock(_lock_file(folder, "users"))
         if lock.acquire_write_lock(blocking=False):
@@ -165,6 +167,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--durable", action="store_true")
     options = parser.parse_args()
-    if hasattr(os, "fork") and os.fork():  # a debugger that ends a process with all its children must not end the guard
+    # fork: a debugger that ends this process with its children must not end the guard
+    if hasattr(os, "fork") and os.fork():
         os._exit(0)
     stand_guard(options.folder, durable=options.durable)

@@ -37,7 +37,8 @@ def serve(port: int) -> None:
     """Serve on 127.0.0.1 until a signal; port 0 takes any free port, and the first line of output names the port."""
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"stubs of {names()} on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises KeyboardInterrupt after a graceful shutdown
+        # uvicorn raises KeyboardInterrupt again after its graceful shutdown
+        with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(uvicorn.Config(build_app(names()), log_level="warning")).run(sockets=[listener])
 
 

@@ -11,19 +11,18 @@ if sys.platform != "win32":
 class Terminal:
     """The terminal at standard input: lent to the process group of a child, and taken back at the end.
 
-    The kernel lets a single process group read from the terminal, the foreground group; all other groups are stopped
-    when they read.
+    Only the foreground process group may read from a terminal: the kernel stops any other group that reads.
     """
 
     def __init__(self) -> None:
         self._modes: list[object] | None = None
 
     def lend(self) -> bool:
-        """Prepare to lend the terminal; return false when there is none, or when this group is in the background."""
+        """Prepare to lend the terminal; return False if there is none or this process group is in the background."""
         if sys.platform == "win32" or not sys.stdin or not sys.stdin.isatty() or os.tcgetpgrp(0) != os.getpgrp():
             return False
         self._modes = termios.tcgetattr(0)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a write could stop this group
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # otherwise the kernel could stop this group when it writes
         return True
 
     def give(self, group: int) -> None:
@@ -32,7 +31,7 @@ class Terminal:
             os.tcsetpgrp(0, group)
 
     def take_back(self) -> None:
-        """Put this process group into the foreground, and undo the modes of a killed prompt, such as no echo."""
+        """Put this process group into the foreground, and undo modes of a killed prompt, such as hidden input."""
         if sys.platform != "win32" and self._modes is not None:
             os.tcsetpgrp(0, os.getpgrp())
             termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type]

@@ -145,7 +145,7 @@ def make_plan(
         route_groups={name: bound or max_concurrent for name, bound in route_groups.items()},
         max_queue=2 * max_concurrent,
         queue_timeout_seconds=ADMISSION_TIMEOUT_SECONDS,
-        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # half, as other requests have no body
+        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # half of the clients may send a body
         max_bodies_bytes=MAX_BODIES_BYTES,
         spare_cpus=max(0, cpus // workers - 1),
         downstreams=downstreams,
@@ -181,8 +181,7 @@ def _pool_size(settings: CapacitySettings, workers: int) -> int:
     if equal_part < 1:
         surge = surge_replicas(settings)
         raise CapacityError(too_many_processes(settings, workers=workers, surge=surge, probe=PROBE))
-    # With more connections in the pool than PgBouncer may open to PostgreSQL, a caller would queue inside PgBouncer,
-    # for up to 120 s.
+    # With more connections than PgBouncer may open to PostgreSQL, callers would queue in PgBouncer for up to 120 s.
     return min(equal_part, settings.database_pool_limit, pgbouncer or equal_part)
 
 

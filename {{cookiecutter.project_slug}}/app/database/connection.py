@@ -47,12 +47,10 @@ def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) 
     if not pgbouncer:
         own = enforced(timeouts)
         return arguments | {"read_only": own.pop("default_transaction_read_only"), "server_settings": settings | own}
-    # PgBouncer would take asyncpg's default 'utf-8' for a change of PostgreSQL's UTF8, and send a SET before each
-    # transaction.
+    # asyncpg's default is 'utf-8': PgBouncer takes that for a change, and sends a SET before each transaction.
     settings["client_encoding"] = "UTF8"
-    # No statement cache: behind PgBouncer the next transaction may run on a server connection that has not prepared the
-    # statement. Any target: PgBouncer tells a new client the state of the first server that it reached, which may be
-    # outdated.
+    # No statement cache: behind PgBouncer the next transaction may run on a server connection without the statement.
+    # Any target: PgBouncer tells each new client the state of the first server that it reached, which may be outdated.
     return arguments | {"server_settings": settings, "target_session_attrs": "any"} | NO_STATEMENT_CACHE
 
 
@@ -92,8 +90,7 @@ def _is_outdated(context: ExceptionContext) -> bool:
         return str(refusal).startswith("cache lookup failed")
     # a context means: the error is inside of a function
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
-        # A statement that fails when it is prepared is not in SQLAlchemy's cache. Its error is a bug, and no older
-        # schema.
+        # SQLAlchemy's cache lacks a statement that failed to be prepared: such an error is a bug, and no older schema.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
         return context.statement in (pooled._prepared_statement_cache or ())  # noqa: SLF001 - SQLAlchemy shows it nowhere
     return isinstance(refusal, OUTDATED_ERRORS)
@@ -127,8 +124,7 @@ def end_refused_statement(context: ExceptionContext) -> None:
     Without the empty query, PostgreSQL would keep waiting for the values, and `statement_timeout` would cancel the next
     statement on the connection instead. Behind PgBouncer the server connection would also stay occupied.
     """
-    # `__cause__` is the error of asyncpg. SQLAlchemy's `driver_exception` raises an exception for an error of the
-    # dialect.
+    # `__cause__` is asyncpg's error; SQLAlchemy's property `driver_exception` does not work for errors of the dialect.
     refusal = context.original_exception.__cause__
     client_side = isinstance(refusal, asyncpg.DataError | asyncpg.InterfaceError)
     of_the_server = getattr(refusal, "severity", None) is not None

@@ -73,9 +73,9 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
     async def only_read(self, default: str, lock_timeout: str) -> None:
         """Make all statements outside of a write transaction read-only, by a setting of the session.
 
-        A setting that is sent when the connection opens would hide the defaults of an administrator. Nothing is set
-        when a pooler has dropped the settings of the connection, as the setting would reach other clients of the
-        pooler.
+        A setting that is sent when the connection opens would hide a read-only default that an administrator has
+        stored. The SQL here does nothing when a pooler has dropped the settings of the connection, as the setting would
+        then reach other clients of the pooler.
         """
         if await super().execute(IS_OF_SERVER) == "SELECT 1":
             self._lift_own = LIFT_OWN

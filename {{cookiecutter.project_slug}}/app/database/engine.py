@@ -83,8 +83,7 @@ def build_engine(
         hide_parameters=True,  # keeps values, such as a customer's name, out of the log line of a failed statement
         connect_args=connect_args(timeouts, application_name, pgbouncer=pgbouncer),
     )
-    # Listeners on the dialect are cheaper: a listener on the engine makes SQLAlchemy check all kinds of events at each
-    # statement.
+    # On the dialect, as a listener on the engine makes SQLAlchemy check all kinds of events at each statement.
     event.listen(engine.dialect, "handle_error", end_refused_statement)
     event.listen(engine.dialect, "handle_error", replace_outdated_connection)
     event.listen(engine.dialect, "handle_error", refuse_write)

@@ -46,8 +46,7 @@ class Breaker:
         self._clock = clock
         self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] for each second of the window
         self._opened_at: float | None = None
-        # The number of changes of state so far. A call that began before the latest change reports an outdated outcome,
-        # which is ignored.
+        # counts changes of state: the outcome of a call that began before a change is ignored
         self._era = 0
         self._probing = 0
         self._succeeded = 0

@@ -96,8 +96,7 @@ class Cache(Generic[T]):
 
     def _loaded(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._loading[key]
-        # A failed load is not cached. Calling `exception()` also keeps asyncio from logging an error that no caller
-        # awaits.
+        # A failed load is not cached. `exception()` keeps asyncio from logging an error that no caller awaits.
         if task.cancelled() or task.exception() is not None:
             return
         if key in self._kept:

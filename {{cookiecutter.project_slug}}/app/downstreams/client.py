@@ -73,20 +73,17 @@ class Client:
         self.name = name
         self._max_bytes = settings.max_bytes
         limit = settings.max_concurrent
-        # Ask for uncompressed responses: a few kilobytes may unpack to gigabytes, and inside a data centre compression
-        # saves little.
+        # Refuse compressed responses: a few kilobytes may unpack to gigabytes, and compression saves little nearby.
         headers = settings.own_headers | {"Accept-Encoding": IDENTITY}
         self._client = httpx.AsyncClient(
             base_url=str(settings.base_url or NO_ADDRESS),
             headers=headers,
-            # The HTTP pool has as many connections as the bulkhead admits calls. With fewer connections, a call that
-            # was admitted would wait a second time, inside of the HTTP pool.
+            # With fewer connections than calls in the bulkhead, a call would wait again, inside the HTTP pool.
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
             follow_redirects=False,  # a redirect could lead a call to a host that is not in the settings
             trust_env=False,  # the variable HTTP_PROXY could lead a call to a host that is not in the settings
-            # Refuse all cookies: a cookie that is set for one caller must not be sent with the call of a different
-            # caller.
+            # Refuse all cookies: a cookie that is set for one caller must not be sent with the call of another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport or build_transport(settings),
         )
@@ -119,8 +116,7 @@ class Client:
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise DownstreamUnavailable(self.name, "it did not answer properly.") from error
         except httpx.HTTPError as error:
-            # Raise from the TLS error, because the log shows the class of the cause: an untrusted certificate must not
-            # look like a host that does not answer.
+            # Raise from the TLS error, so that the log tells an untrusted certificate from a host that does not answer.
             raise DownstreamUnavailable(self.name, "it cannot be reached.") from _tls_error(error) or error
 
     async def _read(self, response: httpx.Response) -> bytes:

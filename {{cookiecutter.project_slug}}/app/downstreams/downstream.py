@@ -106,12 +106,10 @@ class Downstream:
 
         if not self.settings.cache_seconds:
             return read(json_in(self.name, await self.call(call, retryable=True)))
-        # Check before the cache is read: code that holds a database connection must fail each time, not only on a cache
-        # miss.
+        # Before the cache is read: code that holds a database connection must fail each time, not only on a miss.
         self._refuse_held_connections()
         answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
-        # Many callers may have waited for the same load. `sleep(0)` lets other work run between their calls of the JSON
-        # parser, which would block the event loop if all ran in one turn.
+        # `sleep(0)` lets other work run between the callers of one load, which would all parse its JSON in one turn.
         await asyncio.sleep(0)
         return read(json_in(self.name, answer))  # each caller gets JSON of its own, and may change it
 

@@ -97,6 +97,5 @@ class IdempotentRequest:
         old = select(IdempotencyKey.key).where(IdempotencyKey.expires_at < func.now(), IdempotencyKey.key != self.key)
         few = old.limit(SWEEP_ROWS).with_for_update(skip_locked=True)
         swept = delete(IdempotencyKey).where(IdempotencyKey.key.in_(few))
-        # ON CONFLICT replaces an expired row of the same key. Concurrent requests with the key are excluded by the
-        # advisory lock.
+        # ON CONFLICT replaces an expired row with this key; the advisory lock excludes a concurrent request.
         await session.execute(add.on_conflict_do_update(index_elements=["key"], set_=stored).add_cte(swept.cte()))

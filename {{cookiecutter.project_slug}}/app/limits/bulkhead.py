@@ -62,8 +62,7 @@ class Bulkhead:
         if not self.has_room():
             return False
         self._count(1)
-        # A slot was free, so the bulkhead is no longer full. The average time between two entries, measured while the
-        # bulkhead was full, becomes outdated: reduce it step by step.
+        # The bulkhead is not full now: reduce the average time between two entries, as it was measured under load.
         self._interval *= 1 - MEMORY
         self._entered_at = monotonic()
         return True

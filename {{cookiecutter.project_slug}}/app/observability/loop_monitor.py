@@ -89,7 +89,7 @@ class LoopMonitor:
         self._seen: tuple[float, Sample | None] | None = None  # the time of the overdue beat, and the sampled stack
         self._stopped = threading.Event()
         self._pause = pause
-        self._debugged: float | None = None  # the time of the beat that became overdue in a debugger
+        self._debugged: float | None = None  # the due time of a beat that a debugger has delayed
         self._warned = False
 
     @property

@@ -1,1 +1,1 @@
-"""The example feature, to read, copy and delete: orders with lines, and the total of an order in another currency."""
+"""The example feature, to read, copy and delete: orders with lines, and an order's total in a different currency."""

@@ -25,7 +25,7 @@ COUNT_BY_STATE = select(LATEST_STATES.c.state, func.count().label("orders")).gro
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """An order without lines, as plain columns: a list of orders does not need ORM entities, which cost more time."""
+    """An order without lines, as plain columns: a list needs no ORM entities, which take longer to load."""
 
     id: int
     customer: str

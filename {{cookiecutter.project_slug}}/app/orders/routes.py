@@ -27,8 +27,7 @@ router = APIRouter(prefix="/api/v1", tags=["orders"])
 OrderId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-# The routes with the most requests come first: FastAPI tries the routes in order, so each route delays all later
-# routes.
+# FastAPI tries the routes in order, so each route delays all later routes: those with the most requests come first.
 @router.get("/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404), dependencies=STRICT)
 async def read_order(order_id: OrderId, session: ReadSession) -> Order:
     """Read an order with all lines."""
@@ -53,10 +52,7 @@ async def create_order(order: OrderIn, session: WriteSession, idempotent: Idempo
 
 @router.get("/orders")
 async def list_orders(session: ReadSession, query: Annotated[PageQuery, Query()]) -> OrderPage:
-    """List orders, newest first.
-
-    Keyset pagination: orders that are placed meanwhile neither repeat nor hide an order.
-    """
+    """List orders, newest first, by keyset pagination: orders placed meanwhile neither repeat nor hide an order."""
     rows, following = await service.page(session, limit=query.limit, after=query.after)
     return OrderPage(orders=[OrderSummary.model_validate(row) for row in rows], next=following)
 

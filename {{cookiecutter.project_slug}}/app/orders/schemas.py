@@ -14,8 +14,7 @@ def _as_stored(price: Decimal) -> Decimal:
 
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-# PostgreSQL's text type has no NUL character. Without the pattern the INSERT would fail, and the error could not name
-# the field.
+# PostgreSQL's text type has no NUL character: without the pattern, the INSERT fails, and the error names no field.
 Customer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-]{1,64}$"), Field(examples=["TEA-1"])]
 Price = Annotated[

@@ -28,8 +28,7 @@ longer and longer as the table grows."""
 
 log = structlog.get_logger("orders")
 
-# For each new state, the current states from which an order may change: a shipped order is never cancelled, and no
-# change goes back.
+# For each new state, the states from which an order may change: a shipped order cannot be cancelled.
 ALLOWED_FROM: Mapping[OrderState, frozenset[OrderState]] = {
     OrderState.PLACED: frozenset(),
     OrderState.PAID: frozenset({OrderState.PLACED}),

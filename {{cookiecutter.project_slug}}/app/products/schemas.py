@@ -17,8 +17,7 @@ PICTURE_FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", 
 further parser for untrusted bytes."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
-# PostgreSQL's text type has no NUL character. Without the pattern the INSERT would fail, and the error could not name
-# the field.
+# PostgreSQL's text type has no NUL character: without the pattern, the INSERT fails, and the error names no field.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Price = Annotated[
     Decimal,

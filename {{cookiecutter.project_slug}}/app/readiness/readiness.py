@@ -29,8 +29,7 @@ worker runs one query a second."""
 UNDEFINED_TABLE = "42P01"
 LOGIN_REFUSED = "28"  # the SQLSTATE class of refused logins: unknown role, wrong password, no entry in pg_hba.conf
 
-# The query asks whether the server is a standby. A direct connection is checked for that when it opens, but PgBouncer
-# may report the state of a server that it used before.
+# `pg_is_in_recovery`: a direct connection refuses a standby, but PgBouncer may report the state of a former server.
 FIND = text("SELECT version_num, pg_is_in_recovery() AS standby FROM alembic_version")
 
 log = structlog.get_logger("readiness")

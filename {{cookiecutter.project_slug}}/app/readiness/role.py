@@ -76,8 +76,8 @@ class RoleCheck:
         if self._settled:
             return
         rows = (await self.reader.execute(FIND, {"names": list(self.enforced)})).all()
-        # Without a declared PgBouncer, only settings that the connection sent itself count. Settings of the role may be
-        # left from a former PgBouncer, while an undeclared pooler drops those of the connection.
+        # Behind a declared PgBouncer, the settings of the database role count.
+        # Without PgBouncer, only settings that the connection sent count: an undeclared pooler drops these.
         found = {row.name: row.setting for row in rows if self.pgbouncer or row.source in OWN_SOURCES}
         self.missing = tuple(name for name, most in self.enforced.items() if not _enforces(found.get(name, "0"), most))
         self.remedy = role_sql(rows[0].current_user, rows[0].current_database, self.enforced)

@@ -53,7 +53,7 @@ class BoundedProtocol(UpgradeProtocol):
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._upgrade_waits = False
         self._ended = False  # whether this connection was refused or became a WebSocket: no request follows
-        self._response = b""  # to a request that is refused
+        self._response = b""  # the refusal of a malformed request, as bytes
         self._head_ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn

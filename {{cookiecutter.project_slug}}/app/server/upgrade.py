@@ -87,7 +87,8 @@ class UpgradeProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request.
 
-        A head that is parsed twice does not end in the first pass, and a handshake becomes a WebSocket.
+        A handshake ends as a WebSocket, not as a request. A head with an ignored upgrade is parsed a second time, and
+        only then the request ends.
         """
         self.in_body = False
         if self.comes_again or self.parser.should_upgrade():

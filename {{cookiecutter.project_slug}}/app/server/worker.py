@@ -55,8 +55,7 @@ class ServiceServer(DrainingServer):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
         await super().startup([])
-        # The objects that exist after the start live as long as the process. Exclude them from garbage collection, as
-        # each full collection would visit all of them, and block the event loop meanwhile.
+        # All objects that exist now live as long as the process: a full garbage collection may skip them.
         gc.collect()
         gc.freeze()
         open_connections = self.server_state.connections

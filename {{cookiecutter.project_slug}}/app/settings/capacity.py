@@ -21,8 +21,7 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     replicas: int = Field(default=1, ge=1)
     """Replicas of this service that share the database; with an autoscaler, the upper bound of the autoscaler."""
 
-    # The default is 100% and not Kubernetes' 25%: pods that are stopping still hold connections, and maxSurge does not
-    # count them.
+    # Not 25%, the default of Kubernetes' maxSurge: it does not count stopping pods, which still hold connections.
     replicas_surge: str = Field(default="100%", pattern=r"^\d{1,4}%?$", coerce_numbers_to_str=True)
     """Additional replicas while an update rolls out, as Kubernetes' maxSurge: a percentage such as 25%, or a number."""
 

@@ -27,8 +27,8 @@ CONTRADICTION = Conflict("This contradicts what is already stored.")
 MISFIT = Invalid("A value does not fit its column.")
 CONFLICTED = Unavailable("The transaction conflicted with a concurrent transaction. Try again.")
 
-# Whole SQLSTATEs for what a client can cause, since a class also has errors that are bugs, such as a division by zero;
-# classes, the first two characters, for states of the database. Source: PostgreSQL's manual, appendix A, "Error Codes".
+# Errors that a client can cause have a whole SQLSTATE, since their class also has errors that are bugs.
+# States of the database have a class, the first two characters. Source: PostgreSQL's manual, appendix A.
 SQLSTATES: Mapping[str, ServiceError] = {
     "23503": CONTRADICTION,  # a foreign key constraint is violated
     "23505": CONTRADICTION,  # a unique constraint is violated

@@ -76,8 +76,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Kill the worker process, also during the start; the running `call` raises `ProcessEnded`."""
-        # Set `_wanted` before `_process` is read. `_start` sets `_process` and then reads `_wanted`, so that one of
-        # both kills a process that is just being started.
+        # Set `_wanted` before `_process` is read: `_start` does both in the reverse order, so no start is missed.
         self._wanted = False
         if (process := self._process) is not None:
             process.kill()

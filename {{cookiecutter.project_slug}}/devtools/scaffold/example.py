@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PROSE = re.compile(r'""".*?"""|# [^\n]*|(?<=f")[A-Z][^"{]*', re.DOTALL)
-"""A docstring, a comment, and the words of a message."""
+"""Matches prose: a docstring, a comment, or the words of a message."""
 
 
 def forms(noun: str, name: str) -> dict[str, str]:
@@ -84,15 +84,15 @@ class Copy:
 
 
 def words_of(code: str) -> set[str]:
-    """Return the names that some code sets, imports and passes; a feature may be called like a word of SQLAlchemy."""
+    """Return the names that some code sets, imports and passes, which may equal the name of a feature."""
     parts = (part for part in ast.parse(code).body if getattr(part, "module", "") != "sqlalchemy")
     nodes = (node for part in parts for node in ast.walk(part) if not isinstance(getattr(node, "ctx", None), ast.Load))
     return {getattr(node, key, "") for node in nodes for key in ("id", "arg", "name", "asname")}
 
 
 def cut(lines: list[str], body: list[ast.stmt], wanted: dict[str, str], prefix: str = "") -> Iterator[str]:
-    """Yield the lines of the wanted names with the comments above them, and take these names out of `wanted`."""
-    end, stays = body[0].lineno - 1, True  # a body begins with a docstring
+    """Yield the lines of the wanted names with the comments above, and remove these names from `wanted`."""
+    end, stays = body[0].lineno - 1, True  # the docstring at the start of a body stays
     for node in body:
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]) - 1
         above, own, end = lines[end:first], lines[first : node.end_lineno], node.end_lineno or 0
@@ -102,7 +102,7 @@ def cut(lines: list[str], body: list[ast.stmt], wanted: dict[str, str], prefix: 
             yield from [*above, *lines[first : node.body[0].lineno - 1]]
             yield from cut(lines, node.body, wanted, f"{name}.")
             continue
-        if not isinstance(node, ast.Expr):  # the string below a name belongs to it
+        if not isinstance(node, ast.Expr):  # a string below a name is the docstring of the name
             stays = isinstance(node, ast.Import | ast.ImportFrom) or name in wanted
         if stays:
             yield from [*above, *(textwrap.indent(wanted.pop(name, ""), " " * node.col_offset).splitlines() or own)]
