@@ -46,10 +46,10 @@ help: ## list these targets
 setup: $(PRIVATE_UV) ## install what the template's own tests need
 	$(UV) sync
 
-demo: $(PRIVATE_UV) ## generate a service with the default answers and run it until Ctrl-C; each leg has its seconds
+demo: $(PRIVATE_UV) ## generate a service with jobs, and else the default answers, and run it until Ctrl-C; each leg has its seconds
 	$(call leg,1/3,generating a service into .build/demo/)
 	@rm -rf .build/demo
-	@$(GENERATE) .build/demo >/dev/null
+	@$(GENERATE) .build/demo jobs=yes >/dev/null
 	$(call leg,2/3,installing its packages)
 	@$(UV) sync --quiet --directory .build/demo/*
 	$(call leg,3/3,running it: the same as 'make run' in its folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ANSWERS: dict[str, str] = json.loads(
     r"""{{ {"example": cookiecutter.example, "proofs": cookiecutter.proofs, "ci": cookiecutter.ci,
-    "http_client": cookiecutter.http_client, "licence": cookiecutter.licence,
+    "http_client": cookiecutter.http_client, "jobs": cookiecutter.jobs, "licence": cookiecutter.licence,
     "slug": cookiecutter.project_slug} | tojson }}"""
 )
 
@@ -110,6 +110,15 @@ DROPPED = {
         "tests/web/test_trust.py",
         "tests/web/deadline_app.py",
         "tests/work",
+    ),
+    ("jobs", "no"): (
+        "app/jobs",
+        "app/request/principal.py",
+        "app/settings/jobs.py",
+        "app/settings/streams.py",
+        "app/streams",
+        "tests/jobs",
+        "tests/streams",
     ),
     ("ci", "github"): (".gitlab-ci.yml",),
     ("ci", "gitlab"): (".github",),

@@ -17,7 +17,7 @@ QUESTIONS: dict[str, str | list[str]] = {
 
 Answers = dict[str, str]
 
-EVERYTHING: Answers = {"example": "showcases", "proofs": "yes"}
+EVERYTHING: Answers = {"example": "showcases", "proofs": "yes", "jobs": "yes"}
 """The answers that leave nothing out; the template's own tests need them where they look at all of the service."""
 
 WHOLE_FILES = ("ci", "licence")

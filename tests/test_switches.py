@@ -12,7 +12,7 @@ import pytest
 from tests.repository import LISTED
 from tests.updating import add_feature, commit, service_in, template_in, tool, tree
 
-WALKS = [("example", "proofs", "http_client", "ci", "licence")]
+WALKS = [("example", "proofs", "jobs", "http_client", "ci", "licence")]
 """The questions that are switched at the same time; an update costs seconds."""
 
 CHOICES = LISTED | {"http_client": [answer for answer in LISTED["http_client"] if answer != "none"]}

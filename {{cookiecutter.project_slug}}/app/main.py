@@ -44,6 +44,12 @@ from app.orders.routes import router as orders
 from app.products.routes import router as products
 
 # {% endif %}
+# {% if cookiecutter.jobs == "yes" %}
+# isort: split
+from app.jobs.routes import router as jobs
+from app.streams.routes import router as streams
+
+# {% endif %}
 # isort: split
 # yours below
 
@@ -78,6 +84,10 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     # {% endif %}
     # {% if cookiecutter.example == "showcases" %}
     app.include_router(products)
+    # {% endif %}
+    # {% if cookiecutter.jobs == "yes" %}
+    app.include_router(jobs)
+    app.include_router(streams)
     # {% endif %}
     # yours below
 

@@ -8,6 +8,9 @@ from tests.architecture import FEATURES, modules
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"main"}),
     frozenset({*FEATURES, "health", "server", "pgbouncer"}),
+    # {% if cookiecutter.jobs == "yes" %}
+    frozenset({"jobs", "streams"}),
+    # {% endif %}
     frozenset({"lifespan", "dependencies"}),
     frozenset({"resources"}),
     frozenset({"idempotency", "readiness", "web"}),

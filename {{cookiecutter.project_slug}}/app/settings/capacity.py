@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.settings.environment import ANY_CASE
+from app.settings.environment import ANY_CASE  # {%- if cookiecutter.jobs == "yes" +%}
+from app.settings.jobs import JobsSettings
+from app.settings.streams import StreamsSettings  # {%- endif +%}
 
 CapacityPolicy = Literal["refuse", "warn", "off"]
 
@@ -62,3 +64,11 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
 
     background_tasks: int = Field(default=100, ge=0)
     """Background tasks that run concurrently in one worker; one task more is refused."""
+    # {% if cookiecutter.jobs == "yes" %}
+
+    jobs: JobsSettings = JobsSettings()
+    """The settings of the workers of jobs, such as JOBS__MAX_CONCURRENT; see `JobsSettings`."""
+
+    streams: StreamsSettings = StreamsSettings()
+    """The settings of SSE and WebSocket streams, such as STREAMS__MAX_CONCURRENT; see `StreamsSettings`."""
+    # {% endif %}

@@ -1,0 +1,1 @@
+"""Streams: SSE and WebSocket connections, which are told of changes after the commit."""
