@@ -27,7 +27,7 @@ def test_it_ends_with_the_answers_and_the_commands_to_type_next(template: Path, 
 
     answers, *commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-6:]]
     assert done.returncode == 0
-    assert answers == "Generated with ci=gitlab example=plain http_client=httpx licence=MIT proofs=no"
+    assert answers == "Generated with ci=gitlab example=plain http_client=httpx jobs=no licence=MIT proofs=no"
     assert commands == ["cd order-service", "git init", "make setup", "uv tool run pre-commit install", "make run"]
 
 
@@ -74,12 +74,12 @@ def test_what_cookiecutter_would_pass_over_is_refused_and_nothing_is_written(
 
 def test_the_questions_can_be_answered_at_the_keyboard(template: Path, tmp_path: Path) -> None:
     home = ["--config-file", str(cookiecutter_home(tmp_path))]
-    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "", "3", "2"]
+    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "", "", "3", "2"]
 
     done = run([COMMAND, template, *home], tmp_path, env=environment({"COLUMNS": "200"}), typed="\n".join(lines) + "\n")
 
     assert done.returncode == 0, done.stderr
-    assert "[4/9] Who owns it (a person or a team)? (Your Name): " in done.stdout
+    assert "[4/10] Who owns it (a person or a team)? (Your Name): " in done.stdout
     assert "2 - httpx2, its maintained continuation with the same interface" in done.stdout
     project = tomllib.loads((tmp_path / "tea-shop/pyproject.toml").read_text())["project"]
     assert project["description"] == "Sells tea."

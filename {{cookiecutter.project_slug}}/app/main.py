@@ -43,11 +43,14 @@ from app.orders.routes import router as orders
 # isort: split
 from app.products.routes import router as products
 
-# {% endif %}
-# {% if cookiecutter.jobs == "yes" %}
+# {% endif %}# {% if cookiecutter.jobs == "yes" %}
 # isort: split
 from app.jobs.routes import router as jobs
 from app.streams.routes import router as streams
+
+# {% endif %}# {% if cookiecutter.jobs == "yes" and cookiecutter.example != "no" %}
+# isort: split
+from app.orders.imports import router as imports
 
 # {% endif %}
 # isort: split
@@ -84,10 +87,11 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     # {% endif %}
     # {% if cookiecutter.example == "showcases" %}
     app.include_router(products)
-    # {% endif %}
-    # {% if cookiecutter.jobs == "yes" %}
+    # {% endif %}# {% if cookiecutter.jobs == "yes" %}
     app.include_router(jobs)
     app.include_router(streams)
+    # {% endif %}# {% if cookiecutter.jobs == "yes" and cookiecutter.example != "no" %}
+    app.include_router(imports)
     # {% endif %}
     # yours below
 

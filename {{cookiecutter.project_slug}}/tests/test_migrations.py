@@ -64,7 +64,7 @@ FROM pg_constraint WHERE conrelid = any($1::regclass[]) AND contype <> 'n'
 UNION ALL SELECT concat_ws(' ', pg_get_indexdef(indexrelid), indisvalid)
 FROM pg_index WHERE indrelid = any($1::regclass[])
 UNION ALL SELECT concat_ws(' ', enumtypid::regtype, string_agg(enumlabel, ' ' ORDER BY enumsortorder))
-FROM pg_enum GROUP BY enumtypid
+FROM pg_enum {{ "WHERE enumtypid::regtype::text !~ '^pgqueuer' " if cookiecutter.jobs == "yes" }}GROUP BY enumtypid
 """
 
 

@@ -1,5 +1,67 @@
-"""The HTTP routes of jobs."""
+"""The HTTP routes of jobs: read, list, cancel, retry. A feature's own routes start jobs, and answer with `accepted`."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.database.engine import ReadWriteSession
+from app.dependencies import STRICT, IdempotentDep, ReadSession, WriteSession
+from app.idempotency.request import IdempotentRequest
+from app.jobs import store
+from app.jobs.models import Job
+from app.jobs.schemas import JobOut, JobPage, JobsQuery
+from app.request.principal import PrincipalDep
+from app.web.openapi import LOCATION, documented_errors
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
+
+ACCEPTED: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": JobOut,
+    "dependencies": STRICT,
+    "responses": documented_errors(409) | {202: LOCATION},
+}
+"""The arguments of a route that starts a job, as `@router.post("/...", **ACCEPTED)`."""
+
+OF_A_JOB = ACCEPTED | {"responses": documented_errors(404, 409) | {202: LOCATION}}
+
+
+async def accepted(request: Request, session: ReadWriteSession, idempotent: IdempotentRequest, job: Job) -> Response:
+    """Return the response of a route that started a job: 202, the job, and the address of the job as `Location`."""
+    headers = {"location": request.url_for("read_job", job_id=job.id).path}
+    return await idempotent.answer(session, JobOut.model_validate(job), status=202, headers=headers)
+
+
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=documented_errors(404), dependencies=STRICT)
+async def read_job(job_id: UUID, session: ReadSession, principal: PrincipalDep) -> Job:
+    """Read the progress and the end of a job."""
+    return await store.get(session, job_id, principal.owner)
+
+
+@router.get("/jobs")
+async def list_jobs(session: ReadSession, principal: PrincipalDep, query: Annotated[JobsQuery, Query()]) -> JobPage:
+    """List jobs, newest first, by keyset pagination."""
+    filters = store.Filters(query.state, query.kind)
+    jobs, following = await store.page(session, principal.owner, filters, limit=query.limit, after=query.after)
+    return JobPage(jobs=[JobOut.model_validate(job) for job in jobs], next=following)
+
+
+@router.delete("/jobs/{job_id}", **OF_A_JOB)
+async def cancel_job(
+    job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+) -> Response:
+    """Cancel a job: at once while the job waits, and within a second or two while the job runs."""
+    if (answered := await idempotent.answered(session)) is not None:
+        return answered
+    return await accepted(request, session, idempotent, await store.cancel(session, job_id, principal.owner))
+
+
+@router.post("/jobs/{job_id}/retry", **OF_A_JOB)
+async def retry_job(
+    job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+) -> Response:
+    """Put a dead job into the queue again, with all attempts; the work goes on where the progress ended."""
+    if (answered := await idempotent.answered(session)) is not None:
+        return answered
+    return await accepted(request, session, idempotent, await store.retry(session, job_id, principal.owner))

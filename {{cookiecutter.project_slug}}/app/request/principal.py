@@ -1,7 +1,7 @@
-"""The principal of a request: its owner and its key, by which rows, streams and bounds are told apart.
+"""The principal of a request: the owner and the key, by which rows, streams and bounds are told apart.
 
 There is no authentication yet: every request is that of `Anyone`. Authentication fills in the owner by returning
-another principal from `get_principal`; the features that ask for `PrincipalDep` stay as they are.
+a different principal from `get_principal`; the features that ask for `PrincipalDep` stay as they are.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from fastapi import Depends
 
 
 class Principal(Protocol):
-    """Who sends a request, as far as jobs, streams and idempotency have to know."""
+    """The sender of a request, as far as jobs, streams and idempotency have to know."""
 
     @property
     def owner(self) -> str | None:

@@ -155,5 +155,7 @@ class DownstreamsSettings(BaseModel, extra="forbid"):
 
     # {% if cookiecutter.example != "no" %}
     rates: DownstreamSettings = DownstreamSettings()
+    # {% endif %}# {% if cookiecutter.example != "no" and cookiecutter.jobs == "yes" %}
+    confirmations: DownstreamSettings = DownstreamSettings()
     # {% endif %}
     # yours below

@@ -6,5 +6,29 @@ from pydantic import BaseModel, Field
 class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
     """The bounds and the times of the workers, which run the jobs."""
 
-    max_concurrent: int = Field(default=10, ge=1, le=200)
+    workers: int = Field(default=1, ge=0)
+    """Worker processes of all replicas together, for which the capacity plan keeps connections; twice while rolling."""
+
+    max_concurrent: int = Field(default=10, ge=2, le=200)
     """Jobs that one worker runs at the same time."""
+
+    pool_limit: int = Field(default=5, ge=1)
+    """Database connections of one worker for the work of the jobs; the queue has separate connections."""
+
+    poll_seconds: float = Field(default=5.0, gt=0, le=60)
+    """The interval at which a worker looks for jobs whose notification was lost."""
+
+    heartbeat_seconds: float = Field(default=10.0, ge=1, le=3600)
+    """How long a worker may be silent before the running jobs are taken over: the delay after a kill -9."""
+
+    stop_seconds: float = Field(default=20.0, ge=0, le=3600)
+    """The time of running jobs after SIGTERM; the rest is put back, and runs elsewhere without counting an attempt."""
+
+    late_seconds: float = Field(default=60.0, gt=0)
+    """How late a job may start before a log line names the kind, such as a kind that no worker knows."""
+
+    keep_seconds: int = Field(default=604_800, ge=1)
+    """How long a finished job is kept; then the job `jobs.prune` deletes the row."""
+
+    health_file: str | None = None
+    """A file that a worker touches every second while the database answers; a probe compares the age of the file."""

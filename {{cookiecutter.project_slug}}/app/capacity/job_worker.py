@@ -1,0 +1,12 @@
+"""The connections of the workers of jobs, in the capacity plan of the service and in the plan of a worker itself."""
+
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import Plan
+from app.settings.service import Settings
+
+
+def plan_for_worker(settings: Settings) -> Plan:
+    """Return the plan of this service for a process that runs jobs: its pool is as large as the jobs need."""
+    jobs, plan = settings.jobs, plan_for(settings)
+    quota = {"connection_quota": jobs.pool_limit, "reserved_for_quotas": 0}  # jobs are the only users of the pool
+    return plan.model_copy(update={"pool_size": jobs.pool_limit, **quota})

@@ -1,0 +1,87 @@
+"""Enqueues jobs in the transaction of the write: a rollback leaves nothing, and a commit loses nothing."""
+
+import secrets
+from datetime import timedelta
+from time import time_ns
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.database.engine import ReadWriteSession
+from app.jobs import queue
+from app.jobs.models import IS_LIVE, Job, JobState
+from app.jobs.registry import KINDS, Kind
+from app.request.identity import request_id
+from app.request.trace import trace
+
+NOW = timedelta(0)
+
+
+class Enqueued(NamedTuple):
+    """A job in the queue; `is_new` is False for the live job that had the unique key already."""
+
+    job: Job
+    is_new: bool
+
+
+def uuid7() -> UUID:
+    """Return a UUID of version 7, which sorts by its time of creation; Python has it from 3.14 on only."""
+    random = secrets.randbits(74)
+    return UUID(int=time_ns() // 1_000_000 << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
+
+
+async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by name
+    session: ReadWriteSession,
+    kind: Kind[Any],
+    payload: BaseModel,
+    *,
+    owner: str | None = None,
+    unique_key: str | None = None,
+    total: int | None = None,
+    delay: timedelta = NOW,
+) -> Enqueued:
+    """Store a job and put it into the queue, both in the transaction of the session; two statements.
+
+    Args:
+        session: the open transaction of the write to which the job belongs.
+        kind: the registered kind, which the decorator `job` returned.
+        payload: the kind's model.
+        owner: the principal's owner, who alone sees the job.
+        unique_key: while a job with this key is not finished, that job is returned instead of a second one.
+        total: the number of steps, if the progress is to be told.
+        delay: how long the first attempt waits.
+
+    Raises:
+        ValueError: the kind is not registered, or the payload is of another model. No worker would run such a job.
+    """
+    if KINDS.get(kind.name) is not kind or not isinstance(payload, kind.payload):
+        raise ValueError(f"The job {kind.name!r} is not registered, or its payload is no {kind.payload.__name__}.")
+    row = _row(kind, payload) | {"owner": owner, "unique_key": unique_key, "total": total, "run_at": func.now() + delay}
+    new = insert(Job).values(row)
+    if unique_key is not None:  # a violated constraint would spoil the transaction of the caller
+        new = new.on_conflict_do_nothing(index_elements=["unique_key"], index_where=text(IS_LIVE))
+    while (stored := await session.scalar(new.returning(Job))) is None:
+        live = select(Job).where(Job.unique_key == unique_key, text(IS_LIVE))
+        if (found := await session.scalar(live)) is not None:
+            return Enqueued(found, is_new=False)
+    await queue.push(session, kind.name, stored.id, priority=kind.priority, delay=delay)
+    return Enqueued(stored, is_new=True)
+
+
+def _row(kind: Kind[Any], payload: BaseModel) -> dict[str, Any]:
+    """Return the columns of a new job that follow from its kind, its payload and the request."""
+    context = trace.get()
+    return {
+        "id": uuid7(),
+        "kind": kind.name,
+        "version": kind.version,
+        "payload": payload.model_dump(mode="json"),
+        "state": JobState.QUEUED,
+        "priority": kind.priority,
+        "max_attempts": kind.max_attempts,
+        "request_id": request_id.get(),
+        "trace": "-".join(context) if context else None,
+    }

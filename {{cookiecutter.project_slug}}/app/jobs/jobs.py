@@ -1,0 +1,41 @@
+"""The jobs that keep the tables of jobs small; scheduled, so that one of all workers runs each at its time."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel
+from sqlalchemy import delete, func, select
+
+from app.jobs.models import Job
+from app.jobs.queue import prune_log
+from app.jobs.registry import job
+from app.jobs.run import Run
+
+ROWS = 1000
+"""The rows of one DELETE, which takes milliseconds; a longer one would hold its locks for longer than others wait."""
+
+LOG_AGE = timedelta(days=1)
+
+
+class Prune(BaseModel):
+    """The payload of `jobs.prune`, which has nothing to say."""
+
+
+class Pruned(BaseModel):
+    """The result of `jobs.prune`."""
+
+    jobs: int
+
+
+@job("jobs.prune", schedule="17 * * * *", max_attempts=1)
+async def prune(_payload: Prune, run: Run) -> Pruned:
+    """Delete jobs that ended long ago, and old lines of the queue's log."""
+    kept = timedelta(seconds=run.resources.plan.jobs.keep_seconds)
+    old = select(Job.id).where(Job.finished_at < func.now() - kept).limit(ROWS)
+    total = 0
+    while True:
+        async with run.transaction() as session:
+            await prune_log(session, LOG_AGE)
+            deleted = (await session.scalars(delete(Job).where(Job.id.in_(old)).returning(Job.id))).all()
+        total += len(deleted)
+        if len(deleted) < ROWS:
+            return Pruned(jobs=total)

@@ -1,0 +1,72 @@
+"""The table of jobs: each row is the whole truth about one job, for clients and for workers."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, SmallInteger, String, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base
+
+
+class JobState(StrEnum):
+    """The states of a job: the last three are final, and a job in `failed` waits for the next attempt."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED})
+"""The states in which a job stays, unless a client asks for a retry of a dead job."""
+
+IS_LIVE = "state IN ('queued', 'running', 'failed')"
+"""The SQL condition of a job that is not finished: one such job exists for each unique key."""
+
+
+class Job(Base):
+    """A job: the work, the progress and the end. A trigger sets `sequence` and `updated_at` at each change."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('queued', 'running', 'failed', 'succeeded', 'dead', 'cancelled')", name="state_known"
+        ),
+        Index("ix_jobs_owner_sequence", "owner", "sequence"),
+        Index(None, "finished_at"),
+        Index("ix_jobs_waiting", "run_at", postgresql_where=text("state IN ('queued', 'failed')")),
+        Index("uq_jobs_unique_key", "unique_key", unique=True, postgresql_where=text(IS_LIVE)),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int] = mapped_column(SmallInteger)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(String(20))
+    priority: Mapped[int]
+    unique_key: Mapped[str | None] = mapped_column(String(200))
+    owner: Mapped[str | None] = mapped_column(String(200))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    trace: Mapped[str | None] = mapped_column(String(600))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    max_attempts: Mapped[int]
+    # Grows with each start and never shrinks, unlike `attempts`: a run that was taken over stores nothing any more.
+    claim: Mapped[int] = mapped_column(server_default=text("0"))
+    progress: Mapped[int] = mapped_column(server_default=text("0"))
+    total: Mapped[int | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error_code: Mapped[str | None] = mapped_column(String(100))
+    error_detail: Mapped[str | None] = mapped_column(String(500))
+    sequence: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    run_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

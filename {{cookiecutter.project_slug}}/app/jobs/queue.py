@@ -1,0 +1,158 @@
+"""The queue: carries the ids of jobs to the workers. The only module that knows pgqueuer.
+
+Every name is given here: pgqueuer itself would read them from variables such as FUNCTION, TRIGGER and CHANNEL.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.core.sm import SchedulerManager
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job as Message
+from pgqueuer.domain.models import Schedule
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.engine import make_url
+
+from app.database.connection import connect_args
+from app.database.driver import DriverConnection, connect
+from app.database.engine import ReadWriteSession
+from app.jobs.registry import Kind
+from app.settings.bounds import Timeouts
+
+CONNECTIONS = 3
+"""Database connections of the queue in one worker: one listens, and the heartbeats never wait for the handlers."""
+
+MAX_BATCH = 20
+"""The most jobs that a worker takes at once, besides the half of JOBS__MAX_CONCURRENT."""
+
+NAMES = DBSettings.model_construct(
+    prefix="",
+    db_schema="pgqueuer",
+    channel=Channel("ch_pgqueuer"),
+    function="fn_pgqueuer_changed",
+    trigger="tg_pgqueuer_changed",
+    statistics_table="pgqueuer_statistics",
+    queue_status_type="pgqueuer_status",
+    queue_table="pgqueuer",
+    queue_table_log="pgqueuer_log",
+    schedules_table="pgqueuer_schedules",
+    durability=Durability.durable,
+    widen_id=True,
+)
+"""The names in the database, as in the migration `0005_jobs.py`."""
+
+# Not by pgqueuer's own `enqueue`, whose arrays of jsonb make asyncpg ask each new connection for types and leave a
+# setting on it. A trigger of the table tells the workers at the commit.
+PUSH = text(
+    "INSERT INTO pgqueuer.pgqueuer (entrypoint, payload, priority, execute_after, status) "
+    "VALUES (:kind, :payload, :priority, now() + CAST(:delay AS interval), 'queued')"
+)
+PRUNE_LOG = text("DELETE FROM pgqueuer.pgqueuer_log WHERE created < now() - CAST(:older_than AS interval)")
+
+Handler = Callable[[Kind[Any], UUID], Awaitable[float | None]]
+"""Runs a job, and returns the seconds after which the queue hands the job out again; None ends the message."""
+
+
+def _queries(driver: AsyncpgPoolDriver) -> Queries:
+    return Queries(driver, QueryBuilderEnvironment(NAMES), QueryQueueBuilder(NAMES), QuerySchedulerBuilder(NAMES))
+
+
+async def push(session: ReadWriteSession, kind: str, job_id: UUID, *, priority: int, delay: timedelta) -> None:
+    """Put the id of a job into the queue, in the transaction of the session."""
+    row = {"kind": kind, "payload": job_id.bytes, "priority": priority, "delay": delay}
+    await session.execute(PUSH, row)
+
+
+async def prune_log(session: ReadWriteSession, older_than: timedelta) -> None:
+    """Delete old lines of pgqueuer's own log, which keeps three for each job without end."""
+    await session.execute(PRUNE_LOG, {"older_than": older_than})
+
+
+@asynccontextmanager
+async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[asyncpg.Pool]:
+    """Open the connections of the queue, to PostgreSQL itself: PgBouncer passes on no notification."""
+    of_url = dialect().create_connect_args(make_url(url))[1]  # type: ignore[no-untyped-call] # SQLAlchemy's own
+    arguments = of_url | connect_args(timeouts, name, pgbouncer=False)
+    given = {key: value for key, value in arguments.items() if key not in {"async_creator_fn", "read_only"}}
+
+    async def connected(*_: object, **__: object) -> DriverConnection:
+        return await connect(None, **given)
+
+    size = {"min_size": 2, "max_size": CONNECTIONS}
+    async with asyncpg.create_pool(connect=connected, connection_class=DriverConnection, **size) as pool:
+        yield pool
+
+
+class Queue:
+    """The queue on the side of a worker: hands out jobs until `stop`, enqueues by schedule, keeps the heartbeats."""
+
+    def __init__(self, pool: asyncpg.Pool, kinds: Iterable[Kind[Any]], handler: Handler) -> None:
+        self._pool = pool
+        self._queries = _queries(AsyncpgPoolDriver(pool))
+        self._manager = QueueManager(self._queries, channel=NAMES.channel)
+        self._scheduler = SchedulerManager(self._queries)
+        self._scheduler.shutdown = self._manager.shutdown
+        for kind in kinds:
+            entry = self._manager.entrypoint(
+                kind.name, concurrency_limit=kind.max_running, accepts_context=False, on_failure="hold"
+            )
+            entry(partial(_handle, handler, kind))
+
+    def schedule(self, kind: Kind[Any], enqueue: Callable[[], Awaitable[object]]) -> None:
+        """Call a function at the times of a kind's schedule: once among all workers, and once for all missed times."""
+
+        async def due(_schedule: Schedule) -> None:
+            await enqueue()
+
+        self._scheduler.schedule(kind.name, str(kind.schedule), accepts_context=False)(due)
+
+    async def run_scheduler(self) -> None:
+        """Run the schedules until `stop`."""
+        await self._scheduler.run()
+
+    async def run(self, *, max_concurrent: int, poll_seconds: float, heartbeat_seconds: float) -> None:
+        """Hand out jobs until `stop`, and then wait for running jobs.
+
+        Raises:
+            Exception: the database is away, or the connection that listens was lost: the worker has to start anew.
+        """
+        await self._manager.run(
+            batch_size=max(1, min(MAX_BATCH, max_concurrent // 2)),
+            max_concurrent_tasks=max_concurrent,
+            dequeue_timeout=timedelta(seconds=poll_seconds),
+            heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
+            shutdown_on_listener_failure=True,  # without notifications each job would wait for the poll
+            log_aggregation_interval=timedelta(0),
+        )
+
+    def stop(self) -> None:
+        """Hand out no more jobs; `run` ends when the running jobs have ended."""
+        self._manager.shutdown.set()
+
+    async def release_held(self) -> int:
+        """Hand out again the messages that the queue set aside when the database failed at the end; return the number.
+
+        A handler never fails by itself, so nothing else is set aside.
+        """
+        held = [message.id for message in await self._queries.list_failed_jobs()]
+        if held:
+            await self._queries.requeue_jobs(held)
+        return len(held)
+
+
+async def _handle(handler: Handler, kind: Kind[Any], message: Message) -> None:
+    again_after = await handler(kind, UUID(bytes=message.payload))
+    if again_after is not None:
+        raise RetryRequested(timedelta(seconds=again_after))

@@ -1,0 +1,196 @@
+"""Runs one job: counts the attempt, calls the function under the time limit, and stores the end."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import update
+
+from app.database.engine import ReadWriteSession
+from app.database.transaction import transaction
+from app.errors import ServiceError
+from app.jobs.ledger import Ended, Ledger, read_json
+from app.jobs.models import Job, JobState
+from app.jobs.registry import Kind
+from app.request.detached import detached
+from app.request.identity import request_id
+from app.request.trace import Trace, trace
+from app.resources import Resources
+
+CLEANUP_SECONDS = 5.0
+"""How long a cancelled function may clean up; after that the function is left behind, and can store nothing."""
+
+NEWER_SECONDS = 5.0
+"""The pause before a job with a payload of newer code is handed out again, hopefully to a worker of that code."""
+
+log = structlog.get_logger("jobs")
+failures = logging.getLogger("jobs")
+"""The logger of failed attempts, of the standard library: error trackers read this one."""
+
+
+class JobFailed(Exception):
+    """Ends an attempt with a code for clients; without `retry` the job is dead at once, as no retry would help."""
+
+    def __init__(self, code: str, detail: str, *, retry: bool = False) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.retry = code, detail, retry
+
+
+class TakenOver(Exception):
+    """Ends a run whose job was handed to a different worker: the run may store nothing any more."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One attempt of a job: the second argument of the function."""
+
+    id: UUID
+    kind: str
+    owner: str | None
+    attempt: int
+    claim: int
+    progress: int
+    """The steps that are stored, also by earlier attempts: where to go on."""
+    total: int | None
+    result: Any
+    """What earlier attempts stored beside the progress, None before."""
+    resources: Resources
+    """The resources of the worker, the same as those of a request: reader, downstreams, threads."""
+    stopped_by: str | None = None
+    task: asyncio.Task[Any] | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> str:
+        """The idempotency key for a call of a different service: the same in each attempt of this job."""
+        return f"job-{self.id}"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[ReadWriteSession]:
+        """Yield a session in a transaction that commits at the end of the block."""
+        async with transaction(self.resources.write_sessions) as session:
+            yield session
+
+    async def advance(
+        self, session: ReadWriteSession, progress: int, *, total: int | None = None, result: BaseModel | None = None
+    ) -> None:
+        """Store the progress in the transaction of the work that was done: both happen once, or neither.
+
+        Raises:
+            TakenOver: a different worker has the job; the caller's transaction must be rolled back.
+        """
+        values = {"progress": progress, "total": self.total if total is None else total}
+        if result is not None:
+            values["result"] = result.model_dump(mode="json")  # type: ignore[assignment] # JSON
+        own = update(Job).where(Job.id == self.id, Job.claim == self.claim, Job.state == JobState.RUNNING)
+        if await session.scalar(own.values(values).returning(Job.id)) is None:
+            raise TakenOver
+        self.progress, self.total = progress, values["total"]
+
+    def stop(self, reason: str) -> None:
+        """Cancel the function at the next `await`."""
+        if self.stopped_by is None and self.task is not None:
+            self.stopped_by = reason
+            self.task.cancel()
+
+
+class Runner:
+    """Runs the jobs of one worker; `running` has the runs of this moment."""
+
+    def __init__(self, ledger: Ledger, resources: Resources) -> None:
+        self.running: dict[UUID, Run] = {}
+        self._ledger = ledger
+        self._resources = resources
+
+    async def run(self, kind: Kind[Any], job_id: UUID) -> float | None:
+        """Run a job once; return the seconds until the queue hands the job out again, None for never."""
+        row = await self._ledger.begin(job_id)
+        if row is None or row["state"] != JobState.RUNNING:
+            return None  # finished or cancelled meanwhile, or dead: its attempts have killed their workers
+        run = self._run_of(kind, row)
+        started = monotonic()
+        ended = await self._attempt(kind, run, row)
+        while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - see below
+            await asyncio.sleep(1)  # the message belongs to a different worker now, and to return would delete it
+        stored = await self._ledger.finish(ended)
+        seconds = round(monotonic() - started, 3)
+        log.info("job ended", job=str(job_id), kind=kind.name, state=ended.state, stored=stored, seconds=seconds)
+        return ended.again_after if stored else None
+
+    def _run_of(self, kind: Kind[Any], row: asyncpg.Record) -> Run:
+        given = {name: row[name] for name in ("id", "owner", "claim", "progress", "total")}
+        result = read_json(row["result"])
+        return Run(**given, kind=kind.name, attempt=row["attempts"], result=result, resources=self._resources)
+
+    async def _attempt(self, kind: Kind[Any], run: Run, row: asyncpg.Record) -> Ended:
+        """Call the function in a separate task, and return the end."""
+        if row["version"] > kind.version:
+            return Ended(run.id, run.claim, JobState.QUEUED, again_after=NEWER_SECONDS, uncounted=1)
+        context = detached()
+        context.run(request_id.set, row["request_id"])
+        context.run(trace.set, Trace(*row["trace"].split("-", 2)) if row["trace"] else None)
+        loop = asyncio.get_running_loop()
+        run.task = loop.create_task(_call(kind, run, row), name=f"{kind.name} {run.id}", context=context)
+        self.running[run.id] = run
+        try:
+            await _wait(run, kind.timeout_seconds)
+        except asyncio.CancelledError:  # by the queue, which would then forget the job: put it back instead
+            run.stop("stopping")
+            await _wait(run, 0)
+        finally:
+            del self.running[run.id]
+        return _end_of(kind, run, row["max_attempts"])
+
+
+async def _call(kind: Kind[Any], run: Run, row: asyncpg.Record) -> str | None:
+    payload = kind.payload.model_validate(read_json(row["payload"]), context={"version": row["version"]})
+    result = await kind.function(payload, run)
+    return None if result is None else result.model_dump_json()
+
+
+async def _wait(run: Run, seconds: float) -> None:
+    """Wait for the function, and cancel the function at the time limit."""
+    assert run.task is not None  # noqa: S101 - set before
+    await asyncio.wait({run.task}, timeout=seconds)
+    if not run.task.done():
+        run.stop("time limit")
+        await asyncio.wait({run.task}, timeout=CLEANUP_SECONDS)
+
+
+def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
+    """Return the end of an attempt: from the task, or from the reason of the stop."""
+    task = run.task
+    assert task is not None  # noqa: S101 - set before
+    if task.done() and not task.cancelled() and task.exception() is None:
+        return Ended(run.id, run.claim, JobState.SUCCEEDED, result=task.result())
+    if run.stopped_by == "stopping":
+        return Ended(run.id, run.claim, JobState.QUEUED, again_after=0, uncounted=1)
+    if run.stopped_by == "cancelled":
+        return Ended(run.id, run.claim, JobState.CANCELLED)
+    error = TimeoutError() if run.stopped_by or not task.done() or task.cancelled() else task.exception()
+    code, detail, retry, least = _explained(error)
+    if code == "internal_error":
+        failures.error("job failed", extra={"job": str(run.id), "kind": kind.name}, exc_info=error)
+    if not retry or run.attempt >= max_attempts:
+        return Ended(run.id, run.claim, JobState.DEAD, None, code, detail)
+    return Ended(run.id, run.claim, JobState.FAILED, None, code, detail, max(least, kind.backoff(run.attempt)))
+
+
+def _explained(error: BaseException | None) -> tuple[str, str | None, bool, float]:
+    """Return code and detail for clients, whether a retry may help, and the least seconds until then."""
+    if isinstance(error, JobFailed):
+        return error.code, error.detail, error.retry, 0
+    if isinstance(error, ServiceError):
+        return error.code, error.detail, True, error.retry_after_seconds or 0
+    if isinstance(error, ValidationError):
+        return "invalid_payload", "The code that runs the job does not know this payload.", False, 0
+    if isinstance(error, TimeoutError):
+        return "timed_out", None, True, 0
+    return "internal_error", None, True, 0

@@ -1,0 +1,50 @@
+"""Request and response bodies of the job routes. Times are UTC."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.jobs.models import JobState
+
+
+class JobsQuery(BaseModel):
+    """The query of the list of jobs; an unknown parameter is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: JobState | None = None
+    kind: str | None = Field(default=None, max_length=100, pattern=r"^[\w.-]+$")
+    limit: int = Field(default=50, ge=1, le=100)
+    after: UUID | None = Field(default=None, description="An id, as `next` has it: only older jobs.")
+
+
+class JobOut(BaseModel):
+    """A job in a response body: the progress and the end."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    kind: str
+    # Text and not `JobState`: during an update, older copies of the service read states that newer code has stored.
+    state: str = Field(examples=[JobState.QUEUED])
+    attempts: int
+    max_attempts: int
+    progress: int
+    total: int | None = Field(description="The steps until the end, null where they are not known.")
+    result: dict[str, Any] | None
+    error_code: str | None = Field(description="Why the last attempt failed; `worker_died` for one that was killed.")
+    error_detail: str | None
+    cancel_requested_at: AwareDatetime | None
+    run_at: AwareDatetime = Field(description="The earliest time of the next attempt.")
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    updated_at: AwareDatetime
+
+
+class JobPage(BaseModel):
+    """A page of the list of jobs, newest first."""
+
+    jobs: list[JobOut]
+    next: UUID | None = Field(description="Pass it as `after` to get the following page; null at the end.")

@@ -1,0 +1,130 @@
+"""The worker: runs jobs until a signal, touches a health file, and puts back the jobs that do not end in time.
+
+queue      hands out the ids of jobs, on connections of its own
+ledger     counts each attempt before it runs, and stores how it ended
+runner     calls the functions
+watch      each second: cancelled and taken over jobs stop, late kinds are logged, the health file is touched
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from anyio import to_thread
+
+from app.capacity.bulkheads import build_bulkheads
+from app.capacity.job_worker import plan_for_worker
+from app.database.engine import connection_name
+from app.database.transaction import transaction
+from app.jobs.enqueue import enqueue
+from app.jobs.ledger import DATABASE_AWAY, Ledger
+from app.jobs.queue import Queue, open_pool
+from app.jobs.registry import KINDS, Kind
+from app.jobs.run import CLEANUP_SECONDS, Runner
+from app.lifespan import open_resources
+from app.resources import Resources
+from app.settings.database_url import with_target
+from app.settings.service import Settings
+
+WATCH_SECONDS = 1.0
+UPKEEP_EVERY = 10
+"""The rounds of the watch between two looks at late kinds and at messages that the queue has set aside."""
+
+log = structlog.get_logger("jobs")
+
+
+class Worker:
+    """One worker from start to end; a lost database ends the worker with an exception, and a new worker follows."""
+
+    def __init__(self, settings: Settings, *outside: Any) -> None:  # noqa: ANN401 - as `open_resources` has it
+        """Build a worker; `outside` are further arguments of `open_resources`, such as the transports of a test."""
+        self._settings, self._outside = settings, outside
+        self.started = asyncio.Event()
+        self._health = Path(settings.jobs.health_file) if settings.jobs.health_file else None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run jobs until `stop` is set; the jobs that run then have STOP_SECONDS, and are put back after that.
+
+        Raises:
+            CannotStart: the database has too few connections, or is not the service's own.
+            Exception: the database is away, or the connection that listens was lost.
+        """
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            plan = plan_for_worker(settings)
+            opened = open_resources(settings, plan, build_bulkheads(plan), *self._outside)
+            resources = await stack.enter_async_context(opened)
+            url = with_target(settings.database_direct_url or settings.database_url, settings.database_target)
+            name = connection_name(settings.service_name, "queue")
+            pool = await stack.enter_async_context(open_pool(url, settings.database_timeouts, name))
+            ledger = Ledger(pool)
+            runner = Runner(ledger, resources)
+            queue = Queue(pool, KINDS.values(), runner.run)
+            scheduled = [kind for kind in KINDS.values() if kind.schedule]
+            for kind in scheduled:
+                queue.schedule(kind, partial(enqueue_scheduled, resources, kind))
+            self.started.set()
+            log.info("worker started", kinds=sorted(KINDS), max_concurrent=settings.jobs.max_concurrent)
+            works = [self._handing_out(queue), self._watch(queue, ledger, runner), stop.wait()]
+            await self._until_first_end(queue, runner, [*works, queue.run_scheduler()] if scheduled else works)
+        log.info("worker stopped")
+
+    def _handing_out(self, queue: Queue) -> Coroutine[Any, Any, None]:
+        jobs = self._settings.jobs
+        return queue.run(
+            max_concurrent=jobs.max_concurrent,
+            poll_seconds=jobs.poll_seconds,
+            heartbeat_seconds=jobs.heartbeat_seconds,
+        )
+
+    async def _until_first_end(self, queue: Queue, runner: Runner, works: list[Coroutine[Any, Any, Any]]) -> None:
+        """Run all until the first end, by the signal or by a failure; then give the running jobs time."""
+        tasks = [asyncio.get_running_loop().create_task(work) for work in works]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        queue.stop()
+        if runner.running:
+            log.info("waiting for jobs", jobs=len(runner.running), seconds=self._settings.jobs.stop_seconds)
+        await asyncio.wait(tasks[:1], timeout=self._settings.jobs.stop_seconds)
+        for run in list(runner.running.values()):
+            log.warning("job put back", job=str(run.id), kind=run.kind)
+            run.stop("stopping")
+        await asyncio.wait(tasks[:1], timeout=2 * CLEANUP_SECONDS)
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _watch(self, queue: Queue, ledger: Ledger, runner: Runner) -> None:
+        """Stop the jobs that have to stop, log late kinds, and touch the health file while the database answers."""
+        rounds = 0
+        while True:
+            try:
+                running = [(run.id, run.claim) for run in runner.running.values()]
+                for job_id, taken_over in (await ledger.interrupted(running)).items():
+                    if job_id in runner.running:
+                        runner.running[job_id].stop("taken over" if taken_over else "cancelled")
+                if rounds % UPKEEP_EVERY == 0:
+                    await self._upkeep(queue, ledger)
+                if self._health:
+                    await to_thread.run_sync(self._health.touch)
+            except DATABASE_AWAY as error:
+                log.warning("worker does not reach the database", error=repr(error))
+            rounds += 1
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _upkeep(self, queue: Queue, ledger: Ledger) -> None:
+        for late in await ledger.late(self._settings.jobs.late_seconds):
+            log.warning("jobs wait too long", **late, known=late["kind"] in KINDS)
+        if released := await queue.release_held():
+            log.warning("jobs handed out again", jobs=released)
+
+
+async def enqueue_scheduled(resources: Resources, kind: Kind[Any]) -> None:
+    """Enqueue the job of a schedule, unless the job of an earlier time still waits or runs."""
+    async with transaction(resources.write_sessions) as session:
+        await enqueue(session, kind, kind.payload(), unique_key=f"schedule {kind.name}")

@@ -1,0 +1,54 @@
+"""The HTTP route that imports many orders by a job; see `jobs.py`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.dependencies import IdempotentDep, WriteSession
+from app.errors import Invalid, UnsupportedType
+from app.jobs.enqueue import enqueue
+from app.jobs.routes import ACCEPTED, accepted
+from app.orders.jobs import ImportPayload, import_orders, lines_of
+from app.request.principal import PrincipalDep
+
+router = APIRouter(prefix="/api/v1", tags=["orders"])
+
+JSON_LINES = "application/jsonl"
+EXAMPLE = '{"customer":"Ada","lines":[{"sku":"TEA-1","quantity":2,"unit_price":"4.50"}]}'
+LINES = {"schema": {"type": "string"}, "example": EXAMPLE}
+FILE: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON_LINES: LINES}}}
+"""The OpenAPI description of the file: FastAPI cannot describe a request body that is no JSON."""
+
+
+async def read_lines(request: Request) -> str:
+    """Return the body of a request with JSON Lines.
+
+    Raises:
+        UnsupportedType: the body has a different media type.
+        Invalid: the body is not UTF-8, has a NUL character, or no line.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_LINES:
+        raise UnsupportedType(f"Send the orders as {JSON_LINES}, one in each line.")
+    try:
+        text = (await request.body()).decode()
+    except UnicodeDecodeError:
+        raise Invalid("The file is not UTF-8.") from None
+    if "\x00" in text or not lines_of(text):
+        raise Invalid("The file has no line with an order, or a NUL character.")
+    return text
+
+
+LinesDep = Annotated[str, Depends(read_lines)]
+"""For a route that takes a file of JSON Lines: the text of the file."""
+
+
+@router.post("/orders/imports", openapi_extra=FILE, **ACCEPTED)
+async def start_import(
+    text: LinesDep, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+) -> Response:
+    """Import orders from JSON Lines, as a job: the result counts the placed orders, and names the wrong lines."""
+    if (answered := await idempotent.answered(session)) is not None:
+        return answered
+    payload = ImportPayload(text=text)
+    started = await enqueue(session, import_orders, payload, owner=principal.owner, total=len(lines_of(text)))
+    return await accepted(request, session, idempotent, started.job)
