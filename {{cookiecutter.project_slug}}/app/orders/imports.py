@@ -1,8 +1,8 @@
 """The HTTP route that imports many orders by a job; see `jobs.py`."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from app.dependencies import IdempotentDep, WriteSession
 from app.errors import Invalid, UnsupportedType
@@ -38,17 +38,14 @@ async def read_lines(request: Request) -> str:
     return text
 
 
-LinesDep = Annotated[str, Depends(read_lines)]
-"""For a route that takes a file of JSON Lines: the text of the file."""
-
-
 @router.post("/orders/imports", openapi_extra=FILE, **ACCEPTED)
 async def start_import(
-    text: LinesDep, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+    session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
 ) -> Response:
     """Import orders from JSON Lines, as a job: the result counts the placed orders, and names the wrong lines."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
+    text = await read_lines(request)
     payload = ImportPayload(text=text)
     started = await enqueue(session, import_orders, payload, owner=principal.owner, total=len(lines_of(text)))
     return await accepted(request, session, idempotent, started.job)
