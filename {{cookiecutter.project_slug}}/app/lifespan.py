@@ -81,7 +81,7 @@ async def open_resources(
         monitor = LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
         loop_monitor = stack.enter_context(monitor)
         supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=settings.background_seconds)
-        stack.push_async_callback(supervisor.close)  # closed first, as background tasks use the resources above
+        stack.push_async_callback(supervisor.close)  # closed before the resources that its tasks use
         yield Resources(
             plan=plan,
             engine=engine,
@@ -108,7 +108,7 @@ def begin_drain(app: FastAPI, seconds: float = inf) -> None:
         seconds: the time for background tasks, when shorter than in the settings.
     """
     resources: Resources | None = getattr(app.state, "resources", None)
-    if resources is not None:  # the signal may arrive before the lifespan has started
+    if resources is not None:  # the signal may come before the start is complete
         resources.readiness.draining = True
         resources.supervisor.drain(seconds)
 
@@ -117,7 +117,7 @@ async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Read
     """Run the role check and the capacity check, which may refuse the start; return the readiness of this process."""
     pgbouncer = plan.database_pgbouncer_connections is not None
     role = RoleCheck(enforced(settings.database_timeouts), probe, pgbouncer=pgbouncer)
-    # before the capacity check: a pooler in between would make that fail too, with a less clear message
+    # The role check is first: a pooler in between makes the capacity check fail too, with a less clear message.
     await role.at_start()
     capacity = CapacityCheck(plan, probe, settings.database_capacity_check)
     await capacity.at_start()

@@ -76,9 +76,10 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         middleware=build_middleware(settings, plan, bulkheads, callers),
         exception_handlers=HANDLERS,
         responses=documented_errors(422, 500, 503, 504),
-        redirect_slashes=False,  # a redirect is built from the Host header, which any client may forge
+        redirect_slashes=False,  # a redirect would repeat the Host header, which any client may forge
         openapi_url="/openapi.json" if settings.api_docs else None,
-        generate_unique_id_function=lambda route: route.name,  # the name of a function in a generated client
+        # the name of a route becomes the name of a function in a generated client
+        generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry(callers, on=settings.telemetry),
     )
     # FastAPI tries routes in order, so each router delays all later routers: those with the most requests come first.

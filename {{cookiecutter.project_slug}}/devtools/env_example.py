@@ -55,8 +55,7 @@ def completed(text: str, settings: dict[str, str]) -> str:
         if variable in names:
             position = names.index(variable) + 1
             continue
-        # A person's line would conflict in updates with lines beside it that depend on an answer: leave the mark
-        # between.
+        # A line of a person must not be beside lines that depend on an answer: the two would conflict in updates.
         position += lines[position : position + 1] == [MARK]
         new = [f"# {variable}={default}"]
         heading = HEADING.format(downstream_of(variable))

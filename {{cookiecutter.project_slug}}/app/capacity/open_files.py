@@ -19,7 +19,7 @@ def available_files() -> int:
     if sys.platform == "win32":
         return UNLIMITED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS refuses its own hard limit: keep the soft limit then
+    with suppress(OSError, ValueError):  # macOS may refuse its own hard limit: then the soft limit stays
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return UNLIMITED if soft == resource.RLIM_INFINITY else min(soft, UNLIMITED)

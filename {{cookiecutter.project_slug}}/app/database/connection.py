@@ -17,14 +17,14 @@ from app.database.driver import READ_ONLY, DriverConnection, connect
 from app.errors import Unavailable
 from app.settings.bounds import Timeouts
 
-READ_ONLY_TRANSACTION = "25006"  # the SQLSTATE of a write in a read-only transaction
+READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's SQLSTATE for a write in a read-only transaction
 
 OUTDATED = "The schema has changed since this connection prepared the statement."
 """The note that is added to the error of a statement which failed only because its connection is outdated."""
 
 OUTDATED_ERRORS = (
-    asyncpg.InvalidCachedStatementError,  # the type of a result column has changed
-    asyncpg.OutdatedSchemaCacheError,  # the columns of a composite type have changed
+    asyncpg.InvalidCachedStatementError,  # a result column has got a different type
+    asyncpg.OutdatedSchemaCacheError,  # a composite type has got different columns
     asyncpg.InvalidSQLStatementNameError,  # DISCARD ALL or DEALLOCATE ALL dropped the prepared statements
 )
 
@@ -47,7 +47,7 @@ def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) 
     if not pgbouncer:
         own = enforced(timeouts)
         return arguments | {"read_only": own.pop("default_transaction_read_only"), "server_settings": settings | own}
-    # asyncpg's default is 'utf-8': PgBouncer takes that for a change, and sends a SET before each transaction.
+    # asyncpg sends 'utf-8' by default. PgBouncer would see a changed setting, and send a SET before each transaction.
     settings["client_encoding"] = "UTF8"
     # No statement cache: behind PgBouncer the next transaction may run on a server connection without the statement.
     # Any target: PgBouncer tells each new client the state of the first server that it reached, which may be outdated.
@@ -85,12 +85,12 @@ def replace_outdated_connection(context: ExceptionContext) -> None:
 def _is_outdated(context: ExceptionContext) -> bool:
     """Tell whether a statement failed because the connection prepared the statement before the schema changed."""
     refusal: Any = context.original_exception.__cause__
-    # error XX000 is recognised by its text, which PostgreSQL never translates
+    # SQLSTATE XX000 stands for many internal errors. This one is recognised by its text, which is never translated.
     if isinstance(refusal, asyncpg.InternalServerError):
         return str(refusal).startswith("cache lookup failed")
-    # a context means: the error is inside of a function
+    # An error with a context is from inside of an SQL function: its statement is not in the connection's cache.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
-        # SQLAlchemy's cache lacks a statement that failed to be prepared: such an error is a bug, and no older schema.
+        # A statement that cannot be prepared is not in SQLAlchemy's cache: its error is a bug, and no older schema.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
         return context.statement in (pooled._prepared_statement_cache or ())  # noqa: SLF001 - SQLAlchemy shows it nowhere
     return isinstance(refusal, OUTDATED_ERRORS)

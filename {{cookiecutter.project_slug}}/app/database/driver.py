@@ -103,7 +103,7 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
         except asyncpg.PostgresError as error:
             # asyncpg thinks that the transaction is still open, and would make the next transaction a savepoint
             self.terminate()
-            if isinstance(error, asyncpg.FeatureNotSupportedError):  # a standby refuses READ WRITE with SQLSTATE 0A000
+            if isinstance(error, asyncpg.FeatureNotSupportedError):  # SQLSTATE 0A000: a standby refuses READ WRITE
                 raise Unavailable(STANDBY) from error
             raise
         return status
@@ -144,7 +144,8 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
         if read_only:
             try:
                 await connection.only_read(read_only, arguments["server_settings"]["lock_timeout"])
-            except BaseException:  # after a cancellation too: no pool has this connection yet, and would close it
+            # also after a cancellation: the connection is in no pool yet, so nothing else would close it
+            except BaseException:
                 connection.terminate()
                 raise
     except (OSError, TimeoutError, asyncpg.ClientConfigurationError) as error:

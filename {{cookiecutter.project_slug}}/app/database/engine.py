@@ -80,10 +80,10 @@ def build_engine(
         quota=pool.quota,
         reserved=pool.reserved,
         nested_loans=pool.nested_loans,
-        hide_parameters=True,  # keeps values, such as a customer's name, out of the log line of a failed statement
+        hide_parameters=True,  # keep values, such as a customer's name, out of log lines about failed statements
         connect_args=connect_args(timeouts, application_name, pgbouncer=pgbouncer),
     )
-    # On the dialect, as a listener on the engine makes SQLAlchemy check all kinds of events at each statement.
+    # The listener is on the dialect, as one on the engine makes SQLAlchemy check all kinds of events at each statement.
     event.listen(engine.dialect, "handle_error", end_refused_statement)
     event.listen(engine.dialect, "handle_error", replace_outdated_connection)
     event.listen(engine.dialect, "handle_error", refuse_write)
@@ -106,7 +106,7 @@ def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, p
 
 _SESSION_OPTIONS: dict[str, Any] = {
     "expire_on_commit": False,  # a response is built after the commit, when expired attributes could not be loaded
-    # a closed session raises when it is used, as in a background task: nothing would commit
+    # a closed session raises an error when it is used again: nothing would commit its writes
     "close_resets_only": False,
 }
 

@@ -84,7 +84,7 @@ class FairPool(AsyncAdaptedQueuePool):
             self._drop_if_dead(record)
         except BaseException:
             if record.driver_connection is not None:
-                # the test of the connection was cancelled: close it, so that the next checkout opens a new connection
+                # The test of this connection was cancelled: close it, so that the next checkout replaces it.
                 record.driver_connection.terminate()
             self._do_return_conn(record)
             raise
@@ -94,7 +94,8 @@ class FairPool(AsyncAdaptedQueuePool):
         record.info[RETURNED_AT] = monotonic()
         quota, held = self._loans.pop(record)
         try:
-            super()._do_return_conn(record)  # may close an overflow connection, and a deadline may cancel that
+            # closes a connection beyond the pool's size; the deadline of a request may cancel this
+            super()._do_return_conn(record)
         finally:
             held.returned = True
             quota.leave()
@@ -102,7 +103,7 @@ class FairPool(AsyncAdaptedQueuePool):
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
         """Mark a dead connection, so that SQLAlchemy replaces it; after a long idle time, send a query as a test."""
         driver = record.driver_connection
-        if driver is None:  # SQLAlchemy has closed this connection already, and opens a new one on its own
+        if driver is None:  # SQLAlchemy has dropped this connection, and will open a new one
             return
         if not driver.is_closed():
             idle = monotonic() - record.info.get(RETURNED_AT, inf)
@@ -113,7 +114,7 @@ class FairPool(AsyncAdaptedQueuePool):
 
 
 def _enter(quota: Quota) -> None:
-    if not quota.try_enter():  # `await_` switches greenlets, which costs time: only a caller that must wait does that
+    if not quota.try_enter():  # only a caller that must wait pays for `await_`, a switch of greenlets
         await_(quota.enter())
 
 

@@ -4,7 +4,7 @@ import ssl
 
 import asyncpg
 
-NO_TLS = "rejected SSL upgrade"  # asyncpg raises a plain ConnectionError with this text
+NO_TLS = "rejected SSL upgrade"  # the text of asyncpg's ConnectionError, when PostgreSQL offers no TLS
 
 
 def why_unreachable(error: Exception) -> str:
@@ -13,7 +13,7 @@ def why_unreachable(error: Exception) -> str:
     Clients of the service see this text.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.partition(",")[0]  # the rest, as in "Hostname mismatch, ...", has an address
+        reason = error.verify_message.partition(",")[0]  # what follows the comma is the address
         return f"The certificate of the database is not accepted: {reason}."
     if isinstance(error, ssl.SSLError):
         return "The TLS handshake with the database failed."

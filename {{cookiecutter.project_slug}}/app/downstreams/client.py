@@ -73,7 +73,7 @@ class Client:
         self.name = name
         self._max_bytes = settings.max_bytes
         limit = settings.max_concurrent
-        # Refuse compressed responses: a few kilobytes may unpack to gigabytes, and compression saves little nearby.
+        # Refuse compressed responses: a few kilobytes may unpack to gigabytes, and local networks are fast.
         headers = settings.own_headers | {"Accept-Encoding": IDENTITY}
         self._client = httpx.AsyncClient(
             base_url=str(settings.base_url or NO_ADDRESS),
@@ -81,8 +81,8 @@ class Client:
             # With fewer connections than calls in the bulkhead, a call would wait again, inside the HTTP pool.
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
-            follow_redirects=False,  # a redirect could lead a call to a host that is not in the settings
-            trust_env=False,  # the variable HTTP_PROXY could lead a call to a host that is not in the settings
+            follow_redirects=False,  # a redirect could lead to a host that is not in the settings
+            trust_env=False,  # HTTP_PROXY could lead to a host that is not in the settings
             # Refuse all cookies: a cookie that is set for one caller must not be sent with the call of another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport or build_transport(settings),

@@ -78,7 +78,8 @@ class Resolver:
     def _looked(self, looking: asyncio.Future[tuple[str, ...]]) -> None:
         self._looking = None
         if not looking.cancelled():
-            looking.exception()  # keeps asyncio from logging a failed look-up that no caller awaits
+            # reading the exception keeps asyncio from logging a failed look-up that no caller awaits
+            looking.exception()
 
 
 class Transport(httpx.AsyncBaseTransport):

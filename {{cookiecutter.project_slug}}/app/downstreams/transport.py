@@ -23,7 +23,7 @@ from app.settings.downstreams import DownstreamSettings
 ERRORS = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
-    # a plain TimeoutError comes from `_RequestBody`: the request body was not written in time
+    # a plain TimeoutError is from `_RequestBody`, when the request body is not sent in time
     (TimeoutError, httpx.WriteTimeout),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ClientError, httpx.RemoteProtocolError),
@@ -44,7 +44,7 @@ class Transport(httpx.AsyncBaseTransport):
         return aiohttp.ClientSession(
             connector=self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),  # a cookie set in one call must not be sent with the next call
-            skip_auto_headers=("Content-Type",),  # aiohttp would add the header after `_send_once` has set all headers
+            skip_auto_headers=("Content-Type",),  # aiohttp would add this header after `_send_once`
             auto_decompress=False,
         )
 

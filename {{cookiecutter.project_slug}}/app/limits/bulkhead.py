@@ -35,7 +35,7 @@ class Bulkhead:
         self.in_use = 0
         self.refused = 0
         self._refusal = refusal
-        # the waiting callers, with their times of arrival
+        # for each waiting caller, the time of arrival
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
         self._entered_at = 0.0
         self._interval = 0.0
@@ -62,7 +62,7 @@ class Bulkhead:
         if not self.has_room():
             return False
         self._count(1)
-        # The bulkhead is not full now: reduce the average time between two entries, as it was measured under load.
+        # The bulkhead has a free slot: the average time between two entries is from a time of overload, so reduce it.
         self._interval *= 1 - MEMORY
         self._entered_at = monotonic()
         return True
@@ -73,7 +73,7 @@ class Bulkhead:
         if self.first_arrival() < inf:
             self.admit_first()
         elif not self.in_use:
-            self._interval = 0.0  # the bulkhead is empty: drop the average from the time under load
+            self._interval = 0.0  # the bulkhead is empty: the average time between entries no longer predicts a wait
 
     def has_room(self) -> bool:
         """Tell whether a caller may enter the bulkhead now, without waiting."""
@@ -85,7 +85,7 @@ class Bulkhead:
             turn = next(iter(self._queue))
             if not turn.done():
                 return self._queue[turn]
-            del self._queue[turn]  # this caller was cancelled, but has not removed its entry yet
+            del self._queue[turn]  # this caller was cancelled while it waited
         return inf
 
     def admit_first(self) -> None:
@@ -117,7 +117,7 @@ class Bulkhead:
 
     def _step_out(self, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
-            self.leave()  # the bulkhead let this caller in just as the wait ended: free the slot
+            self.leave()  # the wait was cancelled or timed out just after this caller was let in: free the slot
         self._queue.pop(turn, None)
 
     def _expected_wait(self) -> float:

@@ -35,7 +35,7 @@ class Quota(Bulkhead):
         """Return a connection, and let in the callers of all quotas that may enter now."""
         self._count(-1)
         if not self.in_use:
-            self._interval = 0.0  # no connection of the quota is in use: drop the average from the time under load
+            self._interval = 0.0  # the quota is unused: the average time between entries no longer predicts a wait
         self._pool.let_in()
 
     def has_room(self) -> bool:
@@ -53,7 +53,7 @@ class Quota(Bulkhead):
 
     async def _wait(self, within: float) -> None:
         if not self._queue:
-            # this caller is the first to wait: an old time of entry must not look like a stuck queue
+            # Nobody has waited until now: do not count the time since the last entry as a stuck queue.
             self._entered_at = monotonic()
         await super()._wait(within)
 

@@ -27,7 +27,7 @@ LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
 TALKATIVE_LOGGERS = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),
     *("alembic.runtime.plugins", "alembic.autogenerate"),
-    "app.database.pool",  # SQLAlchemy's logger of the pool, named after its class
+    "app.database.pool",  # SQLAlchemy names this logger after the class of the pool
 )
 # The service writes an access log line per request itself; that of uvicorn or gunicorn would lack the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
@@ -176,7 +176,7 @@ def _exception_text(logger: WrappedLogger, method: str, event: EventDict) -> Eve
 
 
 def _console() -> Processor:
-    plain = structlog.dev.plain_traceback  # unsorted, the access log's method, path, status and time come first
+    plain = structlog.dev.plain_traceback  # no sorting: an access line begins with method, path and status
     return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
 
 

@@ -86,10 +86,11 @@ class LoopMonitor:
         self._window_ends = 0.0
         self._beat_seconds = stall_seconds / BEATS
         self._due = 0.0
-        self._seen: tuple[float, Sample | None] | None = None  # the time of the overdue beat, and the sampled stack
+        # when a beat became overdue, and the stack that was sampled then
+        self._seen: tuple[float, Sample | None] | None = None
         self._stopped = threading.Event()
         self._pause = pause
-        self._debugged: float | None = None  # the due time of a beat that a debugger has delayed
+        self._debugged: float | None = None  # when a beat became overdue while a debugger had stopped the process
         self._warned = False
 
     @property
@@ -112,7 +113,7 @@ class LoopMonitor:
     def __exit__(self, *_error: object) -> None:
         if not self.stall_seconds:
             return
-        self._beat()  # report a stall that lasts until the exit
+        self._beat()  # measure the lag once more, so that a stall which lasts until the exit is reported
         self._handle.cancel()
         self._stopped.set()
         self._thread.join()
@@ -141,7 +142,7 @@ class LoopMonitor:
             late = monotonic() - due
             seconds = self.stall_seconds - late
             if seconds > 0:
-                continue  # no beat was missing for long enough to count as a stall
+                continue  # the next beat is not late enough yet to count as a stall
             seconds = POLL_SECONDS
             if self._pause and self._in_debugger(due):
                 continue

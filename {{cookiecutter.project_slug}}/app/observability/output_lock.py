@@ -35,7 +35,7 @@ def locked(descriptor: int, *, wait: bool) -> Iterator[bool]:
             time.sleep(RETRY_SECONDS)  # noqa: TID251 - in the writer's thread, or at the end of the process
             continue
         except OSError:
-            pass  # an output that cannot be locked, such as a socket, is written without the lock
+            pass  # some outputs, such as a socket, cannot be locked: write without the lock
         is_free = True
         break
     try:

@@ -59,7 +59,7 @@ def _context_of(task: asyncio.Task[Any]) -> Context:
     """Return the context variables of a task; a task that a request started inherits the request's context."""
     if sys.version_info >= (3, 12):
         return task.get_context()
-    # Python 3.11 has no `Task.get_context`. Of all objects that a task refers to, the first context is its own.
+    # Python 3.11 has no `Task.get_context`: of all objects that a task refers to, the first context is its own.
     return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())
 
 

@@ -41,7 +41,7 @@ CLOSE_SECONDS = 2.0
 # A pipe keeps writes up to this size whole: other programs' output does not mix with short lines. See `output_lock.py`.
 WHOLE_BYTES = getattr(select, "PIPE_BUF", 4096)
 
-NO_WAITER = Event()  # the queue entry that wakes the thread when no caller waits
+NO_WAITER = Event()  # a queue entry that wakes the thread, and for which no caller waits
 
 
 class LineWriter:
@@ -131,7 +131,7 @@ class LineWriter:
         thread = Thread(target=self._run, name="log-writer", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the container allows no more threads: `put` itself writes from now on
+        except RuntimeError:  # the container allows no more threads: `put` writes the line itself
             self.close()
         else:
             self._thread = thread
@@ -173,7 +173,7 @@ class LineWriter:
             while rest and is_free:
                 try:
                     if self._closed and not self._has_room():
-                        break  # only the writing thread may wait for a full pipe
+                        break  # the caller of `put` must not wait for a full pipe
                     rest = rest[os.write(self._descriptor, rest) :]
                 except BlockingIOError:
                     time.sleep(RETRY_SECONDS)

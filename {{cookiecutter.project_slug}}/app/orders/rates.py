@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from app.downstreams.downstream import Downstream
 from app.errors import DownstreamBadResponse, DownstreamNotFound, Invalid
 
-LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # bounds of plausible rates; real currencies are far within these
+LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # plausible rates of real currencies
 
 
 class Rates:

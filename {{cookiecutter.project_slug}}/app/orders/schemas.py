@@ -21,7 +21,7 @@ Price = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2),
     AfterValidator(_as_stored),
-    # A stricter schema for the OpenAPI document: pydantic's generated schema would allow any text and any float.
+    # This schema for the OpenAPI document is stricter: pydantic's generated schema would allow any text and any float.
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
 ]
 
@@ -69,7 +69,7 @@ class LineIn(Input):
 class OrderIn(Input):
     """The request body that places an order."""
 
-    # `make run` prints the example as a curl command
+    # `make run` prints this example as a curl command
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"customer": "Ada", "lines": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}]}]

@@ -18,7 +18,7 @@ from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
 CENT = Decimal("0.01")
-DIGITS = 60  # digits of the largest total times the longest rate; decimal's default of 28 would round
+DIGITS = 60  # enough digits for the largest total times the longest rate; decimal's default of 28 would round
 LATEST = 5
 """The number of orders in the dashboard's list, which fit on a screen beside the counts."""
 
@@ -94,7 +94,7 @@ async def change_state(session: ReadWriteSession, supervisor: Supervisor, order_
     if not moved:
         raise Conflict(f"Order {order_id} is {order.state} and cannot become {state}.")
     if state == OrderState.SHIPPED:
-        supervisor.start("tell the customer", tell_customer(order))  # after the commit, and never after a rollback
+        supervisor.start("tell the customer", tell_customer(order))  # starts after the commit, never after a rollback
     return order
 
 
@@ -121,7 +121,7 @@ async def total(reader: Reader, rates: Rates, order_id: int, currency: str) -> T
         Invalid: there is no rate for this pair of currencies.
         DownstreamError: the exchange rate could not be fetched.
     """
-    order = await get(reader, order_id)  # the connection is back in the pool before the call
+    order = await get(reader, order_id)  # gives its connection back, so a slow downstream holds none
     rate = await rates.rate(order.currency, currency)
     with localcontext(prec=DIGITS):
         exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))

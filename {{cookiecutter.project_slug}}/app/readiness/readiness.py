@@ -29,7 +29,7 @@ worker runs one query a second."""
 UNDEFINED_TABLE = "42P01"
 LOGIN_REFUSED = "28"  # the SQLSTATE class of refused logins: unknown role, wrong password, no entry in pg_hba.conf
 
-# `pg_is_in_recovery`: a direct connection refuses a standby, but PgBouncer may report the state of a former server.
+# The query asks again whether the server is a standby, as PgBouncer may report the state of a former server.
 FIND = text("SELECT version_num, pg_is_in_recovery() AS standby FROM alembic_version")
 
 log = structlog.get_logger("readiness")
@@ -88,7 +88,7 @@ class Readiness:
     async def _ask_database(self) -> tuple[str, ...]:
         try:
             found = (await self.reader.execute(FIND)).all()
-            await self.capacity.ask()  # no further query once the plan fits
+            await self.capacity.ask()  # sends a query until the plan is known to fit
             await self.role.ask()
         except DBAPIError as error:
             sqlstate = getattr(error.orig, "sqlstate", None) or ""

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else process 1 of a container would ignore SIGTERM
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # without a handler, a container's process 1 would ignore SIGTERM
 
 # isort: split
 from app.settings.environment import hand_on
@@ -21,7 +21,8 @@ def main() -> None:
     """Run gunicorn in this process with the arguments of the command line."""
     settings = load_settings(serving=True)
     hand_on(settings, "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "PORT")
-    sys.argv[0] = str(Path(sys.executable).with_name("gunicorn"))  # at SIGUSR2 gunicorn starts this file again
+    # at SIGUSR2 gunicorn starts the program `sys.argv[0]` again
+    sys.argv[0] = str(Path(sys.executable).with_name("gunicorn"))
     runpy.run_module("gunicorn", run_name="__main__")
 
 

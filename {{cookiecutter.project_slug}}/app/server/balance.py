@@ -25,7 +25,7 @@ class ConnectionCounts:
     """The numbers of open connections of all workers, in memory that the workers of one gunicorn share."""
 
     def __init__(self, workers: int) -> None:
-        slots = 2 * workers  # a reload starts the new workers before it ends the old ones
+        slots = 2 * workers  # during a reload, the new workers start before the old workers end
         self._counts = memoryview(mmap(-1, 4 * slots)).cast("i")
         self._counts[:] = memoryview(b"\xff\xff\xff\x7f" * slots).cast("i")
         self._worker_ids: list[int | None] = [None] * slots

@@ -45,7 +45,7 @@ class Connections:
         self._spare: set[asyncio.Transport] = set()
         self._closed = 0  # connections closed since the last log line
         self._logged = -LOG_SECONDS
-        self._full_since = inf  # the time since which the worker is at the limit without an idle connection
+        self._full_since = inf  # since when the worker is at the limit, and no connection is idle
 
     def opened(self, transport: asyncio.Transport, *, is_spare: bool) -> None:
         """Record that a new connection waits for its first request."""
@@ -80,7 +80,7 @@ class Connections:
         if now - self._logged >= LOG_SECONDS:
             log.warning("connection limit reached", limit=self.limit, idle_closed=self._closed)
             self._closed, self._logged = 0, now
-        if closed:  # the closed connection makes room, unless it was a spare connection beyond the limit
+        if closed:  # a closed spare connection makes room for a spare connection only
             return "spare" if closed in self._spare else "served"
         return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
 

@@ -56,6 +56,7 @@ def refused_handshake(headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
     if versions != [b"13"]:
         return OTHER_VERSION
     with suppress(UnicodeError):
-        dict(headers)[b"host"].decode("idna")  # the WebSocket library decodes Host like this
+        # an invalid Host, which the WebSocket library would decode in this way, is refused
+        dict(headers)[b"host"].decode("idna")
         return None if KEY.fullmatch(b",".join(keys)) else BAD_HANDSHAKE
     return BAD_HANDSHAKE

@@ -45,7 +45,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._listening, self._admit, self._tls = listening, admit, tls
         self._balance, self._count = balance, count
-        self._file = listening.fileno()  # kept, as uvicorn closes the socket too
+        self._file = listening.fileno()  # kept for `close`, as uvicorn may have closed the socket before
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         balance.join()

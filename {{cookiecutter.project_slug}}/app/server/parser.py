@@ -113,7 +113,8 @@ class RequestParser:
         """
         try:
             self._parser.feed_data(piece)
-        except (httptools.HttpParserUpgrade, httptools.HttpParserError):  # at the end of the head
+        # the piece ends with the head, so no parsed body is lost
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError):
             if not self._connection.comes_again:
                 raise
         if self._connection.comes_again:
@@ -123,6 +124,6 @@ class RequestParser:
 
 def _new_parser(connection: object) -> httptools.HttpRequestParser:
     parser = httptools.HttpRequestParser(connection)
-    # as uvicorn does: allow more requests after a request with `Connection: close`
+    # Allow requests after a request with `Connection: close`, as uvicorn's own parser does.
     parser.set_dangerous_leniencies(lenient_data_after_close=True)
     return parser

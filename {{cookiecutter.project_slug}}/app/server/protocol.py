@@ -52,7 +52,7 @@ class BoundedProtocol(UpgradeProtocol):
         self._open, self._is_spare = connections, is_spare
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._upgrade_waits = False
-        self._ended = False  # whether this connection was refused or became a WebSocket: no request follows
+        self._ended = False  # no more requests: the connection was refused, or has become a WebSocket
         self._response = b""  # the refusal of a malformed request, as bytes
         self._head_ends: asyncio.TimerHandle | None = None
 
@@ -90,7 +90,7 @@ class BoundedProtocol(UpgradeProtocol):
         if self.parser.unread and self.may_parse():
             self.loop.call_soon(self.data_received, b"")
         if self._in_head or not self._unanswered:
-            self._begin_head()  # a timeout for the incomplete head, as uvicorn's keep-alive timeout has ended
+            self._begin_head()  # an incomplete head needs a timeout: uvicorn's keep-alive timeout has ended
 
     def may_parse(self) -> bool:
         """Tell whether the next bytes may be parsed; False if a new request would be more than may wait."""
@@ -188,7 +188,7 @@ class BoundedProtocol(UpgradeProtocol):
 
     def _head_is_late(self) -> None:
         self._head_ends = None
-        if self._unanswered:  # the previous response is still being sent: do not cut it off
+        if self._unanswered:  # an earlier response is not complete: do not cut it off
             self._begin_head()
         else:
             self.transport.close()

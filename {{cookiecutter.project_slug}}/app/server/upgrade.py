@@ -69,7 +69,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._in_head, self.in_body = False, not upgrades
         if self.in_body:
-            # Give trailers a list of their own: uvicorn would add trailers to the headers of the running request.
+            # Give trailers a separate list: uvicorn would add trailers to the headers of the running request.
             self.headers = []
 
     def tidy_head(self) -> bytes:
@@ -94,7 +94,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         if self.comes_again or self.parser.should_upgrade():
             return
         self.parser.head_bytes = 0
-        # True also after a trailer `Connection: close`: the parser then drops all further bytes
+        # A trailer `Connection: close` also ends the connection, since the parser then drops all further bytes.
         if not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
@@ -107,7 +107,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         uvicorn's WebSocket protocol loses frames that arrive before the application has accepted the WebSocket. So
         reading is held until then.
         """
-        url = httptools.parse_url(self.url)  # uvicorn would not find a route for a URL with a host
+        url = httptools.parse_url(self.url)  # a URL with a host would match no route of the application
         self.url = url.path + (b"?" + url.query if url.query else b"")
         self.flow.hold(held=True)
         super().handle_websocket_upgrade()

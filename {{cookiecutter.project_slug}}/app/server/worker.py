@@ -55,7 +55,7 @@ class ServiceServer(DrainingServer):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
         await super().startup([])
-        # All objects that exist now live as long as the process: a full garbage collection may skip them.
+        # Objects of the start live as long as the process: exclude them from later, blocking garbage collections.
         gc.collect()
         gc.freeze()
         open_connections = self.server_state.connections
@@ -92,7 +92,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args, **kwargs)
-        # A client of a unix socket is a proxy. Such a client has no address that gunicorn's parameter could name.
+        # A client of a unix socket is a proxy, and has no address to list in gunicorn's setting of trusted proxies.
         if self.cfg.forwarded_allow_ips != ["*"]:
             self.config.forwarded_allow_ips = [*self.cfg.forwarded_allow_ips, UNIX_PEER[0]]
         settings = load_settings()

@@ -75,7 +75,7 @@ def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
     prefixes = {name.partition("_")[0] for name in known}
     for name in sorted(given - known - FROM_PLATFORMS):
         prefix, separator, _ = name.partition("_")
-        nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name inside a group
+        nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name in nested settings
         setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
         setting = setting or nearest(name, resembled(name, known))
         if setting and not nested and (separator or len(name) >= LONG):

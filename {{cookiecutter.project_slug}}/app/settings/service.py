@@ -23,7 +23,7 @@ CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # above, probably milliseconds are meant
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is probably a number of milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
@@ -34,7 +34,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
         env_file=".env",
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
-        extra="ignore",  # .env also has variables for compose and the shell
+        extra="ignore",  # `.env` also has variables for compose and the shell
         frozen=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
@@ -145,7 +145,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
             lock=timedelta(seconds=self.database_lock_timeout_seconds),
             statement=timedelta(seconds=self.database_statement_timeout_seconds),
             command=timedelta(seconds=self.database_command_timeout_seconds),
-            idle=timedelta(hours=1) if self.development else None,  # a debugger may pause inside of a transaction
+            idle=timedelta(hours=1) if self.development else None,  # a person may debug inside of a transaction
         )
 
     @property
@@ -161,7 +161,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     @model_validator(mode="after")
     def _agree_with_each_other(self) -> Self:
         wrong = [*self._timeouts_that_do_not_nest(), *self._deadlines_that_do_not_nest(), *self._unsafe()]
-        if wrong:  # report all wrong settings at once: otherwise each would cost a deployment
+        if wrong:  # one error for all wrong settings saves deployments
             raise ValueError("; ".join(wrong))
         return self
 

@@ -54,7 +54,7 @@ class _Line:
         self._scope = scope
         self._send = send
         self._begin = perf_counter()
-        self._status: int | None = None  # stays None when no response starts
+        self._status: int | None = None  # None when no response has started
         self._size = 0
         self._written = False
 
@@ -67,7 +67,7 @@ class _Line:
             self._size += len(message.get("body", b""))
         await self._send(message)
         if body and not message.get("more_body", False):
-            self.write()  # background tasks run after this, and do not count as response time
+            self.write()  # before background tasks run, as they do not count as response time
 
     def write(self) -> None:
         """Write the access log line, on the first call only."""
@@ -80,7 +80,7 @@ class _Line:
         client = self._scope.get("client")
         (log.debug if quiet else log.info)(
             "request",
-            method=self._scope.get("method", "GET"),  # the handshake of a WebSocket is a GET
+            method=self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
             path=path[:MAX_PATH],
             status=self._status,
             milliseconds=round((perf_counter() - self._begin) * 1000, 2),

@@ -86,7 +86,7 @@ class _TimedRequest:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._fires_at = loop.time() + seconds  # kept, as uvloop's timer handles have no `when` below a millisecond
+        self._fires_at = loop.time() + seconds  # uvloop's timer handles have no `when` below a millisecond
         self.timer = loop.call_later(seconds, self._expire)
         self.expiry = Expiry(self._fires_at)
 
@@ -97,16 +97,17 @@ class _TimedRequest:
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.timer.cancel()
-            self.expiry.at = None  # background tasks have no deadline
+            self.expiry.at = None  # background tasks, which follow the response, have no deadline
 
     def _expire(self) -> None:
-        moment = self.expiry.last_moment  # later than planned, if a COMMIT was sent or a debugger stopped the loop
+        # later than planned if a COMMIT is awaited or a debugger has stopped the process
+        moment = self.expiry.last_moment
         if moment is not None and moment > self._fires_at:
             self._fires_at = moment
             self.timer = asyncio.get_running_loop().call_at(moment, self._expire)
             return
         self.expired = True
-        if not self._started:  # a response that has started can only be cut off, not become a 504
+        if not self._started:  # a response that has started can only be cut off
             log.info("request stopped at its deadline", seconds=self._seconds)
             detail, code = f"The service did not finish within {self._seconds:g} s.", None
             if self.expiry.commit_by:
@@ -127,7 +128,7 @@ class _TimedRequest:
             return False
         ours = isinstance(error, asyncio.CancelledError) and self._task.cancelling() == self._cancelled_before + 1
         if not ours:
-            self._task.uncancel()  # The server has cancelled the task too: take back only the deadline's cancellation.
+            self._task.uncancel()  # the server has cancelled the task too: take back the deadline's cancellation only
         return ours
 
     async def ended(self) -> None:

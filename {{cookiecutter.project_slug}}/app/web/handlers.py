@@ -27,17 +27,17 @@ CONTRADICTION = Conflict("This contradicts what is already stored.")
 MISFIT = Invalid("A value does not fit its column.")
 CONFLICTED = Unavailable("The transaction conflicted with a concurrent transaction. Try again.")
 
-# Errors that a client can cause have a whole SQLSTATE, since their class also has errors that are bugs.
-# States of the database have a class, the first two characters. Source: PostgreSQL's manual, appendix A.
+# A whole SQLSTATE where a client can cause the error, as other errors of its class are bugs of the service.
+# A class of SQLSTATEs (two characters) where the database is in trouble. Source: PostgreSQL's manual, appendix A.
 SQLSTATES: Mapping[str, ServiceError] = {
     "23503": CONTRADICTION,  # a foreign key constraint is violated
     "23505": CONTRADICTION,  # a unique constraint is violated
     "23P01": CONTRADICTION,  # an exclusion constraint is violated
-    "22001": MISFIT,  # a text is too long
+    "22001": MISFIT,  # a text is too long for its column
     "22003": MISFIT,  # a number is out of range
     "22008": MISFIT,  # a date or an interval is out of range
-    "22021": MISFIT,  # a text has a NUL
-    "22P05": MISFIT,  # a text has a character that the database's encoding lacks, or a JSON document has a NUL
+    "22021": MISFIT,  # a text has a NUL character
+    "22P05": MISFIT,  # a text has a character that the database's encoding lacks
     "08": Unavailable("The database connection was lost."),
     "28": Unavailable("The database does not let the service in."),
     "3D": Unavailable("The database does not exist."),
@@ -131,7 +131,7 @@ def _sqlstate(error: DBAPIError) -> str:
     """Return the SQLSTATE of an error, also for a value that asyncpg refuses before PostgreSQL sees it."""
     refusal = error.orig.__cause__ if error.orig else None
     if isinstance(getattr(refusal, "__cause__", None), OverflowError | UnicodeEncodeError):
-        return "22003"  # a number beyond the type, or half of a surrogate pair; any other type of value is a bug
+        return "22003"  # a number out of range, or half of a surrogate pair; any other value is a bug
     return getattr(error.orig, "sqlstate", None) or ""
 
 

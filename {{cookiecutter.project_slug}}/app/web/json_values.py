@@ -24,6 +24,6 @@ def has_more_values(body: bytes | bytearray, most: int) -> bool:
         return False
     if b"\0" in body:
         return True
-    # tokens per value: key, string, comma
+    # each value has at most three tokens: key, string and comma
     tokens = [body[token.start()] for token in islice(TOKEN.finditer(body), 3 * most)]
     return len(tokens) == 3 * most or tokens.count(COMMA) >= most

@@ -29,7 +29,7 @@ class LingeringClose:
         request = _Request(receive, send, expects=_expects(scope))
         try:
             await self.app(scope, request.receive, request.send)
-        finally:  # also after an exception: the catch-all sends a 500 and raises again
+        finally:  # even after an exception, since the catch-all has sent a 500 before it raises again
             if request.held:
                 await request.read_on(self.seconds)
                 await send({"type": "http.response.body"})
@@ -50,7 +50,7 @@ class _Request:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._whole and not self._expects:
-            await self._read(0)  # the connection can be kept if the whole body has arrived already
+            await self._read(0)  # read what has arrived: the connection can be kept if that is the whole body
         if message["type"] == "http.response.start" and not self._whole:
             headers = list(message.get("headers", ()))
             self._sized = any(name.lower() == b"content-length" for name, _ in headers)
@@ -72,7 +72,7 @@ class _Request:
             async with asyncio.timeout(seconds):
                 while not self._whole:
                     await self.receive()
-                    await asyncio.sleep(0)  # without this, the timeout could not fire while bytes keep arriving
+                    await asyncio.sleep(0)  # lets the timeout fire while bytes keep arriving
 
 
 def _expects(scope: Scope) -> bool:
@@ -85,6 +85,6 @@ def body_length(scope: Scope) -> int | None:
     for name, value in scope["headers"]:
         if name == b"transfer-encoding":
             return None
-        if name == b"content-length":  # the parser refuses a request with both length headers
+        if name == b"content-length":  # the parser refuses a request with Content-Length and Transfer-Encoding
             return int(value)
     return 0

@@ -28,7 +28,7 @@ def documented_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _documented(status: int) -> dict[str, Any]:
-    detail = ERRORS.get(status, ("", ""))[1]  # FastAPI replaces an empty description
+    detail = ERRORS.get(status, ("", ""))[1]  # FastAPI would replace an empty description by a default
     schema, example = {"$ref": "#/components/schemas/Problem"}, json.loads(bytes(problem_response(status, detail).body))
     return {"description": detail, "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
 

@@ -59,7 +59,7 @@ class ReadAhead:
         self.max_bytes = max_bytes
         self.max_json_values = max_json_values
         self._bodies: set[_Body] = set()
-        self._on_their_way: dict[_Body, None] = {}  # in order of arrival
+        self._on_their_way: dict[_Body, None] = {}  # the bodies that are being received, the oldest first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request after its body has arrived; answer 408 to a slow body, 503 when too many bodies arrive."""
@@ -99,7 +99,7 @@ class ReadAhead:
             return
         oldest = next(iter(self._on_their_way), None)
         if oldest is not None:
-            del self._on_their_way[oldest]  # remove it, so that the next request does not refuse the same body again
+            del self._on_their_way[oldest]  # remove the refused body, so that the next request refuses a different body
             oldest.cut_off()
         try:
             await self.bodies.enter()

@@ -19,7 +19,7 @@ from app.web.trust import TRUSTED, TrustedCallers
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 """The ASGI messages that start a response. `websocket.http.response.start` refuses a WebSocket."""
 
-HEADER = b"x-request-id"  # ASGI hands header names over as lower-case bytes
+HEADER = b"x-request-id"  # header names of ASGI are lower-case bytes
 # The form of a request id that is accepted from a caller. Any other value could forge log lines or be very long.
 WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.\-]{7,63}")
 
@@ -49,7 +49,7 @@ class RequestId:
             if message["type"] in STARTS:
                 started = True
                 message["headers"] = [*message.get("headers", ()), (HEADER, value)]
-            # uvicorn's own 403 to a refused WebSocket would lack the request id
+            # Refuse the WebSocket here, because uvicorn's own 403 would lack the request id.
             elif message["type"] == "websocket.close" and not started:
                 await problem_response(403, "The service refuses this WebSocket.")(scope, receive, send_with_id)
                 return

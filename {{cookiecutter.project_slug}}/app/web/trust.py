@@ -43,7 +43,7 @@ class TrustedCallers:
     def _look_up(self, host: str) -> bool:
         try:
             address = ip_address(host)
-        except ValueError:  # X-Forwarded-For may hold any text
+        except ValueError:  # X-Forwarded-For may hold any text, not only addresses
             return False
         return any(address in network for network in self._networks)
 

@@ -46,4 +46,4 @@ def _paths(routes: Iterable[BaseRoute]) -> Iterator[str]:
     for context in iter_route_contexts(list(routes)):
         if isinstance(context.original_route, WebSocketRoute):
             yield context.path or ""
-        yield from _paths(getattr(context.original_route, "routes", None) or ())  # the routes of a mounted application
+        yield from _paths(getattr(context.original_route, "routes", None) or ())  # look into mounted applications too

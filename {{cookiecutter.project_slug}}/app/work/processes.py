@@ -47,7 +47,7 @@ class Processes:
         try:
             return await result_of(call)
         except asyncio.CancelledError:
-            # otherwise the call has ended, and the worker process may already run a different call
+            # if the call has ended, the worker process may already run a different call
             if call in self._busy:
                 worker_process.stop()
             raise
