@@ -78,12 +78,12 @@ TransactionsDep = Annotated[Transactions, Depends(get_transactions)]
 
 # {% if cookiecutter.http_client != "none" %}
 async def get_downstreams(request: HTTPConnection) -> Downstreams:
-    """Return the downstreams by name."""
+    """Return the clients of the downstreams, by name."""
     return resources_of(request).downstreams
 
 
 DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
-"""For a route that calls other services: the downstreams by name."""
+"""For a route that calls other services: the clients of the downstreams, by name."""
 
 
 # {% endif %}
@@ -152,7 +152,7 @@ async def refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
 
 
 STRICT = [Depends(refuse_query)]
-"""For a route without parameters, as `dependencies=STRICT`: a query is answered with 422."""
+"""For a route without query parameters, as `dependencies=STRICT`: any query string is answered with 422."""
 
 
 async def get_resources(request: HTTPConnection) -> Resources:
@@ -161,4 +161,4 @@ async def get_resources(request: HTTPConnection) -> Resources:
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
-"""For a route that reports the load of this process."""
+"""For a route that reports the load of this process: all resources."""

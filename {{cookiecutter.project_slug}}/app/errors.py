@@ -28,7 +28,7 @@ class ServiceError(Exception):
     retry_after_seconds: int | None = None
 
     def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
-        """Set the status and the code from the class statement; the default is the parent's status and code."""
+        """Take `status` and `code` from the class statement of a subclass; the default is that of the parent class."""
         cls.status, cls.code = status or cls.status, code or cls.code
 
     def __init__(self, detail: str) -> None:

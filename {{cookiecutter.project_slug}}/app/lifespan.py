@@ -43,7 +43,7 @@ log = structlog.get_logger("lifespan")
 def build_lifespan(
     opener: Callable[[], AbstractAsyncContextManager[Resources]],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application, whose resources `opener` opens: `open_resources` with its arguments."""
+    """Return the lifespan of an application; `opener` is `open_resources` with its arguments filled in."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -114,7 +114,7 @@ def begin_drain(app: FastAPI, seconds: float = inf) -> None:
 
 
 async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Readiness:
-    """Run the role check and the capacity check, which may refuse the start; return the readiness of this process."""
+    """Run the role check and the capacity check, which may refuse the start; then return the readiness."""
     pgbouncer = plan.database_pgbouncer_connections is not None
     role = RoleCheck(enforced(settings.database_timeouts), probe, pgbouncer=pgbouncer)
     # The role check is first: a pooler in between makes the capacity check fail too, with a less clear message.

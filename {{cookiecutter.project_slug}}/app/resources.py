@@ -36,11 +36,11 @@ class Resources:
     """The database engine with the connection pool; its connections are in AUTOCOMMIT and read-only, unless a session
     changes that."""
     reader: Reader
-    """Runs read-only statements, each in one round trip; the dependency `ReadSession`."""
+    """The `Reader`, which runs read-only statements in one round trip each; the dependency `ReadSession`."""
     snapshot_sessions: async_sessionmaker[ReadOnlySession]
-    """Makes sessions in a read-only, repeatable-read transaction; the dependency `SnapshotSession`."""
+    """The factory of sessions in a read-only, repeatable-read transaction; the dependency `SnapshotSession`."""
     write_sessions: async_sessionmaker[ReadWriteSession]
-    """Makes sessions in a transaction that commits; the dependency `WriteSession`."""
+    """The factory of sessions in a transaction that may write; the dependency `WriteSession`."""
     # {% if cookiecutter.http_client != "none" %}
     downstreams: Downstreams
     """The clients for other services, by the name of the downstream in the settings."""
@@ -51,16 +51,16 @@ class Resources:
     """The bulkheads of this worker: `database` for the pool, `<group>` for the requests of a route group,
     `<group>.database` for the connection quota of the group or of background work, and those of probes and bodies."""
     offload: Offload
-    """Runs calls that would block the event loop in threads."""
+    """The threads for calls that would block the event loop."""
     # {% if cookiecutter.example == "showcases" %}
     processes: Processes
     """Runs Python code that computes in worker processes, as in a thread the code would hold the GIL."""
     # {% endif %}
     supervisor: Supervisor
-    """Starts background tasks, and waits for running tasks at the shutdown."""
+    """The supervisor, which starts background tasks and waits for running tasks at the shutdown."""
     loop_monitor: LoopMonitor
-    """Measures the lag of the event loop, and logs each stall with the stack."""
+    """The loop monitor, which measures the lag of the event loop and logs each stall with its stack."""
     readiness: Readiness
-    """Decides whether this process may receive traffic."""
+    """The readiness, which decides whether this process may receive traffic."""
     idempotency_seconds: float
     """How long the response to a request with an Idempotency-Key is stored, in seconds."""

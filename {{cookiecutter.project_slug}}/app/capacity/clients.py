@@ -1,4 +1,4 @@
-"""The number of client connections of a worker: its open files, without the files that the worker needs itself."""
+"""Client connections of a worker: as many as its open files allow, after those that the worker needs itself."""
 
 OTHER_FILES = 48
 """Open files of a worker that are no connections: the log, the event loop, the listener and pipes take 20, the rest is

@@ -29,7 +29,7 @@ def smallest_quota(cgroups: Path, membership: Path) -> float | None:
 
 
 def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
-    """Yield the folders of the cgroups that may limit this process, by version 1 and by version 2."""
+    """Yield the folders of the cgroups whose quota may limit this process, for cgroup versions 1 and 2."""
     yield from (cgroups, cgroups / "cpu")
     for line in _read(membership).splitlines():
         _, controllers, path = line.split(":", 2)
@@ -42,7 +42,8 @@ def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
 def cgroup_quota(folder: Path) -> float | None:
     """Return the CPU quota of the cgroup in a folder as a number of CPUs, None without a quota.
 
-    Source: the kernel's cgroup-v2 document, `cpu.max` ("quota period"). cgroup v1 has a file for each number.
+    Source: the kernel's cgroup-v2 document, `cpu.max`, a file with quota and period. cgroup v1 has one file for each of
+    both.
     """
     version_2 = _read(folder / "cpu.max").split()
     version_1 = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]

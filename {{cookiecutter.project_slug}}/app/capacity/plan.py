@@ -37,7 +37,7 @@ MAX_BODIES_BYTES = 32 * 1024 * 1024
 each body do not count, so that a worker takes twice as much at worst."""
 
 MAX_BODIES = MAX_BODIES_BYTES // 65_536
-"""The most request bodies that one worker receives at the same time, with 64 kB each; for one more the oldest is
+"""The most request bodies that one worker receives at the same time, at 64 kB each. Beyond this, the oldest is
 refused."""
 
 
@@ -64,7 +64,7 @@ class Plan(CapacitySettings, frozen=True):
     connection_quota: int
     """Database connections that one route group, or background work, may hold at most."""
     reserved_for_quotas: int
-    """Database connections that stay free for the route groups, and for background work, that hold none."""
+    """Database connections that are kept free for those route groups, and for background work, that use none."""
     left_by_two_stuck_groups: int
     """Database connections that all other work may use when two route groups hang: the worst case that is planned
     for."""
@@ -77,9 +77,9 @@ class Plan(CapacitySettings, frozen=True):
     queue_timeout_seconds: float
     """The longest wait of a request for admission, in seconds."""
     max_bodies: int
-    """Request bodies on their way to one worker at the same time."""
+    """Request bodies that one worker receives at the same time."""
     max_bodies_bytes: int
-    """Bytes of request bodies that one worker reads before the requests take their slots."""
+    """Bytes of request bodies that one worker may read ahead, before the requests enter the bulkhead."""
     spare_cpus: int
     """CPUs per worker beyond the CPU of its event loop, for worker processes that compute."""
     downstreams: Mapping[str, int]

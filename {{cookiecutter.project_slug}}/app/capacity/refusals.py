@@ -1,10 +1,10 @@
-"""The messages about a capacity plan that does not fit: the numbers, and the settings to change."""
+"""Error messages for a capacity plan that needs too much: each has the numbers, and the settings to change."""
 
 from app.settings.capacity import CapacitySettings
 
 
 def too_many_processes(settings: CapacitySettings, *, workers: int, surge: int, probe: int) -> str:
-    """Return the message about more processes than database connections."""
+    """Return the error message for a plan with more processes than database connections."""
     overflow = settings.database_max_overflow
     processes = workers * (settings.replicas + surge)
     need = f"{1 + overflow + probe} each (1 pool + {overflow} overflow + {probe} probe)"

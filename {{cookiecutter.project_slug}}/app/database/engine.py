@@ -118,7 +118,7 @@ def snapshot_sessions(engine: AsyncEngine) -> async_sessionmaker[ReadOnlySession
 
 
 def transactional(engine: AsyncEngine) -> AsyncEngine:
-    """Return the engine in READ COMMITTED: the first statement on a connection opens a transaction that may write."""
+    """Return a copy of the engine in READ COMMITTED, in which a transaction may write; both share the pool."""
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 

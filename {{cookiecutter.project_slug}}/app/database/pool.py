@@ -32,7 +32,7 @@ RETURNED_AT = "returned_at"
 class FairPool(AsyncAdaptedQueuePool):
     """A connection pool with a first-in-first-out queue; refuses a checkout when the queue is full or too slow.
 
-    `_do_get` and `_do_return_conn` are the two methods that every pool class of SQLAlchemy overrides.
+    The class overrides `_do_get` and `_do_return_conn`, as every pool class of SQLAlchemy does.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - SQLAlchemy passes on the arguments that it finds here, by name

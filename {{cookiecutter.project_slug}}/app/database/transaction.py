@@ -48,7 +48,7 @@ async def transaction(sessions: async_sessionmaker[S]) -> AsyncGenerator[S]:
 
 
 class _WaitingTasks:
-    """The background tasks that wait for the end of a transaction, or of a savepoint in which they were started."""
+    """The background tasks that wait for the end of a transaction or savepoint."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

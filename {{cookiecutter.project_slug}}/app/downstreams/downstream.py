@@ -94,7 +94,7 @@ class Downstream:
             read: converts the JSON, or raises `DownstreamBadResponse`; such a response is not cached.
 
         Raises:
-            ValueError: a segment is empty or dots.
+            ValueError: a segment is empty, `.` or `..`.
             DownstreamError: a subclass for each reason, see `errors.py`.
         """
         call = Call("GET", encoded(path), params or {})

@@ -20,10 +20,7 @@ class AuthoritiesError(CannotStart):
 
 
 def over_the_network(_name: str) -> None:
-    """Return None for every downstream: the HTTP clients use the network.
-
-    This is the value of `Transports` in production.
-    """
+    """Return None for every downstream, so that the HTTP clients use the network; tests pass other transports."""
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ class Quota(Bulkhead):
         self._pool = pool
 
     def leave(self) -> None:
-        """Return a connection, and let in the callers of all quotas that may enter now."""
+        """Return a connection to the pool, and let in the waiting callers of all quotas that may take one now."""
         self._count(-1)
         if not self.in_use:
             self._interval = 0.0  # the quota is unused: the average time between entries no longer predicts a wait

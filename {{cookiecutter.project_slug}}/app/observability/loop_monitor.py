@@ -135,7 +135,7 @@ class LoopMonitor:
             self._report("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
 
     def _watch(self) -> None:
-        """Run in the monitor thread: when a beat of the event loop is overdue, sample the stack of its thread."""
+        """Run in the monitor thread: when `_beat` is overdue, sample the stack of the event loop's thread."""
         told_of, seconds = 0.0, self.stall_seconds
         while not self._stopped.wait(seconds):
             due = self._due
@@ -153,7 +153,7 @@ class LoopMonitor:
                 self._report("event loop is blocked", late, self._seen[1])
 
     def _in_debugger(self, due: float) -> bool:
-        """Tell whether a debugger has stopped the event loop since the overdue beat; log a warning the first time."""
+        """Tell whether a debugger has stopped the event loop and so delayed a beat; log a warning the first time."""
         if self._debugged != due and in_debugger(self._watched):
             self._debugged = due
             if not self._warned:

@@ -34,7 +34,7 @@ class RoleCheck:
     """Checks the settings of a connection, until no required setting is missing; usually one query per worker."""
 
     enforced: Mapping[str, str]
-    """The PostgreSQL settings that each connection must have, by name; see `enforced` in `database/connection.py`."""
+    """The PostgreSQL settings that each connection must have, by name, as `database/connection.py` sets them."""
     reader: Reader
     pgbouncer: bool
     """Whether PgBouncer is declared in the settings. It passes on no settings of a client, so that the database role

@@ -22,7 +22,7 @@ NO_MIGRATIONS = (".#", "__init__")
 
 
 class RevisionsError(CannotStart):
-    """The folder `migrations/` has no single newest revision; the message says how to mend that."""
+    """The folder `migrations/` has no single newest revision; the message says how to repair that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 HEADER, STATE_HEADER = b"traceparent", b"tracestate"
 WELL_FORMED = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 STATE = re.compile(rb"[\x20-\x7e]{1,512}")
-"""Matches a well-formed `tracestate` header, which is passed on unchanged; W3C requires at least 512 characters of
-support."""
+"""Matches a well-formed `tracestate` header of at most 512 characters, the length that W3C requires to be passed on."""
 
 ALSO_A_TRACE = re.compile(r"[0-9a-f]{32}")
 """Matches a request id that is also a valid trace id. A request without a trace then uses the request id as its trace

@@ -61,7 +61,7 @@ class DrainingServer(Server):
         """Wrap the application of uvicorn's configuration in `ConnectionClose`.
 
         Args:
-            config: not yet loaded, with the application itself and no import string.
+            config: uvicorn's configuration, not loaded yet; its `app` is the application, and no import string.
             begin_drain: makes the application not ready, and limits its background tasks to this many seconds; called
                 from a signal handler.
             drain_seconds: the time from the signal to the last accepted connection.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from app.server.refusal import Refusal
 
 MAX_HEAD_BYTES = 65_536
-"""The most bytes of a request line with all headers. Trailers may be one piece longer. Proxies accept less: nginx 32
+"""The most bytes of a request line with all headers; trailers have about the same limit. Proxies accept less: nginx 32
 kB, Envoy 60 kB."""
 
 MAX_HEADERS = 100

@@ -20,8 +20,8 @@ BYTES_PER_TURN = 65_536
 turn. Bodies in chunks of one byte are the slowest, and take about 5 ms."""
 
 PIECE_COST = 64
-"""The fewest bytes that a piece counts in BYTES_PER_TURN. Chunks of blank lines are cut every four bytes, and parsing
-each of these pieces takes 2 us."""
+"""Each piece counts as at least this many bytes of BYTES_PER_TURN, as parsing even a piece of four bytes takes 2 us. A
+chunked body of blank lines is cut into such pieces."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -30,7 +30,11 @@ class RequestParser:
     """A parser with the interface of httptools' parser; parses at most up to the end of one head at a time."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - `UpgradeProtocol`, which imports this module
-        """Build the parser of a connection, which allows more bytes by `may_parse`, a second pass by `comes_again`."""
+        """Build the parser of a connection.
+
+        Between two pieces the parser asks the connection: `may_parse` allows the next piece, and `comes_again` tells
+        that the current head needs a second pass.
+        """
         self._connection = connection
         self._parser = _new_parser(connection)
         self._received, self._parsed = b"", 0
@@ -104,12 +108,11 @@ class RequestParser:
         return piece
 
     def _feed(self, piece: bytes) -> None:
-        """Parse a piece.
+        """Parse a piece of the received bytes.
 
-        A head that needs a second pass is rewritten and given to a new parser, which also reads what follows.
-
-        In the first pass such a head causes an error: an upgrade that nobody serves, or a coding that httptools does
-        not know.
+        A head that needs a second pass makes httptools fail: it asks for an upgrade that the application does not
+        serve, or has a coding that httptools does not know. Such a head is rewritten and given to a new parser, which
+        also reads what follows.
         """
         try:
             self._parser.feed_data(piece)

@@ -47,7 +47,7 @@ class BoundedProtocol(UpgradeProtocol):
     """HTTP protocol that bounds heads, requests sent ahead and idle connections, and refuses malformed requests."""
 
     def __init__(self, *args: Any, connections: Connections, is_spare: bool, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
-        """Take the arguments of `UpgradeProtocol`, the worker's connections, and whether this connection is a spare."""
+        """Take the arguments of `UpgradeProtocol`, the connections, and whether this one is beyond their limit."""
         super().__init__(*args, **kwargs)
         self._open, self._is_spare = connections, is_spare
         self._unanswered: deque[RequestResponseCycle] = deque()
@@ -93,7 +93,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._begin_head()  # an incomplete head needs a timeout: uvicorn's keep-alive timeout has ended
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed; False if a new request would be more than may wait."""
+        """Tell whether the next bytes may be parsed; False if they may begin a request while too many wait."""
         if self._ended or self._upgrade_waits or self.transport.is_closing():
             return False
         if self._in_head or self.in_body or not self._unanswered:

@@ -4,12 +4,12 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Reading(FlowControl):
-    """Flow control with a hold: while held, reading stays paused, even if uvicorn resumes it for a new request."""
+    """uvicorn's flow control with a hold: while held, no bytes are read, even if uvicorn resumes reading."""
 
     held = False
 
     def hold(self, *, held: bool) -> None:
-        """Begin or end the hold. Without the hold, each packet would add to the bytes that are waiting to be parsed."""
+        """Begin or end the hold, which stops reading; otherwise each packet would add to the unparsed bytes."""
         self.held = held
         (self.pause_reading if held else self.resume_reading)()
 

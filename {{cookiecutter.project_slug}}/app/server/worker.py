@@ -88,7 +88,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     server_class = ServiceServer
 
     balance: WorkerCount
-    """The number of open connections of each worker; gunicorn.conf.py sets this before it forks the worker."""
+    """The connection counts of all workers, which gunicorn.conf.py sets before it forks this worker."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args, **kwargs)

@@ -18,7 +18,7 @@ class Timeouts:
     statement: timedelta
     command: timedelta
     idle: timedelta | None = None
-    """The longest pause between two statements of a transaction; None means as long as a command."""
+    """The longest pause between two statements of a transaction; None means the command timeout."""
 
 
 @dataclass(frozen=True, slots=True)

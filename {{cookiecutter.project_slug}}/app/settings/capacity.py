@@ -1,7 +1,4 @@
-"""Settings of the capacity plan: workers, replicas, database connections, threads.
-
-`Settings` is a subclass of these.
-"""
+"""Settings of the capacity plan: workers, replicas, database connections, threads. `Settings` inherits these."""
 
 from typing import Annotated, Literal
 

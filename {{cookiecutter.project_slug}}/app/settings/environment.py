@@ -27,7 +27,7 @@ ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str)
 
 
 def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
-    """Return a source of settings in which values have no spaces around them, and empty variables count as not set."""
+    """Return a source of settings that strips spaces around values, and treats empty variables as unset."""
     if isinstance(source, EnvSettingsSource):
         source.env_vars = {name: text for name, value in source.env_vars.items() if (text := (value or "").strip())}
     return source

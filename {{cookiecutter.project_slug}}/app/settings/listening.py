@@ -23,7 +23,8 @@ def bind_address(host: str, port: int) -> str:
 def trusted_networks(proxies: str) -> str:
     """Return the networks of trusted proxies, comma separated, each IPv4 network in its IPv6 form too.
 
-    A server that listens on `::` sees the client 10.0.0.1 as ::ffff:10.0.0.1, so both forms must be in the list.
+    A server that listens on `::` sees a client with an IPv4 address as ::ffff:10.0.0.1, so both forms must be in the
+    list.
     """
     if proxies.strip() == "*":
         return "*"

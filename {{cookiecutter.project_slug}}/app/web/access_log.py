@@ -24,7 +24,7 @@ STATUSES = {
     "websocket.close": 403,
     "websocket.http.response.start": None,
 }
-"""The messages that start a response, with the status of a message that has no status."""
+"""The ASGI messages that start a response, with the status to log where the message itself has none."""
 
 log = structlog.get_logger("access")
 
@@ -59,7 +59,7 @@ class _Line:
         self._written = False
 
     async def send(self, message: Message) -> None:
-        """Pass a message of the response on, note status and size, and write the line after the last message."""
+        """Pass a message of the response on, record status and size, and write the line after the last message."""
         if message["type"] in STATUSES and self._status is None:
             self._status = message.get("status", STATUSES[message["type"]])
         body = message["type"] in {"http.response.body", "websocket.http.response.body"}

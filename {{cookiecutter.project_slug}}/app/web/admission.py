@@ -17,8 +17,9 @@ from app.web.problem import problem_response
 class Admission:
     """ASGI middleware that sends each request through the bulkhead of its route group.
 
-    A request frees its slot with the last byte of the response. FastAPI's `BackgroundTasks`, which run after that byte,
-    move into a separate bulkhead, `after_response`; while that is full, they keep the slot, so that they stay bounded.
+    A request frees its slot with the last byte of the response. After that byte FastAPI runs the `BackgroundTasks` of
+    the request, which take a slot in a separate bulkhead, `after_response`. When that bulkhead is full, the request
+    keeps its first slot instead, so that the number of such tasks stays bounded.
     """
 
     def __init__(

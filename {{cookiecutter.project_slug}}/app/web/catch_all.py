@@ -1,10 +1,9 @@
-"""The catch-all: answers an unexpected exception with 500, and lets error trackers see the exception pass.
+"""The catch-all: answers an unexpected exception with 500, and lets error trackers see the exception.
 
-The exception is needed in one place and harmful in another. Error trackers such as Sentry wrap `Starlette.__call__`,
-and see only an exception that passes through. But uvicorn closes the keep-alive connection of an application that
-raises, which resets the client's next request. And the 500 must pass the middleware, which adds the request id. So
-`CatchAll`, inside of the middleware, sends the 500 and raises the exception again; `Service`, outside of any tracker,
-ends an exception that was answered.
+Error trackers such as Sentry wrap `Starlette.__call__`, and see only an exception that passes through. But uvicorn
+closes the keep-alive connection of an application that raises, which resets the client's next request. And the 500 must
+pass the middleware, which adds the request id. So `CatchAll`, inside of the middleware, sends the 500 and raises the
+exception again. `Service`, outside of any tracker, stops an exception whose request has been answered.
 """
 
 import structlog
@@ -23,10 +22,10 @@ log = structlog.get_logger("errors")
 
 
 class Service(Documented):
-    """The FastAPI application, which raises no exception of a request whose response is complete."""
+    """The FastAPI application, which stops an exception when the client has a complete response already."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raise after half a response, as only a closed connection tells the client of that."""
+        """Serve one request; raise after half a response: the client notices only that its connection closes."""
         try:
             await super().__call__(scope, receive, send)
         except Exception:
@@ -49,7 +48,7 @@ class CatchAll:
         try:
             await self.app(scope, receive, response.send)
         except Exception as error:
-            log.exception("unexpected error", method=scope["method"], path=scope["path"])
+            log.exception("request failed on an unexpected exception", method=scope["method"], path=scope["path"])
             mark_logged(error)
             if not response.started:
                 await internal_error()(scope, receive, response.send)

@@ -1,7 +1,7 @@
 """The deadline of a request: when the deadline passes, the client gets 504 at once.
 
-A timer sends the 504 from outside of the handler. The handler is cancelled, but may end late: the clean-up may wait for
-the same slow database. The client's connection is free at once, as uvicorn only waits for the response.
+A timer sends the 504, and not the handler: the handler is cancelled, but its clean-up may wait for the same slow
+database. The client can use its connection at once, because uvicorn waits for the response and not for the handler.
 """
 
 import asyncio
@@ -118,7 +118,7 @@ class _TimedRequest:
             self._task.cancel()
 
     def abandoned(self, error: BaseException) -> bool:
-        """Tell whether the deadline caused the handler's exception, which the client's 504 has answered already."""
+        """Tell whether the deadline caused the handler's exception, so that the client has got a 504 already."""
         if not self.expired:
             return False
         if isinstance(error, Exception):
@@ -132,7 +132,7 @@ class _TimedRequest:
         return ours
 
     async def ended(self) -> None:
-        """Take back the task's cancellation, which was meant for the handler alone, and wait until the 504 is sent."""
+        """Take back the cancellation of the task, which was for the handler only, and wait until the 504 is sent."""
         if self._task is not None:
             self._task.uncancel()
         if self._refusal is not None:

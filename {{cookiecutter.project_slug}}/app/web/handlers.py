@@ -58,7 +58,7 @@ async def handle_service_error(_request: Request, error: ServiceError) -> Respon
     retry = error.retry_after_seconds
     headers = {"Retry-After": str(retry)} if retry is not None else None
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("request failed", status=error.status, reason=error.detail, cause=_cause(error))
+        log.warning("request failed on a service error", status=error.status, reason=error.detail, cause=_cause(error))
     return problem_response(error.status, error.detail, code=error.code, headers=headers)
 
 

@@ -1,7 +1,8 @@
 """Lingering close: reads the rest of a request body when the response is complete before the body is.
 
-Closing a connection with unread bytes resets the connection, and the client loses the unread part of the response. So
-the end of an early response waits for the rest of the body. The client need not wait, as Content-Length came first.
+Closing a connection with unread bytes resets the connection, and the client may lose the response. So the last message
+of an early response is held back until the body is read. The client does not wait, as it has the whole response by its
+Content-Length.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ class LingeringClose:
 
 
 class _Request:
-    """One request with the response: holds the end of the response back while the request body is incomplete."""
+    """One request with its response: holds the response's end back while the request body is incomplete."""
 
     def __init__(self, receive: Receive, send: Send, *, expects: bool) -> None:
         self._receive, self._send, self._expects = receive, send, expects

@@ -34,7 +34,7 @@ def _documented(status: int) -> dict[str, Any]:
 
 
 REFUSALS = documented_errors(400, 408, 413, 415)
-"""The errors of any request with a body, or with an Idempotency-Key that its route does not read."""
+"""The documented errors of middleware: malformed, slow, too large and compressed bodies, unread Idempotency-Keys."""
 
 
 class Documented(FastAPI):

@@ -117,7 +117,7 @@ class ReadAhead:
 
 
 class _Body:
-    """The body of one request: `held` is the part that was read ahead; the client must keep to the least rate."""
+    """The body of one request: `held` is the part that was read ahead; enforces the least rate."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

@@ -18,7 +18,7 @@ TRUSTED = "trusted_caller"
 
 
 class TrustedCallers:
-    """The addresses and networks of FORWARDED_ALLOW_IPS."""
+    """The trusted callers: the addresses and networks of FORWARDED_ALLOW_IPS."""
 
     def __init__(self, addresses: str) -> None:
         """Read a comma-separated list of addresses and networks; `*` trusts every caller, as uvicorn does."""

@@ -33,7 +33,7 @@ class UnreadKey:
 
 
 def _is_read(scope: Scope) -> bool:
-    """Tell whether the route of a request reads the Idempotency-Key; True without a route, which is a 404 anyway."""
+    """Tell whether the route of a request reads the Idempotency-Key; True for a path without a route, a 404."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     for route in iter_route_contexts(scope["app"].routes):
         if scope["method"] in (route.methods or ()) and route.path_regex.match(path):

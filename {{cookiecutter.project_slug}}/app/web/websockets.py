@@ -14,8 +14,8 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from app.errors import CannotStart
 
 DEPENDENCY = "wsproto>=1.3.2,<2"
-"""The library that serves WebSockets, as a line for pyproject.toml. With `websockets`, uvicorn's other choice, uvicorn
-logs an error for each WebSocket that is refused by a response."""
+"""The library that serves WebSockets, as a line for pyproject.toml. uvicorn could also use `websockets`, but then logs
+an error for each WebSocket that the service refuses."""
 
 
 class WebSocketLibraryError(CannotStart):

@@ -81,9 +81,9 @@ class Supervisor:
         task.add_done_callback(self._ended)
 
     def drain(self, seconds: float = inf) -> None:
-        """Begin the graceful shutdown: background tasks end within `seconds`.
+        """Begin the graceful shutdown: background tasks have at most `seconds` left to finish.
 
-        Requests in flight may still start tasks.
+        Requests in flight may still start tasks, with the same limit.
         """
         self._ends = min(self._ends, monotonic() + min(seconds, self.stop_seconds))
 

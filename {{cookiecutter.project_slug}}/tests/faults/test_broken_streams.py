@@ -44,7 +44,7 @@ async def read_until_cut_off(client: httpx.AsyncClient, path: str) -> bytes:
 @pytest.mark.parametrize("path", STREAMS)
 async def test_a_stream_that_fails_is_cut_off_and_logged_once(service: Service, path: str) -> None:
     stream = f"/{path}"
-    logged = {"event": "unexpected error", "path": stream.partition("?")[0]}
+    logged = {"event": "request failed on an unexpected exception", "path": stream.partition("?")[0]}
     before = len([line for line in service.lines() if logged.items() <= line.items()])
     async with httpx.AsyncClient(base_url=service.url) as client:
         received = [await read_until_cut_off(client, stream) for _ in range(3)]
@@ -52,7 +52,9 @@ async def test_a_stream_that_fails_is_cut_off_and_logged_once(service: Service, 
 
     assert (good.status_code, [b"first" in part for part in received]) == (200, [True] * 3)
     assert len(service.wait_for(count=before + 3, **logged)) == before + 3
-    assert {line["event"] for line in service.lines()} == {"unexpected error"}  # the server has no line of its own
+    assert {line["event"] for line in service.lines()} == {
+        "request failed on an unexpected exception"
+    }  # the server has no line of its own
 
 
 async def test_an_event_stream_that_does_not_fail_ends_properly(service: Service) -> None:

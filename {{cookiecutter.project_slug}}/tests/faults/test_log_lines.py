@@ -76,7 +76,7 @@ async def test_no_line_is_torn(committed_url: str, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in bytes(reader.read).splitlines()]
 
     assert set(answers.seconds) == {404, 500}
-    tracebacks = [line for line in lines if line["event"] == "unexpected error"]
+    tracebacks = [line for line in lines if line["event"] == "request failed on an unexpected exception"]
     assert len(tracebacks) == len(answers.of(500)) > 0
     assert all(len(line["exception"]) > 4096 for line in tracebacks)
     paths = [line["path"] for line in lines if line["event"] == "request" and line["status"] == 404]

@@ -47,7 +47,9 @@ async def test_the_log_has_the_traceback_of_a_database_error_that_is_a_bug(http:
         answer = await http.get("/sql?statement=SELECT 1/0")
 
     assert answer.status_code == 500
-    assert [(line["event"], line["exc_info"]) for line in lines] == [("unexpected error", True)]
+    assert [(line["event"], line["exc_info"]) for line in lines] == [
+        ("request failed on an unexpected exception", True)
+    ]
 
 
 async def test_a_number_beyond_its_type_is_422_although_the_driver_refuses_it(http: httpx.AsyncClient) -> None:
