@@ -145,7 +145,7 @@ def make_plan(
         route_groups={name: bound or max_concurrent for name, bound in route_groups.items()},
         max_queue=2 * max_concurrent,
         queue_timeout_seconds=ADMISSION_TIMEOUT_SECONDS,
-        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # the other clients send no body
+        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # at most half of the clients send a body at a time
         max_bodies_bytes=MAX_BODIES_BYTES,
         spare_cpus=max(0, cpus // workers - 1),
         downstreams=downstreams,

@@ -88,7 +88,7 @@ def _is_outdated(context: ExceptionContext) -> bool:
     # SQLSTATE XX000 stands for many internal errors. This one is recognised by its text, which is never translated.
     if isinstance(refusal, asyncpg.InternalServerError):
         return str(refusal).startswith("cache lookup failed")
-    # An error with a context is from inside of an SQL function: its statement is not in the connection's cache.
+    # A context means that the error is inside of an SQL function, and not in a statement that was prepared here.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
         # A statement that cannot be prepared is not in SQLAlchemy's cache: its error is a bug, and no older schema.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here

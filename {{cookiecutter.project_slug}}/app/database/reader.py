@@ -78,8 +78,8 @@ class Reader:
                 return self._run_once(statement, values)
             except DBAPIError as error:
                 lost = error.connection_invalidated
-                # After a lost connection, a retry takes a token: a failing server breaks every connection.
-                # After a change of the schema, a retry takes no token: each connection of the pool fails once.
+                # After a lost connection, a retry takes a token of the bucket: a failing server breaks every connection.
+                # After a change of the schema, a retry takes no token of the bucket: each connection fails only once.
                 if not is_stale(error) or (lost and not self._retries.take()):
                     raise
                 log.info("read retried on a stale connection", cause=type(error.orig).__name__)

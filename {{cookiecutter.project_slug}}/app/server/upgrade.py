@@ -73,7 +73,7 @@ class UpgradeProtocol(HttpToolsProtocol):
             self.headers = []
 
     def tidy_head(self) -> bytes:
-        """Return the current head, rewritten for a second pass of the parser: no `Upgrade`, no extra whitespace."""
+        """Return the head of the current request without `Upgrade` and extra whitespace, to be parsed again."""
         line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         kept = [pair for pair in self.headers if pair[0] != b"upgrade" or self.parser.is_untidy]
         return b"".join([line, *(b"%s: %s\r\n" % (name, value.rstrip(b" \t")) for name, value in kept), b"\r\n"])

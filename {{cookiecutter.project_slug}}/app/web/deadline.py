@@ -86,7 +86,7 @@ class _TimedRequest:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._fires_at = loop.time() + seconds  # uvloop's timer handles have no `when` below a millisecond
+        self._fires_at = loop.time() + seconds  # kept here, as uvloop's timer handles cannot tell short times
         self.timer = loop.call_later(seconds, self._expire)
         self.expiry = Expiry(self._fires_at)
 

@@ -27,8 +27,8 @@ CONTRADICTION = Conflict("This contradicts what is already stored.")
 MISFIT = Invalid("A value does not fit its column.")
 CONFLICTED = Unavailable("The transaction conflicted with a concurrent transaction. Try again.")
 
-# A whole SQLSTATE where a client can cause the error, as other errors of its class are bugs of the service.
-# A class of SQLSTATEs (two characters) where the database is in trouble. Source: PostgreSQL's manual, appendix A.
+# SQLSTATEs of five characters: errors that a client can cause, while other errors of their class are bugs.
+# SQLSTATEs of two characters: whole classes, for a database in trouble. Source: PostgreSQL's manual, appendix A.
 SQLSTATES: Mapping[str, ServiceError] = {
     "23503": CONTRADICTION,  # a foreign key constraint is violated
     "23505": CONTRADICTION,  # a unique constraint is violated
