@@ -153,7 +153,7 @@ def settle(folder: Path) -> tuple[Path, Programs]:
 
 
 def spare_folder(path: Path) -> Path:
-    """Return the folder that replaces `path` for root: a stable name, in which a person recognises the project."""
+    """Return the folder that replaces `path` for root, with a stable name by which people recognise the project."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     return SPARE / f"{path.resolve().parent.name}-{digest}"
 

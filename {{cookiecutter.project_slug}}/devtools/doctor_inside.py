@@ -55,7 +55,7 @@ async def revisions(address: str) -> tuple[str, ...]:
 
 
 def database() -> Iterator[str]:
-    """Ask the database for its revisions, and compare them with the files of the migrations."""
+    """Ask the database for its revisions, and compare these with the files of the migrations."""
     url, found = setting("DATABASE_URL") or running_url(), None
     try:
         if url:

@@ -67,7 +67,7 @@ def hints(base: str) -> str:
 
 
 def call_of(description: dict[str, Any], base: str) -> list[str]:
-    """Return curl's arguments for the first POST whose body has an example in an OpenAPI document, else for a probe."""
+    """Return curl's arguments for the first POST with an example body in an OpenAPI document, or for a probe."""
     for path, example in posts(description):
         return [f"{base}{path}", "-H", "content-type: application/json", "-d", example]
     return [f"{base}/health/ready"]

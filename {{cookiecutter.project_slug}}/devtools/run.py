@@ -106,7 +106,7 @@ def serve(host: str, port: int, *, production: bool) -> NoReturn:
 
 
 def leg(line: str) -> None:
-    """Print which leg of the start begins, and after how many seconds of this process."""
+    """Print which step of the start begins, and how many seconds after the start of this process."""
     say(f"{time.monotonic() - BEGUN:5.1f} s  {line}")
 
 

@@ -16,7 +16,7 @@ from devtools.probe import base_url, posts, probe
 from devtools.run import start
 
 ROWS = 60
-"""Requests for each kind of row: more than a page of a list."""
+"""The number of requests for each kind of row: more rows than a page of a list shows."""
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ class Reader:
                 return self._run_once(statement, values)
             except DBAPIError as error:
                 lost = error.connection_invalidated
-                # After a lost connection, a retry takes a token of the bucket: a failing server breaks every connection.
+                # After a lost connection, a retry takes a token of the bucket: a failing server breaks all connections.
                 # After a change of the schema, a retry takes no token of the bucket: each connection fails only once.
                 if not is_stale(error) or (lost and not self._retries.take()):
                     raise

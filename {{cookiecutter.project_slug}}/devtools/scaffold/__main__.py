@@ -1,7 +1,7 @@
 """Adds a feature or a downstream by copying the example: its files, their wiring, tests and settings.
 
-When the example was deleted, the template's own is copied, of the commit in `.cruft.json`. All is made in a scratch
-folder, and comes into the service when it is complete: a failure changes nothing.
+If the example was deleted, the example of the template is copied, at the commit in `.cruft.json`. All files are made in
+a scratch folder, and moved into the service when they are complete: a failure changes nothing.
 """
 
 import builtins
@@ -24,33 +24,33 @@ from devtools.template.source import ROOT, run
 CLIENT = 'The service has no HTTP client: `make template args="update --set http_client=httpx"` brings it.'
 
 OURS = 'lint.isort.known-first-party = ["app", "devtools", "tests"]'
-"""An option of the linter, which does not find the rest of these packages in the scratch folder."""
+"""An option of the linter that names the service's packages, which are incomplete in the scratch folder."""
 
 ENV = ".env.example"
 
 RESERVED = {"id", "created_at", "datetime", "metadata", "registry", *dir(BaseModel)}
-"""The fields that every feature has, and names that mean something else in the class of a field."""
+"""Names that no field may have: those of fields that every feature has, and those with a meaning in a field's class."""
 
 
 def feature(name: str, plural: str = "", *fields: str) -> Copy:
-    """Return the copy of the example that is a new feature."""
+    """Return the plan of a new feature: names and fields by which the example is copied."""
     words = forms("order", name) | forms("orders", plural or f"{name}s")
     words["Orders"] = words["orders"].capitalize()
     return Copy("feature", words, dict(field.partition(":")[::2] for field in fields))
 
 
 def downstream(name: str) -> Copy:
-    """Return the copy of the example's downstream that is a new downstream."""
+    """Return the plan of a new downstream: names by which the example's downstream is copied."""
     return Copy("downstream", forms("rates", name), {})
 
 
 def objections(copy: Copy) -> Iterator[str]:
-    """Yield the reasons why there can be no such copy, each a sentence."""
+    """Yield a sentence for each reason why the feature or downstream cannot be made."""
     types, last = copy.table.get("types", {}), copy.names[-1]
     if types and not copy.fields:
         yield 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".'
     for name in (*copy.names, *copy.fields):
-        # the formatter cannot break the lines of a longer name
+        # The formatter could not break lines with a longer name.
         if len(name) > 30 + (name == last) or not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
             yield f"`{name}` is no name: it has at most 30 small letters and digits, as in purchase_order."
         if keyword.iskeyword(name) or name in dir(builtins):
@@ -67,7 +67,7 @@ def objections(copy: Copy) -> Iterator[str]:
 
 
 def put_below_marks(file: Path, mark: str, *lines: str) -> None:
-    """Put a line below each mark of a file, such as `# yours below`.
+    """Put the next of these lines below each mark of a file, such as `# yours below`.
 
     Raises:
         SystemExit: the file has too few marks.
@@ -80,7 +80,7 @@ def put_below_marks(file: Path, mark: str, *lines: str) -> None:
 
 
 def build(copy: Copy, scratch: Path) -> list[str]:
-    """Make the copy in a scratch folder, and return the paths of all files that are new or changed."""
+    """Make the new files in a scratch folder, and return the paths of all files that are new or changed."""
     example = ROOT
     if not all((ROOT / file).is_file() for file in copy.table["keep"]):
         tool = (os.environ.get("UV", "uv"), "tool", "run", "--quiet", "--with", "cookiecutter>=2.7.1,<3", "python")
@@ -93,7 +93,7 @@ def build(copy: Copy, scratch: Path) -> list[str]:
     wiring, settings = copy.table["wiring"], (example / ENV).read_text("utf-8").splitlines()
     for path in (*files, *wiring, ENV, "pyproject.toml"):
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-        (scratch / path).with_name("__init__.py").touch()  # for the linter
+        (scratch / path).with_name("__init__.py").touch()  # the linter wants a package
         if path in files:
             text = re.sub("@.*?@", lambda at: history[at[0]], files[path])
             (scratch / path).write_text(text, "utf-8", newline="\n")
@@ -111,7 +111,7 @@ def build(copy: Copy, scratch: Path) -> list[str]:
 
 
 def main() -> None:
-    """Add the feature or the downstream of the arguments, or end with a sentence and without a change."""
+    """Add the feature or downstream that the arguments describe; after a problem print a sentence, change nothing."""
     kind, *arguments = sys.argv[1:]
     if kind == "downstream" and not (ROOT / "app/settings/downstreams.py").is_file():
         sys.exit(CLIENT)

@@ -1,7 +1,7 @@
 """The files of a new feature or downstream: a part of the example under other names.
 
-A table, `feature.toml` or `downstream.toml`, lists the names of the syntax trees that stay. The rest of the example,
-such as the states of an order, has no name there.
+A table, `feature.toml` or `downstream.toml`, lists the classes, functions and constants that are copied. The rest of
+the example, such as the states of an order, is not on the list.
 """
 
 import ast
@@ -25,7 +25,7 @@ def forms(noun: str, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of the part of the example that a table lists: the new words by the words of the example, and fields."""
+    """The plan of a copy of the example: the new word for each word of the example, and the fields."""
 
     kind: str
     words: Mapping[str, str]
@@ -33,12 +33,12 @@ class Copy:
 
     @cached_property
     def table(self) -> dict[str, Any]:
-        """The table of this kind of copy."""
+        """The table that lists what this kind of copy, a feature or a downstream, takes from the example."""
         return tomllib.loads(Path(__file__).with_name(f"{self.kind}.toml").read_text("utf-8"))
 
     @property
     def names(self) -> list[str]:
-        """The name of this copy, and then its plural if there is one."""
+        """The name of the new feature or downstream, and then its plural if there is one."""
         return [self.words[noun] for noun in self.table["nouns"]]
 
     def files(self, service: Path) -> Iterator[tuple[str, str]]:
@@ -62,7 +62,7 @@ class Copy:
             yield self.named(path), self.named(text)
 
     def filled(self, text: str) -> str:
-        """Return a text of the table with the fields of this copy."""
+        """Return a text of the table, with the fields of the new feature in place of the marks `@[...]@`."""
         joint = "\n" if text.startswith("@[") else ", "
 
         def each(found: re.Match[str]) -> str:
@@ -72,7 +72,7 @@ class Copy:
         return re.sub(r"@\[(.*?)\]@", each, text).strip("\n")
 
     def named(self, text: str) -> str:
-        """Return code under the names of this copy; in prose, a name of two words has a space."""
+        """Return code of the example under the new names; in docstrings and comments, a space divides two words."""
         noun, name = self.table["pattern"], self.names[0]
 
         def spaced(prose: re.Match[str]) -> str:

@@ -20,14 +20,14 @@ from devtools.template.migrations import rechain
 from devtools.template.source import ROOT, STATE, Answers, Template, fetch, run
 
 RULES = ("-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.conflictStyle=diff3")
-"""The rules of the merge, whatever the person configured; git before 2.35 does not know the shorter style `zdiff3`."""
+"""git's options for the merge, whatever the person has configured. git before 2.35 does not know the style `zdiff3`."""
 
 CONFLICTS = {"UU": "both changed it", "AA": "both added it", "UD": "you changed it, and the template deletes it"}
-"""The meaning of the letters by which `git status` shows a conflict: first those of the service."""
+"""The meaning of the two letters by which `git status` shows a conflict: the first is for the service."""
 
 
 def clean() -> Path:
-    """Return the top of the repository, if `git reset --hard` would undo an update and nothing else.
+    """Return the top folder of the repository; the working copy must be clean, so that an update can be undone.
 
     Raises:
         SystemExit: there is no repository, or there are changes that are not committed.
@@ -77,7 +77,7 @@ def pick(step: str, top: Path) -> Iterator[str]:
 
 
 def update(template: Template, old: str, new: str, answers: Answers, folder: Path) -> int:
-    """Merge the step between two commits of the template, and return 1 if there are conflicts."""
+    """Merge the difference between two commits of the template; return 1 if there are conflicts."""
     top = clean()
     before, _ = template.render(old, template.answers(old, {}), folder / "old")
     after, stored = template.render(new, answers, folder / "new")
@@ -95,14 +95,14 @@ def update(template: Template, old: str, new: str, answers: Answers, folder: Pat
 
 
 def main() -> int:
-    """Run the command of the arguments."""
+    """Run the command that the arguments name: status, diff or update."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", nargs="?", choices=("status", "diff", "update"), default="status")
     parser.add_argument("--to", metavar="REF", help="a tag, branch or commit of the template, in place of the newest")
     parser.add_argument("--set", metavar="QUESTION=ANSWER", action="append", default=[], help="change an answer")
     options = parser.parse_args()
     if options.command == "update":
-        clean()  # before the slow clone
+        clean()  # refuse before the clone, which takes long
     with tempfile.TemporaryDirectory(prefix="template-", ignore_cleanup_errors=True) as name:
         template, folder = fetch(Path(name, "clone")), Path(name)
         old = template.commit(template.state["commit"])

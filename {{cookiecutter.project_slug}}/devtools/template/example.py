@@ -1,4 +1,4 @@
-"""Renders the service of `.cruft.json` with the example, from which `make feature` copies where the example is gone."""
+"""Renders this service with the example, for `make feature` in a service whose example was deleted."""
 
 import sys
 from pathlib import Path
@@ -9,5 +9,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     template = fetch(folder / "clone")
     commit = template.commit(template.state["commit"])
-    asked = {"example": "plain", "http_client": "httpx"}  # the example needs a client, and its copies do not
+    # the example needs an HTTP client; a feature that is copied from it needs none
+    asked = {"example": "plain", "http_client": "httpx"}
     print(template.render(commit, template.answers(commit, asked), folder / "rendered")[0])

@@ -1,8 +1,8 @@
 """Puts the migrations of the template on the history of this service.
 
-The template numbers its migrations as if the service had none of its own, but databases ran them in the order of the
-service. So a new migration of the template follows the newest one here, and one that the template drops stays while a
-migration of the service follows it.
+The template numbers its migrations as if the service had none of its own, but the databases of the service ran all
+migrations in one order. So a new migration of the template is made to follow the newest migration of the service. A
+migration that the template no longer has stays, if a migration of the service follows it.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 
 VERSIONS = Path("migrations/versions")
 LINK = re.compile(r"(^revision\b.*= *['\"](.+?)['\"][\s\S]*?^down_revision\b[^=\n]*= *)(\([^)]*\)|.*)", re.MULTILINE)
-"""The revision of a migration, and its parents: None, a string, or the tuple of a merge."""
+"""Matches the revision and the parents in a migration file: None, a string, or the tuple of a merge."""
 
 
 def read(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -22,16 +22,16 @@ def read(folder: Path) -> dict[str, tuple[Path, str]]:
 
 
 def follow(file: Path, parents: str) -> None:
-    """Write other parents into a migration."""
+    """Replace the parents that a migration file names."""
     text = LINK.sub(lambda link: link[1] + parents, file.read_text("utf-8"), count=1)
     file.write_text(text, "utf-8", newline="\n")
 
 
 def rechain(service: Path, old: Path, new: Path) -> Iterator[str]:
-    """Make the migrations of two rendered trees differ by what this service needs; yield what a person has to know.
+    """Change migrations in two rendered trees to continue this service's history; yield notes for a person.
 
     Raises:
-        SystemExit: a migration is new, and the service has no single newest one that it could follow.
+        SystemExit: a migration is new, and the service has no single newest migration for it to follow.
     """
     own, before, after = (read(folder) for folder in (service, old, new))
 

@@ -13,10 +13,11 @@ STATE = ROOT / ".cruft.json"
 """The file with the address of the template, its commit and the answers, as cruft reads and writes it too."""
 
 INHERITED = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
-"""The variables by which git tells its hooks where they are."""
+"""The variables by which git tells hooks where the repository is. They would lead git commands here to the wrong
+one."""
 
 IDENTITY = {f"GIT_{role}_{part}": "template" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-"""The author of two commits that no branch keeps: git may know no name on this machine."""
+"""The author of the temporary commits of an update, as git may know no name and address on this machine."""
 
 Answers = dict[str, Any]
 
@@ -28,7 +29,7 @@ def run(*command: str | Path, folder: Path = ROOT, problem: str = "", **variable
         SystemExit: the program failed.
     """
     env = {name: value for name, value in os.environ.items() if name not in INHERITED} | IDENTITY | variables
-    # `git diff` prints files of any encoding
+    # Keep bytes that are no UTF-8, as `git diff` shows files of any encoding.
     done = subprocess.run(
         command, cwd=folder, env=env, check=False, capture_output=True, encoding="utf-8", errors="replace"
     )
@@ -39,7 +40,7 @@ def run(*command: str | Path, folder: Path = ROOT, problem: str = "", **variable
 
 
 def public(questions: Answers) -> Answers:
-    """Return the questions for a person, without the configuration of the template beside them."""
+    """Return the questions that a person answers, without the private variables of the template's cookiecutter.json."""
     return {question: answer for question, answer in questions.items() if not question.startswith("_")}
 
 
@@ -51,7 +52,7 @@ class Template:
     state: dict[str, Any]
 
     def git(self, *arguments: str | Path, problem: str = "") -> str:
-        """Return the output of git in the clone."""
+        """Return the output of a git command that runs in the clone of the template."""
         return run("git", *arguments, folder=self.clone, problem=problem)
 
     def commit(self, ref: str) -> str:
@@ -60,14 +61,14 @@ class Template:
         return self.git("rev-parse", "--verify", "--quiet", ref + "^{commit}", problem=problem)
 
     def ahead(self, old: str, new: str) -> str:
-        """Return how far a commit is ahead of an older one, and the entries that UPGRADING.md got between them."""
+        """Return by how many commits a commit is newer than another, and the entries of UPGRADING.md in between."""
         count = self.git("rev-list", "--count", f"{old}..{new}")
         notes = self.git("diff", "--unified=0", old, new, "--", "UPGRADING.md").splitlines()
         added = [line[1:] for line in notes if line.startswith("+") and not line.startswith("+++")]
         return "\n".join([f"{self.state['template']}: {new[:9]} is {count} commits ahead of {old[:9]}", *added])
 
     def answers(self, commit: str, asked: Answers) -> Answers:
-        """Return the answers of this service and the changed ones, as far as the template of a commit asks for them.
+        """Return the stored answers with the changed answers, without questions that the template of this commit lacks.
 
         Raises:
             SystemExit: an answer has no question, or its question does not offer it.
@@ -84,7 +85,7 @@ class Template:
         return {question: answer for question, answer in answers.items() if question in questions}
 
     def render(self, commit: str, answers: Answers, folder: Path) -> tuple[Path, Answers]:
-        """Return the tree of a commit with answers, and all its answers: new questions have their defaults."""
+        """Render the template at a commit with these answers; return the tree and all answers, also new ones."""
         source, config = folder / folder.name, folder / "config.yaml"
         folder.mkdir()
         self.git("worktree", "add", "--detach", source, commit)
@@ -99,10 +100,10 @@ class Template:
 
 
 def fetch(clone: Path) -> Template:
-    """Clone the template that `.cruft.json` names.
+    """Clone the template whose address is in `.cruft.json`.
 
     Raises:
-        SystemExit: it names none, or the template cannot be reached.
+        SystemExit: `.cruft.json` has no address, or the template cannot be reached.
     """
     try:
         state = json.loads(STATE.read_text("utf-8"))
