@@ -68,7 +68,7 @@ route that calls `session.commit()`, or that returns after `session.rollback()`,
 
 
 async def get_transactions(request: HTTPConnection) -> Transactions:
-    """Return the function that opens a write transaction, which commits at the end of its block."""
+    """Return the function that opens a write transaction, which commits at the end of the block."""
     return partial(transaction, resources_of(request).write_sessions)
 
 
@@ -127,7 +127,7 @@ async def get_idempotent_request(
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description=SAME_KEY)
     ] = None,
 ) -> IdempotentRequest:
-    """Return the `IdempotentRequest` of a request: its Idempotency-Key, route, query and body as digests."""
+    """Return the `IdempotentRequest` of a request: Idempotency-Key, route, query and body as digests."""
     return IdempotentRequest.of(
         idempotency_key,
         operation=f"{request.method} {request.url.path}",
@@ -148,7 +148,7 @@ class NoQuery(BaseModel):
 
 
 async def refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
-    """Refuse a query string: a client that sends `?dry_run=true` must not believe that the route knows it."""
+    """Refuse a query string: a client that sends `?dry_run=true` must not believe that it has an effect."""
 
 
 STRICT = [Depends(refuse_query)]

@@ -33,7 +33,7 @@ class Resources:
     plan: Plan
     """The capacity plan, which has every bound of this worker."""
     engine: AsyncEngine
-    """The database engine with the connection pool; its connections are in AUTOCOMMIT and read-only, unless a session
+    """The database engine with the connection pool; the connections are in AUTOCOMMIT and read-only, unless a session
     changes that."""
     reader: Reader
     """The `Reader`, which runs read-only statements in one round trip each; the dependency `ReadSession`."""
@@ -59,7 +59,7 @@ class Resources:
     supervisor: Supervisor
     """The supervisor, which starts background tasks and waits for running tasks at the shutdown."""
     loop_monitor: LoopMonitor
-    """The loop monitor, which measures the lag of the event loop and logs each stall with its stack."""
+    """The loop monitor, which measures the lag of the event loop and logs each stall with the stack."""
     readiness: Readiness
     """The readiness, which decides whether this process may receive traffic."""
     idempotency_seconds: float

@@ -1,4 +1,4 @@
-"""Client connections of a worker: as many as its open files allow, after those that the worker needs itself."""
+"""Client connections of a worker: as many as the open files allow, less the files that the worker needs itself."""
 
 OTHER_FILES = 48
 """Open files of a worker that are no connections: the log, the event loop, the listener and pipes take 20, the rest is

@@ -64,7 +64,7 @@ class Plan(CapacitySettings, frozen=True):
     connection_quota: int
     """Database connections that one route group, or background work, may hold at most."""
     reserved_for_quotas: int
-    """Database connections that are kept free for those route groups, and for background work, that use none."""
+    """Database connections that are kept free for route groups, and for background work, that use none."""
     left_by_two_stuck_groups: int
     """Database connections that all other work may use when two route groups hang: the worst case that is planned
     for."""
@@ -81,7 +81,7 @@ class Plan(CapacitySettings, frozen=True):
     max_bodies_bytes: int
     """Bytes of request bodies that one worker may read ahead, before the requests enter the bulkhead."""
     spare_cpus: int
-    """CPUs per worker beyond the CPU of its event loop, for worker processes that compute."""
+    """CPUs per worker beyond the CPU of the event loop, for worker processes that compute."""
     downstreams: Mapping[str, int]
     """Calls in flight from one worker to each downstream, by name: the bound of the semaphore and of the HTTP pool."""
     client_connections: int

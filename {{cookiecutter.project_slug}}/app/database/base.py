@@ -1,4 +1,4 @@
-"""The parent class of all models, in a module that needs no database driver, as it opens no connection."""
+"""The parent class of all models, in a module that opens no connection and so needs no database driver."""
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase

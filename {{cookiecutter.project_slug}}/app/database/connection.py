@@ -20,7 +20,7 @@ from app.settings.bounds import Timeouts
 READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's SQLSTATE for a write in a read-only transaction
 
 OUTDATED = "The schema has changed since this connection prepared the statement."
-"""The note that is added to the error of a statement which failed only because its connection is outdated."""
+"""The note that is added to the error of a statement which failed only because the connection is outdated."""
 
 OUTDATED_ERRORS = (
     asyncpg.InvalidCachedStatementError,  # a result column has got a different type
@@ -97,7 +97,7 @@ def _is_outdated(context: ExceptionContext) -> bool:
 
 
 def remembers_older_schema(error: DBAPIError) -> bool:
-    """Tell whether a statement failed because the schema changed after its connection had prepared the statement."""
+    """Tell whether a statement failed because the schema changed after the connection had prepared the statement."""
     return OUTDATED in getattr(error, "__notes__", ())
 
 

@@ -32,7 +32,7 @@ class ReadWriteSession(AsyncSession):
     """A database session that may write, in one transaction that commits as a whole or not at all."""
 
     async def commit(self) -> None:
-        """Raise an error: a session commits at the end of its block, never in the middle.
+        """Raise an error: a session commits at the end of the block, never in the middle.
 
         After a commit in the middle, a later error could undo only a part of the work, while the response reports that
         nothing was done.

@@ -20,7 +20,7 @@ from app.request.held_connections import HeldConnection, note_checkout, refuse_s
 from app.request.slot import connection_quota
 
 IDLE_SECONDS = 60.0
-"""The seconds without use after which a connection is tested before its next use: firewalls drop idle sockets after
+"""The seconds without use after which a connection is tested before the next use: firewalls drop idle sockets after
 some minutes."""
 
 ANSWER_SECONDS = 1.0
@@ -101,7 +101,7 @@ class FairPool(AsyncAdaptedQueuePool):
             quota.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
-        """Mark a dead connection, so that SQLAlchemy replaces it; after a long idle time, send a query as a test."""
+        """Mark a dead connection, for SQLAlchemy to replace; after a long idle time, send a query as a test."""
         driver = record.driver_connection
         if driver is None:  # SQLAlchemy has dropped this connection, and will open a new one
             return

@@ -1,4 +1,4 @@
-"""Write transactions: a block that commits at its end.
+"""Write transactions: a block that commits at the end.
 
 Background tasks that are started in the block wait for the commit.
 
@@ -82,5 +82,5 @@ def _settle(futures: list[asyncio.Future[bool]], *, committed: bool) -> None:
 
 
 def _with_outer(innermost: SessionTransaction | None) -> list[SessionTransaction]:
-    """Return a savepoint together with the savepoints and the transaction that contain it."""
+    """Return a savepoint together with all savepoints and the transaction around the savepoint."""
     return [] if innermost is None else [innermost, *_with_outer(innermost.parent)]

@@ -64,7 +64,7 @@ class Breaker:
         return 0.0 if opened_at is None else max(0.0, opened_at + self.thresholds.open_seconds - self._clock())
 
     def enter(self) -> int | None:
-        """Let a call pass and return a ticket, with which the call reports its outcome; return None to refuse it."""
+        """Let a call pass and return a ticket, with which the call reports the outcome; None refuses the call."""
         state = self.state
         passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.thresholds.probes)
         if not passes:
@@ -97,7 +97,7 @@ class Breaker:
         self._open()
 
     def left(self, ticket: int) -> None:
-        """End a call without counting its outcome: the downstream was not the cause, as when the client left."""
+        """End a call without counting the outcome: the downstream was not the cause, as when the client left."""
         if ticket == self._era and self._opened_at is not None:
             self._probing -= 1
 

@@ -18,14 +18,14 @@ from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnav
 T = TypeVar("T")
 
 OVERHEAD_BYTES = 1000
-"""The estimated memory that a cached response takes in addition to its body: headers, key and bookkeeping."""
+"""The estimated memory that a cached response takes in addition to the body: headers, key and bookkeeping."""
 
 log = structlog.get_logger("cache")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """A cached response with its time of arrival and its size in bytes."""
+    """A cached response with the time of arrival and the size in bytes."""
 
     value: T
     at: float
@@ -67,7 +67,7 @@ class Cache(Generic[T]):
         self._loading: dict[Hashable, asyncio.Task[T]] = {}
 
     async def get(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Return the cached response for a key while it is fresh, else load the response.
+        """Return the cached response for a key if fresh, else load the response.
 
         Raises:
             DownstreamError: loading failed, and there is no stale response that may be served.

@@ -49,7 +49,7 @@ class Transport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request whose body is bytes, and return the response as soon as its headers have arrived."""
+        """Send a request whose body is bytes, and return the response as soon as the headers have arrived."""
         seconds = request.extensions.get("timeout", {})
         response = await self._session.request(
             request.method,

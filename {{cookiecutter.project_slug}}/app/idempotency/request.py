@@ -39,7 +39,7 @@ FOUND = select(IdempotencyKey.request, IdempotencyKey.status, IdempotencyKey.hea
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """The digests that identify a write that a client may repeat; without an Idempotency-Key it is always done."""
+    """The digests that identify a write that a client may repeat; without an Idempotency-Key every write is done."""
 
     key: bytes | None
     request: bytes
@@ -48,7 +48,7 @@ class IdempotentRequest:
 
     @classmethod
     def of(cls, key: str | None, *, operation: str, request: bytes, seconds: float, caller: str = "") -> Self:
-        """Return the identity of a write request; it contains digests instead of the values that the client sent.
+        """Return the identity of a write request, with digests instead of the values that the client sent.
 
         Args:
             key: the Idempotency-Key of the client, None without the header.

@@ -1,1 +1,1 @@
-"""Jobs: work that outlives its request, stored in the same transaction as the write, and run by a worker."""
+"""Jobs: work that outlives a request, stored in the same transaction as the write, and run by a worker."""

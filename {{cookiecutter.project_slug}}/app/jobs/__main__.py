@@ -1,4 +1,4 @@
-"""`python -m app.jobs` runs a worker until SIGTERM or Ctrl-C; after a lost database the worker starts anew."""
+"""`python -m app.jobs` runs a worker for jobs until SIGTERM or Ctrl-C; a lost database restarts the worker."""
 
 import asyncio
 import signal
@@ -15,17 +15,17 @@ from app.settings.load import load_settings, log_fields
 from app.settings.service import Settings
 
 RESTART_SECONDS = 1.0
-"""The pause before a worker starts anew whose database is away."""
+"""The pause, in seconds, before a worker whose database is unreachable is started again."""
 
 log = structlog.get_logger("jobs")
 
 
 async def serve(settings: Settings) -> None:
-    """Run one worker after the other until a signal."""
+    """Run a worker until a signal; start a new worker whenever the database was lost."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        if sys.platform == "win32":  # its event loop has no handlers of signals
+        if sys.platform == "win32":  # the event loop of Windows has no signal handlers
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
         else:
             loop.add_signal_handler(number, stop.set)
@@ -41,7 +41,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Load the settings and all kinds of jobs, and run."""
+    """Load the settings, register all kinds of jobs, and run a worker."""
     settings = load_settings(serving=True)
     logs.configure(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
     load_kinds()

@@ -1,4 +1,4 @@
-"""Enqueues jobs in the transaction of the write: a rollback leaves nothing, and a commit loses nothing."""
+"""Enqueues jobs in the transaction of a write: after a rollback there is no job, after a commit the job is not lost."""
 
 import secrets
 from datetime import timedelta
@@ -21,14 +21,14 @@ NOW = timedelta(0)
 
 
 class Enqueued(NamedTuple):
-    """A job in the queue; `is_new` is False for the live job that had the unique key already."""
+    """The result of `enqueue`; `is_new` is False if an unfinished job with the same unique key exists already."""
 
     job: Job
     is_new: bool
 
 
 def uuid7() -> UUID:
-    """Return a UUID of version 7, which sorts by its time of creation; Python has it from 3.14 on only."""
+    """Return a UUID of version 7, which sorts by the time of creation; Python itself has these from 3.14 on."""
     random = secrets.randbits(74)
     return UUID(int=time_ns() // 1_000_000 << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
 
@@ -43,15 +43,15 @@ async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by n
     total: int | None = None,
     delay: timedelta = NOW,
 ) -> Enqueued:
-    """Store a job and put it into the queue, both in the transaction of the session; two statements.
+    """Store a job and put it into the queue, by two statements in the transaction of the session.
 
     Args:
         session: the open transaction of the write to which the job belongs.
         kind: the registered kind, which the decorator `job` returned.
-        payload: the kind's model.
-        owner: the principal's owner, who alone sees the job.
-        unique_key: while a job with this key is not finished, that job is returned instead of a second one.
-        total: the number of steps, if the progress is to be told.
+        payload: the input of the job, an object of the kind's model.
+        owner: the owner of the request's principal; no other owner can see the job.
+        unique_key: while a job with this key is not finished, that job is returned instead of a second job.
+        total: the number of steps, if the job reports its progress.
         delay: how long the first attempt waits.
 
     Raises:
@@ -61,7 +61,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by n
         raise ValueError(f"The job {kind.name!r} is not registered, or its payload is no {kind.payload.__name__}.")
     row = _row(kind, payload) | {"owner": owner, "unique_key": unique_key, "total": total, "run_at": func.now() + delay}
     new = insert(Job).values(row)
-    if unique_key is not None:  # a violated constraint would spoil the transaction of the caller
+    if unique_key is not None:  # check first, as a violated constraint would abort the caller's transaction
         new = new.on_conflict_do_nothing(index_elements=["unique_key"], index_where=text(IS_LIVE))
     while (stored := await session.scalar(new.returning(Job))) is None:
         live = select(Job).where(Job.unique_key == unique_key, text(IS_LIVE))
@@ -72,7 +72,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by n
 
 
 def _row(kind: Kind[Any], payload: BaseModel) -> dict[str, Any]:
-    """Return the columns of a new job that follow from its kind, its payload and the request."""
+    """Return the columns of a new row that follow from the kind of the job, the payload and the request."""
     context = trace.get()
     return {
         "id": uuid7(),

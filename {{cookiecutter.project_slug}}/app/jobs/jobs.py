@@ -1,4 +1,4 @@
-"""The jobs that keep the tables of jobs small; scheduled, so that one of all workers runs each at its time."""
+"""Maintenance jobs, which keep the tables of jobs small. One of all workers runs each at its scheduled time."""
 
 from datetime import timedelta
 
@@ -11,24 +11,24 @@ from app.jobs.registry import job
 from app.jobs.run import Run
 
 ROWS = 1000
-"""The rows of one DELETE, which takes milliseconds; a longer one would hold its locks for longer than others wait."""
+"""The number of rows that one DELETE removes, in milliseconds: a larger DELETE would hold locks for too long."""
 
 LOG_AGE = timedelta(days=1)
 
 
 class Prune(BaseModel):
-    """The payload of `jobs.prune`, which has nothing to say."""
+    """The payload of `jobs.prune`, which needs no input."""
 
 
 class Pruned(BaseModel):
-    """The result of `jobs.prune`."""
+    """The result of `jobs.prune`: the numbers of deleted rows."""
 
     jobs: int
 
 
 @job("jobs.prune", schedule="17 * * * *", max_attempts=1)
 async def prune(_payload: Prune, run: Run) -> Pruned:
-    """Delete jobs that ended long ago, and old lines of the queue's log."""
+    """Delete jobs that ended long ago, and old entries of the queue's log."""
     kept = timedelta(seconds=run.resources.plan.jobs.keep_seconds)
     old = select(Job.id).where(Job.finished_at < func.now() - kept).limit(ROWS)
     total = 0

@@ -1,7 +1,7 @@
-"""The ledger: the worker's short statements about its jobs, on the connections of the queue, each committed at once.
+"""The ledger: the short statements by which a worker stores starts and ends of jobs, on connections of the queue.
 
-Starts and ends of jobs that come at the same time share a statement: each commit with a notification waits for the one
-before, so 20 commits would cost 20 times the disk's time.
+Each statement is committed at once. Jobs that start or end at the same time share a statement, because commits with a
+notification wait for each other: 20 separate commits would take 20 times as long.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 DATABASE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
 PAUSE_SECONDS = 0.5
-"""The pause before a statement is tried again whose database is away; `connect` itself takes up to its timeout."""
+"""The pause, in seconds, before a statement is repeated whose database is unreachable."""
 
 BEGIN = """
 UPDATE jobs SET
@@ -35,7 +35,8 @@ UPDATE jobs SET
 WHERE id = ANY($1::uuid[]) AND state IN ('queued', 'running', 'failed')
 RETURNING id, state, version, payload, attempts, max_attempts, claim, progress, total, result, owner, request_id, trace
 """
-"""Starts attempts, and counts each before it runs: a job that kills its worker every time is dead after its last."""
+"""Starts attempts of jobs. An attempt is counted before it runs, so that a job which kills its worker each time is dead
+after its last attempt."""
 
 FINISH = """
 UPDATE jobs SET
@@ -52,7 +53,7 @@ FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[
 WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.state = 'running'
 RETURNING jobs.id
 """
-"""Ends attempts; a run that was taken over changes nothing."""
+"""Stores the ends of attempts, but not of an attempt whose job another worker has taken over."""
 
 INTERRUPTED = """
 SELECT running.id, jobs.id IS NULL AS taken_over
@@ -73,7 +74,7 @@ log = structlog.get_logger("jobs")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of one attempt, as it is stored."""
+    """The end of one attempt of a job, in the columns of the statement FINISH."""
 
     id: UUID
     claim: int
@@ -84,11 +85,11 @@ class Ended:
     again_after: float | None = None
     """Seconds until the next attempt, None for a final state."""
     uncounted: int = 0
-    """1 for an attempt that was put back, which is no failure."""
+    """1 for an attempt that does not count, as the job was put back into the queue; else 0."""
 
 
 class Together(Generic[K, R]):
-    """Runs one statement for all callers that came while the statement before was running."""
+    """Runs one statement for all callers that came while the previous statement was running."""
 
     def __init__(self, execute: Callable[[Sequence[K]], Awaitable[dict[UUID, R]]]) -> None:
         self._execute = execute
@@ -97,7 +98,7 @@ class Together(Generic[K, R]):
         self._results: dict[UUID, R] = {}
 
     async def run(self, item: K, job_id: UUID) -> R | None:
-        """Return the row that the statement returned for this item, None without a row."""
+        """Run the statement with this item among others; return the row of the job, or None without a row."""
         self._waiting.append(item)
         async with self._free:
             while item in self._waiting:
@@ -114,7 +115,7 @@ class Together(Generic[K, R]):
 
 
 class Ledger:
-    """Starts and ends the attempts of jobs, and finds jobs that were cancelled, were taken over, or are late."""
+    """Stores starts and ends of attempts, and finds jobs that were cancelled, were taken over, or are late."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -122,26 +123,26 @@ class Ledger:
         self._ends = Together(self._finish)
 
     async def begin(self, job_id: UUID) -> asyncpg.Record | None:
-        """Count an attempt and return the row; a state other than `running` means that there is nothing to run."""
+        """Count an attempt and return the job's row; do not run a job whose state is not `running`."""
         return await self._begins.run(job_id, job_id)
 
     async def finish(self, ended: Ended) -> bool:
-        """Store the end of an attempt; False when the job was taken over or deleted."""
+        """Store the end of an attempt; return False if another worker took the job over, or the job was deleted."""
         return await self._ends.run(ended, ended.id) is not None
 
     async def interrupted(self, running: Sequence[tuple[UUID, int]]) -> dict[UUID, bool]:
-        """Return the running jobs that have to stop: True for one that was taken over, False for a cancelled one."""
+        """Return the running jobs that must stop, each with True if another worker took it over, False if cancelled."""
         if not running:
             return {}
         rows = await self._pool.fetch(INTERRUPTED, *map(list, zip(*running, strict=True)))
         return {row["id"]: row["taken_over"] for row in rows}
 
     async def is_live(self, job_id: UUID) -> bool:
-        """Tell whether a job is not finished."""
+        """Tell whether a job is not finished: queued, running, or waiting for a retry."""
         return bool(await self._pool.fetchval(IS_LIVE, job_id))
 
     async def late(self, seconds: float) -> list[dict[str, Any]]:
-        """Return the kinds whose jobs wait for longer than `seconds` beyond their time."""
+        """Return the kinds of jobs that should have started more than `seconds` ago, and still wait."""
         return [dict(row) for row in await self._pool.fetch(LATE, seconds)]
 
     async def _begin(self, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
@@ -153,5 +154,5 @@ class Ledger:
 
 
 def read_json(text: str | None) -> Any:  # noqa: ANN401 - JSON may be anything
-    """Return a column of JSON, which asyncpg hands over as text."""
+    """Return the value of a JSON column, which asyncpg returns as text."""
     return None if text is None else orjson.loads(text)

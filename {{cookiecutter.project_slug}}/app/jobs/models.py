@@ -1,4 +1,4 @@
-"""The table of jobs: each row is the whole truth about one job, for clients and for workers."""
+"""The table of jobs: each row has all that clients and workers know about one job."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from app.database.base import Base
 
 
 class JobState(StrEnum):
-    """The states of a job: the last three are final, and a job in `failed` waits for the next attempt."""
+    """The states of a job. The last three are final; a job in state `failed` waits for its next attempt."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -24,14 +24,14 @@ class JobState(StrEnum):
 
 
 FINAL = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED})
-"""The states in which a job stays, unless a client asks for a retry of a dead job."""
+"""The final states of a job; only a dead job can leave the state, when a client asks for a retry."""
 
 IS_LIVE = "state IN ('queued', 'running', 'failed')"
-"""The SQL condition of a job that is not finished: one such job exists for each unique key."""
+"""The SQL condition of a job that is not finished. For each unique key only one such job can exist."""
 
 
 class Job(Base):
-    """A job: the work, the progress and the end. A trigger sets `sequence` and `updated_at` at each change."""
+    """A job with input, progress and result. A trigger sets `sequence` and `updated_at` at each change."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -56,7 +56,7 @@ class Job(Base):
     trace: Mapped[str | None] = mapped_column(String(600))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int]
-    # Grows with each start and never shrinks, unlike `attempts`: a run that was taken over stores nothing any more.
+    # Grows with each start and never shrinks, unlike `attempts`: by it, a run whose job was taken over stores nothing.
     claim: Mapped[int] = mapped_column(server_default=text("0"))
     progress: Mapped[int] = mapped_column(server_default=text("0"))
     total: Mapped[int | None]

@@ -1,6 +1,6 @@
-"""The queue: carries the ids of jobs to the workers. The only module that knows pgqueuer.
+"""The queue, which hands the ids of jobs to workers. This is the only module that imports pgqueuer.
 
-Every name is given here: pgqueuer itself would read them from variables such as FUNCTION, TRIGGER and CHANNEL.
+All names of tables and channels are set here: pgqueuer would read them from variables such as FUNCTION and TRIGGER.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -32,10 +32,10 @@ from app.jobs.registry import Kind
 from app.settings.bounds import Timeouts
 
 CONNECTIONS = 3
-"""Database connections of the queue in one worker: one listens, and the heartbeats never wait for the handlers."""
+"""The number of database connections of a worker's queue. One listens for notifications; the heartbeats never wait."""
 
 MAX_BATCH = 20
-"""The most jobs that a worker takes at once, besides the half of JOBS__MAX_CONCURRENT."""
+"""The most jobs that a worker takes from the queue at once; also at most half of JOBS__MAX_CONCURRENT."""
 
 NAMES = DBSettings.model_construct(
     prefix="",
@@ -51,10 +51,10 @@ NAMES = DBSettings.model_construct(
     durability=Durability.durable,
     widen_id=True,
 )
-"""The names in the database, as in the migration `0005_jobs.py`."""
+"""The names of pgqueuer's tables, functions and channel, as the migration `0005_jobs.py` creates them."""
 
-# Not by pgqueuer's own `enqueue`, whose arrays of jsonb make asyncpg ask each new connection for types and leave a
-# setting on it. A trigger of the table tells the workers at the commit.
+# pgqueuer's own `enqueue` is not used: its jsonb arrays make asyncpg query types on each new connection.
+# A trigger of the table notifies the workers when the transaction commits.
 PUSH = text(
     "INSERT INTO pgqueuer.pgqueuer (entrypoint, payload, priority, execute_after, status) "
     "VALUES (:kind, :payload, :priority, now() + CAST(:delay AS interval), 'queued')"
@@ -62,7 +62,7 @@ PUSH = text(
 PRUNE_LOG = text("DELETE FROM pgqueuer.pgqueuer_log WHERE created < now() - CAST(:older_than AS interval)")
 
 Handler = Callable[[Kind[Any], UUID], Awaitable[float | None]]
-"""Runs a job, and returns the seconds after which the queue hands the job out again; None ends the message."""
+"""A function that runs a job, and returns the seconds until the queue hands the job out again; None means never."""
 
 
 def _queries(driver: AsyncpgPoolDriver) -> Queries:
@@ -76,13 +76,13 @@ async def push(session: ReadWriteSession, kind: str, job_id: UUID, *, priority: 
 
 
 async def prune_log(session: ReadWriteSession, older_than: timedelta) -> None:
-    """Delete old lines of pgqueuer's own log, which keeps three for each job without end."""
+    """Delete old rows of pgqueuer's own log table, which gets three rows for each job and never shrinks by itself."""
     await session.execute(PRUNE_LOG, {"older_than": older_than})
 
 
 @asynccontextmanager
 async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[asyncpg.Pool]:
-    """Open the connections of the queue, to PostgreSQL itself: PgBouncer passes on no notification."""
+    """Open the connections of the queue directly to PostgreSQL, as PgBouncer passes on no notifications."""
     of_url = dialect().create_connect_args(make_url(url))[1]  # type: ignore[no-untyped-call] # SQLAlchemy's own
     arguments = of_url | connect_args(timeouts, name, pgbouncer=False)
     given = {key: value for key, value in arguments.items() if key not in {"async_creator_fn", "read_only"}}
@@ -96,7 +96,7 @@ async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[a
 
 
 class Queue:
-    """The queue on the side of a worker: hands out jobs until `stop`, enqueues by schedule, keeps the heartbeats."""
+    """A worker's side of the queue: hands out jobs until `stop`, enqueues scheduled jobs, sends heartbeats."""
 
     def __init__(self, pool: asyncpg.Pool, kinds: Iterable[Kind[Any]], handler: Handler) -> None:
         self._pool = pool
@@ -111,7 +111,7 @@ class Queue:
             entry(partial(_handle, handler, kind))
 
     def schedule(self, kind: Kind[Any], enqueue: Callable[[], Awaitable[object]]) -> None:
-        """Call a function at the times of a kind's schedule: once among all workers, and once for all missed times."""
+        """Call a function at the times of a kind's schedule: in one of all workers, and once for all missed times."""
 
         async def due(_schedule: Schedule) -> None:
             await enqueue()
@@ -126,7 +126,7 @@ class Queue:
         """Hand out jobs until `stop`, and then wait for running jobs.
 
         Raises:
-            Exception: the database is away, or the connection that listens was lost: the worker has to start anew.
+            Exception: the database is unreachable, or the connection that listens was lost: restart the worker.
         """
         await self._manager.run(
             batch_size=max(1, min(MAX_BATCH, max_concurrent // 2)),
@@ -142,9 +142,10 @@ class Queue:
         self._manager.shutdown.set()
 
     async def release_held(self) -> int:
-        """Hand out again the messages that the queue set aside when the database failed at the end; return the number.
+        """Put messages back into the queue that pgqueuer has set aside; return the number.
 
-        A handler never fails by itself, so nothing else is set aside.
+        The queue sets a message aside when its handler fails, and a handler fails only if the database is unreachable
+        at the end of a job.
         """
         held = [message.id for message in await self._queries.list_failed_jobs()]
         if held:

@@ -35,17 +35,18 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind(Generic[P]):
-    """A kind of job: the function, the model of the payload, and the bounds."""
+    """A kind of job: the function, the model of the payload, and the limits."""
 
     name: str
-    """The name in the table and in the queue: a public name, which jobs of older code still have."""
+    """The name of the kind in the table and in the queue. Do not rename a kind: stored jobs have the name."""
     function: Callable[[P, Any], Coroutine[Any, Any, BaseModel | None]]
     payload: type[P]
     version: int = 1
-    """The version of the payload. A worker of older code puts a job with a newer version back, uncounted. The model
-    reads older payloads: by defaults, or in a validator, which finds the version in `info.context`."""
+    """The version of the payload. A worker with older code puts a job with a newer version back into the queue, which
+    does not count as an attempt. The model must read older payloads, by defaults or by a validator, which finds the
+    version in `info.context`."""
     max_attempts: int = 5
-    """The attempts until the job is dead; an attempt that killed the worker counts."""
+    """The number of attempts after which the job is dead; an attempt that killed the worker counts too."""
     timeout_seconds: float = 300.0
     """The time limit of one attempt, after which the attempt is cancelled and counts as failed."""
     first_backoff_seconds: float = 1.0
@@ -53,17 +54,17 @@ class Kind(Generic[P]):
     max_running: int = 0
     """Jobs of this kind that all workers together run at the same time; 0 means any number."""
     priority: int = 0
-    """Jobs with a higher number start first."""
+    """The priority of the kind: jobs with a higher number start first."""
     schedule: str | None = None
     """A cron expression in UTC, such as `7 * * * *`, for a kind whose payload has defaults: one job at each time."""
 
     def backoff(self, attempt: int) -> float:
-        """Return the seconds until the next attempt: exponential with full jitter, so that failures spread out."""
+        """Return the seconds until the next attempt: random, below a bound that doubles with each failure."""
         return random.uniform(0, min(self.max_backoff_seconds, self.first_backoff_seconds * 2.0 ** (attempt - 1)))  # noqa: S311 - no secret
 
 
 KINDS: dict[str, Kind[Any]] = {}
-"""The registered kinds by name."""
+"""The registered kinds of jobs, by name."""
 
 
 def job(
@@ -86,6 +87,6 @@ def job(
 
 
 def load_kinds() -> None:
-    """Import every `app/*/jobs.py`, which registers all kinds of this code."""
+    """Import every `app/*/jobs.py`, because the import registers the kinds of jobs."""
     for file in sorted(Path(__file__).parents[1].glob("*/jobs.py")):
         import_module(f"app.{file.parent.name}.jobs")

@@ -1,4 +1,4 @@
-"""The HTTP routes of jobs: read, list, cancel, retry. A feature's own routes start jobs, and answer with `accepted`."""
+"""The HTTP routes of jobs: read, list, cancel, retry. Routes of features start jobs, and respond with `accepted`."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,20 +22,20 @@ ACCEPTED: dict[str, Any] = {
     "dependencies": STRICT,
     "responses": documented_errors(409) | {202: LOCATION},
 }
-"""The arguments of a route that starts a job, as `@router.post("/...", **ACCEPTED)`."""
+"""The arguments of the decorator for a route that starts a job, as in `@router.post("/...", **ACCEPTED)`."""
 
 OF_A_JOB = ACCEPTED | {"responses": documented_errors(404, 409) | {202: LOCATION}}
 
 
 async def accepted(request: Request, session: ReadWriteSession, idempotent: IdempotentRequest, job: Job) -> Response:
-    """Return the response of a route that started a job: 202, the job, and the address of the job as `Location`."""
+    """Return the response of a route that started a job: status 202, the job as body, the address as `Location`."""
     headers = {"location": request.url_for("read_job", job_id=job.id).path}
     return await idempotent.answer(session, JobOut.model_validate(job), status=202, headers=headers)
 
 
 @router.get("/jobs/{job_id}", response_model=JobOut, responses=documented_errors(404), dependencies=STRICT)
 async def read_job(job_id: UUID, session: ReadSession, principal: PrincipalDep) -> Job:
-    """Read the progress and the end of a job."""
+    """Read a job with state, progress and result."""
     return await store.get(session, job_id, principal.owner)
 
 
@@ -61,7 +61,7 @@ async def cancel_job(
 async def retry_job(
     job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
 ) -> Response:
-    """Put a dead job into the queue again, with all attempts; the work goes on where the progress ended."""
+    """Put a dead job back into the queue, with all attempts again; the work continues at the stored progress."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     return await accepted(request, session, idempotent, await store.retry(session, job_id, principal.owner))

@@ -1,4 +1,4 @@
-"""Runs one job: counts the attempt, calls the function under the time limit, and stores the end."""
+"""Runs one job: counts the attempt, calls the job's function with a time limit, and stores the end."""
 
 import asyncio
 import logging
@@ -26,18 +26,20 @@ from app.request.trace import Trace, trace
 from app.resources import Resources
 
 CLEANUP_SECONDS = 5.0
-"""How long a cancelled function may clean up; after that the function is left behind, and can store nothing."""
+"""How long, in seconds, a cancelled function may clean up. After that the worker no longer waits for the function,
+whose later changes are not stored."""
 
 NEWER_SECONDS = 5.0
-"""The pause before a job with a payload of newer code is handed out again, hopefully to a worker of that code."""
+"""The pause, in seconds, before a job with a newer payload is handed out again, so that a worker with newer code can
+take the job."""
 
 log = structlog.get_logger("jobs")
 failures = logging.getLogger("jobs")
-"""The logger of failed attempts, of the standard library: error trackers read this one."""
+"""The logger for failed attempts. It is from the standard library, as error trackers listen to it."""
 
 
 class JobFailed(Exception):
-    """Ends an attempt with a code for clients; without `retry` the job is dead at once, as no retry would help."""
+    """Raised by a job's function: ends the attempt with a code for clients. Without `retry` the job is dead at once."""
 
     def __init__(self, code: str, detail: str, *, retry: bool = False) -> None:
         super().__init__(detail)
@@ -45,12 +47,12 @@ class JobFailed(Exception):
 
 
 class TakenOver(Exception):
-    """Ends a run whose job was handed to a different worker: the run may store nothing any more."""
+    """Raised in a run whose job another worker has taken over; the run may store nothing more."""
 
 
 @dataclass(slots=True)
 class Run:
-    """One attempt of a job: the second argument of the function."""
+    """One attempt of a job, which the job's function gets as second argument."""
 
     id: UUID
     kind: str
@@ -58,10 +60,10 @@ class Run:
     attempt: int
     claim: int
     progress: int
-    """The steps that are stored, also by earlier attempts: where to go on."""
+    """The number of steps that are stored, in this attempt or earlier attempts: where the work continues."""
     total: int | None
     result: Any
-    """What earlier attempts stored beside the progress, None before."""
+    """The intermediate result that earlier attempts stored with the progress, None without any."""
     resources: Resources
     """The resources of the worker, the same as those of a request: reader, downstreams, threads."""
     stopped_by: str | None = None
@@ -69,7 +71,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The idempotency key for a call of a different service: the same in each attempt of this job."""
+        """The idempotency key for calls to other services, the same in each attempt of this job."""
         return f"job-{self.id}"
 
     @asynccontextmanager
@@ -81,7 +83,7 @@ class Run:
     async def advance(
         self, session: ReadWriteSession, progress: int, *, total: int | None = None, result: BaseModel | None = None
     ) -> None:
-        """Store the progress in the transaction of the work that was done: both happen once, or neither.
+        """Store the progress in the transaction of the finished work, so that both are stored or neither is.
 
         Raises:
             TakenOver: a different worker has the job; the caller's transaction must be rolled back.
@@ -95,14 +97,14 @@ class Run:
         self.progress, self.total = progress, values["total"]
 
     def stop(self, reason: str) -> None:
-        """Cancel the function at the next `await`."""
+        """Cancel the job's function, which stops at the next `await`."""
         if self.stopped_by is None and self.task is not None:
             self.stopped_by = reason
             self.task.cancel()
 
 
 class Runner:
-    """Runs the jobs of one worker; `running` has the runs of this moment."""
+    """Runs the jobs of one worker; `running` contains the jobs that run at the moment."""
 
     def __init__(self, ledger: Ledger, resources: Resources) -> None:
         self.running: dict[UUID, Run] = {}
@@ -113,12 +115,12 @@ class Runner:
         """Run a job once; return the seconds until the queue hands the job out again, None for never."""
         row = await self._ledger.begin(job_id)
         if row is None or row["state"] != JobState.RUNNING:
-            return None  # finished or cancelled meanwhile, or dead: its attempts have killed their workers
+            return None  # the job has ended meanwhile, or is dead, as its attempts have killed their workers
         run = self._run_of(kind, row)
         started = monotonic()
         ended = await self._attempt(kind, run, row)
         while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - see below
-            await asyncio.sleep(1)  # the message belongs to a different worker now, and to return would delete it
+            await asyncio.sleep(1)  # the message is another worker's now: returning would delete it
         stored = await self._ledger.finish(ended)
         seconds = round(monotonic() - started, 3)
         log.info("job ended", job=str(job_id), kind=kind.name, state=ended.state, stored=stored, seconds=seconds)
@@ -130,7 +132,7 @@ class Runner:
         return Run(**given, kind=kind.name, attempt=row["attempts"], result=result, resources=self._resources)
 
     async def _attempt(self, kind: Kind[Any], run: Run, row: asyncpg.Record) -> Ended:
-        """Call the function in a separate task, and return the end."""
+        """Call the job's function in a separate task, and return how the attempt ended."""
         if row["version"] > kind.version:
             return Ended(run.id, run.claim, JobState.QUEUED, again_after=NEWER_SECONDS, uncounted=1)
         context = detached()
@@ -141,7 +143,7 @@ class Runner:
         self.running[run.id] = run
         try:
             await _wait(run, kind.timeout_seconds)
-        except asyncio.CancelledError:  # by the queue, which would then forget the job: put it back instead
+        except asyncio.CancelledError:  # the queue cancels this task, and would then forget the job: put it back
             run.stop("stopping")
             await _wait(run, 0)
         finally:
@@ -156,7 +158,7 @@ async def _call(kind: Kind[Any], run: Run, row: asyncpg.Record) -> str | None:
 
 
 async def _wait(run: Run, seconds: float) -> None:
-    """Wait for the function, and cancel the function at the time limit."""
+    """Wait for the job's function, and cancel it at the time limit."""
     assert run.task is not None  # noqa: S101 - set before
     await asyncio.wait({run.task}, timeout=seconds)
     if not run.task.done():
@@ -165,7 +167,7 @@ async def _wait(run: Run, seconds: float) -> None:
 
 
 def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
-    """Return the end of an attempt: from the task, or from the reason of the stop."""
+    """Return how an attempt ended: by the result of the task, or by the reason for the stop."""
     task = run.task
     assert task is not None  # noqa: S101 - set before
     if task.done() and not task.cancelled() and task.exception() is None:
@@ -184,7 +186,7 @@ def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
 
 
 def _explained(error: BaseException | None) -> tuple[str, str | None, bool, float]:
-    """Return code and detail for clients, whether a retry may help, and the least seconds until then."""
+    """Return the error's code and detail for clients, whether a retry may help, and the least seconds until then."""
     if isinstance(error, JobFailed):
         return error.code, error.detail, error.retry, 0
     if isinstance(error, ServiceError):

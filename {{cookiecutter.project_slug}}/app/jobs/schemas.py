@@ -20,13 +20,13 @@ class JobsQuery(BaseModel):
 
 
 class JobOut(BaseModel):
-    """A job in a response body: the progress and the end."""
+    """A job in a response body, with state, progress and result."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     kind: str
-    # Text and not `JobState`: during an update, older copies of the service read states that newer code has stored.
+    # Text and not `JobState`: during an update, replicas with old code read states that new code has stored.
     state: str = Field(examples=[JobState.QUEUED])
     attempts: int
     max_attempts: int

@@ -1,4 +1,4 @@
-"""What clients ask of jobs: read, list, cancel, retry. An owner finds its own jobs only."""
+"""The functions behind the routes of jobs: read, list, cancel, retry. Each owner finds only its own jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.jobs.models import FINAL, Job, JobState
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The conditions of a list of jobs; None leaves one out."""
+    """The conditions of a list of jobs; a condition that is None does not apply."""
 
     state: JobState | None = None
     kind: str | None = None

@@ -32,26 +32,28 @@ from app.settings.service import Settings
 
 WATCH_SECONDS = 1.0
 UPKEEP_EVERY = 10
-"""The rounds of the watch between two looks at late kinds and at messages that the queue has set aside."""
+"""The number of rounds of the watch, one per second, between two checks for late jobs and for messages set aside."""
 
 log = structlog.get_logger("jobs")
 
 
 class Worker:
-    """One worker from start to end; a lost database ends the worker with an exception, and a new worker follows."""
+    """One worker from start to end. When the database is lost, `run` raises, and the caller starts a new worker."""
 
     def __init__(self, settings: Settings, *outside: Any) -> None:  # noqa: ANN401 - as `open_resources` has it
-        """Build a worker; `outside` are further arguments of `open_resources`, such as the transports of a test."""
+        """Build a worker; `outside` are further arguments of `open_resources`, such as transports for tests."""
         self._settings, self._outside = settings, outside
         self.started = asyncio.Event()
         self._health = Path(settings.jobs.health_file) if settings.jobs.health_file else None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run jobs until `stop` is set; the jobs that run then have STOP_SECONDS, and are put back after that.
+        """Run jobs until `stop` is set.
+
+        Running jobs then have JOBS__STOP_SECONDS to end, and are put back into the queue after.
 
         Raises:
             CannotStart: the database has too few connections, or is not the service's own.
-            Exception: the database is away, or the connection that listens was lost.
+            Exception: the database is unreachable, or the connection that listens was lost.
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
@@ -82,7 +84,7 @@ class Worker:
         )
 
     async def _until_first_end(self, queue: Queue, runner: Runner, works: list[Coroutine[Any, Any, Any]]) -> None:
-        """Run all until the first end, by the signal or by a failure; then give the running jobs time."""
+        """Run all parts of the worker until one ends, at a signal or a failure; then let running jobs finish."""
         tasks = [asyncio.get_running_loop().create_task(work) for work in works]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         queue.stop()
@@ -100,7 +102,7 @@ class Worker:
                 raise outcome
 
     async def _watch(self, queue: Queue, ledger: Ledger, runner: Runner) -> None:
-        """Stop the jobs that have to stop, log late kinds, and touch the health file while the database answers."""
+        """Each second, stop cancelled and taken over jobs, log late kinds of jobs, and touch the health file."""
         rounds = 0
         while True:
             try:
@@ -125,6 +127,6 @@ class Worker:
 
 
 async def enqueue_scheduled(resources: Resources, kind: Kind[Any]) -> None:
-    """Enqueue the job of a schedule, unless the job of an earlier time still waits or runs."""
+    """Enqueue the job of a schedule, unless the previous job of the schedule still waits or runs."""
     async with transaction(resources.write_sessions) as session:
         await enqueue(session, kind, kind.payload(), unique_key=f"schedule {kind.name}")

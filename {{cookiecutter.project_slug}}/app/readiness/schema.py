@@ -12,7 +12,7 @@ from typing import Self
 from app.errors import CannotStart
 
 PREFIX = "{{ cookiecutter.project_slug }}".replace("-", "_") + "__"
-"""The start of the revision ids of this service, which tells its revisions from those of a different service."""
+"""The start of the revision ids of this service, which the revisions of a different service do not have."""
 
 FOLDER = Path(__file__).parents[2] / "migrations"
 
@@ -67,7 +67,7 @@ class Revisions:
         return (f"the schema is behind: the database is at {current}, this code needs {self.head}; run the migrations",)
 
     def foreign(self, found: Iterable[str]) -> str | None:
-        """Return the reason why a database with these revisions belongs to a different service, None if it does not."""
+        """Return the reason why a database with these revisions belongs to a different service, else None."""
         names = [name for name in found if name not in self.known and not name.startswith(PREFIX)]
         if not names:
             return None

@@ -5,7 +5,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 
 UNCONFIRMED = "A write may have happened: look before you repeat it, or repeat it with the same Idempotency-Key."
-"""The advice in a 504 response when a COMMIT was sent, and the database did not confirm it in time."""
+"""The advice in a 504 response when a COMMIT was sent, and the database did not confirm the COMMIT in time."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Expiry:
     at: float | None
     """The deadline, as a time of the event loop's clock. None after the response: background tasks have no deadline."""
     commit_by: float = 0.0
-    """Until this time the request waits for the answer to a COMMIT, even past its deadline; 0 before the first
+    """Until this time the request waits for the answer to a COMMIT, even past the deadline; 0 before the first
     COMMIT."""
     paused_before: float = field(default_factory=lambda: pauses.seconds)
 
@@ -71,7 +71,7 @@ def expires_at() -> float | None:
 
 
 def await_commit(seconds: float) -> None:
-    """Let the current request wait for the answer to a COMMIT that is sent now, even past its deadline.
+    """Let the current request wait for the answer to a COMMIT that is sent now, even past the deadline.
 
     If the deadline ended the request between the COMMIT and its answer, the client would get 504 for a write that
     happened. The price: a request may end later than its deadline, by at most the time that one COMMIT may take.

@@ -1,4 +1,4 @@
-"""Context variables for work that outlives its request or serves several requests, such as background tasks."""
+"""Context variables for work that outlives a request or serves several requests, such as background tasks."""
 
 from contextvars import Context, copy_context
 

@@ -26,7 +26,7 @@ parent."""
 
 
 def note_checkout() -> HeldConnection:
-    """Record that this task checked out a connection; `database/pool.py` sets `returned` when the pool gets it back."""
+    """Record that this task checked out a connection; `database/pool.py` sets `returned` at the return to the pool."""
     new = HeldConnection()
     _held.set((*(held for held in _held.get() if not held.returned), new))
     return new

@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class OpenTransaction(Protocol):
-    """An open write transaction, as the supervisor of background tasks sees it."""
+    """An open write transaction, as seen by the supervisor of background tasks."""
 
     def committed(self) -> asyncio.Future[bool]:
-        """Return a future: True after the commit, False after a rollback of the transaction or of its savepoint."""
+        """Return a future: True after the commit, False after a rollback of the transaction or of the savepoint."""
 
 
 open_transaction: ContextVar[OpenTransaction | None] = ContextVar("open_transaction", default=None)

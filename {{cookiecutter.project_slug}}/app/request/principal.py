@@ -1,7 +1,7 @@
-"""The principal of a request: the owner and the key, by which rows, streams and bounds are told apart.
+"""The principal of a request: who sent it, as far as jobs, streams and limits must know.
 
-There is no authentication yet: every request is that of `Anyone`. Authentication fills in the owner by returning
-a different principal from `get_principal`; the features that ask for `PrincipalDep` stay as they are.
+There is no authentication yet, so every request has the principal `Anyone`. Authentication is added by returning a
+different principal from `get_principal`; features that use `PrincipalDep` need no change.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from fastapi import Depends
 
 
 class Principal(Protocol):
-    """The sender of a request, as far as jobs, streams and idempotency have to know."""
+    """The sender of a request, as far as jobs, streams and idempotency must know."""
 
     @property
     def owner(self) -> str | None:
@@ -19,7 +19,7 @@ class Principal(Protocol):
 
     @property
     def key(self) -> str:
-        """The text by which bounds, such as streams for each client, are counted."""
+        """A text that identifies the sender, for limits such as the number of streams of each client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Anyone:
 
 
 async def get_principal() -> Principal:
-    """Return the principal of the request; the place that authentication fills in."""
+    """Return the principal of the request; authentication replaces the body of this function."""
     return Anyone()
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
-"""For a route whose rows or streams belong to someone: the owner and the key of the request."""
+"""For a route whose rows or streams belong to a sender: the owner and the key of the request."""

@@ -1,4 +1,4 @@
-"""The current request's slot in the bulkhead of its route group, and its quota of database connections.
+"""The current request's slot in the bulkhead of the route group, and the quota of database connections.
 
 A request may leave work behind when it ends at its deadline: a thread cannot be stopped, and a killed process needs
 time to end. If the deadline freed the slot at once, clients that ask for short deadlines could start more threads than
@@ -18,7 +18,7 @@ class Slot:
     """A slot in a bulkhead, held by the request and by each offloaded call of the request."""
 
     def __init__(self, leave: Callable[[], None]) -> None:
-        """Create a slot that the request holds; `leave` is called when the request and all its calls have ended."""
+        """Create a slot that the request holds; `leave` is called after the request and all offloaded calls."""
         self._leave = leave
         self._holders = 1
 
@@ -42,5 +42,5 @@ BACKGROUND = "background"
 """The connection quota of all work without a route group: background tasks, cached loads, WebSockets."""
 
 connection_quota: ContextVar[str] = ContextVar("connection_quota", default=BACKGROUND)
-"""The name of the connection quota that the current work uses: in a request, the name of its route group, set by
+"""The name of the connection quota that the current work uses: in a request, the name of the route group, set by
 `web/admission.py`."""

@@ -9,7 +9,7 @@ from math import inf
 from mmap import mmap
 
 ABSENT = 2**31 - 1
-"""The count of a worker that accepts no connections: a number larger than any real count, so that no worker waits for
+"""The count of a worker that accepts no connections: a number larger than any real count: no other worker waits for
 it."""
 
 SLACK = 8
@@ -39,7 +39,7 @@ class ConnectionCounts:
         return WorkerCount(self._counts, slot)
 
     def release(self, worker_id: int) -> None:
-        """Free the slot of a worker process that has ended, even if it was killed."""
+        """Free the slot of a worker process that has ended, even by SIGKILL."""
         if worker_id in self._worker_ids:
             slot = self._worker_ids.index(worker_id)
             self._worker_ids[slot], self._counts[slot] = None, ABSENT
@@ -57,11 +57,11 @@ class WorkerCount:
         self._counts[self._slot] = 0
 
     def leave(self) -> None:
-        """Record that this worker accepts no more connections, so that no other worker waits for it."""
+        """Record that this worker accepts no more connections, so that no other worker waits for this worker."""
         self._counts[self._slot] = ABSENT
 
     def lost_race(self) -> None:
-        """Record that another worker accepted the connection first: as it is not blocked, wait for it again."""
+        """Record that another worker accepted the connection first: as that worker is not blocked, wait again."""
         self._exceeded_since = inf
 
     def yields(self, count: int, now: float) -> bool:

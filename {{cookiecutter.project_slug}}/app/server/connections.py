@@ -21,7 +21,7 @@ SPARE = 16
 """Connections that may be accepted beyond the limit: each gets a 503 response, or the response to a health probe."""
 
 FIRST_REQUEST_SECONDS = 2.0
-"""How long a new connection may wait for its first request before it counts as idle."""
+"""How long a new connection may wait for the first request before the connection counts as idle."""
 
 EXAMINED = 16
 """How many of the longest waiting connections are checked when an idle connection has to be closed."""
@@ -48,7 +48,7 @@ class Connections:
         self._full_since = inf  # since when the worker is at the limit, and no connection is idle
 
     def opened(self, transport: asyncio.Transport, *, is_spare: bool) -> None:
-        """Record that a new connection waits for its first request."""
+        """Record that a new connection waits for the first request."""
         self._new[transport] = monotonic()
         if is_spare:
             self._spare.add(transport)
@@ -59,7 +59,7 @@ class Connections:
         self._spare.discard(transport)
 
     def idle(self, transport: asyncio.Transport) -> None:
-        """Record that all responses of a connection are sent, and the connection is idle until its next request."""
+        """Record that all responses of a connection are sent, and the connection is idle until the next request."""
         self.busy(transport)
         self._used[transport] = monotonic()
 

@@ -14,16 +14,16 @@ import structlog
 from app.server.balance import WorkerCount
 
 PAUSE_SECONDS = 0.05
-"""How long a listener pauses when its worker has no room; short, as a connection becomes idle after each response."""
+"""How long a listener pauses when the worker has no room; short, as a connection becomes idle after each response."""
 
 YIELD_SECONDS = 0.001
-"""How long a listener pauses when it leaves a connection to another worker: the shortest timer of the event loop."""
+"""How long a listener pauses after leaving a connection to another worker: the shortest timer of the event loop."""
 
 log = structlog.get_logger("listener")
 
 
 class Listener:
-    """A listening socket of a worker; has those methods of an asyncio server that uvicorn calls."""
+    """A listening socket of a worker; has the methods of an asyncio server that uvicorn calls."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Listener:
         self._balance.leave()
 
     async def wait_closed(self) -> None:
-        """Wait until each accepted connection has been handed to its HTTP protocol."""
+        """Wait until each accepted connection has been handed to an HTTP protocol."""
         await asyncio.gather(*self._connecting)
 
     def _resume(self) -> None:
@@ -94,7 +94,7 @@ class Listener:
 
 
 def accept_waiting(listening: socket.socket) -> socket.socket | None:
-    """Return a new connection from the kernel's queue; None if another worker has taken it or the client has left."""
+    """Return a new connection from the kernel's queue; None if another worker was faster or the client has left."""
     try:
         accepted, _ = listening.accept()
     except (BlockingIOError, ConnectionError):

@@ -45,7 +45,7 @@ class RequestParser:
         self.head_bytes = 0
         """Bytes of the current head, chunk extensions or trailers so far, which are limited."""
         self.ahead_bytes = 0
-        """Bytes of the requests that wait on this connection; the connection resets the number when it becomes idle."""
+        """Bytes of the requests that wait on this connection; an idle connection resets the number."""
         self.body_left = 0
         """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
@@ -81,7 +81,7 @@ class RequestParser:
             self.take_unread()  # drop parsed bytes, so that an idle connection takes no memory for them
 
     def take_unread(self) -> bytes:
-        """Return the bytes that are not parsed yet, and remove them from the parser."""
+        """Return all bytes that are not parsed yet, and empty the buffer of the parser."""
         unread, self._received, self._parsed = self._received[self._parsed :], b"", 0
         return unread
 

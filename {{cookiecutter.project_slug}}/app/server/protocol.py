@@ -93,7 +93,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._begin_head()  # an incomplete head needs a timeout: uvicorn's keep-alive timeout has ended
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed; False if they may begin a request while too many wait."""
+        """Tell whether the next bytes may be parsed; False if a request may begin while too many wait."""
         if self._ended or self._upgrade_waits or self.transport.is_closing():
             return False
         if self._in_head or self.in_body or not self._unanswered:
@@ -164,7 +164,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._refuse()
 
     def _abandon(self, cycle: RequestResponseCycle) -> None:
-        """End a request whose body is malformed; its response is the refusal, unless a response has started."""
+        """End a request whose body is malformed; the refusal is the response, unless a response has started."""
         cycle.scope[REFUSED] = not cycle.response_started  # type: ignore[literal-required] # for `AccessLog`
         cycle.disconnected = True
         cycle.message_event.set()
@@ -174,7 +174,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._unanswered.pop()
 
     def _refuse(self) -> None:
-        """Send the refusal; the connection closes when the client closes it, at the latest after LINGER_SECONDS."""
+        """Send the refusal; the connection closes with the client's end, at the latest after LINGER_SECONDS."""
         self.transport.write(self._response)
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -79,7 +79,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         return b"".join([line, *(b"%s: %s\r\n" % (name, value.rstrip(b" \t")) for name, value in kept), b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Pass a part of the request body on to the application, and subtract its length from the expected body."""
+        """Pass a part of the request body on to the application, and subtract the length from the expected body."""
         self.parser.head_bytes = 0
         self.parser.body_left = max(0, self.parser.body_left - len(body))
         super().on_body(body)

@@ -34,7 +34,7 @@ class PoolBounds:
     queue_timeout: timedelta = timedelta(seconds=1)
     """The longest wait of a caller for a connection; then the pool refuses the caller."""
     quotas: Iterable[str] = ()
-    """The names of the connection quotas, which are those of the route groups; background work always has a quota
+    """The names of the connection quotas, the same as of the route groups; background work always has a quota
     too."""
     quota: int | None = None
     """Connections that one quota may use at most; None means the whole pool."""

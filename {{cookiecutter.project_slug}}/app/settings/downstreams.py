@@ -113,7 +113,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The memory for cached responses per worker in bytes; the least recently used response is dropped first."""
 
     def misnested(self, name: str, deadlines: Mapping[str, float]) -> Iterator[str]:
-        """Yield a sentence for each timeout that can never fire, because the timeout around it is not longer.
+        """Yield a sentence for each timeout that can never fire, because the enclosing timeout is not longer.
 
         Args:
             name: the name of the downstream.

@@ -1,10 +1,10 @@
-"""Settings of the jobs and their workers: JOBS__MAX_CONCURRENT and so on, a group of the capacity settings."""
+"""Settings of the jobs and their workers, such as JOBS__MAX_CONCURRENT; part of the capacity settings."""
 
 from pydantic import BaseModel, Field
 
 
 class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
-    """The bounds and the times of the workers, which run the jobs."""
+    """The limits and timeouts of the workers that run jobs."""
 
     workers: int = Field(default=1, ge=0)
     """Worker processes of all replicas together, for which the capacity plan keeps connections; twice while rolling."""

@@ -76,7 +76,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     """PostgreSQL's statement_timeout. The server enforces the timeout, also for statements of a killed worker."""
 
     database_command_timeout_seconds: Seconds = 3.0
-    """asyncpg's command_timeout, which the client enforces: a frozen PostgreSQL cannot enforce its own timeouts."""
+    """asyncpg's command_timeout, which the client enforces: a frozen PostgreSQL cannot enforce any timeout."""
 
     drain_seconds: float = Field(default=6.0, ge=0, le=3600)
     """The drain: how long a worker keeps serving after SIGTERM. Kubernetes takes up to 5 s to redirect the traffic."""
@@ -166,7 +166,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
         return self
 
     def _timeouts_that_do_not_nest(self) -> Iterator[str]:
-        """Yield a sentence for each timeout that can never fire, because the timeout around it is not longer."""
+        """Yield a sentence for each timeout that can never fire, because the enclosing timeout is not longer."""
         names = (
             "database_lock_timeout_seconds",
             "database_statement_timeout_seconds",

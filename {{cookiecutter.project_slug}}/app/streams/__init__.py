@@ -1,1 +1,1 @@
-"""Streams: SSE and WebSocket connections, which are told of changes after the commit."""
+"""Streams: SSE and WebSocket connections, through which clients are told of changes after each commit."""

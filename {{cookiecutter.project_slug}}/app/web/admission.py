@@ -15,7 +15,7 @@ from app.web.problem import problem_response
 
 
 class Admission:
-    """ASGI middleware that sends each request through the bulkhead of its route group.
+    """ASGI middleware that sends each request through the bulkhead of the route group.
 
     A request frees its slot with the last byte of the response. After that byte FastAPI runs the `BackgroundTasks` of
     the request, which take a slot in a separate bulkhead, `after_response`. When that bulkhead is full, the request

@@ -25,7 +25,7 @@ class Service(Documented):
     """The FastAPI application, which stops an exception when the client has a complete response already."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raise after half a response: the client notices only that its connection closes."""
+        """Serve one request; raise after half a response: the client notices only that the connection closes."""
         try:
             await super().__call__(scope, receive, send)
         except Exception:

@@ -63,7 +63,7 @@ async def handle_service_error(_request: Request, error: ServiceError) -> Respon
 
 
 async def handle_database_error(request: Request, error: DBAPIError) -> Response:
-    """Answer an error of PostgreSQL by its SQLSTATE; an error that no client can cause is raised again as a bug."""
+    """Answer an error of PostgreSQL by the SQLSTATE; an error that no client can cause is raised again as a bug."""
     state = _sqlstate(error)
     known = SQLSTATES.get(state) or SQLSTATES.get(state[:2])
     if known is None and is_stale(error):  # the connection was lost, or a migration changed the tables

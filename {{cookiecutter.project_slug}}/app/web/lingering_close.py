@@ -37,7 +37,7 @@ class LingeringClose:
 
 
 class _Request:
-    """One request with its response: holds the response's end back while the request body is incomplete."""
+    """One request with the response: holds the response's end back while the request body is incomplete."""
 
     def __init__(self, receive: Receive, send: Send, *, expects: bool) -> None:
         self._receive, self._send, self._expects = receive, send, expects

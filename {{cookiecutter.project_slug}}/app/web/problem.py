@@ -92,5 +92,5 @@ def problem_response(
 
 
 def internal_error() -> Response:
-    """Build the 500 response to an unexpected exception: it has the request id; only the log has the traceback."""
+    """Build the 500 response to an unexpected exception, with the request id; only the log has the traceback."""
     return problem_response(500, "The service failed. Quote the request id when you report it.")

@@ -1,4 +1,4 @@
-"""Read-ahead: a request takes a slot in the bulkhead of its route group only when its body has arrived.
+"""Read-ahead: a request takes a slot in the bulkhead of the route group only when the body has arrived.
 
 Otherwise a client that announces a body and sends one byte would hold a slot until the deadline, and a hundred such
 clients would hold all slots of a route group. A request with a large body takes its slot after the first 64 kB; for the
@@ -25,7 +25,7 @@ WHOLE_BYTES = 8 * 1024 * 1024
 bodies."""
 
 PATIENCE_SECONDS = 3.0
-"""How long, in seconds, a client may send nothing of its body; a lost packet on a mobile network costs one or two
+"""How long, in seconds, a client may send nothing of the body; a lost packet on a mobile network costs one or two
 seconds."""
 
 MIN_BYTES_PER_SECOND = 16_384
@@ -62,7 +62,7 @@ class ReadAhead:
         self._on_their_way: dict[_Body, None] = {}  # the bodies that are being received, the oldest first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request after its body has arrived; answer 408 to a slow body, 503 when too many bodies arrive."""
+        """Serve one request after the body has arrived; answer 408 to a slow body, 503 when too many bodies arrive."""
         if scope["type"] != "http" or body_length(scope) == 0:
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Request id and trace: those of the caller or new ones; on the response, on log lines and on outgoing calls.
+"""Request id and trace: the caller's, else new; on the response, on log lines and on outgoing calls.
 
 A well-formed request id is accepted from any caller, as a client may need it to find its request in a log. A trace is
 accepted from trusted callers only, since traces join the records of several services and decide which are recorded.

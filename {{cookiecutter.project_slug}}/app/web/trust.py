@@ -32,7 +32,7 @@ class TrustedCallers:
         return self._everybody or (client is not None and self._includes(client[0]))
 
     def drop_foreign_trace(self, scope: Scope) -> bool:
-        """Remove the trace headers of an untrusted caller from a request, before FastAPI's telemetry reads them.
+        """Remove the trace headers of an untrusted caller from a request, before FastAPI's telemetry reads the headers.
 
         Passed to the telemetry as `exclude`, and so returns False: no request is excluded.
         """

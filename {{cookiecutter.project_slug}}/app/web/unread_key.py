@@ -1,4 +1,4 @@
-"""The check of idempotency keys: a write refuses a key that its route does not read, and a second key.
+"""The check of idempotency keys: a write refuses a key that the route does not read, and a second key.
 
 A client that sends a key repeats the request after a timeout. If the route ignored the key, the repeated request would
 write a second time. So the first request with such a key is refused with 400. Reads are safe to repeat, and ignore
@@ -17,7 +17,7 @@ REPEATED = "A request has one Idempotency-Key at most."
 
 
 class UnreadKey:
-    """ASGI middleware that answers 400 to a write with two Idempotency-Keys, or one that its route ignores."""
+    """ASGI middleware that answers 400 to a write with two Idempotency-Keys, or with a key that the route ignores."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -75,6 +75,6 @@ async def result_of(task: asyncio.Task[T]) -> T:
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
-    """Log the failure of a call whose caller was cancelled; asyncio itself would log a traceback for it."""
+    """Log the failure of a call whose caller was cancelled; asyncio itself would log a traceback."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.info("offloaded call failed after its request was cancelled", error=type(error).__name__)

@@ -55,7 +55,7 @@ def _result(seconds: float, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T
 
 
 def _pickled(error: Exception) -> bytes:
-    """Pickle an exception with its traceback as a note; replace an exception that cannot be unpickled."""
+    """Pickle an exception with the traceback as a note; replace an exception that cannot be unpickled."""
     name, note = traceback.format_exception_only(error)[0].strip(), f"In the worker process:\n{traceback.format_exc()}"
     try:
         error.add_note(note)
