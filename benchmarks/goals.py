@@ -57,7 +57,7 @@ CPU_IN_PROCESS = (
     CpuBound("no database", BARE, at_most=2.0, cost="calls"),
 )
 
-STATEMENTS = {"read": 1, "list": 1, "create": 3, "order read": 1, "order create": 4}
+STATEMENTS = {"read": 1, "list": 1, "create": 3, "order read": 1, "order create": 3}
 MEMORY_MEGABYTES = 90.0
 GROWTH_MEGABYTES = 1.0
 """Growth of all workers together for each 100,000 requests: ten bytes a request. Python takes memory 1 MB at a time."""

@@ -26,7 +26,7 @@ PROMISES = {
     "downstream": ("app/downstreams/attempts.py", "settings.max_attempts if retryable else 1", "settings.max_attempts"),
     "drain": ("app/server/drain.py", "and monotonic() >= (self.drains_until or 0.0)", ""),
     "embedded_postgres": ("devtools/postgres.py", "                    cluster.start()", "                    pass"),
-    "fair_pool": ("app/database/pool.py", "        _enter(quota)\n", "        quota.try_enter()\n"),
+    "fair_pool": ("app/database/pool.py", "await_(quota.enter())", "pass"),
     "gather": ("app/work/gather.py", "    except ServiceError as error:", "    except ZeroDivisionError as error:"),
     "idempotency": ("app/idempotency/request.py", "await self._store(", "({}.get)("),
     "keyset": ("example.py", ".where(orders.c.id < first[-1])", ".offset(2)"),

@@ -15,10 +15,11 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker
-from sqlalchemy.util import await_
+from sqlalchemy.util import greenlet_spawn
 
+from app.database.compiled import AnyRows, Values
 from app.database.engine import ReadOnlySession, ReadWriteSession, transactional
-from app.database.reader import AnyRows, Reader, Values, rows_of
+from app.database.reader import Reader, rows_of
 from app.request.held_connections import forget
 from app.resources import Resources
 from devtools.postgres import test_server as throwaway_server
@@ -118,14 +119,14 @@ class ReaderInside(Reader):
         self._inside = connection.sync_connection
         self._free = asyncio.Lock()
 
-    def _run(self, statement: Executable, values: Values | None) -> AnyRows:
+    async def _run(self, statement: Executable, values: Values) -> AnyRows:
+        async with self._free:
+            return await greenlet_spawn(self._run_inside, statement, values)
+
+    def _run_inside(self, statement: Executable, values: Values) -> AnyRows:
         assert self._inside is not None
-        await_(self._free.acquire())
-        try:
-            with self._inside.begin_nested():
-                return rows_of(self._inside, statement, values)
-        finally:
-            self._free.release()
+        with self._inside.begin_nested():
+            return rows_of(self._inside, statement, values)
 
 
 def _on_one_connection(resources: Resources, connection: AsyncConnection) -> Resources:

@@ -6,17 +6,19 @@ add + commit + refresh. No middleware, no log, no limits.
 
 import os
 from collections.abc import AsyncGenerator, Sequence
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import DeclarativeBase, relationship, selectinload
 
 from app.items.models import Item
-from app.items.schemas import ItemIn, ItemOut, ItemPage
-from app.orders.models import Order, OrderLine
-from app.orders.schemas import OrderIn, OrderOut
+from app.items.schemas import ItemIn, Kind
+from app.orders import models
+from app.orders.schemas import OrderIn
 
 engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"))
 session_factory = async_sessionmaker(engine, expire_on_commit=False)
@@ -30,6 +32,66 @@ async def get_session() -> AsyncGenerator[AsyncSession]:
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session)]
+
+
+class Base(DeclarativeBase):
+    """Base of the entities."""
+
+
+class OrderLine(Base):
+    """Line of an order, on the service's table."""
+
+    __table__ = models.OrderLine.__table__
+
+
+class Order(Base):
+    """Order with its lines, on the service's table."""
+
+    __table__ = models.Order.__table__
+    lines = relationship(OrderLine, order_by=OrderLine.__table__.c.position)
+
+
+class FromEntity(BaseModel):
+    """Base of the answers, which are read from the attributes of an entity."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ItemOut(FromEntity):
+    """Item of an answer."""
+
+    id: int
+    name: str
+    kind: Kind
+    price_cents: int
+    in_stock: bool
+    created_at: AwareDatetime
+
+
+class ItemPage(FromEntity):
+    """Page of items."""
+
+    items: list[ItemOut]
+    next: int | None
+
+
+class LineOut(FromEntity):
+    """Line of an order in an answer."""
+
+    sku: str
+    quantity: int
+    unit_price: Decimal
+
+
+class OrderOut(FromEntity):
+    """Order of an answer, with its lines."""
+
+    id: int
+    customer: str
+    currency: str
+    state: str
+    created_at: AwareDatetime
+    lines: list[LineOut]
 
 
 @app.get("/api/v1/items/{item_id}", response_model=ItemOut)

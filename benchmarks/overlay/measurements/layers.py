@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import asyncpg
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,7 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.database.reader import Reader
 from app.dependencies import ReadSession
 from app.items import repository
-from app.items.repository import ItemRow
 from app.items.routes import ItemId
 from app.items.schemas import ItemOut
 from app.resources import Resources
@@ -28,7 +28,7 @@ from baselines.raw_asgi import ONE
 CONSTANT = ItemOut(
     id=7, name="Item", kind="tool", price_cents=7, in_stock=True, created_at=datetime(2026, 1, 1, tzinfo=UTC)
 )
-BODY = CONSTANT.model_dump_json().encode()
+BODY = to_json(CONSTANT)
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
@@ -75,7 +75,7 @@ async def one_statement(item_id: ItemId, session: ReadSession) -> ItemOut:
     return CONSTANT
 
 
-async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemRow | None:
+async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemOut | None:
     """Run the statement and answer with the row."""
     return await repository.find(session, item_id)
 

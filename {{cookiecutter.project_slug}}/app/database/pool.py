@@ -6,18 +6,20 @@ caller waits in SQLAlchemy's queue, and stuck route groups leave connections to 
 counters per checkout. `capacity/plan.py` computes the sizes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
-from sqlalchemy.util.concurrency import await_
+from sqlalchemy.util.concurrency import await_, greenlet_spawn
 
 from app.limits.quotas import Quota, Quotas
 from app.request.held_connections import HeldConnection, note_checkout, refuse_second_connection
 from app.request.slot import connection_quota
+
+T = TypeVar("T")
 
 IDLE_SECONDS = 60.0
 """The seconds without use after which a connection is tested before the next use: firewalls drop idle sockets after
@@ -50,6 +52,8 @@ class FairPool(AsyncAdaptedQueuePool):
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, timeout, **options)
         self._loans: dict[ConnectionPoolEntry, tuple[Quota, HeldConnection]] = {}
+        self._entered: Quota | None = None  # by `lend`, for the next `_do_get`
+        self._adopted: ConnectionPoolEntry | None = None  # by `adopt`, for the next `_do_get`
         self.idle_seconds = IDLE_SECONDS
         self.answer_seconds = ANSWER_SECONDS
         self.nested_loans = nested_loans
@@ -69,11 +73,63 @@ class FairPool(AsyncAdaptedQueuePool):
         fresh.bulkhead, fresh.nested_loans = self.bulkhead, self.nested_loans
         return fresh
 
-    def _do_get(self) -> ConnectionPoolEntry:
+    async def lend(self) -> ConnectionPoolEntry | None:
+        """Wait for a connection, and take it without a greenlet; `give_back` or `adopt` must follow.
+
+        None: the connection has to be opened or tested in a greenlet, so `connect` must follow before any `await`.
+        """
+        quota = self._quota()
+        if not quota.try_enter():
+            await quota.enter()
+        if self._next_is_fresh():
+            record = super()._do_get()
+            self._loans[record] = quota, note_checkout()
+            return record
+        self._entered = quota
+        return None
+
+    async def give_back(self, record: ConnectionPoolEntry) -> None:
+        """Return a connection of `lend`; a full pool closes the connection, which takes a greenlet."""
+        if self._pool.full():
+            await greenlet_spawn(self._do_return_conn, record)
+        else:
+            self._do_return_conn(record)
+
+    def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
+        """Return a connection of `lend` as `connect` returns it, so that SQLAlchemy can act on the connection."""
+        adopted: Any = record
+        opened, adopted.starttime = adopted.starttime, inf  # by its age SQLAlchemy might open a new connection instead
+        self._adopted = record
+        try:
+            return connect()
+        finally:
+            adopted.starttime = opened
+
+    def _enter(self) -> Quota:
+        quota = self._quota()
+        if (
+            not quota.try_enter()
+        ):  # `await_` switches greenlets, which costs time: only a caller that must wait does that
+            await_(quota.enter())
+        return quota
+
+    def _quota(self) -> Quota:
         if not self.nested_loans:
             refuse_second_connection()
-        quota = self.bulkhead.of(connection_quota.get())
-        _enter(quota)
+        return self.bulkhead.of(connection_quota.get())
+
+    def _next_is_fresh(self) -> bool:
+        """Tell whether the connection whose turn is next can be used at once."""
+        if self._pool.empty():
+            return False
+        record = self._pool._queue._queue[0]  # type: ignore[attr-defined] # noqa: SLF001 - a queue cannot be looked into
+        return not record._is_hard_or_soft_invalidated() and self._is_fresh(record)  # noqa: SLF001 - as SQLAlchemy asks
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        adopted, self._adopted = self._adopted, None
+        if adopted is not None:
+            return adopted
+        quota, self._entered = self._entered or self._enter(), None
         try:
             record = super()._do_get()
         except BaseException:
@@ -103,19 +159,20 @@ class FairPool(AsyncAdaptedQueuePool):
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
         """Mark a dead connection, for SQLAlchemy to replace; after a long idle time, send a query as a test."""
         driver = record.driver_connection
-        if driver is None:  # SQLAlchemy has dropped this connection, and will open a new one
+        # None: SQLAlchemy has dropped this connection, and will open a new one
+        if driver is None or self._is_fresh(record):
             return
         if not driver.is_closed():
-            idle = monotonic() - record.info.get(RETURNED_AT, inf)
-            if idle < self.idle_seconds or await_(_is_alive(driver, self.answer_seconds)):
+            if await_(_is_alive(driver, self.answer_seconds)):
                 return
             driver.terminate()  # a graceful close would wait for a reply, which a dead connection never sends
         record.invalidate()
 
-
-def _enter(quota: Quota) -> None:
-    if not quota.try_enter():  # only a caller that must wait pays for `await_`, a switch of greenlets
-        await_(quota.enter())
+    def _is_fresh(self, record: ConnectionPoolEntry) -> bool:
+        """Tell whether a connection is open, and was not idle for so long that a firewall may have dropped it."""
+        driver = record.driver_connection
+        idle = monotonic() - record.info.get(RETURNED_AT, inf)
+        return driver is not None and not driver.is_closed() and idle < self.idle_seconds
 
 
 async def _is_alive(driver: asyncpg.Connection, seconds: float) -> bool:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel
+from pydantic_core import to_json
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from starlette.responses import Response
@@ -80,12 +80,12 @@ class IdempotentRequest:
         return Response(found.body, found.status, headers=found.headers | REPLAYED)
 
     async def answer(
-        self, session: "ReadWriteSession", content: BaseModel | None, *, status: int, headers: Mapping[str, str]
+        self, session: "ReadWriteSession", content: object, *, status: int, headers: Mapping[str, str]
     ) -> Response:
-        """Build the response to the write, and store a copy for repeated requests. Content None means an empty body."""
+        """Build the response to the write, and store a copy. Content is a model or a dataclass; None: an empty body."""
         body = b""
         if content is not None:
-            body, headers = content.model_dump_json(by_alias=True).encode(), {**headers, **JSON}
+            body, headers = to_json(content, by_alias=True), {**headers, **JSON}
         if self.key is not None:
             await self._store(session, {"status": status, "headers": headers, "body": body})
         return Response(body, status, headers=headers)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sqlalchemy import CHAR, BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Numeric, String, func
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base
 
@@ -31,7 +31,6 @@ class Order(Base):
     # A text column with a CHECK, not an enum type: a migration that adds a state then locks the table only briefly.
     state: Mapped[str] = mapped_column(String(20), default=OrderState.PLACED)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    lines: Mapped[list["OrderLine"]] = relationship(order_by="OrderLine.position", cascade="all", passive_deletes=True)
 
 
 class OrderLine(Base):

@@ -1,58 +1,79 @@
 """The SQL of orders. A function that writes takes a `ReadWriteSession`; a function that reads takes any session."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection
 
-from sqlalchemy import Integer, bindparam, delete, func, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy import JSON, Integer, bindparam, column, delete, func, insert, select, true, update
 
 from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession
-from app.orders.models import Order, OrderState
+from app.orders.models import Order, OrderLine, OrderState
+from app.orders.schemas import LineOut, OrderIn, OrderOut, OrderSummary
 
-# Statements are built once, at import: building takes longer than finding the compiled SQL in SQLAlchemy's cache.
-FIND = select(Order).where(Order.id == bindparam("order_id")).options(joinedload(Order.lines))
-NEWEST = (
-    select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
-    .order_by(Order.id.desc())
-    .limit(bindparam("limit", type_=Integer))
+# Statements are built once: SQLAlchemy compiles a statement once, and a `Reader` then sends the SQL text to the driver.
+SUMMARY = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
+FIND = (
+    SUMMARY.add_columns(OrderLine.sku, OrderLine.quantity, OrderLine.unit_price)
+    .outerjoin(OrderLine)
+    .where(Order.id == bindparam("order_id"))
+    .order_by(OrderLine.position)
 )
+NEWEST = SUMMARY.order_by(Order.id.desc()).limit(bindparam("limit", type_=Integer))
 NEWEST_BEFORE = NEWEST.where(Order.id < bindparam("before"))
 LATEST_STATES = select(Order.state).order_by(Order.id.desc()).limit(bindparam("among", type_=Integer)).subquery()
 COUNT_BY_STATE = select(LATEST_STATES.c.state, func.count().label("orders")).group_by(LATEST_STATES.c.state)
 
+# One statement stores an order with all lines: PostgreSQL turns a JSON array into the rows of the lines.
+PLACED = (
+    insert(Order)
+    .values(customer=bindparam("customer"), currency=bindparam("currency"), state=OrderState.PLACED)
+    .returning(Order.id, Order.state, Order.created_at)
+    .cte("placed")
+)
+COLUMNS = (OrderLine.position, OrderLine.sku, OrderLine.quantity, OrderLine.unit_price)
+LINES = (
+    func.json_to_recordset(bindparam("lines", type_=JSON))
+    .table_valued(*(column(line.key, line.type) for line in COLUMNS), name="lines")
+    .render_derived(with_types=True)
+)
+ADD_LINES = insert(OrderLine).from_select(
+    [OrderLine.order_id, *COLUMNS], select(PLACED.c.id, *LINES.c).join_from(PLACED, LINES, true())
+)
+ADD = select(PLACED).add_cte(ADD_LINES.cte("added"))
 
-@dataclass(frozen=True, slots=True)
-class SummaryRow:
-    """An order without lines, as plain columns: a list needs no ORM entities, which take longer to load."""
 
-    id: int
-    customer: str
-    currency: str
-    state: str
-    created_at: datetime
-
-
-async def add(session: ReadWriteSession, order: Order) -> Order:
+async def add(session: ReadWriteSession, order: OrderIn) -> OrderOut:
     """Store an order with lines; the INSERT also returns the columns that the database fills, such as the id."""
-    session.add(order)
-    await session.flush()
-    return order
+    lines = [LineOut(line.sku, line.quantity, line.unit_price) for line in order.lines]
+    values = {
+        "customer": order.customer,
+        "currency": order.currency,
+        "lines": [
+            # a decimal as text, as JSON's numbers are floats
+            {"position": position, "sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
+            for position, line in enumerate(lines, start=1)
+        ],
+    }
+    order_id, state, created_at = (await session.execute(ADD, values)).one()
+    return OrderOut(order_id, order.customer, order.currency, state, created_at, lines)
 
 
-async def find(session: AnySession, order_id: int) -> Order | None:
+async def find(session: AnySession, order_id: int) -> OrderOut | None:
     """Return an order with all lines in one SQL statement, or None when there is no such order."""
-    return (await session.scalars(FIND, {"order_id": order_id})).unique().one_or_none()
+    rows = (await session.execute(FIND, {"order_id": order_id})).all()
+    if not rows:
+        return None
+    order = rows[0]
+    lines = [LineOut(*row[5:]) for row in rows if row.sku is not None]  # an order without lines is one row of NULLs
+    return OrderOut(order.id, order.customer, order.currency, order.state, order.created_at, lines)
 
 
-async def newest(session: AnySession, *, limit: int, before: int | None = None) -> Sequence[SummaryRow]:
+async def newest(session: AnySession, *, limit: int, before: int | None = None) -> list[OrderSummary]:
     """Return orders without lines, newest first, with ids below `before`: keyset pagination on the primary key."""
     if before is None:
         rows = await session.execute(NEWEST, {"limit": limit})
     else:
         rows = await session.execute(NEWEST_BEFORE, {"limit": limit, "before": before})
-    return [SummaryRow(*row) for row in rows]
+    return [OrderSummary(*row) for row in rows]
 
 
 async def count_by_state(session: AnySession, *, among: int) -> dict[str, int]:

@@ -7,14 +7,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from app.dependencies import STRICT, IdempotentDep, ReadSession, SupervisorDep, WriteSession
 from app.orders import service
 from app.orders.dependencies import RatesDep
-from app.orders.models import Order
 from app.orders.schemas import (
     MAX_ID,
     Dashboard,
     OrderIn,
     OrderOut,
     OrderPage,
-    OrderSummary,
     OrderTotal,
     PageQuery,
     StateIn,
@@ -28,8 +26,8 @@ OrderId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 # FastAPI tries the routes in order, so each route delays all later routes: those with the most requests come first.
-@router.get("/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404), dependencies=STRICT)
-async def read_order(order_id: OrderId, session: ReadSession) -> Order:
+@router.get("/orders/{order_id}", responses=documented_errors(404), dependencies=STRICT)
+async def read_order(order_id: OrderId, session: ReadSession) -> OrderOut:
     """Read an order with all lines."""
     return await service.get(session, order_id)
 
@@ -45,7 +43,7 @@ async def create_order(order: OrderIn, session: WriteSession, idempotent: Idempo
     """Place an order; repeated requests with the same `Idempotency-Key` place only one order."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
-    placed = OrderOut.model_validate(await service.place(session, order))
+    placed = await service.place(session, order)
     location = request.url_for("read_order", order_id=placed.id).path
     return await idempotent.answer(session, placed, status=201, headers={"location": location})
 
@@ -53,8 +51,7 @@ async def create_order(order: OrderIn, session: WriteSession, idempotent: Idempo
 @router.get("/orders")
 async def list_orders(session: ReadSession, query: Annotated[PageQuery, Query()]) -> OrderPage:
     """List orders, newest first, by keyset pagination: orders placed meanwhile neither repeat nor hide an order."""
-    rows, following = await service.page(session, limit=query.limit, after=query.after)
-    return OrderPage(orders=[OrderSummary.model_validate(row) for row in rows], next=following)
+    return await service.page(session, limit=query.limit, after=query.after)
 
 
 @router.patch("/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404, 409), dependencies=STRICT)
@@ -64,7 +61,7 @@ async def change_order_state(
     """Change the state of an order: placed, paid, shipped; or cancelled before shipping."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
-    changed = OrderOut.model_validate(await service.change_state(session, supervisor, order_id, change.state))
+    changed = await service.change_state(session, supervisor, order_id, change.state)
     return await idempotent.answer(session, changed, status=200, headers={})
 
 
@@ -92,7 +89,7 @@ async def read_dashboard(session: ReadSession, rates: RatesDep) -> Dashboard:
     overview = await service.overview(session, rates)
     return Dashboard(
         orders_by_state=overview.orders_by_state,
-        latest=[OrderSummary.model_validate(row) for row in overview.latest],
+        latest=overview.latest,
         usd_to_eur=overview.usd_to_eur,
         missing=["usd_to_eur"] if overview.usd_to_eur is None else [],
     )

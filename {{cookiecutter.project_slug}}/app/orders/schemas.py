@@ -1,9 +1,11 @@
 """Request and response bodies of the order routes. Money is a decimal string, times are UTC."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from app.orders.models import OrderState
 
@@ -87,13 +89,9 @@ class StateIn(Input):
     state: OrderState
 
 
-class FromRow(BaseModel):
-    """The base class of response bodies that are read from the attributes of an ORM entity or a row."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-
-class LineOut(FromRow):
+# Response bodies are dataclasses, made from rows: FastAPI writes a dataclass as it is, and would validate a row again.
+@dataclass(slots=True)
+class LineOut:
     """One order line in a response body."""
 
     sku: str
@@ -101,28 +99,31 @@ class LineOut(FromRow):
     unit_price: Decimal
 
 
-class OrderSummary(FromRow):
+@dataclass(slots=True)
+class OrderSummary:
     """An order without lines, for lists."""
 
     id: int
     customer: str
     currency: str
     # Text and not `OrderState`: during an update, replicas with old code read states that new code has stored.
-    state: str = Field(examples=[OrderState.PLACED])
-    created_at: AwareDatetime
+    state: Annotated[str, Field(examples=[OrderState.PLACED])]
+    created_at: datetime
 
 
+@dataclass(slots=True)
 class OrderOut(OrderSummary):
     """An order with all lines."""
 
     lines: list[LineOut]
 
 
-class OrderPage(BaseModel):
+@dataclass(slots=True)
+class OrderPage:
     """A page of the list of orders, newest first."""
 
     orders: list[OrderSummary]
-    next: int | None = Field(description="Pass it as `after` to get the following page; null at the end.")
+    next: Annotated[int | None, Field(description="Pass it as `after` to get the following page; null at the end.")]
 
 
 class OrderTotal(BaseModel):

@@ -1,6 +1,6 @@
 """The rules of orders. This module knows no HTTP and no SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -10,10 +10,9 @@ from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession, Reader
 from app.errors import Conflict, NotFound
 from app.orders import repository
-from app.orders.models import Order, OrderLine, OrderState
+from app.orders.models import OrderState
 from app.orders.rates import Rates
-from app.orders.repository import SummaryRow
-from app.orders.schemas import OrderIn
+from app.orders.schemas import OrderIn, OrderOut, OrderPage, OrderSummary
 from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
@@ -50,21 +49,17 @@ class Overview:
     """The content of the dashboard: orders by state, the latest orders, and an exchange rate."""
 
     orders_by_state: dict[str, int]
-    latest: Sequence[SummaryRow]
+    latest: list[OrderSummary]
     usd_to_eur: Decimal | None
     """The exchange rate; None when the downstream failed, as the rest of the dashboard is useful without a rate."""
 
 
-async def place(session: ReadWriteSession, order: OrderIn) -> Order:
+async def place(session: ReadWriteSession, order: OrderIn) -> OrderOut:
     """Store a new order."""
-    lines = [
-        OrderLine(position=position, sku=line.sku, quantity=line.quantity, unit_price=line.unit_price)
-        for position, line in enumerate(order.lines, start=1)
-    ]
-    return await repository.add(session, Order(customer=order.customer, currency=order.currency, lines=lines))
+    return await repository.add(session, order)
 
 
-async def get(session: AnySession, order_id: int) -> Order:
+async def get(session: AnySession, order_id: int) -> OrderOut:
     """Return an order with all lines.
 
     Raises:
@@ -76,13 +71,13 @@ async def get(session: AnySession, order_id: int) -> Order:
     return order
 
 
-async def page(session: AnySession, *, limit: int, after: int | None) -> tuple[Sequence[SummaryRow], int | None]:
+async def page(session: AnySession, *, limit: int, after: int | None) -> OrderPage:
     """Return a page of orders, and the id after which the next page starts, None for the last page."""
     rows = await repository.newest(session, limit=limit + 1, before=after)
-    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+    return OrderPage(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 
 
-async def change_state(session: ReadWriteSession, supervisor: Supervisor, order_id: int, state: OrderState) -> Order:
+async def change_state(session: ReadWriteSession, supervisor: Supervisor, order_id: int, state: OrderState) -> OrderOut:
     """Change the state of an order, if the current state allows the new state; tell the customer of a shipped order.
 
     Raises:
@@ -98,7 +93,7 @@ async def change_state(session: ReadWriteSession, supervisor: Supervisor, order_
     return order
 
 
-async def tell_customer(order: Order) -> None:
+async def tell_customer(order: OrderOut) -> None:
     """Tell the customer that the order was shipped, in a background task; a real service would send a message here."""
     log.info("customer told about the order", order=order.id)
 

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Path, Query
 
 from app.dependencies import ReadSession, WriteSession
 from app.items import service
-from app.items.repository import ItemRow
 from app.items.schemas import ItemIn, ItemOut, ItemPage, Kinds
 from app.web.openapi import documented_errors
 
@@ -23,22 +22,21 @@ async def list_kinds() -> Kinds:
     return Kinds(kinds=["book", "part", "tool"])
 
 
-@router.get("/items/{item_id}", response_model=ItemOut, responses=documented_errors(404))
-async def read_item(item_id: ItemId, session: ReadSession) -> ItemRow:
+@router.get("/items/{item_id}", responses=documented_errors(404))
+async def read_item(item_id: ItemId, session: ReadSession) -> ItemOut:
     """Read an item."""
     return await service.get(session, item_id)
 
 
-@router.get("/items", response_model=ItemPage)
+@router.get("/items")
 async def list_items(
     session: ReadSession, limit: Annotated[int, Query(ge=1, le=100)] = 50, after: After = None
-) -> dict[str, object]:
+) -> ItemPage:
     """List items, newest first."""
-    rows, following = await service.page(session, limit=limit, after=after)
-    return {"items": rows, "next": following}
+    return await service.page(session, limit=limit, after=after)
 
 
-@router.post("/items", status_code=201, response_model=ItemOut)
-async def create_item(item: ItemIn, session: WriteSession) -> ItemRow:
+@router.post("/items", status_code=201)
+async def create_item(item: ItemIn, session: WriteSession) -> ItemOut:
     """Add an item."""
     return await service.add(session, item)

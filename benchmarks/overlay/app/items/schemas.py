@@ -1,8 +1,10 @@
 """Request and response bodies of items."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 Kind = Literal["book", "part", "tool"]
 
@@ -16,20 +18,20 @@ class ItemIn(BaseModel):
     in_stock: bool
 
 
-class ItemOut(BaseModel):
-    """An item of an answer, read from the attributes of an entity or a row."""
-
-    model_config = ConfigDict(from_attributes=True)
+@dataclass(slots=True)
+class ItemOut:
+    """An item of an answer, made from a row of the table."""
 
     id: int
     name: str
     kind: Kind
     price_cents: int
     in_stock: bool
-    created_at: AwareDatetime
+    created_at: datetime
 
 
-class ItemPage(BaseModel):
+@dataclass(slots=True)
+class ItemPage:
     """A page of items, newest first, and the key of the next page."""
 
     items: list[ItemOut]

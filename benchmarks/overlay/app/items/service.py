@@ -1,21 +1,18 @@
 """Operations on items: the rules, without HTTP and without SQL."""
 
-from collections.abc import Sequence
-
 from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession
 from app.errors import NotFound
 from app.items import repository
-from app.items.repository import ItemRow
-from app.items.schemas import ItemIn
+from app.items.schemas import ItemIn, ItemOut, ItemPage
 
 
-async def add(session: ReadWriteSession, item: ItemIn) -> ItemRow:
+async def add(session: ReadWriteSession, item: ItemIn) -> ItemOut:
     """Store a new item."""
     return await repository.add(session, item.model_dump())
 
 
-async def get(session: AnySession, item_id: int) -> ItemRow:
+async def get(session: AnySession, item_id: int) -> ItemOut:
     """Return an item.
 
     Raises:
@@ -27,7 +24,7 @@ async def get(session: AnySession, item_id: int) -> ItemRow:
     return row
 
 
-async def page(session: AnySession, *, limit: int, after: int | None) -> tuple[Sequence[ItemRow], int | None]:
+async def page(session: AnySession, *, limit: int, after: int | None) -> ItemPage:
     """Return a page and the key of the next page, if any; the query asks for one row more than the page has."""
     rows = await repository.newest(session, limit=limit + 1, before=after)
-    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+    return ItemPage(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
