@@ -43,7 +43,7 @@ log = structlog.get_logger("lifespan")
 def build_lifespan(
     opener: Callable[[], AbstractAsyncContextManager[Resources]],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application; `opener` is `open_resources` with all arguments filled in."""
+    """Return the lifespan of an application, which keeps the resources that `opener` opens on `app.state`."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:

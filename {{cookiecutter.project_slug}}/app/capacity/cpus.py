@@ -42,8 +42,7 @@ def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
 def cgroup_quota(folder: Path) -> float | None:
     """Return the CPU quota of the cgroup in a folder as a number of CPUs, None without a quota.
 
-    Source: the kernel's cgroup-v2 document, `cpu.max`, a file with quota and period. cgroup v1 has one file for each of
-    both.
+    Source: the kernel's cgroup-v2 document, `cpu.max`, a file with quota and period. cgroup v1 has two files instead.
     """
     version_2 = _read(folder / "cpu.max").split()
     version_1 = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]

@@ -131,6 +131,6 @@ def end_refused_statement(context: ExceptionContext) -> None:
     of_the_server = getattr(refusal, "severity", None) is not None
     if not client_side or of_the_server or context.connection is None or context.connection.invalidated:
         return
-    # If the empty query fails, the connection is closed, which ends the statement too.
+    # If the empty query fails, the connection is closed, which ends the statement as well: ignore the error.
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         await_(context.connection.connection.driver_connection.execute("SELECT"))  # type: ignore[union-attr] # asyncpg's

@@ -34,8 +34,8 @@ class ReadWriteSession(AsyncSession):
     async def commit(self) -> None:
         """Raise an error: a session commits at the end of the block, never in the middle.
 
-        After a commit in the middle, a later error could undo only a part of the work, while the response reports that
-        nothing was done.
+        After a commit in the middle, an error at a later line could undo only a part of the work, although its response
+        says that the whole request failed.
 
         Raises:
             RuntimeError: always; the block that opened the session commits at its end.

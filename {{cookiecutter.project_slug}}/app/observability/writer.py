@@ -141,7 +141,7 @@ class LineWriter:
         while asked is not None:
             asked = self._wake.get()
             if asked is NO_WAITER:
-                with suppress(Empty):  # wait for more lines; `flush` and `close` end the wait early
+                with suppress(Empty):  # gather more lines; `flush` and `close` end the wait early
                     asked = self._wake.get(timeout=GATHER_SECONDS)
             self._write_waiting()
             if asked is not None:

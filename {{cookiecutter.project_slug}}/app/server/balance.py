@@ -9,8 +9,8 @@ from math import inf
 from mmap import mmap
 
 ABSENT = 2**31 - 1
-"""The count of a worker that accepts no connections: a number larger than any real count: no other worker waits for
-it."""
+"""The count of a worker that accepts no connections. No real count is as large, so no other worker waits for this
+worker."""
 
 SLACK = 8
 """A worker may have more connections than the worker with the fewest: one eighth more, and at least one connection

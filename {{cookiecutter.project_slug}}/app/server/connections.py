@@ -80,7 +80,7 @@ class Connections:
         if now - self._logged >= LOG_SECONDS:
             log.warning("connection limit reached", limit=self.limit, idle_closed=self._closed)
             self._closed, self._logged = 0, now
-        if closed:  # a closed spare connection makes room for a spare connection only
+        if closed:  # the new connection replaces the closed connection, a spare or not
             return "spare" if closed in self._spare else "served"
         return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
 

@@ -94,7 +94,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         if self.comes_again or self.parser.should_upgrade():
             return
         self.parser.head_bytes = 0
-        # A trailer `Connection: close` also ends the connection, since the parser then drops all further bytes.
+        # False also after a trailer `Connection: close`, as the parser then drops all further bytes.
         if not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:

@@ -88,7 +88,8 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     server_class = ServiceServer
 
     balance: WorkerCount
-    """The connection counts of all workers, which gunicorn.conf.py sets before the fork of this worker."""
+    """The open connections of each worker, by which workers share new connections; set by gunicorn.conf.py before the
+    fork."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args, **kwargs)

@@ -50,7 +50,7 @@ def variables_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
-    """Return the known setting whose name is most similar to this name; None if no similarity reaches `similarity`."""
+    """Return the known setting with the most similar name; None if no name is as similar as `similarity`."""
     return next(iter(get_close_matches(name, known, n=1, cutoff=similarity)), None)
 
 

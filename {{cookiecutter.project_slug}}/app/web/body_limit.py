@@ -24,7 +24,7 @@ SMALL_SECONDS = 1.0
 """How long, in seconds, the refusal of a small body waits for the rest of the body."""
 
 BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
-# matches what `email.message` takes for JSON, as FastAPI reads the header with it
+# The same media types as in FastAPI, which reads the header by `email.message`.
 JSON = re.compile(r"\s*application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 COMPRESSED = "Bodies are taken as they are: send this one without Content-Encoding."
 

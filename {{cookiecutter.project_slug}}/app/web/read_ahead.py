@@ -128,7 +128,7 @@ class _Body:
         self.more = True  # whether a part of the body is still on its way
 
     async def receive(self) -> Message:
-        """Return the body that was read ahead, then what the client sends: the `receive` of the application."""
+        """Return the part of the body that was read ahead, then the rest; the application gets this as `receive`."""
         if self._is_replayed:
             return await self.next_message()
         self._is_replayed = True
