@@ -1,7 +1,7 @@
 """Compiled statements: a SELECT in the form in which the driver runs it, without SQLAlchemy.
 
-SQLAlchemy stays the language: it compiles a statement for its first run, and what it found out then is kept. The text,
-the order of the values and the conversions of types are the same in every later run, so nothing is compiled again.
+SQLAlchemy compiles a statement for its first run, and this module keeps the result: the SQL text, the order of the
+values and the conversions of types. They are the same in every later run, so nothing is compiled again.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,19 +17,20 @@ AnyRows = Result[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A SELECT of columns as SQLAlchemy has compiled it for the driver; it keeps no reference to the statement."""
+    """A SELECT of columns, as SQLAlchemy has compiled it for the driver, without a reference to the statement."""
 
     text: str
     names: frozenset[str]
-    """The names of the values of a call; a call with other names goes through SQLAlchemy."""
+    """The names of the values with which the statement was compiled; with other names, a call goes through
+    SQLAlchemy."""
     parameters: tuple[tuple[str | None, Callable[[Any], Any] | None, Any], ...]
-    """In the order of `$1`, `$2`: the name of a value and the conversion of its type, or no name and a constant."""
+    """For each placeholder `$1`, `$2` and so on: the name of a value and the conversion of its type, or a constant."""
     shape: ResultMetaData
-    """The keys of a row, and the conversions of the columns' types from the driver."""
+    """The names of the columns of a row, and for each column the conversion from the driver's type."""
 
     @classmethod
     def of(cls, statement: Executable, values: Values, result: AnyRows) -> Self | None:
-        """Take the compiled statement out of its first result; None when a later run may differ in more than values."""
+        """Take the compiled statement out of a first result; None if later runs may differ in more than values."""
         shape: Any = result._metadata  # noqa: SLF001 - SQLAlchemy keeps it for its own next run, too, if the flag says so
         if not (isinstance(statement, SelectBase) and getattr(shape, "_safe_for_cache", False)):
             return None
@@ -46,7 +47,7 @@ class Compiled:
         return cls(context.statement, frozenset(given), tuple(parameters), shape)
 
     def arguments(self, values: Values) -> list[Any]:
-        """Return the driver's arguments for these values."""
+        """Return the arguments for the driver, converted from these values."""
         return [
             constant if name is None else values[name] if convert is None else convert(values[name])
             for name, convert, constant in self.parameters

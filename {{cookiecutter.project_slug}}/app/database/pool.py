@@ -52,8 +52,8 @@ class FairPool(AsyncAdaptedQueuePool):
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, timeout, **options)
         self._loans: dict[ConnectionPoolEntry, tuple[Quota, HeldConnection]] = {}
-        self._entered: Quota | None = None  # by `lend`, for the next `_do_get`
-        self._adopted: ConnectionPoolEntry | None = None  # by `adopt`, for the next `_do_get`
+        self._entered: Quota | None = None  # the quota that `lend` has entered already, for the next `_do_get`
+        self._adopted: ConnectionPoolEntry | None = None  # the connection that `adopt` hands to the next `_do_get`
         self.idle_seconds = IDLE_SECONDS
         self.answer_seconds = ANSWER_SECONDS
         self.nested_loans = nested_loans
@@ -74,9 +74,10 @@ class FairPool(AsyncAdaptedQueuePool):
         return fresh
 
     async def lend(self) -> ConnectionPoolEntry | None:
-        """Wait for a connection, and take it without a greenlet; `give_back` or `adopt` must follow.
+        """Wait for a connection, and take it without a greenlet; afterwards call `give_back` or `adopt`.
 
-        None: the connection has to be opened or tested in a greenlet, so `connect` must follow before any `await`.
+        None means that the connection must be opened or tested, which needs a greenlet: call `connect` before any
+        `await`.
         """
         quota = self._quota()
         if not quota.try_enter():
@@ -89,16 +90,17 @@ class FairPool(AsyncAdaptedQueuePool):
         return None
 
     async def give_back(self, record: ConnectionPoolEntry) -> None:
-        """Return a connection of `lend`; a full pool closes the connection, which takes a greenlet."""
+        """Return a connection from `lend` to the pool; a full pool closes the connection, which needs a greenlet."""
         if self._pool.full():
             await greenlet_spawn(self._do_return_conn, record)
         else:
             self._do_return_conn(record)
 
     def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
-        """Return a connection of `lend` as `connect` returns it, so that SQLAlchemy can act on the connection."""
+        """Hand a connection from `lend` to `connect`, so that SQLAlchemy can handle an error on the connection."""
         adopted: Any = record
-        opened, adopted.starttime = adopted.starttime, inf  # by its age SQLAlchemy might open a new connection instead
+        # an old connection would be replaced here, so its age is hidden
+        opened, adopted.starttime = adopted.starttime, inf
         self._adopted = record
         try:
             return connect()
@@ -107,9 +109,7 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _enter(self) -> Quota:
         quota = self._quota()
-        if (
-            not quota.try_enter()
-        ):  # `await_` switches greenlets, which costs time: only a caller that must wait does that
+        if not quota.try_enter():  # only a caller that must wait pays for `await_`, a switch of greenlets
             await_(quota.enter())
         return quota
 
@@ -119,7 +119,7 @@ class FairPool(AsyncAdaptedQueuePool):
         return self.bulkhead.of(connection_quota.get())
 
     def _next_is_fresh(self) -> bool:
-        """Tell whether the connection whose turn is next can be used at once."""
+        """Tell whether the next connection of the pool can be used at once, without opening or testing."""
         if self._pool.empty():
             return False
         record = self._pool._queue._queue[0]  # type: ignore[attr-defined] # noqa: SLF001 - a queue cannot be looked into
@@ -159,7 +159,7 @@ class FairPool(AsyncAdaptedQueuePool):
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
         """Mark a dead connection, for SQLAlchemy to replace; after a long idle time, send a query as a test."""
         driver = record.driver_connection
-        # None: SQLAlchemy has dropped this connection, and will open a new one
+        # None means that SQLAlchemy has dropped this connection, and will open a new one
         if driver is None or self._is_fresh(record):
             return
         if not driver.is_closed():

@@ -53,8 +53,9 @@ class Reader:
         self._retries = TokenBucket(size=RETRY_BURST, refill_seconds=RETRY_REFILL_SECONDS)
         self._compiled: WeakKeyDictionary[Executable, Compiled] = WeakKeyDictionary()
         self.observers: list[Callable[[str, float], None]] = []
-        """Called with the SQL text and the seconds of each statement that went straight to the driver. SQLAlchemy's
-        events `before_cursor_execute` and `after_cursor_execute` see all other statements, and only these."""
+        """Functions that are called with the SQL text and the seconds of each statement that was sent directly to
+        the driver. SQLAlchemy's events `before_cursor_execute` and `after_cursor_execute` report only the other
+        statements."""
 
     @overload
     async def execute(self, statement: TypedReturnsRows[*Ts], values: Values | None = None) -> Result[*Ts]: ...
@@ -116,12 +117,12 @@ class Reader:
         with self._engine.connect() as connection:
             result = rows_of(connection, statement, values)
             compiled = Compiled.of(statement, values, result)
-            if compiled and hasattr(self._pool, "lend"):  # SQLAlchemy's own pools only work in a greenlet
+            if compiled and hasattr(self._pool, "lend"):  # a pool of SQLAlchemy itself works only in a greenlet
                 self._compiled[statement] = compiled
             return result
 
     def _fail(self, lent: ConnectionPoolEntry, text: str, arguments: list[Any], error: BaseException) -> None:
-        """Raise the error of the driver as SQLAlchemy does, after its own reactions, such as to drop the connection."""
+        """Raise the driver's error as SQLAlchemy would, after reactions such as dropping a lost connection."""
         context: Any = object.__new__(self._engine.dialect.execution_ctx_cls)
         context.dialect = self._engine.dialect
         with self._pool.adopt(lent, self._engine.connect) as connection:
@@ -136,7 +137,7 @@ class Reader:
 
 
 def _translate(connection: Connection, error: BaseException) -> NoReturn:
-    """Raise an error of asyncpg as the error of the same name in SQLAlchemy's interface of drivers."""
+    """Raise an error of asyncpg as the SQLAlchemy error for the same problem."""
     if isinstance(error, Exception):
         pooled: Any = connection.connection.dbapi_connection
         pooled._handle_exception(error)  # noqa: SLF001 - as its cursor does

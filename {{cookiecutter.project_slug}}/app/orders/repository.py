@@ -9,7 +9,7 @@ from app.database.reader import AnySession
 from app.orders.models import Order, OrderLine, OrderState
 from app.orders.schemas import LineOut, OrderIn, OrderOut, OrderSummary
 
-# Statements are built once: SQLAlchemy compiles a statement once, and a `Reader` then sends the SQL text to the driver.
+# Statements are built once: SQLAlchemy compiles each once, and a `Reader` then sends the SQL text to the driver.
 SUMMARY = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
 FIND = (
     SUMMARY.add_columns(OrderLine.sku, OrderLine.quantity, OrderLine.unit_price)
@@ -48,7 +48,7 @@ async def add(session: ReadWriteSession, order: OrderIn) -> OrderOut:
         "customer": order.customer,
         "currency": order.currency,
         "lines": [
-            # a decimal as text, as JSON's numbers are floats
+            # decimals as text, because JSON's numbers are floats
             {"position": position, "sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
             for position, line in enumerate(lines, start=1)
         ],
@@ -63,7 +63,8 @@ async def find(session: AnySession, order_id: int) -> OrderOut | None:
     if not rows:
         return None
     order = rows[0]
-    lines = [LineOut(*row[5:]) for row in rows if row.sku is not None]  # an order without lines is one row of NULLs
+    # without lines, the LEFT JOIN gives one row of NULLs
+    lines = [LineOut(*row[5:]) for row in rows if row.sku is not None]
     return OrderOut(order.id, order.customer, order.currency, order.state, order.created_at, lines)
 
 

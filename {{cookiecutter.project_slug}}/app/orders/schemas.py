@@ -89,7 +89,7 @@ class StateIn(Input):
     state: OrderState
 
 
-# Response bodies are dataclasses, made from rows: FastAPI writes a dataclass as it is, and would validate a row again.
+# Response bodies are dataclasses made from rows: FastAPI would validate a row, but writes a dataclass as it is.
 @dataclass(slots=True)
 class LineOut:
     """One order line in a response body."""
