@@ -45,8 +45,9 @@ from app.products.routes import router as products
 
 # {% endif %}# {% if cookiecutter.jobs == "yes" %}
 # isort: split
+from app.jobs.events import JobEvents
 from app.jobs.routes import router as jobs
-from app.streams.routes import router as streams
+from app.streams.routes import build_router as streams
 
 # {% endif %}# {% if cookiecutter.jobs == "yes" and cookiecutter.example != "no" %}
 # isort: split
@@ -90,7 +91,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     app.include_router(products)
     # {% endif %}# {% if cookiecutter.jobs == "yes" %}
     app.include_router(jobs)
-    app.include_router(streams)
+    app.include_router(streams(settings, [JobEvents()]))
     # {% endif %}# {% if cookiecutter.jobs == "yes" and cookiecutter.example != "no" %}
     app.include_router(imports)
     # {% endif %}

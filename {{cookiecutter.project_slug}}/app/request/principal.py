@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 
 class Principal(Protocol):
@@ -24,15 +25,15 @@ class Principal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Anyone:
-    """The principal of every request of a service without authentication: one owner, one key."""
+    """The principal of a request without authentication: one owner for all, and the client's address as the key."""
 
+    key: str
     owner: str | None = None
-    key: str = "anyone"
 
 
-async def get_principal() -> Principal:
-    """Return the principal of the request; authentication replaces the body of this function."""
-    return Anyone()
+async def get_principal(connection: HTTPConnection) -> Principal:
+    """Return the principal of a request or of a WebSocket; the place that authentication fills in."""
+    return Anyone(key=connection.client.host if connection.client else "unknown")
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]

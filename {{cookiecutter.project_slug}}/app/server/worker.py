@@ -30,6 +30,10 @@ from app.server.protocol import UNIX_PEER, BoundedProtocol
 from app.settings.load import load_settings
 from app.web.websockets import has_route
 
+MAX_MESSAGE_BYTES = 65_536
+"""The largest message of a WebSocket, as large as a JSON body; uvicorn would keep 16 MB before the application sees any
+of it."""
+
 
 class PlainLifespan(LifespanOn):
     """The lifespan protocol of uvicorn, which logs a sentence instead of a traceback when the start is refused."""
@@ -83,7 +87,11 @@ class ServiceServer(DrainingServer):
 class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships no types
     """A gunicorn worker that serves the application on one event loop."""
 
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**UvicornWorker.CONFIG_KWARGS, "http": BoundedProtocol}
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        **UvicornWorker.CONFIG_KWARGS,
+        "http": BoundedProtocol,
+        "ws_max_size": MAX_MESSAGE_BYTES,
+    }
 
     server_class = ServiceServer
 

@@ -4,7 +4,15 @@ from pydantic import BaseModel, Field
 
 
 class StreamsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
-    """The limits and timeouts of SSE and WebSocket streams."""
+    """The bounds of SSE and WebSocket streams."""
 
     max_concurrent: int = Field(default=1000, ge=1)
-    """Streams of one process at the same time; for one more the answer is 503."""
+    """Streams and WebSockets of one process at the same time, at most half of its client connections; one more is
+    answered with 503."""
+
+    max_per_client: int | None = Field(default=None, ge=1)
+    """Streams and WebSockets of one client in a process; one more is answered with 429. Unset, a tenth of all."""
+
+    origins: str = ""
+    """Origins whose pages may open a WebSocket, comma separated, such as https://app.example.com; the service's own
+    origin always may."""

@@ -1,5 +1,107 @@
-"""The HTTP routes of streams."""
+"""The HTTP routes of streams, and the WebSocket. The checks of a stream are in dependencies, before its first event."""
 
-from fastapi import APIRouter
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from typing import Annotated, Any
 
-router = APIRouter(prefix="/api/v1", tags=["streams"])
+from fastapi import APIRouter, Depends, Header, Path, WebSocket
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.dependencies import STRICT, ResourcesDep
+from app.request.principal import PrincipalDep
+from app.settings.service import Settings
+from app.streams.honest import honest
+from app.streams.lifespan import HubDep, build_lifespan
+from app.streams.source import Change, Source
+from app.streams.sse import StreamRoute, events_of_all, events_of_one
+from app.streams.subscription import Subscription
+from app.streams.websocket import converse, refuse_foreign_origin
+from app.web.openapi import documented_errors
+
+router = APIRouter(prefix="/api/v1", tags=["streams"], route_class=StreamRoute)
+
+LastEventId = Annotated[int | None, Header(ge=0, lt=2**63, description="The `id` of the last event that came.")]
+
+
+async def follow_all(
+    hub: HubDep, principal: PrincipalDep, last_event_id: LastEventId = None
+) -> AsyncGenerator[Subscription]:
+    """Yield a subscription to all objects of the owner, with what the client missed."""
+    with hub.subscription(principal) as subscription:
+        await hub.follow_all(subscription, last_event_id)
+        yield subscription
+
+
+@router.get("/events", response_class=EventSourceResponse, responses=documented_errors(429), dependencies=STRICT)
+async def stream_events(
+    subscription: Annotated[Subscription, Depends(follow_all)], hub: HubDep
+) -> AsyncIterable[ServerSentEvent]:
+    """Stream the changes of all objects of the owner; `resync` asks the client to read anew what it shows."""
+    async for event in honest(events_of_all(subscription, hub)):
+        yield event
+
+
+async def open_subscription(
+    websocket: WebSocket, hub: HubDep, principal: PrincipalDep, resources: ResourcesDep
+) -> AsyncGenerator[Subscription]:
+    """Check the origin and the principal, and yield a subscription to nothing, before the WebSocket is accepted."""
+    refuse_foreign_origin(websocket.headers, resources.plan.streams.origins)
+    with hub.subscription(principal) as subscription:
+        yield subscription
+
+
+@router.websocket("/events/ws")
+async def talk(
+    websocket: WebSocket, subscription: Annotated[Subscription, Depends(open_subscription)], hub: HubDep
+) -> None:
+    """Talk over a WebSocket: `subscribe`, `unsubscribe` and `ping`; see `messages.py`."""
+    await converse(websocket, hub, subscription)
+
+
+def follow_one(topic: str) -> Callable[..., Any]:
+    """Return the dependency of a stream of one object of a topic."""
+
+    async def follow(
+        hub: HubDep,
+        principal: PrincipalDep,
+        wanted: Annotated[str, Path(alias="id", max_length=64)],
+        last_event_id: LastEventId = None,
+    ) -> AsyncGenerator[tuple[Subscription, Change]]:
+        with hub.subscription(principal) as subscription:
+            yield subscription, await hub.follow(subscription, f"{topic}:{wanted}", last_event_id)
+
+    return follow
+
+
+def stream_one(topic: str) -> Callable[..., AsyncIterable[ServerSentEvent]]:
+    """Return the endpoint of a stream of one object of a topic."""
+
+    async def stream(
+        following: Annotated[tuple[Subscription, Change], Depends(follow_one(topic))],
+    ) -> AsyncIterable[ServerSentEvent]:
+        """Stream the changes of one object, until its final state; the last event says how the stream ended."""
+        async for event in honest(events_of_one(*following)):
+            yield event
+
+    return stream
+
+
+def add_stream(router: APIRouter, topic: str) -> None:
+    """Add the stream `/api/v1/<topic>/{id}/events` to a router."""
+    router.add_api_route(
+        f"/api/v1/{topic}" + "/{id}/events",
+        stream_one(topic),
+        name=f"stream_{topic}",
+        tags=["streams"],
+        response_class=EventSourceResponse,
+        responses=documented_errors(404, 429),
+        dependencies=STRICT,
+    )
+
+
+def build_router(settings: Settings, sources: Sequence[Source]) -> APIRouter:
+    """Return the router of the streams, with a stream of one object for each source."""
+    whole = APIRouter(lifespan=build_lifespan(settings, sources), route_class=StreamRoute)
+    whole.include_router(router)
+    for source in sources:
+        add_stream(whole, source.topic)
+    return whole

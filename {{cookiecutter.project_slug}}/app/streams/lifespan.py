@@ -1,0 +1,80 @@
+"""The lifespan of the streams: opens the hub of an application and its connection that listens, and ends the streams.
+
+It runs inside the lifespan of the application, whose resources are open by then.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated
+from weakref import WeakKeyDictionary
+
+from fastapi import Depends, FastAPI
+from fastapi.requests import HTTPConnection
+
+from app.capacity.plan import Plan
+from app.database import engine as database
+from app.dependencies import resources_of
+from app.readiness.readiness import Readiness
+from app.settings.database_url import with_target
+from app.settings.service import Settings
+from app.streams.hub import Hub
+from app.streams.listener import listen
+from app.streams.source import Source
+from app.streams.subscription import Reason
+
+DRAIN_CHECK_SECONDS = 0.25
+"""The interval, in seconds, at which the start of the drain is looked for."""
+
+HUBS: WeakKeyDictionary[FastAPI, Hub] = WeakKeyDictionary()
+"""The hub of each application of this process: one, and more in tests."""
+
+
+async def get_hub(connection: HTTPConnection) -> Hub:
+    """Return the hub of the application."""
+    return HUBS[connection.app]
+
+
+HubDep = Annotated[Hub, Depends(get_hub)]
+"""For a route that streams."""
+
+
+def build_lifespan(
+    settings: Settings, sources: Iterable[Source]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of the streams of an application."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        resources = resources_of(HTTPConnection({"type": "http", "app": app}))
+        hub = HUBS[app] = Hub(sources, resources.reader, **limits(resources.plan))
+        url = with_target(settings.database_direct_url or settings.database_url, settings.database_target)
+        name = database.connection_name(settings.service_name, "streams")
+        engine = database.build_probe_engine(url, timeouts=settings.database_timeouts, application_name=name)
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(listen(engine, hub.notify, hub.resync)),
+                tasks.create_task(hub.deliver()),
+                tasks.create_task(end_at_drain(hub, resources.readiness, settings.drain_seconds)),
+            ]
+            yield
+            hub.end(Reason.RESTARTING)
+            for task in work:
+                task.cancel()
+        await engine.dispose()
+
+    return lifespan
+
+
+def limits(plan: Plan) -> dict[str, int]:
+    """Return the bounds of the streams: half of the client connections at most, and a tenth of these for one client."""
+    most = min(plan.streams.max_concurrent, max(1, plan.client_connections // 2))
+    return {"max_concurrent": most, "max_per_client": plan.streams.max_per_client or max(1, most // 10)}
+
+
+async def end_at_drain(hub: Hub, readiness: Readiness, drain_seconds: float) -> None:
+    """End all streams when the drain ends: earlier, a client would come back to this same process."""
+    while not readiness.is_draining():  # noqa: ASYNC110 - a signal handler sets it
+        await asyncio.sleep(DRAIN_CHECK_SECONDS)
+    await asyncio.sleep(max(0.0, drain_seconds - DRAIN_CHECK_SECONDS))
+    hub.end(Reason.RESTARTING)

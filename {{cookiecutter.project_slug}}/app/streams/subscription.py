@@ -1,0 +1,121 @@
+"""A subscription: the events that wait for one client, in a bounded queue.
+
+A client that reads too slowly is dropped with a reason and may come back, so that its events never fill the memory.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from app.streams.source import Change
+
+MAX_WAITING = 64
+"""Events that may wait for one client; one event more ends the subscription."""
+
+MAX_REMEMBERED = 1000
+"""Objects whose last sent change a subscription remembers; an event of any other object may be sent twice."""
+
+
+class Reason(StrEnum):
+    """The reasons for which the service ends a stream that could go on; each is the code of the last event."""
+
+    RESTARTING = "restarting"
+    MAX_AGE = "max_age"
+    TOO_SLOW = "too_slow"
+    TOO_MANY_MESSAGES = "too_many_messages"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """The event that asks a client to read anew what it shows: changes may have come late, or are too many to send."""
+
+
+Item = Change | Resync | BaseModel | Reason
+"""What waits for a client: events, answers to messages of a WebSocket, and at last the reason for the end."""
+
+
+class Subscription:
+    """The events that wait for one client, and the objects whose events the client gets."""
+
+    def __init__(self, owner: str | None, key: str) -> None:
+        """Create a subscription to nothing.
+
+        Args:
+            owner: the owner whose objects the client may see.
+            key: the client, for the number of streams of one client.
+        """
+        self.owner, self.key = owner, key
+        self.topics: set[str] = set()
+        self.is_for_all = False
+        self.is_stuck = False
+        """Whether the client took no event while the others were given time to."""
+        self._backlog: deque[Change] = deque()
+        self._waiting: asyncio.Queue[Item] = asyncio.Queue()
+        self._sent: OrderedDict[str, int] = OrderedDict()
+        self._ended = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no event waits."""
+        return not self._backlog and self._waiting.empty()
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether so many events wait that the client has to be given time to take some."""
+        return self._waiting.qsize() >= MAX_WAITING // 2
+
+    def wants(self, change: Change) -> bool:
+        """Tell whether the client gets the events of the object."""
+        return change.topic in self.topics or (self.is_for_all and change.owner == self.owner)
+
+    def begin_with(self, changes: Iterable[Change]) -> None:
+        """Add what the client missed while it was away, in front of all other events and beyond MAX_WAITING."""
+        for change in changes:
+            self.remember(change.topic, change.sequence)
+            self._backlog.append(change)
+
+    def offer(self, change: Change) -> None:
+        """Add an event, unless the same or a later state of the object was added before."""
+        if self._sent.get(change.topic, -1) >= change.sequence:
+            return
+        self.remember(change.topic, change.sequence)
+        self._add(change)
+
+    def remember(self, topic: str, sequence: int) -> None:
+        """Note the last state of an object that the client has."""
+        self._sent[topic] = sequence
+        self._sent.move_to_end(topic)
+        if len(self._sent) > MAX_REMEMBERED:
+            self._sent.popitem(last=False)
+
+    def resync(self) -> None:
+        """Add the event that asks the client to read anew what it shows."""
+        self._add(Resync())
+
+    def reply(self, answer: BaseModel) -> None:
+        """Add the answer to a message of the client."""
+        self._add(answer)
+
+    def end(self, reason: Reason) -> None:
+        """End the subscription after the events that wait; a second end is passed over."""
+        if not self._ended:
+            self._ended = True
+            self._waiting.put_nowait(reason)
+
+    async def next(self) -> Item:
+        """Wait for the next event, or for the reason of the end."""
+        self.is_stuck = False
+        return self._backlog.popleft() if self._backlog else await self._waiting.get()
+
+    def _add(self, item: Item) -> None:
+        if self._ended:
+            return
+        if self._waiting.qsize() >= MAX_WAITING:
+            self.end(Reason.TOO_SLOW)
+        else:
+            self._waiting.put_nowait(item)

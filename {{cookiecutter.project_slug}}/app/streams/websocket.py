@@ -1,0 +1,162 @@
+"""The conversation over a WebSocket: a client subscribes to objects, and gets their events.
+
+Three tasks, as a client may send, and be sent to, at any moment: one reads, one handles what was read, one sends. A
+handler that reads itself would stop reading while it works: uvicorn then sees no pong, and cuts off a healthy client.
+"""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
+
+from app.errors import Conflict, ServiceError
+from app.streams.hub import Hub
+from app.streams.messages import (
+    EVERYTHING,
+    FROM_CLIENT,
+    ErrorReply,
+    Ping,
+    Reply,
+    Resynced,
+    Subscribe,
+    Unsubscribe,
+    event_text,
+)
+from app.streams.source import Change
+from app.streams.subscription import MAX_WAITING, Item, Reason, Resync, Subscription
+
+MAX_TOPICS = 64
+"""Objects that one WebSocket may follow; for more, a client follows all objects of its owner."""
+
+SEND_SECONDS = 10.0
+"""The longest time of sending one message, in seconds; then the WebSocket is closed."""
+
+CLOSE_CODES = {
+    Reason.RESTARTING: 1012,
+    Reason.MAX_AGE: 1001,
+    Reason.TOO_SLOW: 1013,
+    Reason.TOO_MANY_MESSAGES: 1008,
+}
+"""The code of the close frame by the reason; the reason is in the frame, too."""
+
+log = structlog.get_logger("streams")
+
+
+class ForeignOrigin(ServiceError, status=403, code="foreign_origin"):
+    """A page of a different site opens the WebSocket, with the cookies of its visitor."""
+
+
+def refuse_foreign_origin(headers: Headers, allowed: str) -> None:
+    """Refuse a handshake that a page of a different site sends; a client that is no browser sends no Origin.
+
+    Args:
+        headers: the headers of the handshake.
+        allowed: further origins, such as `https://app.example.com`, separated by commas.
+
+    Raises:
+        ForeignOrigin: the origin is neither that of the service nor one of those allowed.
+    """
+    origin = headers.get("origin")
+    if origin is None or origin in [one.strip() for one in allowed.split(",")]:
+        return
+    if urlsplit(origin).netloc != headers.get("host"):
+        raise ForeignOrigin("Pages of this origin may not open a WebSocket here.")
+
+
+async def converse(websocket: WebSocket, hub: Hub, subscription: Subscription) -> None:
+    """Accept a WebSocket, and serve it until one side ends it."""
+    await websocket.accept()
+    inbox: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(read(websocket, inbox, subscription)),
+            tasks.create_task(handle(inbox, hub, subscription)),
+        ]
+        await send(websocket, hub, subscription)
+        for task in running:
+            task.cancel()
+
+
+async def read(websocket: WebSocket, inbox: asyncio.Queue[str], subscription: Subscription) -> None:
+    """Read the client's messages as they come, until the client leaves."""
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            subscription.end(Reason.GONE)
+            return
+        if inbox.full():
+            subscription.end(Reason.TOO_MANY_MESSAGES)
+            return
+        inbox.put_nowait(message.get("text") or "")
+
+
+async def handle(inbox: asyncio.Queue[str], hub: Hub, subscription: Subscription) -> None:
+    """Answer the client's messages in their order."""
+    while True:
+        text = await inbox.get()
+        try:
+            message = FROM_CLIENT.validate_json(text)
+        except ValidationError:
+            detail = "A message is a JSON object with `type`: subscribe, unsubscribe or ping."
+            subscription.reply(ErrorReply(code="invalid_message", detail=detail))
+            continue
+        subscription.reply(await answer(message, hub, subscription))
+
+
+async def answer(message: Subscribe | Unsubscribe | Ping, hub: Hub, subscription: Subscription) -> BaseModel:
+    """Do what a message asks for, and return the answer."""
+    if isinstance(message, Ping):
+        return Reply(type="pong")
+    if isinstance(message, Unsubscribe):
+        subscription.topics.discard(message.topic)
+        subscription.is_for_all = subscription.is_for_all and message.topic != EVERYTHING
+        return Reply(type="unsubscribed", topic=message.topic)
+    try:
+        await _subscribe(message, hub, subscription)
+    except ServiceError as error:
+        return ErrorReply(code=error.code, detail=error.detail, topic=message.topic)
+    except Exception:
+        log.exception("subscription failed")
+        return ErrorReply(code=ServiceError.code, detail="The service failed.", topic=message.topic)
+    return Reply(type="subscribed", topic=message.topic)
+
+
+async def _subscribe(message: Subscribe, hub: Hub, subscription: Subscription) -> None:
+    if message.topic == EVERYTHING:
+        await hub.follow_all(subscription, message.after)
+    elif len(subscription.topics) >= MAX_TOPICS:
+        raise Conflict(f"A WebSocket follows {MAX_TOPICS} objects at most; the topic `*` is all objects.")
+    else:
+        await hub.follow(subscription, message.topic, message.after)
+
+
+async def send(websocket: WebSocket, hub: Hub, subscription: Subscription) -> None:
+    """Send events and answers as they come, until the subscription ends or the client takes no more."""
+    try:
+        while True:
+            resume_after = hub.resume_after
+            item = await subscription.next()
+            async with asyncio.timeout(SEND_SECONDS):
+                if isinstance(item, Reason):
+                    await _close(websocket, item)
+                    return
+                await websocket.send_text(_text(item, resume_after, subscription))
+    except TimeoutError:
+        log.info("slow client of a WebSocket cut off", seconds=SEND_SECONDS)
+    except WebSocketDisconnect:
+        pass
+
+
+async def _close(websocket: WebSocket, reason: Reason) -> None:
+    if reason in CLOSE_CODES:  # else the client has closed it
+        await websocket.close(CLOSE_CODES[reason], reason)
+
+
+def _text(item: Item, resume_after: int | None, subscription: Subscription) -> str:
+    if isinstance(item, Change):
+        is_own = item.topic in subscription.topics
+        return event_text(item, item.sequence if is_own else resume_after)
+    return (Resynced() if isinstance(item, Resync) else item).model_dump_json()

@@ -1,0 +1,45 @@
+"""Fixtures for tests of streams: the service with the topic `counters`, and a writer of counters."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.databases import make_settings
+from tests.http_client import build_app
+from tests.serving import served
+from tests.streams.counters import TABLE, Writer, add_counters, writing
+
+Serve = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture
+async def counted_url(committed_url: str) -> str:
+    """The URL of a database with the table `counters`, which only this test uses."""
+    connection = await asyncpg.connect(committed_url)
+    await connection.execute(TABLE)
+    await connection.close()
+    return committed_url
+
+
+@pytest.fixture
+async def writer(counted_url: str) -> AsyncGenerator[Writer]:
+    """A writer of counters, on a connection of its own."""
+    async with writing(counted_url) as writer:
+        yield writer
+
+
+@pytest.fixture
+def serve(counted_url: str) -> Serve:
+    """Serves the app with the topic `counters` on a real socket, with the settings of the arguments."""
+
+    @asynccontextmanager
+    async def serving(**changes: Any) -> AsyncGenerator[str]:  # noqa: ANN401 - each setting has a type of its own
+        app = build_app(make_settings(counted_url, **changes))
+        add_counters(app)
+        async with app.router.lifespan_context(app), served(app) as url:
+            yield url
+
+    return serving

@@ -1,0 +1,64 @@
+"""A client of server-sent events, as a browser reads them."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tests.http_client import httpx
+
+PATIENCE_SECONDS = 60
+"""The longest wait for the next byte of a stream: four times the pings of FastAPI, on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An event as a client sees it."""
+
+    name: str
+    data: Any
+    id: str | None = None
+    retry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An open stream of events."""
+
+    response: httpx.Response
+
+    async def __aiter__(self) -> AsyncGenerator[Seen]:
+        """Yield the events; comments such as pings are left out, as a browser does."""
+        fields: dict[str, str] = {}
+        async for line in self.response.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name:
+                fields[name] = value
+            elif line == "" and "data" in fields:
+                yield Seen(
+                    fields.get("event", "message"),
+                    orjson.loads(fields["data"]),
+                    fields.get("id"),
+                    int(fields["retry"]) if "retry" in fields else None,
+                )
+                fields = {}
+            elif line == "":
+                fields = {}
+
+    async def rest(self) -> list[Seen]:
+        """Return all events until the end of the stream."""
+        return [event async for event in self]
+
+
+@asynccontextmanager
+async def streaming(url: str, path: str, last_event_id: str | None = None) -> AsyncGenerator[Stream]:
+    """Open a stream; an error response fails the test with its text."""
+    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client,
+        client.stream("GET", path, headers=headers) as response,
+    ):
+        assert response.status_code == 200, await response.aread()
+        yield Stream(response)
