@@ -122,7 +122,7 @@ class Hub:
             subscription.remember(topic, after)
         subscription.topics.add(topic)  # before the read, so that a change right after it is not missed
         found = await self._states(name, [wanted]) if name in self.sources else []
-        if not found or found[0].topic != topic or found[0].owner not in {None, subscription.owner}:
+        if not found or found[0].topic != topic or found[0].owner != subscription.owner:
             subscription.topics.discard(topic)
             raise NotFound("There is no such object to follow.")
         if after is not None and after > found[0].sequence:

@@ -61,12 +61,6 @@ class ErrorReply(BaseModel):
     topic: str | None = Field(default=None, exclude_if=lambda topic: topic is None)
 
 
-class Resynced(BaseModel):
-    """The client is to read anew what it shows."""
-
-    type: Literal["resync"] = "resync"
-
-
 class Event(BaseModel):
     """The state of an object after a change; with `is_final` no further event of the object follows."""
 

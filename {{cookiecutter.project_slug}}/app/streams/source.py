@@ -29,7 +29,7 @@ class State(Protocol):
 
     @property
     def owner(self) -> str | None:
-        """The owner, who alone gets the events of the object; None for an object of every caller."""
+        """The owner, who alone gets the events of the object; None in a service without authentication."""
 
     @property
     def is_final(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.streams.honest import Reconnect
 from app.streams.hub import Hub
 from app.streams.source import Change
-from app.streams.subscription import Item, Reason, Resync, Subscription
+from app.streams.subscription import Item, Reason, Subscription
 
 RETRY_MILLISECONDS = 500, 3000
 """The shortest and the longest pause before a client comes back: all clients of a process would else come at once."""
@@ -65,7 +65,7 @@ def event_of(item: Item, resume_after: int | None) -> ServerSentEvent:
     """
     if isinstance(item, Reason):
         raise Reconnect(item, retry_milliseconds())
-    if isinstance(item, Resync):
+    if not isinstance(item, Change):
         return ServerSentEvent(event="resync", data={})
     resume = None if resume_after is None else str(resume_after)
     return ServerSentEvent(event=item.topic.partition(":")[0], raw_data=item.data, id=resume)
@@ -79,7 +79,7 @@ def retry_milliseconds() -> int:
 class StreamRoute(APIRoute):
     """The route of a stream, which is cut off when the client takes too long to read."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Any]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler, with a time limit on each part of its response."""
         handle = super().get_route_handler()
 
@@ -89,10 +89,11 @@ class StreamRoute(APIRoute):
         return handle_with_limit
 
 
-class TimedResponse:
+class TimedResponse(Response):
     """A response whose client is taken for gone when a part of the response cannot be sent in time."""
 
     def __init__(self, response: Response) -> None:
+        super().__init__()
         self.response = response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

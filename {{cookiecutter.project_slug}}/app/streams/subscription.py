@@ -6,8 +6,8 @@ A client that reads too slowly is dropped with a reason and may come back, so th
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -30,12 +30,13 @@ class Reason(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Resync:
-    """The event that asks a client to read anew what it shows: changes may have come late, or are too many to send."""
+class Resync(BaseModel):
+    """The message that asks a client to read anew what it shows: changes may be late, or are too many to send."""
+
+    type: Literal["resync"] = "resync"
 
 
-Item = Change | Resync | BaseModel | Reason
+Item = Change | BaseModel | Reason
 """What waits for a client: events, answers to messages of a WebSocket, and at last the reason for the end."""
 
 
@@ -70,8 +71,8 @@ class Subscription:
         return self._waiting.qsize() >= MAX_WAITING // 2
 
     def wants(self, change: Change) -> bool:
-        """Tell whether the client gets the events of the object."""
-        return change.topic in self.topics or (self.is_for_all and change.owner == self.owner)
+        """Tell whether the client gets the events of the object; of no object of a different owner, in any case."""
+        return change.owner == self.owner and (self.is_for_all or change.topic in self.topics)
 
     def begin_with(self, changes: Iterable[Change]) -> None:
         """Add what the client missed while it was away, in front of all other events and beyond MAX_WAITING."""

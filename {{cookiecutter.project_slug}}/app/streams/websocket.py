@@ -20,13 +20,12 @@ from app.streams.messages import (
     ErrorReply,
     Ping,
     Reply,
-    Resynced,
     Subscribe,
     Unsubscribe,
     event_text,
 )
 from app.streams.source import Change
-from app.streams.subscription import MAX_WAITING, Item, Reason, Resync, Subscription
+from app.streams.subscription import MAX_WAITING, Reason, Subscription
 
 MAX_TOPICS = 64
 """Objects that one WebSocket may follow; for more, a client follows all objects of its owner."""
@@ -155,8 +154,8 @@ async def _close(websocket: WebSocket, reason: Reason) -> None:
         await websocket.close(CLOSE_CODES[reason], reason)
 
 
-def _text(item: Item, resume_after: int | None, subscription: Subscription) -> str:
+def _text(item: Change | BaseModel, resume_after: int | None, subscription: Subscription) -> str:
     if isinstance(item, Change):
         is_own = item.topic in subscription.topics
         return event_text(item, item.sequence if is_own else resume_after)
-    return (Resynced() if isinstance(item, Resync) else item).model_dump_json()
+    return item.model_dump_json()

@@ -35,7 +35,8 @@ TABLE = """
 FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SOME = text("SELECT * FROM counters WHERE id = ANY(:ids)")
 CHANGED = text("""
-    SELECT * FROM counters WHERE (owner = ANY(:owners) OR owner IS NULL) AND sequence > :after
+    SELECT * FROM counters
+    WHERE (owner = ANY(:owners) OR (owner IS NULL AND :no_owner)) AND sequence > :after
     ORDER BY sequence LIMIT :limit
 """)
 
@@ -73,7 +74,12 @@ class Counters:
         self, reader: Reader, owners: Collection[str | None], *, after: int, limit: int
     ) -> Sequence[CounterState]:
         """Return the counters of these owners that changed after a sequence number."""
-        values = {"owners": [owner for owner in owners if owner], "after": after, "limit": limit}
+        values = {
+            "owners": [owner for owner in owners if owner],
+            "no_owner": None in owners,
+            "after": after,
+            "limit": limit,
+        }
         return [state_of(row) for row in await reader.execute(CHANGED, values)]
 
 
