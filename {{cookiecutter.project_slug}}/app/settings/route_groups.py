@@ -19,8 +19,7 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     # {% if cookiecutter.example == "showcases" %}
     "reports": ("/api/v1/products.jsonl.gz", "/api/v1/price-estimate"),
     "uploads": ("/api/v1/thumbnails",),
-    # {% endif %}
-    # {% if cookiecutter.jobs == "yes" %}
+    # {% endif %}# {% if cookiecutter.jobs == "yes" %}
     "streams": ("/api/v1/events", "/api/v1/jobs/*/events"),
     # {% endif %}
     # yours below
@@ -63,8 +62,7 @@ class RouteGroupsSettings(BaseModel, extra="forbid"):
     uploads: RouteGroup = RouteGroup(deadline_seconds=15.0, max_concurrent=4, max_body_bytes=5_242_880)
     """Uploads of pictures: 5 MiB in 15 s need 3 Mbit/s. Each of 4 concurrent requests may hold the body and, for a
     moment, 260 MB of decoded pixels: up to 1.1 GB per worker."""
-    # {% endif %}
-    # {% if cookiecutter.jobs == "yes" %}
+    # {% endif %}# {% if cookiecutter.jobs == "yes" %}
     streams: RouteGroup = RouteGroup(deadline_seconds=0, max_concurrent=1000)
     """Streams of server-sent events, which end after an hour and have a limit on each send instead of a deadline."""
     # {% endif %}

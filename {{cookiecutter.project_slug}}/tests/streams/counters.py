@@ -18,18 +18,14 @@ from app.streams.routes import add_stream
 from app.streams.sse import StreamRoute
 
 TABLE = """
-    CREATE SEQUENCE IF NOT EXISTS app_events_sequence;
-    CREATE OR REPLACE FUNCTION app_notify() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        NEW.sequence := nextval('app_events_sequence');
-        PERFORM pg_notify('app_events', concat_ws(':', TG_ARGV[0], NEW.id, NEW.sequence));
-        RETURN NEW;
-    END $$;
     CREATE TABLE counters (
-        id uuid PRIMARY KEY, owner text, sequence bigint NOT NULL, value int NOT NULL, total int NOT NULL, note text
+        id uuid PRIMARY KEY, owner text, sequence bigint NOT NULL, updated_at timestamptz,
+        value int NOT NULL, total int NOT NULL, note text
     );
-    CREATE TRIGGER counters_notify BEFORE INSERT OR UPDATE ON counters
-        FOR EACH ROW EXECUTE FUNCTION app_notify('counters');
+    CREATE TRIGGER counters_number_change BEFORE INSERT OR UPDATE ON counters
+        FOR EACH ROW EXECUTE FUNCTION app_note_change();
+    CREATE TRIGGER counters_tell_change AFTER INSERT OR UPDATE ON counters
+        FOR EACH ROW EXECUTE FUNCTION app_note_change('counters');
 """
 
 FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
