@@ -74,4 +74,4 @@ class Event(BaseModel):
 def event_text(change: Change, resume_after: int | None) -> str:
     """Return the JSON of an event, with the content that was serialized once for all clients as `data`."""
     own = Event(topic=change.topic, id=resume_after, is_final=change.is_final).model_dump_json()
-    return f'{own[:-1]},"data":{change.data}}}'
+    return own.removesuffix("}") + f',"data":{change.data}' + "}"

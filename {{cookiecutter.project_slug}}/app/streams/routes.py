@@ -11,6 +11,7 @@ from app.request.principal import PrincipalDep
 from app.settings.service import Settings
 from app.streams.honest import honest
 from app.streams.lifespan import HubDep, build_lifespan
+from app.streams.page import PATH, show_page
 from app.streams.source import Change, Source
 from app.streams.sse import StreamRoute, events_of_all, events_of_one
 from app.streams.subscription import Subscription
@@ -104,4 +105,6 @@ def build_router(settings: Settings, sources: Sequence[Source]) -> APIRouter:
     whole.include_router(router)
     for source in sources:
         add_stream(whole, source.topic)
+    if settings.development:
+        whole.add_api_route(PATH, show_page, include_in_schema=False)
     return whole

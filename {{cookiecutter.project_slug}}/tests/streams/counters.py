@@ -13,9 +13,13 @@ from pydantic import BaseModel
 from sqlalchemy import Row, text
 
 from app.database.reader import Reader
+from app.settings.route_groups import PATHS
 from app.streams.lifespan import HUBS
 from app.streams.routes import add_stream
 from app.streams.sse import StreamRoute
+
+assert isinstance(PATHS, dict)
+PATHS["streams"] = (*PATHS["streams"], "/api/v1/counters/*/events")
 
 TABLE = """
     CREATE TABLE counters (

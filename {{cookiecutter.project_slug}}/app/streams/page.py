@@ -1,0 +1,22 @@
+"""A page for development: imports orders by a job, and shows jobs as they change, with cancel and retry."""
+
+from pathlib import Path
+from secrets import token_urlsafe
+
+from fastapi.responses import HTMLResponse
+
+PATH = "/dev/jobs"
+PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
+
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy: only the script and the style of this page itself, and requests to this service."""
+
+
+async def show_page() -> HTMLResponse:
+    """Return the page, with a nonce of its own in each response."""
+    nonce = token_urlsafe(16)
+    headers = {"Content-Security-Policy": POLICY.format(nonce=nonce), "Cache-Control": "no-store"}
+    return HTMLResponse(PAGE.replace("NONCE", nonce), headers=headers)

@@ -1,0 +1,244 @@
+"""Streams under gunicorn: restarts, lost notifications, slow and greedy clients."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.faults.memory import megabytes
+from tests.http_client import httpx
+from tests.server.processes import Service, gunicorn
+from tests.smoke.raw_http import head
+from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures
+from tests.streams.counters import Writer
+from tests.streams.reading import Seen, streaming
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+APP = "--pythonpath=tests/streams", "counters_app:app"
+SHORT = "--pythonpath=tests/streams", "short_counters_app:app"
+SLOW = "--pythonpath=tests/streams", "slow_counters_app:app"
+ONE = {"WEB_CONCURRENCY": "1"}
+STREAMS = 30
+DRAIN_SECONDS = 2.0
+PATIENCE_SECONDS = 60
+
+
+def websocket_url(service: Service) -> str:
+    return service.url.replace("http", "ws", 1) + "/api/v1/events/ws"
+
+
+def path_of(counter: str) -> str:
+    return f"/api/v1/counters/{counter}/events"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """How the streams and the WebSockets of a test ended."""
+
+    events: list[Seen] = field(default_factory=list)
+    codes: list[int | None] = field(default_factory=list)
+
+
+async def read_to_the_end(service: Service, path: str, opened: asyncio.Semaphore, ends: Ends) -> None:
+    async with streaming(service.url, path) as stream:
+        opened.release()
+        ends.events.append((await stream.rest())[-1])
+
+
+async def talk_to_the_end(service: Service, opened: asyncio.Semaphore, ends: Ends) -> None:
+    async with connect(websocket_url(service)) as talk:
+        opened.release()
+        await talk.wait_closed()
+        ends.codes.append(talk.close_code)
+
+
+async def end_by(service: Service, number: signal.Signals, path: str) -> tuple[Ends, float]:
+    """Open streams and WebSockets, send a signal, and return how they ended and after how many seconds."""
+    ends, opened = Ends(), asyncio.Semaphore(0)
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+        for _ in range(STREAMS):
+            tasks.create_task(read_to_the_end(service, path, opened, ends))
+            tasks.create_task(talk_to_the_end(service, opened, ends))
+        for _ in range(2 * STREAMS):
+            await opened.acquire()
+        service.process.send_signal(number)
+        begin = perf_counter()
+    return ends, perf_counter() - begin
+
+
+def assert_told(ends: Ends, service: Service) -> None:
+    assert {(end.name, end.data["code"]) for end in ends.events} == {("reconnect", "restarting")}
+    assert len({end.retry for end in ends.events}) > STREAMS // 2  # spread, so that not all come back at once
+    assert (len(ends.events), ends.codes) == (STREAMS, [1012] * STREAMS)
+    assert [line for line in service.lines() if line["level"] == "error" or "exception" in line] == []
+
+
+async def test_sigterm_tells_every_client_and_ends_in_time(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add()
+    with gunicorn(counted_url, *APP, DRAIN_SECONDS=str(DRAIN_SECONDS), **ONE) as service:
+        service.wait_until_serving()
+        begin = perf_counter()
+        ends, _ = await end_by(service, signal.SIGTERM, path_of(counter))
+        code = await asyncio.to_thread(service.process.wait, PATIENCE_SECONDS)
+        seconds = perf_counter() - begin
+        assert_told(ends, service)
+        (stopped,) = service.lines("stopped")
+
+    assert code == 0
+    assert stopped
+    assert seconds < DRAIN_SECONDS + 10, seconds  # 1 s on a quiet machine
+
+
+async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add()
+    with gunicorn(counted_url, *APP, DRAIN_SECONDS="1", **ONE) as service:
+        service.wait_until_serving()
+        ends, _ = await end_by(service, signal.SIGHUP, "/api/v1/events")
+        async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
+            again = await anext(events)
+        assert_told(ends, service)
+
+    assert again.data["value"] == 0
+
+
+@asynccontextmanager
+async def short_service(url: str, **variables: str) -> AsyncGenerator[Service]:
+    with gunicorn(url, *SHORT, **ONE, **variables) as service:
+        service.wait_for("listening for changes")
+        yield service
+
+
+async def test_a_lost_connection_of_the_listener_is_told_and_replaced(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ ' streams worker'"
+    async with (
+        short_service(counted_url) as service,
+        streaming(service.url, "/api/v1/events") as stream,
+        aclosing(aiter(stream)) as events,
+    ):
+        first = await anext(events)
+        await writer.connection.execute(cut)
+        second = await anext(events)
+        service.wait_for("listening for changes", 2)
+        counter = await writer.add()
+        third = await anext(events)
+
+    assert (first.name, second.name, third.data["id"]) == ("resync", "resync", counter)
+
+
+async def test_a_change_without_a_notification_is_found(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add(total=1)
+    async with short_service(counted_url) as service, streaming(service.url, path_of(counter)) as stream:
+        await writer.connection.execute("ALTER TABLE counters DISABLE TRIGGER counters_tell_change")
+        await writer.count(counter)
+        seen = await stream.rest()
+
+    assert [event.name for event in seen] == ["counters", "counters", "complete"]
+
+
+async def test_a_stream_ends_with_its_age(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add()
+    async with (
+        short_service(counted_url) as service,
+        streaming(service.url, path_of(counter)) as stream,
+        connect(websocket_url(service)) as talk,
+    ):
+        seen = await stream.rest()
+        with pytest.raises(ConnectionClosed):
+            await talk.recv()
+
+    assert (seen[-1].name, seen[-1].data, talk.close_code) == ("reconnect", {"code": "max_age"}, 1001)
+
+
+@pytest.fixture
+def slow() -> Iterator[socket.socket]:
+    """A socket whose client reads nothing, with a small buffer."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        yield client
+
+
+async def test_a_client_that_reads_nothing_costs_little_and_is_cut_off(
+    counted_url: str,  # noqa: F811
+    writer: Writer,  # noqa: F811
+    slow: socket.socket,
+) -> None:
+    counter = await writer.add(total=10_000)
+    with gunicorn(counted_url, *SLOW, **ONE) as service:
+        service.wait_for("listening for changes")
+        before = megabytes(service)
+        address = httpx.URL(service.url)
+        slow.connect((address.host, address.port))
+        slow.sendall(head("GET", path_of(counter)))
+        async with streaming(service.url, path_of(counter)) as other, aclosing(aiter(other)) as events:
+            await anext(events)
+            for _ in range(600):
+                await writer.count(counter, note="x" * 20_000)
+                await anext(events)  # a client that reads is told of each change
+            grown = megabytes(service) - before
+        service.wait_for("stream of a slow client cut off")
+
+    assert grown < 10 * 5, grown  # 5 MB
+
+
+async def test_a_message_of_more_than_64_kilobytes_ends_the_websocket(counted_url: str) -> None:  # noqa: F811
+    with gunicorn(counted_url, *APP, **ONE) as service:
+        service.wait_until_serving()
+        async with connect(websocket_url(service)) as talk:
+            await talk.send(json.dumps({"type": "ping"}))
+            pong = await talk.recv()
+            await talk.send(" " * 65_537)
+            with pytest.raises(ConnectionClosed):
+                await talk.recv()
+        assert [line for line in service.lines() if line["level"] == "error"] == []
+
+    assert (json.loads(pong), talk.close_code) == ({"type": "pong"}, 1009)
+
+
+async def test_a_process_has_a_bounded_number_of_streams(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add()
+    bounds = {"STREAMS__MAX_CONCURRENT": "3", "STREAMS__MAX_PER_CLIENT": "10"}
+    with gunicorn(counted_url, *APP, **ONE, **bounds) as service:
+        service.wait_until_serving()
+        async with AsyncExitStack() as stack:
+            for _ in range(2):
+                await stack.enter_async_context(streaming(service.url, path_of(counter)))
+            talk: ClientConnection = await stack.enter_async_context(connect(websocket_url(service)))
+            refused = httpx.get(service.url + path_of(counter))
+            await talk.close()
+
+    assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "unavailable", "1")
+
+
+async def test_streams_hold_no_database_connection(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add()
+    with gunicorn(counted_url, *APP, **ONE, DATABASE_POOL_LIMIT="1") as service:
+        service.wait_until_serving()
+        async with AsyncExitStack() as stack:
+            for _ in range(STREAMS):
+                await stack.enter_async_context(streaming(service.url, path_of(counter)))
+            ready = httpx.get(f"{service.url}/health/ready?verbose").json()
+            async with streaming(service.url, path_of(counter)) as one_more, aclosing(aiter(one_more)) as events:
+                state = await anext(events)
+
+    assert ready["bulkheads"]["database"]["in_use"] == 0
+    assert state.data["value"] == 0
+
+
+async def test_a_client_that_leaves_frees_its_place(counted_url: str, writer: Writer) -> None:  # noqa: F811
+    counter = await writer.add()
+    with gunicorn(counted_url, *APP, **ONE, STREAMS__MAX_PER_CLIENT="1") as service:
+        service.wait_until_serving()
+        for number in range(3):
+            async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
+                await anext(events)
+            service.wait_for("request", number + 1, path=path_of(counter), status=200)

@@ -1,0 +1,10 @@
+"""The service of `counters_app.py` with short times: a poll each 0.5 s, and 3 s for the life of a stream."""
+
+from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
+
+from app.streams import hub
+
+__all__ = ["app"]
+
+hub.POLL_SECONDS = 0.5
+hub.MAX_AGE_SECONDS = 3.0

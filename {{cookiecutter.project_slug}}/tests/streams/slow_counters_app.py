@@ -1,0 +1,9 @@
+"""The service of `counters_app.py` with 1 s for a send, for a client that reads nothing."""
+
+from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
+
+from app.streams import sse
+
+__all__ = ["app"]
+
+sse.SEND_SECONDS = 1.0
