@@ -40,9 +40,7 @@ class JobEvents:
         self, reader: Reader, owners: Collection[str | None], *, after: int, limit: int
     ) -> Sequence[JobState]:
         """Return the states of the jobs of these owners that changed after this number, oldest change first."""
-        own = Job.owner.in_([owner for owner in owners if owner is not None])
-        if None in owners:
-            own = or_(own, Job.owner.is_(None))
+        own = or_(*(Job.owner.is_not_distinct_from(owner) for owner in owners))
         found = select(Job).where(own, Job.sequence > after).order_by(Job.sequence).limit(limit)
         return [_state_of(job) for job in await reader.scalars(found)]
 

@@ -1,47 +1,26 @@
-"""The hub: the subscriptions of one process, and the fan-out of changes to their queues.
-
-A notification only names a changed object. The hub reads each changed object once, however many streams follow it, and
-holds no connection between reads. Every few seconds it also reads what changed since the last time: notifications are
-lost while the connection that listens is down, and behind a PgBouncer that nobody told the service about.
-"""
+"""The hub: the subscriptions of one process, their bounds, and the names of the objects that changed."""
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from app.database.reader import Reader
 from app.errors import NotFound, ServiceError, Unavailable
 from app.request.principal import Principal
 from app.streams.source import MAX_ROWS, Change, Source
-from app.streams.subscription import MAX_WAITING, Reason, Subscription
-
-POLL_SECONDS = 5.0
-"""The interval of the reads that find changes without a notification."""
+from app.streams.subscription import Reason, Subscription
 
 OVERLAP_POLLS = 6
-"""Polls for which a sequence number counts as possibly late. Numbers are given out before the commit, so a transaction
-of up to 30 s may make a change visible whose number is below one that was sent."""
+"""Polls, 5 s each, for which a sequence number counts as possibly late. Numbers are given out before the commit, so a
+transaction of up to 30 s may make a change visible whose number is below one that was sent."""
 
 MAX_AGE_SECONDS = 3600.0
 """The longest life of a stream: a client that comes back also finds a replica that was added in the meantime."""
 
-RETRY_SECONDS = 1.0
-"""The pause after a read that failed, in seconds."""
-
-PORTION = MAX_WAITING // 2
-"""The most changes that are added to a queue at once: a burst must not drop a client that reads."""
-
-PAUSE_SECONDS = 0.25
-"""How long the streams may take to send what waits before a further portion of changes, in seconds."""
-
 LAST = text("SELECT last_value - (NOT is_called)::int FROM app_events_sequence")
-
-log = structlog.get_logger("streams")
 
 
 class TooManyStreams(ServiceError, status=429, code="too_many_streams"):
@@ -64,23 +43,26 @@ class Hub:
         """
         self.sources = {source.topic: source for source in sources}
         self.max_concurrent, self.max_per_client = max_concurrent, max_per_client
-        self._reader = reader
-        self._subscriptions: set[Subscription] = set()
+        self.reader = reader
+        self.subscriptions: set[Subscription] = set()
+        self.changed: set[str] = set()
+        """The changed objects that a client follows, and that have not been read since."""
+        self.woken = asyncio.Event()
+        """Set when `changed` has grown."""
+        self.numbers: deque[int] = deque(maxlen=OVERLAP_POLLS)
+        """The last sequence number at each of the last polls."""
         self._per_client: Counter[str] = Counter()
-        self._changed: set[str] = set()
-        self._woken = asyncio.Event()
-        self._last: deque[int] = deque(maxlen=OVERLAP_POLLS)
         self._closed = False
 
     @property
     def resume_after(self) -> int | None:
         """The number after which a client that comes back gets all changes; None in the first seconds of a process."""
-        return self._last[0] if len(self._last) == OVERLAP_POLLS else None
+        return self.numbers[0] if len(self.numbers) == OVERLAP_POLLS else None
 
     @property
     def open_streams(self) -> int:
         """The number of subscriptions."""
-        return len(self._subscriptions)
+        return len(self.subscriptions)
 
     @contextmanager
     def subscription(self, principal: Principal) -> Iterator[Subscription]:
@@ -95,14 +77,14 @@ class Hub:
         if self._per_client[principal.key] >= self.max_per_client:
             raise TooManyStreams(f"A client may have {self.max_per_client} streams open at the same time.")
         opened = Subscription(principal.owner, principal.key)
-        self._subscriptions.add(opened)
+        self.subscriptions.add(opened)
         self._per_client[principal.key] += 1
         age = asyncio.get_running_loop().call_later(MAX_AGE_SECONDS, opened.end, Reason.MAX_AGE)
         try:
             yield opened
         finally:
             age.cancel()
-            self._subscriptions.discard(opened)
+            self.subscriptions.discard(opened)
             self._per_client.subtract([principal.key])
             self._per_client += Counter()  # drops the clients without a stream
 
@@ -121,7 +103,7 @@ class Hub:
         if after is not None:
             subscription.remember(topic, after)
         subscription.topics.add(topic)  # before the read, so that a change right after it is not missed
-        found = await self._states(name, [wanted]) if name in self.sources else []
+        found = await self.states(name, [wanted]) if name in self.sources else []
         if not found or found[0].topic != topic or found[0].owner != subscription.owner:
             subscription.topics.discard(topic)
             raise NotFound("There is no such object to follow.")
@@ -137,9 +119,9 @@ class Hub:
         """
         subscription.is_for_all = True
         missed: list[Change] = []
-        is_known = after is not None and after <= await self._reader.scalar(LAST)
+        is_known = after is not None and after <= await self.reader.scalar(LAST)
         for name, source in self.sources.items() if is_known else ():
-            rows = await source.changed(self._reader, [subscription.owner], after=after or 0, limit=MAX_ROWS)
+            rows = await source.changed(self.reader, [subscription.owner], after=after or 0, limit=MAX_ROWS)
             missed += [Change.of(name, row) for row in rows]
             is_known = is_known and len(rows) < MAX_ROWS
         if is_known:
@@ -150,84 +132,24 @@ class Hub:
     def notify(self, payload: str) -> None:
         """Note the change that a notification names, as `<topic>:<id>:<sequence>`."""
         topic, _, _ = payload.rpartition(":")
-        if any(topic in one.topics or one.is_for_all for one in self._subscriptions):
-            self._changed.add(topic)
-            self._woken.set()
+        if any(topic in one.topics or one.is_for_all for one in self.subscriptions):
+            self.changed.add(topic)
+            self.woken.set()
 
     def resync(self) -> None:
         """Read all followed objects, and ask the followers of all objects to read anew: notifications were lost."""
-        for subscription in self._subscriptions:
-            self._changed |= subscription.topics
+        for subscription in self.subscriptions:
+            self.changed |= subscription.topics
             if subscription.is_for_all:
                 subscription.resync()
-        self._woken.set()
+        self.woken.set()
 
     def end(self, reason: Reason) -> None:
         """End all streams, and refuse new streams."""
         self._closed = True
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             subscription.end(reason)
 
-    async def deliver(self) -> None:
-        """Read changed objects and add their states to the subscriptions, until cancelled."""
-        loop = asyncio.get_running_loop()
-        next_poll = 0.0
-        while True:
-            try:
-                if loop.time() >= next_poll:
-                    next_poll = loop.time() + POLL_SECONDS
-                    await self._poll()
-                await self._deliver_changed()
-                async with asyncio.timeout_at(next_poll):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass  # time for the next poll, or a read that took too long
-            except (ServiceError, DBAPIError) as error:
-                log.warning("changed objects not read", cause=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
-
-    async def _deliver_changed(self) -> None:
-        changed, self._changed = self._changed, set()
-        self._woken.clear()
-        by_name: dict[str, list[str]] = {}
-        for topic in changed:
-            name, _, wanted = topic.partition(":")
-            by_name.setdefault(name, []).append(wanted)
-        for name in by_name.keys() & self.sources.keys():
-            ids = by_name[name]
-            for start in range(0, len(ids), PORTION):
-                await self._offer(await self._states(name, ids[start : start + PORTION]))
-
-    async def _poll(self) -> None:
-        """Find changes without a notification: of followed objects by id, of all objects of an owner by number."""
-        if not self.sources:
-            return
-        after = self._last[-1] if self._last else None
-        self._last.append(await self._reader.scalar(LAST))
-        self._changed |= {topic for one in self._subscriptions for topic in one.topics}
-        owners = {one.owner for one in self._subscriptions if one.is_for_all}
-        if after is None or not owners:
-            return
-        for name, source in self.sources.items():
-            rows = await source.changed(self._reader, owners, after=after, limit=MAX_ROWS)
-            if len(rows) >= MAX_ROWS:
-                self.resync()
-                continue
-            for start in range(0, len(rows), PORTION):
-                await self._offer([Change.of(name, row) for row in rows[start : start + PORTION]])
-
-    async def _states(self, name: str, ids: Sequence[str]) -> list[Change]:
-        return [Change.of(name, state) for state in await self.sources[name].some(self._reader, ids)]
-
-    async def _offer(self, changes: Sequence[Change]) -> None:
-        """Add a portion of changes to the subscriptions, after giving the streams time to send what waits."""
-        patience = asyncio.get_running_loop().time() + PAUSE_SECONDS
-        while busy := [one for one in self._subscriptions if one.is_half_full and not one.is_stuck]:
-            if asyncio.get_running_loop().time() >= patience:
-                for subscription in busy:
-                    subscription.is_stuck = True
-            await asyncio.sleep(0.005)
-        for change in changes:
-            for subscription in self._subscriptions:
-                if subscription.wants(change):
-                    subscription.offer(change)
+    async def states(self, name: str, ids: Sequence[str]) -> list[Change]:
+        """Read objects of one topic, as events."""
+        return [Change.of(name, state) for state in await self.sources[name].some(self.reader, ids)]

@@ -18,6 +18,7 @@ from app.dependencies import resources_of
 from app.readiness.readiness import Readiness
 from app.settings.database_url import with_target
 from app.settings.service import Settings
+from app.streams.delivery import deliver
 from app.streams.hub import Hub
 from app.streams.listener import listen
 from app.streams.source import Source
@@ -54,7 +55,7 @@ def build_lifespan(
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(listen(engine, hub.notify, hub.resync)),
-                tasks.create_task(hub.deliver()),
+                tasks.create_task(deliver(hub)),
                 tasks.create_task(end_at_drain(hub, resources.readiness, settings.drain_seconds)),
             ]
             yield

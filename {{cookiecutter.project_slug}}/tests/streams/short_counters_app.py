@@ -2,9 +2,9 @@
 
 from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 
-from app.streams import hub
+from app.streams import delivery, hub
 
 __all__ = ["app"]
 
-hub.POLL_SECONDS = 0.5
+delivery.POLL_SECONDS = 0.5
 hub.MAX_AGE_SECONDS = 3.0

@@ -1,0 +1,101 @@
+"""The delivery of changes: reads changed objects, and adds their states to the subscriptions.
+
+A notification only names a changed object. Each object is read once, however many streams follow it, and no connection
+is held between the reads. Every few seconds a poll also finds what changed without a notification: notifications are
+lost while the connection that listens is down, and behind a PgBouncer that the settings do not declare.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import ServiceError
+from app.streams.hub import LAST, Hub
+from app.streams.source import MAX_ROWS, Change
+from app.streams.subscription import MAX_WAITING
+
+POLL_SECONDS = 5.0
+"""The interval of the reads that find changes without a notification."""
+
+RETRY_SECONDS = 1.0
+"""The pause after a read that failed, in seconds."""
+
+PORTION = MAX_WAITING // 2
+"""The most changes that are added to a queue at once: a burst must not drop a client that reads."""
+
+PAUSE_SECONDS = 0.25
+"""How long the streams may take to send what waits before a further portion of changes, in seconds."""
+
+log = structlog.get_logger("streams")
+
+
+async def deliver(hub: Hub) -> None:
+    """Read changed objects and add their states to the subscriptions, until cancelled."""
+    loop, next_poll, is_behind = asyncio.get_running_loop(), 0.0, False
+    while True:
+        try:
+            if loop.time() >= next_poll:
+                next_poll = loop.time() + POLL_SECONDS
+                await poll(hub)
+            if is_behind:
+                hub.resync()
+                is_behind = False
+            await deliver_changed(hub)
+            async with asyncio.timeout_at(next_poll):
+                await hub.woken.wait()
+        except TimeoutError:
+            pass  # time for the next poll, or a read that took too long
+        except (ServiceError, DBAPIError) as error:
+            log.warning("changed objects not read", cause=type(error).__name__)
+            next_poll, is_behind = 0.0, True
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def deliver_changed(hub: Hub) -> None:
+    """Read the objects that were named by a notification or by the poll."""
+    changed, hub.changed = hub.changed, set()
+    hub.woken.clear()
+    by_name: dict[str, list[str]] = {}
+    for topic in changed:
+        name, _, wanted = topic.partition(":")
+        by_name.setdefault(name, []).append(wanted)
+    for name in by_name.keys() & hub.sources.keys():
+        ids = by_name[name]
+        for start in range(0, len(ids), PORTION):
+            await offer(hub, await hub.states(name, ids[start : start + PORTION]))
+
+
+async def poll(hub: Hub) -> None:
+    """Find changes without a notification: of followed objects by id, and of all objects of an owner by number."""
+    if not hub.sources:
+        return
+    after = hub.numbers[-1] if hub.numbers else None
+    hub.numbers.append(await hub.reader.scalar(LAST))
+    hub.changed |= {topic for one in hub.subscriptions for topic in one.topics}
+    owners = {one.owner for one in hub.subscriptions if one.is_for_all}
+    if after is None or not owners:
+        return
+    for name, source in hub.sources.items():
+        rows = await source.changed(hub.reader, owners, after=after, limit=MAX_ROWS)
+        if len(rows) >= MAX_ROWS:
+            hub.resync()
+            continue
+        for start in range(0, len(rows), PORTION):
+            await offer(hub, [Change.of(name, row) for row in rows[start : start + PORTION]])
+
+
+async def offer(hub: Hub, changes: Sequence[Change]) -> None:
+    """Add a portion of changes to the subscriptions, after giving the streams time to send what waits."""
+    loop = asyncio.get_running_loop()
+    patience = loop.time() + PAUSE_SECONDS
+    while busy := [one for one in hub.subscriptions if one.is_half_full and not one.is_stuck]:
+        if loop.time() >= patience:
+            for subscription in busy:
+                subscription.is_stuck = True
+        await asyncio.sleep(0.005)
+    for change in changes:
+        for subscription in hub.subscriptions:
+            if subscription.wants(change):
+                subscription.offer(change)
