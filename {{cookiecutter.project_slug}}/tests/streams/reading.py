@@ -13,6 +13,20 @@ PATIENCE_SECONDS = 60
 """The longest wait for the next byte of a stream: four times the pings of FastAPI, on a busy machine."""
 
 
+COUNTERS = "--pythonpath=tests/streams", "counters_app:app"
+"""The arguments of gunicorn for the service with counters."""
+
+
+def path_of(counter: str) -> str:
+    """Return the path of the stream of a counter."""
+    return f"/api/v1/counters/{counter}/events"
+
+
+def websocket_of(url: str) -> str:
+    """Return the address of the WebSocket of a service."""
+    return url.replace("http", "ws", 1) + "/api/v1/events/ws"
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An event as a client sees it."""

@@ -9,10 +9,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.streams.conftest import Serve
 from tests.streams.counters import Writer
-
-
-def address(url: str) -> str:
-    return url.replace("http", "ws", 1) + "/api/v1/events/ws"
+from tests.streams.reading import websocket_of
 
 
 async def asked(socket: ClientConnection, **message: Any) -> Any:  # noqa: ANN401 - JSON
@@ -23,7 +20,7 @@ async def asked(socket: ClientConnection, **message: Any) -> Any:  # noqa: ANN40
 async def test_a_client_subscribes_gets_events_and_unsubscribes(serve: Serve, writer: Writer) -> None:
     counter = await writer.add(total=1)
     topic = f"counters:{counter}"
-    async with serve() as url, connect(address(url)) as socket:
+    async with serve() as url, connect(websocket_of(url)) as socket:
         pong = await asked(socket, type="ping")
         state = await asked(socket, type="subscribe", topic=topic)
         subscribed = json.loads(await socket.recv())
@@ -42,7 +39,7 @@ async def test_a_client_subscribes_gets_events_and_unsubscribes(serve: Serve, wr
 
 async def test_a_refused_message_is_answered_and_the_websocket_stays_open(serve: Serve, writer: Writer) -> None:
     foreign = await writer.add(owner="a stranger")
-    async with serve() as url, connect(address(url)) as socket:
+    async with serve() as url, connect(websocket_of(url)) as socket:
         unknown = await asked(socket, type="order", topic="counters:1")
         refused = await asked(socket, type="subscribe", topic=f"counters:{foreign}")
         pong = await asked(socket, type="ping")
@@ -56,7 +53,7 @@ async def test_a_refused_message_is_answered_and_the_websocket_stays_open(serve:
 async def test_a_page_of_a_different_site_opens_no_websocket(serve: Serve, origin: str | None, status: int) -> None:
     async with serve(streams={"origins": "https://app.example"}) as url:
         try:
-            async with connect(address(url), origin=url if origin == "own" else origin) as socket:  # type: ignore[arg-type] # a type of websockets
+            async with connect(websocket_of(url), origin=url if origin == "own" else origin) as socket:  # type: ignore[arg-type] # a type of websockets
                 found = socket.response.status_code if socket.response else 0
         except InvalidStatus as refusal:
             found = refusal.response.status_code
@@ -65,8 +62,8 @@ async def test_a_page_of_a_different_site_opens_no_websocket(serve: Serve, origi
 
 
 async def test_a_client_with_too_many_streams_is_refused_before_the_websocket_opens(serve: Serve) -> None:
-    async with serve(streams={"max_per_client": 1}) as url, connect(address(url)):
+    async with serve(streams={"max_per_client": 1}) as url, connect(websocket_of(url)):
         with pytest.raises(InvalidStatus) as refusal:
-            await connect(address(url))
+            await connect(websocket_of(url))
 
     assert refusal.value.response.status_code == 429

@@ -1,14 +1,10 @@
-"""Streams under gunicorn: restarts, lost notifications, slow and greedy clients."""
+"""Streams under gunicorn: lost notifications, slow and greedy clients."""
 
-import asyncio
 import json
-import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from time import perf_counter
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,95 +16,14 @@ from tests.server.processes import Service, gunicorn
 from tests.smoke.raw_http import head
 from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures
 from tests.streams.counters import Writer
-from tests.streams.reading import Seen, streaming
+from tests.streams.reading import COUNTERS, path_of, streaming, websocket_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-APP = "--pythonpath=tests/streams", "counters_app:app"
-SHORT = "--pythonpath=tests/streams", "short_counters_app:app"
-SLOW = "--pythonpath=tests/streams", "slow_counters_app:app"
 ONE = {"WEB_CONCURRENCY": "1"}
 STREAMS = 30
-DRAIN_SECONDS = 2.0
-PATIENCE_SECONDS = 60
-
-
-def websocket_url(service: Service) -> str:
-    return service.url.replace("http", "ws", 1) + "/api/v1/events/ws"
-
-
-def path_of(counter: str) -> str:
-    return f"/api/v1/counters/{counter}/events"
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """How the streams and the WebSockets of a test ended."""
-
-    events: list[Seen] = field(default_factory=list)
-    codes: list[int | None] = field(default_factory=list)
-
-
-async def read_to_the_end(service: Service, path: str, opened: asyncio.Semaphore, ends: Ends) -> None:
-    async with streaming(service.url, path) as stream:
-        opened.release()
-        ends.events.append((await stream.rest())[-1])
-
-
-async def talk_to_the_end(service: Service, opened: asyncio.Semaphore, ends: Ends) -> None:
-    async with connect(websocket_url(service)) as talk:
-        opened.release()
-        await talk.wait_closed()
-        ends.codes.append(talk.close_code)
-
-
-async def end_by(service: Service, number: signal.Signals, path: str) -> tuple[Ends, float]:
-    """Open streams and WebSockets, send a signal, and return how they ended and after how many seconds."""
-    ends, opened = Ends(), asyncio.Semaphore(0)
-    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
-        for _ in range(STREAMS):
-            tasks.create_task(read_to_the_end(service, path, opened, ends))
-            tasks.create_task(talk_to_the_end(service, opened, ends))
-        for _ in range(2 * STREAMS):
-            await opened.acquire()
-        service.process.send_signal(number)
-        begin = perf_counter()
-    return ends, perf_counter() - begin
-
-
-def assert_told(ends: Ends, service: Service) -> None:
-    assert {(end.name, end.data["code"]) for end in ends.events} == {("reconnect", "restarting")}
-    assert len({end.retry for end in ends.events}) > STREAMS // 2  # spread, so that not all come back at once
-    assert (len(ends.events), ends.codes) == (STREAMS, [1012] * STREAMS)
-    assert [line for line in service.lines() if line["level"] == "error" or "exception" in line] == []
-
-
-async def test_sigterm_tells_every_client_and_ends_in_time(counted_url: str, writer: Writer) -> None:  # noqa: F811
-    counter = await writer.add()
-    with gunicorn(counted_url, *APP, DRAIN_SECONDS=str(DRAIN_SECONDS), **ONE) as service:
-        service.wait_until_serving()
-        begin = perf_counter()
-        ends, _ = await end_by(service, signal.SIGTERM, path_of(counter))
-        code = await asyncio.to_thread(service.process.wait, PATIENCE_SECONDS)
-        seconds = perf_counter() - begin
-        assert_told(ends, service)
-        (stopped,) = service.lines("stopped")
-
-    assert code == 0
-    assert stopped
-    assert seconds < DRAIN_SECONDS + 10, seconds  # 1 s on a quiet machine
-
-
-async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_url: str, writer: Writer) -> None:  # noqa: F811
-    counter = await writer.add()
-    with gunicorn(counted_url, *APP, DRAIN_SECONDS="1", **ONE) as service:
-        service.wait_until_serving()
-        ends, _ = await end_by(service, signal.SIGHUP, "/api/v1/events")
-        async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
-            again = await anext(events)
-        assert_told(ends, service)
-
-    assert again.data["value"] == 0
+SHORT = COUNTERS[0], "short_counters_app:app"
+SLOW = COUNTERS[0], "slow_counters_app:app"
 
 
 @asynccontextmanager
@@ -150,7 +65,7 @@ async def test_a_stream_ends_with_its_age(counted_url: str, writer: Writer) -> N
     async with (
         short_service(counted_url) as service,
         streaming(service.url, path_of(counter)) as stream,
-        connect(websocket_url(service)) as talk,
+        connect(websocket_of(service.url)) as talk,
     ):
         seen = await stream.rest()
         with pytest.raises(ConnectionClosed):
@@ -191,9 +106,9 @@ async def test_a_client_that_reads_nothing_costs_little_and_is_cut_off(
 
 
 async def test_a_message_of_more_than_64_kilobytes_ends_the_websocket(counted_url: str) -> None:  # noqa: F811
-    with gunicorn(counted_url, *APP, **ONE) as service:
+    with gunicorn(counted_url, *COUNTERS, **ONE) as service:
         service.wait_until_serving()
-        async with connect(websocket_url(service)) as talk:
+        async with connect(websocket_of(service.url)) as talk:
             await talk.send(json.dumps({"type": "ping"}))
             pong = await talk.recv()
             await talk.send(" " * 65_537)
@@ -207,12 +122,12 @@ async def test_a_message_of_more_than_64_kilobytes_ends_the_websocket(counted_ur
 async def test_a_process_has_a_bounded_number_of_streams(counted_url: str, writer: Writer) -> None:  # noqa: F811
     counter = await writer.add()
     bounds = {"STREAMS__MAX_CONCURRENT": "3", "STREAMS__MAX_PER_CLIENT": "10"}
-    with gunicorn(counted_url, *APP, **ONE, **bounds) as service:
+    with gunicorn(counted_url, *COUNTERS, **ONE, **bounds) as service:
         service.wait_until_serving()
         async with AsyncExitStack() as stack:
             for _ in range(2):
                 await stack.enter_async_context(streaming(service.url, path_of(counter)))
-            talk: ClientConnection = await stack.enter_async_context(connect(websocket_url(service)))
+            talk: ClientConnection = await stack.enter_async_context(connect(websocket_of(service.url)))
             refused = httpx.get(service.url + path_of(counter))
             await talk.close()
 
@@ -221,7 +136,7 @@ async def test_a_process_has_a_bounded_number_of_streams(counted_url: str, write
 
 async def test_streams_hold_no_database_connection(counted_url: str, writer: Writer) -> None:  # noqa: F811
     counter = await writer.add()
-    with gunicorn(counted_url, *APP, **ONE, DATABASE_POOL_LIMIT="1") as service:
+    with gunicorn(counted_url, *COUNTERS, **ONE, DATABASE_POOL_LIMIT="1") as service:
         service.wait_until_serving()
         async with AsyncExitStack() as stack:
             for _ in range(STREAMS):
@@ -236,7 +151,7 @@ async def test_streams_hold_no_database_connection(counted_url: str, writer: Wri
 
 async def test_a_client_that_leaves_frees_its_place(counted_url: str, writer: Writer) -> None:  # noqa: F811
     counter = await writer.add()
-    with gunicorn(counted_url, *APP, **ONE, STREAMS__MAX_PER_CLIENT="1") as service:
+    with gunicorn(counted_url, *COUNTERS, **ONE, STREAMS__MAX_PER_CLIENT="1") as service:
         service.wait_until_serving()
         for number in range(3):
             async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
