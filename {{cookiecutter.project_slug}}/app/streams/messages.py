@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.streams.source import Change
 
@@ -12,53 +12,24 @@ EVERYTHING = "*"
 Topic = Annotated[str, Field(max_length=200, pattern=r"^(\*|[a-z_]+:[\x21-\x7e]+)$", examples=["jobs:<id>"])]
 
 
-class _Strict(BaseModel):
-    """A message of a client, in which an unknown key is an error."""
+class Message(BaseModel):
+    """A message of a client: subscribe to an object or to all, unsubscribe, or a ping that is answered with a pong."""
 
     model_config = ConfigDict(extra="forbid")
 
-
-class Subscribe(_Strict):
-    """A client asks for the events of an object, or of all objects with the topic `*`."""
-
-    type: Literal["subscribe"]
-    topic: Topic
+    type: Literal["subscribe", "unsubscribe", "ping"]
+    topic: Topic = EVERYTHING
     after: int | None = Field(default=None, ge=0, lt=2**63)
     """The id of the last event that the client has, None for a first subscription."""
 
 
-class Unsubscribe(_Strict):
-    """A client asks for no further events of an object."""
-
-    type: Literal["unsubscribe"]
-    topic: Topic
-
-
-class Ping(_Strict):
-    """A client asks for a `pong`, to know that the service still answers."""
-
-    type: Literal["ping"]
-
-
-FROM_CLIENT: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(
-    Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="type")]
-)
-
-
 class Reply(BaseModel):
-    """The answer to a message of a client."""
+    """The answer to a message of a client; a refused one has a code and a sentence, and the WebSocket stays open."""
 
-    type: Literal["subscribed", "unsubscribed", "pong"]
-    topic: str | None = Field(default=None, exclude_if=lambda topic: topic is None)
-
-
-class ErrorReply(BaseModel):
-    """The answer to a message that was refused; the WebSocket stays open."""
-
-    type: Literal["error"] = "error"
-    code: str
-    detail: str
-    topic: str | None = Field(default=None, exclude_if=lambda topic: topic is None)
+    type: Literal["subscribed", "unsubscribed", "pong", "error"]
+    topic: str | None = None
+    code: str | None = None
+    detail: str | None = None
 
 
 class Event(BaseModel):

@@ -13,7 +13,7 @@ from app.streams.honest import honest
 from app.streams.lifespan import HubDep, build_lifespan
 from app.streams.page import PATH, show_page
 from app.streams.source import Change, Source
-from app.streams.sse import StreamRoute, events_of_all, events_of_one
+from app.streams.sse import StreamRoute, events_of
 from app.streams.subscription import Subscription
 from app.streams.websocket import converse, refuse_foreign_origin
 from app.web.openapi import documented_errors
@@ -37,7 +37,7 @@ async def stream_events(
     subscription: Annotated[Subscription, Depends(follow_all)], hub: HubDep
 ) -> AsyncIterable[ServerSentEvent]:
     """Stream the changes of all objects of the owner; `resync` asks the client to read anew what it shows."""
-    async for event in honest(events_of_all(subscription, hub)):
+    async for event in honest(events_of(subscription, hub)):
         yield event
 
 
@@ -77,10 +77,10 @@ def stream_one(topic: str) -> Callable[..., AsyncIterable[ServerSentEvent]]:
     """Return the endpoint of a stream of one object of a topic."""
 
     async def stream(
-        following: Annotated[tuple[Subscription, Change], Depends(follow_one(topic))],
+        following: Annotated[tuple[Subscription, Change], Depends(follow_one(topic))], hub: HubDep
     ) -> AsyncIterable[ServerSentEvent]:
         """Stream the changes of one object, until its final state; the last event says how the stream ended."""
-        async for event in honest(events_of_one(*following)):
+        async for event in honest(events_of(following[0], hub, following[1])):
             yield event
 
     return stream

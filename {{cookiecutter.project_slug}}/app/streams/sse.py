@@ -1,4 +1,4 @@
-"""Server-sent events: the generators of the two streams, of one object and of all objects of an owner."""
+"""Server-sent events: the events of a subscription, and the time limit on what a client does not read."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.streams.honest import Reconnect
 from app.streams.hub import Hub
 from app.streams.source import Change
-from app.streams.subscription import Item, Reason, Subscription
+from app.streams.subscription import Reason, Subscription
 
 RETRY_MILLISECONDS = 500, 3000
 """The shortest and the longest pause before a client comes back: all clients of a process would else come at once."""
@@ -26,49 +26,33 @@ SEND_SECONDS = 20.0
 log = structlog.get_logger("streams")
 
 
-async def events_of_one(subscription: Subscription, found: Change) -> AsyncGenerator[ServerSentEvent]:
-    """Yield the states of one object, until the state is final.
+async def events_of(
+    subscription: Subscription, hub: Hub, found: Change | None = None
+) -> AsyncGenerator[ServerSentEvent]:
+    """Yield the events of a subscription: of one object until its final state, or of all objects without an end.
 
     Args:
-        subscription: follows the object.
-        found: the state at the start, which waits in the subscription unless the client has it.
+        subscription: follows one object, or all of an owner.
+        hub: knows after which number a client that comes back has to be sent all changes.
+        found: the state of the one object at the start, which waits in the subscription unless the client has it.
 
     Raises:
         Reconnect: the client is to come back.
     """
     yield ServerSentEvent(comment="open", retry=retry_milliseconds())
-    is_over = found.is_final and subscription.is_empty
+    is_over = found is not None and found.is_final and subscription.is_empty
     while not is_over:
-        item = await subscription.next()
-        yield event_of(item, item.sequence if isinstance(item, Change) else None)
-        is_over = isinstance(item, Change) and item.is_final
-
-
-async def events_of_all(subscription: Subscription, hub: Hub) -> AsyncGenerator[ServerSentEvent]:
-    """Yield the states of all objects of an owner, without an end.
-
-    Raises:
-        Reconnect: the client is to come back.
-    """
-    yield ServerSentEvent(comment="open", retry=retry_milliseconds())
-    while True:
         resume_after = hub.resume_after
         item = await subscription.next()
-        yield event_of(item, resume_after)
-
-
-def event_of(item: Item, resume_after: int | None) -> ServerSentEvent:
-    """Return the event of a change; `resume_after` comes back as Last-Event-ID.
-
-    Raises:
-        Reconnect: the item is the reason for the end of the subscription.
-    """
-    if isinstance(item, Reason):
-        raise Reconnect(item, retry_milliseconds())
-    if not isinstance(item, Change):
-        return ServerSentEvent(event="resync", data={})
-    resume = None if resume_after is None else str(resume_after)
-    return ServerSentEvent(event=item.topic.partition(":")[0], raw_data=item.data, id=resume)
+        if isinstance(item, Reason):
+            raise Reconnect(item, retry_milliseconds())
+        if not isinstance(item, Change):
+            yield ServerSentEvent(event="resync", data={})
+            continue
+        number = resume_after if found is None else item.sequence
+        name = item.topic.partition(":")[0]
+        yield ServerSentEvent(event=name, raw_data=item.data, id=None if number is None else str(number))
+        is_over = found is not None and item.is_final
 
 
 def retry_milliseconds() -> int:

@@ -14,16 +14,7 @@ from starlette.datastructures import Headers
 
 from app.errors import Conflict, ServiceError
 from app.streams.hub import Hub
-from app.streams.messages import (
-    EVERYTHING,
-    FROM_CLIENT,
-    ErrorReply,
-    Ping,
-    Reply,
-    Subscribe,
-    Unsubscribe,
-    event_text,
-)
+from app.streams.messages import EVERYTHING, Message, Reply, event_text
 from app.streams.source import Change
 from app.streams.subscription import MAX_WAITING, Reason, Subscription
 
@@ -97,39 +88,36 @@ async def handle(inbox: asyncio.Queue[str], hub: Hub, subscription: Subscription
     while True:
         text = await inbox.get()
         try:
-            message = FROM_CLIENT.validate_json(text)
+            message = Message.model_validate_json(text)
         except ValidationError:
             detail = "A message is a JSON object with `type`: subscribe, unsubscribe or ping."
-            subscription.reply(ErrorReply(code="invalid_message", detail=detail))
-            continue
-        subscription.reply(await answer(message, hub, subscription))
+            subscription.reply(Reply(type="error", code="invalid_message", detail=detail))
+        else:
+            subscription.reply(await answer(message, hub, subscription))
 
 
-async def answer(message: Subscribe | Unsubscribe | Ping, hub: Hub, subscription: Subscription) -> BaseModel:
+async def answer(message: Message, hub: Hub, subscription: Subscription) -> Reply:
     """Do what a message asks for, and return the answer."""
-    if isinstance(message, Ping):
+    if message.type == "ping":
         return Reply(type="pong")
-    if isinstance(message, Unsubscribe):
+    if message.type == "unsubscribe":
         subscription.topics.discard(message.topic)
         subscription.is_for_all = subscription.is_for_all and message.topic != EVERYTHING
         return Reply(type="unsubscribed", topic=message.topic)
+    if len(subscription.topics) >= MAX_TOPICS and message.topic != EVERYTHING:
+        detail = f"A WebSocket follows {MAX_TOPICS} objects at most; the topic `*` is all objects."
+        return Reply(type="error", topic=message.topic, code=Conflict.code, detail=detail)
     try:
-        await _subscribe(message, hub, subscription)
+        if message.topic == EVERYTHING:
+            await hub.follow_all(subscription, message.after)
+        else:
+            await hub.follow(subscription, message.topic, message.after)
     except ServiceError as error:
-        return ErrorReply(code=error.code, detail=error.detail, topic=message.topic)
+        return Reply(type="error", topic=message.topic, code=error.code, detail=error.detail)
     except Exception:
-        log.exception("subscription failed")
-        return ErrorReply(code=ServiceError.code, detail="The service failed.", topic=message.topic)
+        log.exception("subscription failed", topic=message.topic)
+        return Reply(type="error", topic=message.topic, code=ServiceError.code, detail="The service failed.")
     return Reply(type="subscribed", topic=message.topic)
-
-
-async def _subscribe(message: Subscribe, hub: Hub, subscription: Subscription) -> None:
-    if message.topic == EVERYTHING:
-        await hub.follow_all(subscription, message.after)
-    elif len(subscription.topics) >= MAX_TOPICS:
-        raise Conflict(f"A WebSocket follows {MAX_TOPICS} objects at most; the topic `*` is all objects.")
-    else:
-        await hub.follow(subscription, message.topic, message.after)
 
 
 async def send(websocket: WebSocket, hub: Hub, subscription: Subscription) -> None:
@@ -139,23 +127,20 @@ async def send(websocket: WebSocket, hub: Hub, subscription: Subscription) -> No
             resume_after = hub.resume_after
             item = await subscription.next()
             async with asyncio.timeout(SEND_SECONDS):
-                if isinstance(item, Reason):
-                    await _close(websocket, item)
+                if item is Reason.GONE:
                     return
-                await websocket.send_text(_text(item, resume_after, subscription))
+                if isinstance(item, Reason):
+                    await websocket.close(CLOSE_CODES[item], item)
+                    return
+                await websocket.send_text(text_of(item, resume_after, subscription))
     except TimeoutError:
         log.info("slow client of a WebSocket cut off", seconds=SEND_SECONDS)
     except WebSocketDisconnect:
         pass
 
 
-async def _close(websocket: WebSocket, reason: Reason) -> None:
-    if reason in CLOSE_CODES:  # else the client has closed it
-        await websocket.close(CLOSE_CODES[reason], reason)
-
-
-def _text(item: Change | BaseModel, resume_after: int | None, subscription: Subscription) -> str:
+def text_of(item: Change | BaseModel, resume_after: int | None, subscription: Subscription) -> str:
+    """Return the JSON of an event or of an answer."""
     if isinstance(item, Change):
-        is_own = item.topic in subscription.topics
-        return event_text(item, item.sequence if is_own else resume_after)
-    return item.model_dump_json()
+        return event_text(item, item.sequence if item.topic in subscription.topics else resume_after)
+    return item.model_dump_json(exclude_none=True)

@@ -86,6 +86,14 @@ async def test_one_client_may_have_a_bounded_number_of_streams(serve: Serve, wri
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
 
 
+@pytest.mark.parametrize(("environment", "status"), [("development", 200), ("production", 404)])
+async def test_the_page_is_for_development_only(serve: Serve, environment: str, status: int) -> None:
+    async with serve(environment=environment, api_docs=False) as url, httpx.AsyncClient(base_url=url) as client:
+        answer = await client.get("/dev/jobs")
+
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize(
     ("failure", "last"),
     [
