@@ -31,14 +31,7 @@ TALKATIVE_LOGGERS = (
 )
 # The service writes an access log line per request itself; that of uvicorn or gunicorn would lack the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
-REPEATED = (  # of uvicorn and websockets; the service logs these events too
-    "Invalid HTTP request received.",
-    '%s - "WebSocket %s"',
-    "connection open",
-    "connection closed",
-    "connection rejected (%d %s)",
-    "ASGI callable returned without completing handshake.",  # also after a refusal by a response, which is complete
-)
+REPEATED = ("Invalid HTTP", '%s - "WebSocket', "connection ", "ASGI callable returned without completing h")
 
 LOGGED = "_logged"
 """The name of the attribute that `mark_logged` sets on an exception which has a log line already."""
