@@ -87,11 +87,7 @@ class ServiceServer(DrainingServer):
 class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships no types
     """A gunicorn worker that serves the application on one event loop."""
 
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
-        **UvicornWorker.CONFIG_KWARGS,
-        "http": BoundedProtocol,
-        "ws_max_size": MAX_MESSAGE_BYTES,
-    }
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**UvicornWorker.CONFIG_KWARGS, "http": BoundedProtocol}
 
     server_class = ServiceServer
 
@@ -104,6 +100,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
         # A client of a unix socket is a proxy, and has no address to list in gunicorn's setting of trusted proxies.
         if self.cfg.forwarded_allow_ips != ["*"]:
             self.config.forwarded_allow_ips = [*self.cfg.forwarded_allow_ips, UNIX_PEER[0]]
+        self.config.ws_max_size = MAX_MESSAGE_BYTES
         settings = load_settings()
         self.drain_seconds = settings.drain_seconds
         self.config.timeout_graceful_shutdown = max(1.0, settings.seconds_in_flight)
