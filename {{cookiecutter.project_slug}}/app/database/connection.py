@@ -90,7 +90,7 @@ def _is_outdated(context: ExceptionContext) -> bool:
         return str(refusal).startswith("cache lookup failed")
     # A context means that the error is inside of an SQL function, and not in a statement that was prepared here.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
-        # A statement that cannot be prepared is in no cache, SQLAlchemy's or asyncpg's: a bug, and no older schema.
+        # If the statement is in no cache, it could not be prepared at all: a mistake in the SQL, and no older schema.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
         own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - shown nowhere
         return context.statement in own or driver.has((context.statement, asyncpg.Record, False))

@@ -117,7 +117,8 @@ class Reader:
         with self._engine.connect() as connection:
             result = rows_of(connection, statement, values)
             compiled = Compiled.of(statement, values, result)
-            if compiled and hasattr(self._pool, "lend"):  # a pool of SQLAlchemy itself works only in a greenlet
+            # Only a `FairPool` can lend a connection without a greenlet; the readiness probe has a different pool.
+            if compiled and hasattr(self._pool, "lend"):
                 self._compiled[statement] = compiled
             return result
 

@@ -90,7 +90,7 @@ class LoopMonitor:
         self._seen: tuple[float, Sample | None] | None = None
         self._stopped = threading.Event()
         self._pause = pause
-        self._debugged: float | None = None  # when a beat became overdue while a debugger had stopped the process
+        self._debugged: float | None = None  # the time of a late beat, if a debugger was the cause of the delay
         self._warned = False
 
     @property

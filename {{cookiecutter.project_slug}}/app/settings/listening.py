@@ -47,7 +47,7 @@ def _networks(proxies: str) -> list[IPv4Network | IPv6Network]:
 def _addresses(proxies: str) -> str:
     try:
         _networks(proxies)
-    except ValueError:  # the message of this error would show the value
+    except ValueError:  # replaced by an error that does not show the value
         raise ValueError("write IP addresses and networks, such as 10.0.0.0/8, separated by commas") from None
     return proxies
 
