@@ -12,7 +12,7 @@ from app.jobs.models import FINAL, Job
 from app.jobs.schemas import JobOut
 
 FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The form of a job's id in events; a different spelling of the same id would be a different object to a stream."""
+"""Matches a job's id in the one spelling that events use; other spellings of a UUID would look like other objects."""
 
 
 @dataclass(frozen=True, slots=True)

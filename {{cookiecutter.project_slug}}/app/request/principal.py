@@ -32,7 +32,7 @@ class Anyone:
 
 
 async def get_principal(connection: HTTPConnection) -> Principal:
-    """Return the principal of a request or of a WebSocket; the place that authentication fills in."""
+    """Return the principal of a request or WebSocket; authentication replaces the body of this function."""
     return Anyone(key=connection.client.host if connection.client else "unknown")
 
 

@@ -17,16 +17,17 @@ from app.streams.source import MAX_ROWS, Change
 from app.streams.subscription import MAX_WAITING
 
 POLL_SECONDS = 5.0
-"""The interval of the reads that find changes without a notification."""
+"""The interval, in seconds, of the reads that find changes without a notification."""
 
 RETRY_SECONDS = 1.0
 """The pause after a read that failed, in seconds."""
 
 PORTION = MAX_WAITING // 2
-"""The most changes that are added to a queue at once: a burst must not drop a client that reads."""
+"""The most changes that are added to a client's queue at once, so that a burst does not overflow the queue of a client
+that keeps reading."""
 
 PAUSE_SECONDS = 0.25
-"""How long the streams may take to send what waits before a further portion of changes, in seconds."""
+"""How long, in seconds, the streams may take to send waiting events before the next portion of changes is added."""
 
 log = structlog.get_logger("streams")
 
@@ -46,7 +47,7 @@ async def deliver(hub: Hub) -> None:
             async with asyncio.timeout_at(next_poll):
                 await hub.woken.wait()
         except TimeoutError:
-            pass  # time for the next poll, or a read that took too long
+            pass  # the next poll is due, or a read took too long
         except (ServiceError, DBAPIError) as error:
             log.warning("changed objects not read", cause=type(error).__name__)
             next_poll, is_behind = 0.0, True
@@ -54,7 +55,7 @@ async def deliver(hub: Hub) -> None:
 
 
 async def deliver_changed(hub: Hub) -> None:
-    """Read the objects that were named by a notification or by the poll."""
+    """Read the objects that a notification or the poll has named, and add their states."""
     changed, hub.changed = hub.changed, set()
     hub.woken.clear()
     by_name: dict[str, list[str]] = {}

@@ -1,8 +1,8 @@
 """Server-sent events with an honest end: the last event says how the stream has ended.
 
-A client cannot tell the end of a stream from a lost connection: both are the end of the bytes. FastAPI also ends a
-stream properly when its generator raises. So the last event is `complete` when nothing is missing, `error` when
-something is, and `reconnect` when the client is to come back. A stream that ends without one of these has failed.
+For a client, the end of a stream looks like a lost connection. FastAPI also ends a stream properly when the generator
+raises an exception. So the last event is `complete` when nothing is missing, `error` when something is missing, and
+`reconnect` when the client should come back. A stream without such a last event has failed.
 """
 
 from collections.abc import AsyncGenerator

@@ -14,17 +14,17 @@ from app.streams.source import MAX_ROWS, Change, Source
 from app.streams.subscription import Reason, Subscription
 
 OVERLAP_POLLS = 6
-"""Polls, 5 s each, for which a sequence number counts as possibly late. Numbers are given out before the commit, so a
-transaction of up to 30 s may make a change visible whose number is below one that was sent."""
+"""The number of polls, 5 s each, for which a change with a smaller sequence number may still become visible: PostgreSQL
+assigns a number before the commit, and a transaction of up to 30 s commits later than others with larger numbers."""
 
 MAX_AGE_SECONDS = 3600.0
-"""The longest life of a stream: a client that comes back also finds a replica that was added in the meantime."""
+"""The longest life of a stream, in seconds. A client that reconnects may reach a replica that was added meanwhile."""
 
 LAST = text("SELECT last_value - (NOT is_called)::int FROM app_events_sequence")
 
 
 class TooManyStreams(ServiceError, status=429, code="too_many_streams"):
-    """The client has as many streams open as one client may have."""
+    """Raised for one stream more than a client may have."""
 
     retry_after_seconds = 10
 
@@ -50,13 +50,13 @@ class Hub:
         self.woken = asyncio.Event()
         """Set when `changed` has grown."""
         self.numbers: deque[int] = deque(maxlen=OVERLAP_POLLS)
-        """The last sequence number at each of the last polls."""
+        """The newest sequence number at the time of each of the last polls."""
         self._per_client: Counter[str] = Counter()
         self._closed = False
 
     @property
     def resume_after(self) -> int | None:
-        """The number after which a client that comes back gets all changes; None in the first seconds of a process."""
+        """The sequence number after which a returning client gets all changes; None in a process's first seconds."""
         return self.numbers[0] if len(self.numbers) == OVERLAP_POLLS else None
 
     @property
@@ -86,7 +86,7 @@ class Hub:
             age.cancel()
             self.subscriptions.discard(opened)
             self._per_client.subtract([principal.key])
-            self._per_client += Counter()  # drops the clients without a stream
+            self._per_client += Counter()  # removes the clients that have no stream left
 
     async def follow(self, subscription: Subscription, topic: str, after: int | None = None) -> Change:
         """Subscribe to an object, add its state unless the client has it, and return the state.
@@ -108,14 +108,14 @@ class Hub:
             subscription.topics.discard(topic)
             raise NotFound("There is no such object to follow.")
         if after is not None and after > found[0].sequence:
-            subscription.remember(topic, -1)  # a number that was never given out
+            subscription.remember(topic, -1)  # -1: no object ever has this sequence number
         subscription.offer(found[0])
         return found[0]
 
     async def follow_all(self, subscription: Subscription, after: int | None = None) -> None:
-        """Subscribe to all objects of the owner, and add what changed after a sequence number.
+        """Subscribe to all objects of the owner, and add the changes after a sequence number.
 
-        A client without a number, or with one that was never given out, is asked to read anew what it shows.
+        A client without a number, or with a number that no change ever had, is asked to read everything again.
         """
         subscription.is_for_all = True
         missed: list[Change] = []
@@ -130,14 +130,14 @@ class Hub:
             subscription.resync()
 
     def notify(self, payload: str) -> None:
-        """Note the change that a notification names, as `<topic>:<id>:<sequence>`."""
+        """Record a change that a notification names, as `<topic>:<id>:<sequence>`."""
         topic, _, _ = payload.rpartition(":")
         if any(topic in one.topics or one.is_for_all for one in self.subscriptions):
             self.changed.add(topic)
             self.woken.set()
 
     def resync(self) -> None:
-        """Read all followed objects, and ask the followers of all objects to read anew: notifications were lost."""
+        """After a loss of notifications, read all followed objects; ask clients that follow all to read again."""
         for subscription in self.subscriptions:
             self.changed |= subscription.topics
             if subscription.is_for_all:

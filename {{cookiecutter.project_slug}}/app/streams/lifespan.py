@@ -25,10 +25,10 @@ from app.streams.source import Source
 from app.streams.subscription import Reason
 
 DRAIN_CHECK_SECONDS = 0.25
-"""The interval, in seconds, at which the start of the drain is looked for."""
+"""The interval, in seconds, between two checks whether the drain has begun."""
 
 HUBS: WeakKeyDictionary[FastAPI, Hub] = WeakKeyDictionary()
-"""The hub of each application of this process: one, and more in tests."""
+"""The hub of each application of this process: one application, but several in tests."""
 
 
 async def get_hub(connection: HTTPConnection) -> Hub:
@@ -74,7 +74,7 @@ def limits(plan: Plan) -> dict[str, int]:
 
 
 async def end_at_drain(hub: Hub, readiness: Readiness, drain_seconds: float) -> None:
-    """End all streams when the drain ends: earlier, a client would come back to this same process."""
+    """End all streams at the end of the drain; a client whose stream ends earlier would reconnect to this process."""
     while not readiness.is_draining():  # noqa: ASYNC110 - a signal handler sets it
         await asyncio.sleep(DRAIN_CHECK_SECONDS)
     await asyncio.sleep(max(0.0, drain_seconds - DRAIN_CHECK_SECONDS))

@@ -1,4 +1,4 @@
-"""The connection that listens: one per process, to PostgreSQL itself, as PgBouncer passes no notification on."""
+"""The connection that listens for notifications: one per process, directly to PostgreSQL, not through PgBouncer."""
 
 import asyncio
 import random
@@ -15,11 +15,11 @@ from app.errors import ServiceError
 CHANNEL = "app_events"
 
 CHECK_SECONDS = 5.0
-"""The interval of an empty statement, which finds a connection that was lost without a word."""
+"""The interval, in seconds, of an empty statement that finds a connection which was lost without an error."""
 
 RETRY_SECONDS = 0.5, 2.0
-"""The shortest and the longest pause before the next connection, in seconds: a server that restarts needs a second,
-and all processes would come back at the same moment."""
+"""The shortest and the longest pause before a new connection, in seconds. The pause is random, so that not all
+processes connect at the same moment after a restart of the server."""
 
 log = structlog.get_logger("streams")
 

@@ -24,7 +24,7 @@ class Message(BaseModel):
 
 
 class Reply(BaseModel):
-    """The answer to a message of a client; a refused one has a code and a sentence, and the WebSocket stays open."""
+    """The answer to a client's message; a refusal has a code and a sentence, and leaves the WebSocket open."""
 
     type: Literal["subscribed", "unsubscribed", "pong", "error"]
     topic: str | None = None
@@ -38,7 +38,7 @@ class Event(BaseModel):
     type: Literal["event"] = "event"
     topic: str
     id: int | None
-    """The number to send as `after` when the client comes back."""
+    """The number that a reconnecting client sends as `after`."""
     is_final: bool
 
 

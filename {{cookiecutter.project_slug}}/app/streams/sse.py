@@ -18,10 +18,11 @@ from app.streams.source import Change
 from app.streams.subscription import Reason, Subscription
 
 RETRY_MILLISECONDS = 500, 3000
-"""The shortest and the longest pause before a client comes back: all clients of a process would else come at once."""
+"""The shortest and the longest pause before a client reconnects, in milliseconds. The pause is random, so that not all
+clients of a process come back at the same moment."""
 
 SEND_SECONDS = 20.0
-"""The longest time that a client may take to read what fills the buffers, in seconds; then the stream is cut off."""
+"""The longest time, in seconds, that a client may take to read a part of a stream; then the stream is cut off."""
 
 log = structlog.get_logger("streams")
 
@@ -105,6 +106,6 @@ class TimedResponse(Response):
 
 
 def _expire(limit: asyncio.Timeout) -> None:
-    """End the wait for the client; a wait that has ended already cannot be changed."""
+    """End the wait for the client, unless the wait has ended already."""
     with suppress(RuntimeError):
         limit.reschedule(0)

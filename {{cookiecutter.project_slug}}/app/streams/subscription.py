@@ -17,7 +17,7 @@ MAX_WAITING = 64
 """Events that may wait for one client; one event more ends the subscription."""
 
 MAX_REMEMBERED = 1000
-"""Objects whose last sent change a subscription remembers; an event of any other object may be sent twice."""
+"""The number of objects for which a subscription remembers the last sent change; beyond, an event may be sent twice."""
 
 
 class Reason(StrEnum):
@@ -37,7 +37,7 @@ class Resync(BaseModel):
 
 
 Item = Change | BaseModel | Reason
-"""What waits for a client: events, answers to messages of a WebSocket, and at last the reason for the end."""
+"""An entry of a client's queue: an event, an answer to a message of a WebSocket, or at last the reason for the end."""
 
 
 class Subscription:
@@ -54,7 +54,7 @@ class Subscription:
         self.topics: set[str] = set()
         self.is_for_all = False
         self.is_stuck = False
-        """Whether the client took no event while the others were given time to."""
+        """Whether the client took no event during the time that it was given."""
         self._backlog: deque[Change] = deque()
         self._waiting: asyncio.Queue[Item] = asyncio.Queue()
         self._sent: OrderedDict[str, int] = OrderedDict()
@@ -67,11 +67,11 @@ class Subscription:
 
     @property
     def is_half_full(self) -> bool:
-        """Whether so many events wait that the client has to be given time to take some."""
+        """Whether half of the queue is full, so that the client must get time to read."""
         return self._waiting.qsize() >= MAX_WAITING // 2
 
     def wants(self, change: Change) -> bool:
-        """Tell whether the client gets the events of the object; of no object of a different owner, in any case."""
+        """Tell whether the client follows the object; never for an object of a different owner."""
         return change.owner == self.owner and (self.is_for_all or change.topic in self.topics)
 
     def begin_with(self, changes: Iterable[Change]) -> None:
@@ -88,7 +88,7 @@ class Subscription:
         self._add(change)
 
     def remember(self, topic: str, sequence: int) -> None:
-        """Note the last state of an object that the client has."""
+        """Record the last state of an object that the client has."""
         self._sent[topic] = sequence
         self._sent.move_to_end(topic)
         if len(self._sent) > MAX_REMEMBERED:
@@ -103,7 +103,7 @@ class Subscription:
         self._add(answer)
 
     def end(self, reason: Reason) -> None:
-        """End the subscription after the events that wait; a second end is passed over."""
+        """End the subscription after the waiting events; a second call has no effect."""
         if not self._ended:
             self._ended = True
             self._waiting.put_nowait(reason)

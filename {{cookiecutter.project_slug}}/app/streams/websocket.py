@@ -1,7 +1,8 @@
 """The conversation over a WebSocket: a client subscribes to objects, and gets their events.
 
-Three tasks, as a client may send, and be sent to, at any moment: one reads, one handles what was read, one sends. A
-handler that reads itself would stop reading while it works: uvicorn then sees no pong, and cuts off a healthy client.
+A client may send messages and get events at any moment, so there are three tasks: for reading, for handling messages,
+and for sending. If one task read and handled messages, reading would stop meanwhile: uvicorn would see no pong, and cut
+off a healthy client.
 """
 
 import asyncio
@@ -30,13 +31,13 @@ CLOSE_CODES = {
     Reason.TOO_SLOW: 1013,
     Reason.TOO_MANY_MESSAGES: 1008,
 }
-"""The code of the close frame by the reason; the reason is in the frame, too."""
+"""For each reason of an end, the code of the close frame; the text of the frame is the reason."""
 
 log = structlog.get_logger("streams")
 
 
 class ForeignOrigin(ServiceError, status=403, code="foreign_origin"):
-    """A page of a different site opens the WebSocket, with the cookies of its visitor."""
+    """Raised when a page of a different site opens the WebSocket with the cookies of a visitor."""
 
 
 def refuse_foreign_origin(headers: Headers, allowed: str) -> None:

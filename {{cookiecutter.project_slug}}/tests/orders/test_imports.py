@@ -33,7 +33,7 @@ def lines(*orders: object) -> bytes:
     return b"".join(json.dumps(order).encode() + b"\n" for order in orders)
 
 
-async def test_an_import_places_the_orders_and_is_confirmed_once(
+async def test_an_import_stores_the_orders_and_is_confirmed_once(
     told: list[tuple[str, object]], committed_app: FastAPI, committed_url: str
 ) -> None:
     orders: list[object] = [ORDER] * 105 + [{"customer": "Ada"}] + [ORDER] * 5
