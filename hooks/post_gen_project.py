@@ -132,6 +132,7 @@ DROPPED = {
         "migrations/versions/0005_jobs.py",
         "tests/jobs",
         "tests/orders/test_imports.py",
+        "tests/faults/defences/streams.py",
         "tests/faults/test_stream_bounds.py",
         "tests/faults/test_stream_restarts.py",
         "tests/streams",

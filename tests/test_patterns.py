@@ -58,6 +58,11 @@ PROMISES = {
     ),
     "settings": ("app/settings/environment.py", 'yield f"  {variable}: {reason}{purpose}"', 'yield f"  {reason}"'),
     "snapshot": ("example.py", '"REPEATABLE READ"', '"READ COMMITTED"'),
+    "streams": (
+        "app/streams/honest.py",
+        'ServerSentEvent(event=ERROR, data={"code": error.code, "detail": error.detail})',
+        "ServerSentEvent(event=COMPLETE, data={})",
+    ),
     "two_lanes": ("example.py", ', join_transaction_mode="create_savepoint"', ""),
     "two_transactions": ("example.py", "    await together.wait()", "        await together.wait()"),
     "write_sessions": (

@@ -32,6 +32,14 @@ def url_read_anew() -> object:
     return lambda text, **_: import_module("yarl").URL(text)
 
 
+def unchanged() -> object:
+    return lambda given: given
+
+
+def thousands_of_streams() -> object:
+    return lambda _plan: {"max_concurrent": 10_000, "max_per_client": 10_000}
+
+
 def none_missing() -> object:
     return lambda *_: ()
 
