@@ -17,7 +17,7 @@ from tests.streams.reading import COUNTERS, Seen, path_of, streaming, websocket_
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-ONE = {"WEB_CONCURRENCY": "1"}
+ONE = {"WEB_CONCURRENCY": "1", "DATABASE_QUEUE_TIMEOUT_SECONDS": "30"}  # 30 streams open at once, on a busy machine
 STREAMS = 30
 DRAIN_SECONDS = 2.0
 PATIENCE_SECONDS = 60
@@ -38,7 +38,7 @@ async def read_to_the_end(service: Service, path: str, opened: asyncio.Semaphore
 
 
 async def talk_to_the_end(service: Service, opened: asyncio.Semaphore, ends: Ends) -> None:
-    async with connect(websocket_of(service.url)) as talk:
+    async with connect(websocket_of(service.url), open_timeout=PATIENCE_SECONDS) as talk:
         opened.release()
         await talk.wait_closed()
         ends.codes.append(talk.close_code)
