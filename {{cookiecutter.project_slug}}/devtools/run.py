@@ -89,6 +89,9 @@ def start(
     if stubs.names():
         stub = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
         children.start("the stub downstreams", stub, variables)
+    # {% if cookiecutter.jobs == "yes" %}
+    children.start("the worker of jobs", [sys.executable, "-m", "app.jobs"], variables)
+    # {% endif %}
     leg(f"serving on port {port} ...")
     children.start("the service", command, variables, terminal=not production)
     wait_until_ready(base_url(host, port), instance, children)

@@ -108,6 +108,10 @@ class Plan(CapacitySettings, frozen=True):
     def server_connections(self) -> int:
         """Connections that PostgreSQL sees from all replicas of this service."""
         pgbouncer = self.database_pgbouncer_connections
+        # {% if cookiecutter.jobs == "yes" %}
+        if beside := self.jobs.connections(self.workers * self.rolling_replicas):
+            return beside + (self.peak_connections if pgbouncer is None else pgbouncer)
+        # {% endif %}
         return self.peak_connections if pgbouncer is None else pgbouncer
 
 
@@ -172,6 +176,9 @@ def surge_replicas(settings: CapacitySettings) -> int:
 def _pool_size(settings: CapacitySettings, workers: int) -> int:
     """Return the pool size of one worker: an equal part of all connections, at most DATABASE_POOL_LIMIT."""
     connections = settings.database_max_connections - settings.database_reserved_connections
+    # {% if cookiecutter.jobs == "yes" %}
+    connections -= settings.jobs.connections(workers * (settings.replicas + surge_replicas(settings)))
+    # {% endif %}
     if (pgbouncer := settings.database_pgbouncer_connections) is not None:
         if pgbouncer > connections:
             raise CapacityError(too_large_a_pgbouncer(settings))

@@ -30,9 +30,7 @@ from app.database.driver import DriverConnection, connect
 from app.database.engine import ReadWriteSession
 from app.jobs.registry import Kind
 from app.settings.bounds import Timeouts
-
-CONNECTIONS = 3
-"""The number of database connections of a worker's queue. One listens for notifications; the heartbeats never wait."""
+from app.settings.jobs import QUEUE_CONNECTIONS
 
 MAX_BATCH = 20
 """The most jobs that a worker takes from the queue at once; also at most half of JOBS__MAX_CONCURRENT."""
@@ -90,7 +88,7 @@ async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[a
     async def connected(*_: object, **__: object) -> DriverConnection:
         return await connect(None, **given)
 
-    size = {"min_size": 2, "max_size": CONNECTIONS}
+    size = {"min_size": 2, "max_size": QUEUE_CONNECTIONS}
     async with asyncpg.create_pool(connect=connected, connection_class=DriverConnection, **size) as pool:
         yield pool
 

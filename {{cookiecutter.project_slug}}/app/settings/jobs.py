@@ -2,12 +2,16 @@
 
 from pydantic import BaseModel, Field
 
+QUEUE_CONNECTIONS = 3
+"""Connections of the queue in one worker: one listens, and the heartbeats never wait for the functions of jobs."""
+
 
 class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
     """The limits and timeouts of the workers that run jobs."""
 
-    workers: int = Field(default=1, ge=0)
-    """Worker processes of all replicas together, for which the capacity plan keeps connections; twice while rolling."""
+    workers: int = Field(default=0, ge=0)
+    """Workers of all replicas together, for which the capacity plan keeps connections. In production no worker starts
+    at 0."""
 
     max_concurrent: int = Field(default=10, ge=2, le=200)
     """Jobs that one worker runs at the same time."""
@@ -32,3 +36,11 @@ class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra=
 
     health_file: str | None = None
     """A file that a worker touches every second while the database answers; a probe compares the age of the file."""
+
+    def connections(self, web_processes: int) -> int:
+        """Return the database connections beside the pools of requests, 0 without workers of jobs.
+
+        Each worker has a pool, the connections of the queue and a probe, twice while an update rolls out; and each web
+        process has a connection that listens.
+        """
+        return self.workers and 2 * self.workers * (self.pool_limit + QUEUE_CONNECTIONS + 1) + web_processes
