@@ -95,7 +95,7 @@ async def numbers(url: str, sql: str) -> list[int]:
     try:
         connection = await asyncpg.connect(url)
         try:
-            return list(await connection.fetchrow(sql))
+            return list(await connection.fetchrow(sql) or ())
         finally:
             await connection.close()
     except (OSError, asyncpg.PostgresError):

@@ -43,9 +43,9 @@ async def gives_up(payload: Note, run: Run) -> None:
 
 @job("test.sleeps", max_attempts=2, first_backoff_seconds=0.05)
 async def sleeps(payload: Note, run: Run) -> None:
-    SEEN.append(f"{payload.text} starts")
     async with run.transaction() as session:
         await run.advance(session, run.progress + 1)
+    SEEN.append(f"{payload.text} starts")
     try:
         await asyncio.sleep(60)
     finally:
