@@ -44,6 +44,14 @@ def press_ctrl_c(program: Program) -> int:
     return program.process.wait(30)
 
 
+def legs(output: str) -> list[str]:
+    """Return the legs of the start, each printed with the seconds after which it begins."""
+    return [
+        number or word
+        for number, word in re.findall(r"^(?:\[(\d/3)\] \d+ s  |  ?\d+\.\d s  (\w+))", output, re.MULTILINE)
+    ]
+
+
 @pytest.fixture
 def fresh_machine(tmp_path: Path) -> dict[str, str]:
     """Return an environment with an empty home and without uv; downloads of earlier tests are reused."""
@@ -72,6 +80,7 @@ def test_the_demo_serves_and_leaves_nothing_running(
             started = demo.with_children()
             assert curl
             assert address
+            assert legs(demo.output()) == ["1/3", "2/3", "3/3", "starting", "migrating", "serving", "ready"]
             answer = run([*shlex.split(curl[1]), "--write-out", "%{http_code}"], tmp_path)
             page = run(["curl", "--silent", "--fail", f"{address[1]}/openapi.json"], tmp_path)
 

@@ -74,15 +74,5 @@ def is_outdated(line: str, settings: Collection[str]) -> bool:
     return found is not None and found[1] not in settings
 
 
-def difference(before: str, after: str) -> str:
-    """Return the lines that only one of two texts has, with a plus for a new line and a minus for a removed line."""
-    old, new = before.splitlines(), after.splitlines()
-    signed = [*(f"- {line}" for line in old if line not in new), *(f"+ {line}" for line in new if line not in old)]
-    return "\n".join(signed)
-
-
 if __name__ == "__main__":
-    text = FILE.read_text("utf-8")
-    complete = completed(text, settings_of())
-    FILE.write_text(complete, "utf-8")
-    print(difference(text, complete) or ".env.example has every setting already")
+    FILE.write_text(completed(FILE.read_text("utf-8"), settings_of()), "utf-8")

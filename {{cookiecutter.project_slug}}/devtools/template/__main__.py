@@ -7,6 +7,7 @@ moved file is followed, and a conflict is a conflict of git. Only git and cookie
   status   says how far the template is ahead, and which behaviour an update changes
   diff     shows what this service changed in the files of the template
   update   merges what has changed in the template, and exits with 1 for conflicts
+  example  renders the example into the folder that --to names, for `make feature` where the example is gone
 """
 
 import argparse
@@ -97,7 +98,7 @@ def update(template: Template, old: str, new: str, answers: Answers, folder: Pat
 def main() -> int:
     """Run the command that the arguments name: status, diff or update."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=("status", "diff", "update"), default="status")
+    parser.add_argument("command", nargs="?", choices=("status", "diff", "update", "example"), default="status")
     parser.add_argument("--to", metavar="REF", help="a tag, branch or commit of the template, in place of the newest")
     parser.add_argument("--set", metavar="QUESTION=ANSWER", action="append", default=[], help="change an answer")
     options = parser.parse_args()
@@ -106,6 +107,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="template-", ignore_cleanup_errors=True) as name:
         template, folder = fetch(Path(name, "clone")), Path(name)
         old = template.commit(template.state["commit"])
+        if options.command == "example":  # it needs a client, and its copies do not
+            asked = template.answers(old, {"example": "plain", "http_client": "httpx"})
+            print(template.render(old, asked, Path(options.to, "rendered"))[0])
+            return 0
         new = template.commit(options.to or template.state.get("checkout") or "HEAD")
         if options.command == "diff":
             tree, _ = template.render(old, template.answers(old, {}), folder / "old")

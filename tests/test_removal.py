@@ -1,0 +1,93 @@
+"""What can be deleted leaves whole: after each deletion all checks pass, and a new migration drops the tables.
+
+One service is emptied step by step, on a database that ran its migrations; a database that is kept needs the old ones.
+The tests of gunicorn are left to `test_generated_suites.py`, which runs them in a service that never had these parts.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.booted import database
+from tests.programs import environment, must
+from tests.repository import render
+from tests.test_guide import commands
+from tests.updating import commit, start, tool
+
+KEPT = "git checkout --quiet HEAD -- migrations/versions"
+"""What the README says for a database that is kept: so are the migrations."""
+
+
+def by_answer(answer: str) -> Callable[[Path], None]:
+    """Return the removal by an update of the template, with a changed answer."""
+
+    def remove(service: Path) -> None:
+        done = tool(service, "update", f"--set={answer}")
+        assert (done.returncode, "CONFLICT" in done.stdout) == (0, False), done.stdout + done.stderr
+
+    return remove
+
+
+def as_the_readme_says(heading: str) -> Callable[[Path], None]:
+    """Return the removal by the commands of the README; the commands of make have their turn afterwards."""
+
+    def remove(service: Path) -> None:
+        found = [command for command in commands(service, heading) if not command.startswith("make ")]
+        must(["sh", "-ec", "\n".join(found)], service)
+
+    return remove
+
+
+PARTS: dict[str, tuple[Callable[[Path], None], str, tuple[str, ...]]] = {
+    "products": (by_answer("example=plain"), "app/products", ("products",)),
+    "orders": (as_the_readme_says("Delete the example"), "app/orders", ("order_lines", "orders")),
+    "downstreams": (by_answer("http_client=none"), "app/downstreams", ()),
+    "idempotency keys": (as_the_readme_says("Delete idempotency keys"), "app/idempotency", ("idempotency_keys",)),
+}
+"""How each part goes, its folder, and its tables."""
+
+TESTS = "--ignore=tests/server --ignore=tests/smoke -m 'not fault'"
+
+
+@pytest.fixture
+def service(template: Path, copied: Path, tmp_path: Path) -> Path:
+    """Return a committed service with both examples, which shares the environment of the default service."""
+    folder = render(template, tmp_path, {"example": "showcases"})
+    (folder / "uv.lock").write_bytes((copied / "uv.lock").read_bytes())
+    with (folder / ".gitignore").open("a") as ignored:
+        ignored.write("/.venv\n")
+    start(folder)
+    (folder / ".venv").symlink_to((copied / ".venv").resolve())
+    return folder
+
+
+@pytest.fixture
+def typed(service: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Yield a function that runs a command beside a database with the migrations of the whole service.
+
+    uv leaves the shared environment as it is, although an answer takes packages away.
+    """
+    with database(service, tmp_path) as url:
+        variables = environment({"DATABASE_URL": url, "UV_NO_SYNC": "1"})
+        must(["make", "migrate"], service, env=variables)
+        yield lambda command: must(["sh", "-ec", command], service, env=variables)
+
+
+def test_each_part_leaves_whole(service: Path, typed: Callable[[str], str]) -> None:
+    for part, (remove, folder, tables) in PARTS.items():
+        remove(service)
+        typed(KEPT)
+        typed("make format")
+        assert [*(service / folder).glob("*.py")] == []
+
+        typed(f"make migration m='drop {part}'")
+        (written,) = (service / "migrations/versions").glob(f"*_drop_{part.replace(' ', '_')}.py")
+        dropped = written.read_text("utf-8").partition("def downgrade")[0]
+        assert tuple(re.findall(r'op\.drop_table\("(\w+)', dropped)) == tables
+        typed("make migrate lint types")
+        typed("uv run python -m devtools.postgres python -m alembic check")
+        commit(service)
+
+    assert " passed" in typed("uv run python -m pytest -n2 " + TESTS)
