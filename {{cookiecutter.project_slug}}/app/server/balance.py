@@ -60,6 +60,11 @@ class WorkerCount:
         """Record that this worker accepts no more connections, so that no other worker waits for this worker."""
         self._counts[self._slot] = ABSENT
 
+    def publish(self, count: int) -> None:
+        """Tell the other workers the number of open connections of this worker, unless it accepts no more."""
+        if self._counts[self._slot] != ABSENT:
+            self._counts[self._slot] = count
+
     def lost_race(self) -> None:
         """Record that another worker accepted the connection first: as that worker is not blocked, wait again."""
         self._exceeded_since = inf

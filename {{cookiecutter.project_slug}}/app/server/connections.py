@@ -6,6 +6,7 @@ even those of health probes, and log nothing.
 
 import asyncio
 import select
+from collections.abc import Callable
 from itertools import islice
 from math import inf
 from time import monotonic
@@ -38,8 +39,9 @@ log = structlog.get_logger("connections")
 class Connections:
     """The client connections of a worker that wait for a request, in the order in which the waits began."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, publish: Callable[[], None] = lambda: None) -> None:
+        """Begin without connections; `publish` tells the other workers how many are left after a close."""
+        self.limit, self.publish = limit, publish
         self._new: dict[asyncio.Transport, float] = {}
         self._used: dict[asyncio.Transport, float] = {}
         self._spare: set[asyncio.Transport] = set()

@@ -77,6 +77,7 @@ class BoundedProtocol(UpgradeProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
+        self._open.publish()
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; keep the rest unparsed while MAX_UNANSWERED requests wait for a response."""

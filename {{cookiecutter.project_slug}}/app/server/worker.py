@@ -54,7 +54,7 @@ class ServiceServer(DrainingServer):
     ) -> None:
         super().__init__(config, partial(begin_drain, app), drain_seconds)
         self.app, self.balance = app, balance
-        self.connections = Connections(max_connections)
+        self.connections = Connections(max_connections, lambda: balance.publish(len(self.server_state.connections)))
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""

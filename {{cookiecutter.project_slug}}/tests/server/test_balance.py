@@ -94,3 +94,20 @@ def test_workers_beyond_the_slots_are_not_compared() -> None:
         slot.join()
 
     assert not slots[2].yields(100, now=0.0)
+
+
+def test_closed_connections_count_no_more_at_once() -> None:
+    counts = ConnectionCounts(workers=1)
+    left, other = counts.slot_for(1), counts.slot_for(2)
+    left.join()
+    other.join()
+    left.publish(40)
+
+    assert not other.yields(20, now=0.0)
+
+    left.publish(0)
+    assert other.yields(20, now=0.0)
+
+    left.leave()
+    left.publish(3)  # a worker that drains closes connections, too
+    assert not other.yields(20, now=0.0)
