@@ -1,0 +1,112 @@
+"""Workers of jobs as processes of their own, and the jobs and effects that they leave in the database."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.database.transaction import transaction
+from app.jobs.enqueue import enqueue
+from app.jobs.registry import Kind
+from tests.databases import ROOT, make_settings, opened
+from tests.faults.job_kinds import TABLE, Nothing
+
+PATIENCE_SECONDS = 60
+"""The longest wait for the jobs of a test: ten times what they take on an idle machine."""
+
+HEARTBEAT_SECONDS = 1.0
+
+
+class Workers:
+    """The processes of workers; `start` adds one, and a killed one is replaced by the next `start`."""
+
+    def __init__(self, url: str, folder: Path, **variables: str) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._log = folder / "workers.log"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": url,
+            "ENVIRONMENT": "development",
+            "PYTHONPATH": str(ROOT),
+            "WEB_CONCURRENCY": "1",
+            "JOBS__HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+            "JOBS__POLL_SECONDS": "0.5",
+        } | variables
+        if "ABLATED" in os.environ:  # the fault tests run anew without a protection, by choice
+            self._environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a worker, which ends with the test."""
+        with self._log.open("ab") as output:
+            command = [sys.executable, "tests/faults/job_kinds.py"]  # as a module it would get the settings of tests
+            process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=output, stderr=output)
+        self.processes.append(process)
+        return process
+
+    def kill_all(self) -> None:
+        """End all workers at once."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    def log(self) -> str:
+        """Return what all workers have logged."""
+        return self._log.read_text("utf-8")
+
+
+@contextmanager
+def workers_on(url: str, folder: Path, **variables: str) -> Iterator[Workers]:
+    """Yield the workers of a database, and kill them at the end of the block."""
+    workers = Workers(url, folder, **variables)
+    try:
+        yield workers
+    finally:
+        workers.kill_all()
+
+
+async def prepare(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
+    """Create the table of effects, and enqueue jobs."""
+    await run(url, TABLE)
+    async with opened(make_settings(url)) as resources, transaction(resources.write_sessions) as session:
+        for _ in range(jobs):
+            await enqueue(session, kind, Nothing(seconds=seconds), delay=timedelta(0))
+
+
+async def run(url: str, sql: str) -> None:
+    """Run a statement."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+async def numbers(url: str, sql: str) -> list[int]:
+    """Return the first row of a query; an empty list while the database is away."""
+    try:
+        connection = await asyncpg.connect(url)
+        try:
+            return list(await connection.fetchrow(sql) or ())
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError):
+        return []
+
+
+async def until(url: str, sql: str, expected: list[int]) -> list[int]:
+    """Repeat a query until its row is the expected one or the patience ends, and return the last row."""
+    found: list[int] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (found := await numbers(url, sql)) != expected:  # noqa: ASYNC110 - other processes change the rows
+                await asyncio.sleep(0.1)
+    return found
