@@ -18,8 +18,7 @@ from app.capacity.plan import Plan
 from app.database import engine as database
 from app.database.connection import enforced
 from app.database.pool import FairPool
-from app.database.reader import Reader
-from app.database.statements import slow_statements  # {%- if cookiecutter.http_client != "none" +%}
+from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
 from app.downstreams.registry import Transports, open_downstreams, over_the_network  # {%- endif +%}
 from app.limits.bulkhead import Bulkhead
 from app.limits.quotas import Quotas
@@ -149,7 +148,6 @@ def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEn
         reserved=plan.reserved_for_quotas,
         nested_loans=not settings.development,
     )
-    slow_statements.seconds = settings.database_slow_statement_seconds or inf
     return (
         database.build_engine(url, pool=bounds, timeouts=timeouts, application_name=requests, pgbouncer=pgbouncer),
         database.build_probe_engine(url, timeouts=timeouts, application_name=probe, pgbouncer=pgbouncer),

@@ -111,7 +111,7 @@ def build_middleware(
     return [
         Middleware(LingeringClose, seconds=10),
         Middleware(RequestId, callers=callers),
-        Middleware(AccessLog, development=settings.development),
+        Middleware(AccessLog),
         Middleware(Deadline, limit=lambda scope: route_groups.group_of(scope).deadline_seconds, is_trusted=is_trusted),
         Middleware(BodyLimit, route_groups=route_groups, **sizes),
         Middleware(ReadAhead, bodies=bulkheads[BODIES], **ahead),

@@ -14,7 +14,6 @@ from app.settings.database_url import asyncpg_url  # {%- if cookiecutter.http_cl
 from app.settings.downstreams import DownstreamsSettings  # {%- endif +%}
 from app.settings.environment import ANY_CASE, EnvironmentSettings
 from app.settings.listening import HOST, Proxies, trusts_everybody
-from app.settings.observability import ObservabilitySettings
 from app.settings.route_groups import RouteGroupsSettings
 
 STOP_MARGIN_SECONDS = 2.0
@@ -23,11 +22,12 @@ STOP_MARGIN_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
+
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is probably a number of milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
-class Settings(CapacitySettings, ObservabilitySettings, EnvironmentSettings):
+class Settings(CapacitySettings, EnvironmentSettings):
     """The settings of the service, read once at the start of a process."""
 
     model_config = SettingsConfigDict(
