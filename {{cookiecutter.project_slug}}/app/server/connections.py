@@ -59,6 +59,7 @@ class Connections:
         """Record that a connection has ended."""
         self.busy(transport)
         self._spare.discard(transport)
+        self.publish()
 
     def idle(self, transport: asyncio.Transport) -> None:
         """Record that all responses of a connection are sent, and the connection is idle until the next request."""

@@ -71,13 +71,12 @@ class BoundedProtocol(UpgradeProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell each unanswered request that the client has left; uvicorn tells the newest request only."""
         self._end_head()
-        self._open.ended(self.transport)
         self.pipeline.clear()
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
-        self._open.publish()
+        self._open.ended(self.transport)  # after uvicorn has left it out of the open connections
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; keep the rest unparsed while MAX_UNANSWERED requests wait for a response."""
