@@ -5,6 +5,7 @@ database of its own where commits are real: for commits, read-only sessions, and
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -39,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(PhaseReport())
     programs.add_to(config)
     config.pluginmanager.register(http_client)  # has the fixture `fakes` where the service has a client
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules of all tests out of later garbage collections, which would block the loop for half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

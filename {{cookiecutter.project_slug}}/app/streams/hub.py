@@ -49,6 +49,8 @@ class Hub:
         """The changed objects that a client follows, and that have not been read since."""
         self.woken = asyncio.Event()
         """Set when `changed` has grown."""
+        self.followed = asyncio.Event()
+        """Set by the first subscription."""
         self.numbers: deque[int] = deque(maxlen=OVERLAP_POLLS)
         """The newest sequence number at the time of each of the last polls."""
         self._per_client: Counter[str] = Counter()
@@ -78,6 +80,7 @@ class Hub:
             raise TooManyStreams(f"A client may have {self.max_per_client} streams open at the same time.")
         opened = Subscription(principal.owner, principal.key)
         self.subscriptions.add(opened)
+        self.followed.set()
         self._per_client[principal.key] += 1
         age = asyncio.get_running_loop().call_later(MAX_AGE_SECONDS, opened.end, Reason.MAX_AGE)
         try:

@@ -4,7 +4,7 @@ It runs inside the lifespan of the application, whose resources are open by then
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated
 from weakref import WeakKeyDictionary
@@ -54,8 +54,8 @@ def build_lifespan(
         engine = database.build_probe_engine(url, timeouts=settings.database_timeouts, application_name=name)
         async with asyncio.TaskGroup() as tasks:
             work = [
-                tasks.create_task(listen(engine, hub.notify, hub.resync)),
-                tasks.create_task(deliver(hub)),
+                tasks.create_task(once_followed(hub, listen(engine, hub.notify, hub.resync))),
+                tasks.create_task(once_followed(hub, deliver(hub))),
                 tasks.create_task(end_at_drain(hub, resources.readiness, settings.drain_seconds)),
             ]
             yield
@@ -65,6 +65,16 @@ def build_lifespan(
         await engine.dispose()
 
     return lifespan
+
+
+async def once_followed(hub: Hub, work: Coroutine[None, None, None]) -> None:
+    """Begin with the first stream of the process: without a stream, no connection listens and no poll is sent."""
+    try:
+        await hub.followed.wait()
+    except asyncio.CancelledError:
+        work.close()
+        raise
+    await work
 
 
 def limits(plan: Plan) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The table of jobs, the numbers of its changes, and the schema of the queue."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.util import await_
 
@@ -140,6 +140,9 @@ LIVE = sa.text("state IN ('queued', 'running', 'failed')")
 
 def execute(script: str) -> None:
     """Run several statements in the transaction of the migration; alembic would prepare them as one."""
+    if context.is_offline_mode():  # `alembic upgrade --sql` prints them
+        context.get_context().impl.static_output(script)
+        return
     connection = op.get_bind()
     connection.exec_driver_sql("SELECT 1")  # so that the transaction is open
     await_(connection.connection.driver_connection.execute(script))  # type: ignore[union-attr] # asyncpg's own
