@@ -22,7 +22,7 @@ PYTHON = str(ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin
 OK, NOTE, DO = "ok  ", "note", "do  "
 """The words at the start of a line: nothing to do, something to know, something to do."""
 
-MOMENT, PATIENCE = 0.7, 60.0
+MOMENT, PATIENCE = 5.0, 60.0
 """The longest waits in seconds: for the network, and for a program of this machine, which may be busy."""
 
 LOAD = (
