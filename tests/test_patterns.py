@@ -42,7 +42,11 @@ PROMISES = {
         "to_thread.run_sync(function, *args, limiter=self._limiter)",
         "asyncio.sleep(0, function(*args))",
     ),
-    "plan": ("app/capacity/plan.py", "(settings.replicas + surge_replicas(settings))", "1"),
+    "plan": (
+        "app/capacity/plan.py",
+        "processes = workers * (settings.replicas + surge_replicas(settings))",
+        "processes = workers",
+    ),
     "processes": (
         "app/work/processes.py",
         "self._waiting.start(worker_process.call, self.timeout_seconds, function, *args)",

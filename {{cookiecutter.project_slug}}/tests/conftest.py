@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -32,6 +33,9 @@ from tests.phases import PhaseReport, phase
 from tests.session_state import refuse_state_of
 from tests.workers import pytest_cmdline_main
 
+FINISHED = count()
+"""The number of finished tests. The first collection, before the second test, is the one of all collected modules."""
+
 __all__ = ["pytest_cmdline_main"]  # a hook of pytest, which it looks for in this file
 
 
@@ -42,10 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(http_client)  # has the fixture `fakes` where the service has a client
 
 
-def pytest_collection_finish() -> None:
-    """Leave the modules of all tests out of later garbage collections, which would block the loop for half a second."""
-    gc.collect()
-    gc.freeze()
+def pytest_runtest_logfinish() -> None:
+    """After every twentieth test, leave what is alive out of later garbage collections, which would block the loop."""
+    if next(FINISHED) % 20 == 0:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """The registry of jobs: a function with a pydantic model becomes a kind of job by the decorator `job`.
 
-    @job("orders.import", max_attempts=3, timeout_seconds=600)
-    async def import_orders(payload: ImportPayload, run: Run) -> ImportResult: ...
+    @job("reports.build", max_attempts=3, timeout_seconds=600)
+    async def build_report(payload: ReportPayload, run: Run) -> ReportResult: ...
 
-    await enqueue(session, import_orders, ImportPayload(lines=text))
+    await enqueue(session, build_report, ReportPayload(year=2026))
 
 Kinds are registered by importing a feature's `jobs.py`. A worker imports all of them.
 """

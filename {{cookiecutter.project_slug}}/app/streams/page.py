@@ -1,4 +1,4 @@
-"""A page for development: imports orders by a job, and shows jobs as they change, with cancel and retry."""
+"""A page for development: imports a file by a job, and shows jobs as they change, with cancel and retry."""
 
 from pathlib import Path
 from secrets import token_urlsafe
