@@ -1,8 +1,13 @@
 """The configuration of gunicorn; the numbers come from the capacity plan and the settings."""
 
+import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 # The kernel drops a signal to process 1 of a container that has no handler, and gunicorn sets its handlers after this
 # file: without these lines a service that is stopped while it imports would start and run on until SIGKILL.
@@ -16,6 +21,7 @@ from app.capacity.from_settings import plan_for
 from app.capacity.plan import CapacityError
 from app.observability.logs import library_logging
 from app.server.balance import ConnectionCounts
+from app.settings.environment import metrics_folder
 from app.settings.listening import bind_address, trusted_networks
 from app.settings.load import load_settings, log_fields
 
@@ -26,6 +32,14 @@ except CapacityError as error:
     raise SystemExit(f"The service cannot start: {error}") from None
 
 connection_counts = ConnectionCounts(plan.workers)
+
+# The workers write their metrics into files of this folder, in memory where that is possible.
+memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - all files in it are private
+shared = Path(memory or tempfile.gettempdir(), f"metrics-{os.getuid()}-{settings.management_port}")
+if settings.management_port and metrics_folder() != str(shared):  # after a reload the metrics go on
+    shutil.rmtree(shared, ignore_errors=True)
+    shared.mkdir(mode=0o700)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
 
 wsgi_app = "app.main:app"
 bind = bind_address(settings.host, settings.port)
@@ -56,7 +70,7 @@ max_requests = 0
 forwarded_allow_ips = trusted_networks(settings.forwarded_allow_ips)
 
 # In memory: the heartbeats of the workers are files, and a container's root file system may be read-only.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn makes a private file
+worker_tmp_dir = memory
 
 # Off: gunicorn's control socket listens on a path that all services of a user share.
 control_socket_disable = True
@@ -69,6 +83,16 @@ logconfig_dict = library_logging(level=settings.log_level, log_format=settings.l
 def on_starting(server: Arbiter) -> None:
     """Log the whole capacity plan once per start: the image has no command that prints the plan."""
     server.log.info("capacity plan", extra=plan.model_dump())
+
+
+def when_ready(server: Arbiter) -> None:
+    """Start the process that serves metrics on MANAGEMENT_PORT, and ends by itself when this process has ended."""
+    if settings.management_port:
+        logged = {"level": settings.log_level, "log_format": settings.log_format, "fields": log_fields(settings)}
+        address = {"host": settings.management_host, "port": settings.management_port}
+        arguments = json.dumps({"folder": str(shared), **address, "log_settings": logged})
+        command = [sys.executable, "-m", "app.observability.exporter", arguments]
+        subprocess.Popen(command, cwd=server.cfg.chdir, stdin=subprocess.DEVNULL)  # noqa: S603 - this service
 
 
 def pre_fork(_server: Arbiter, worker: Worker) -> None:

@@ -52,6 +52,11 @@ class Breaker:
         self._succeeded = 0
 
     @property
+    def transitions(self) -> int:
+        """The number of changes between open and closed since the start."""
+        return self._era
+
+    @property
     def state(self) -> State:
         """The current state of the circuit breaker."""
         if self._opened_at is None:

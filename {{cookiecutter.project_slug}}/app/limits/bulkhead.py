@@ -6,6 +6,7 @@ the bulkhead measures how fast the queue moves, and refuses a new caller at once
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from math import inf
 from time import monotonic
 
@@ -34,6 +35,8 @@ class Bulkhead:
         self.queue_timeout_seconds = queue_timeout_seconds
         self.in_use = 0
         self.refused = 0
+        self.observe_wait: Callable[[float], object] = float
+        """Called with the seconds of each wait in the queue, for metrics."""
         self._refusal = refusal
         # for each waiting caller, the time of arrival
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
@@ -102,16 +105,18 @@ class Bulkhead:
         if len(self._queue) >= self.max_queue or self._expected_wait() > seconds:
             raise self._refused()
         turn = asyncio.get_running_loop().create_future()
-        self._queue[turn] = monotonic()
+        self._queue[turn] = began = monotonic()
         try:
             async with asyncio.timeout(seconds):
                 await turn
         except BaseException as error:
             self._step_out(turn)
+            self.observe_wait(monotonic() - began)
             if isinstance(error, TimeoutError):
                 raise self._refused() from None
             raise
         now = monotonic()
+        self.observe_wait(now - began)
         self._interval += (now - self._entered_at - self._interval) * MEMORY
         self._entered_at = now
 

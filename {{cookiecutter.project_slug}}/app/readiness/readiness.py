@@ -70,6 +70,12 @@ class Readiness:
                 self._expires = monotonic() + CACHE_SECONDS
         return self._reasons
 
+    async def recent(self, seconds: float) -> tuple[str, ...]:
+        """Return the reasons of the last check, or of a new check if the last is older than this many seconds."""
+        if self.draining or monotonic() >= self._expires + seconds:
+            return await self.reasons()
+        return self._reasons
+
     def forget(self) -> None:
         """Drop the cached result, so that the next readiness check queries the database."""
         self._expires = 0.0

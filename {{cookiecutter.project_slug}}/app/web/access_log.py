@@ -1,19 +1,19 @@
-"""The access log: one line per request with client, method, path, route, status, size and duration."""
+"""The access log: one line per request with client, method, path, route, status, size and duration.
+
+The durations go into the metrics too.
+"""
 
 from time import perf_counter
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.observability.metrics import requests, task_ended
+from app.request.identity import MAX_PATH, REFUSED
 from app.settings.route_groups import PROBES
 
-MAX_PATH = 256
-"""The longest path in an access log line; a longer path is cut. A stranger's URL of 8 kB could become 50 kB in the log,
-as JSON escapes characters."""
-
-REFUSED = "app.refused"
-"""A key in the ASGI scope of a request whose body was malformed: the server has already refused and logged the
-request."""
+MIN_AFTER_SECONDS = 0.001
+"""The shortest work after a response that is counted; less is the way back through the middleware."""
 
 FAILED = 400
 """The lowest HTTP status of an error response."""
@@ -30,7 +30,7 @@ log = structlog.get_logger("access")
 
 
 class AccessLog:
-    """ASGI middleware that writes the access log line at the end of a response, complete or cut off."""
+    """ASGI middleware that counts each request and writes the access log line, after a complete or cut-off response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -41,10 +41,12 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         line = _Line(scope, send)
+        requests.active += 1
         try:
             await self.app(scope, receive, line.send)
         finally:
-            line.write()
+            requests.active -= 1
+            line.end()
 
 
 class _Line:
@@ -56,7 +58,7 @@ class _Line:
         self._begin = perf_counter()
         self._status: int | None = None  # None when no response has started
         self._size = 0
-        self._written = False
+        self._ended: float | None = None
 
     async def send(self, message: Message) -> None:
         """Pass a message of the response on, record status and size, and write the line after the last message."""
@@ -69,11 +71,23 @@ class _Line:
         if body and not message.get("more_body", False):
             self.write()  # before background tasks run, as they do not count as response time
 
+    def end(self) -> None:
+        """Write the line if the response is incomplete, else count the work after the response."""
+        if self._ended is None:
+            self.write()
+        elif (seconds := perf_counter() - self._ended) > MIN_AFTER_SECONDS:
+            task_ended("after_response", seconds)
+
     def write(self) -> None:
-        """Write the access log line, on the first call only."""
-        if self._written or self._scope.get(REFUSED):
+        """Count the request and write the access log line, on the first call only."""
+        if self._ended is not None:
             return
-        self._written = True
+        self._ended = perf_counter()
+        seconds, route = self._ended - self._begin, route_of(self._scope)
+        if self._scope["type"] == "http":
+            requests.ended(self._scope["method"], route, self._status, seconds)
+        if self._scope.get(REFUSED):
+            return
         path = self._scope["path"]  # without the query, which may contain secrets
         # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
@@ -83,9 +97,9 @@ class _Line:
             method=self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
             path=path[:MAX_PATH],
             status=self._status,
-            milliseconds=round((perf_counter() - self._begin) * 1000, 2),
+            milliseconds=round(seconds * 1000, 2),
             bytes=self._size,
-            route=route_of(self._scope),
+            route=route,
             client=client and client[0],
         )
 

@@ -27,11 +27,12 @@ NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in RouteGroups
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running gunicorn with the service: the master process, the URL and the log file."""
+    """A running gunicorn with the service: the master process, the URL, the log file and the management port's URL."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    management: str
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         """Return the log lines of an event, or all lines, as dictionaries; a line that is no JSON fails the test.
@@ -109,12 +110,13 @@ def gunicorn_writing_to(
 
     The shell command `ulimit` lowers limits of the processes of the service, as in `ulimit -n 160`.
     """
-    port = free_port()
+    port, management = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
         "ENVIRONMENT": "development",
         "PORT": str(port),
+        "MANAGEMENT_PORT": str(management),
         "WEB_CONCURRENCY": "2",
         "DRAIN_SECONDS": "0",  # each shutdown would otherwise wait for load balancers, which the tests lack
     }
@@ -129,7 +131,7 @@ def gunicorn_writing_to(
         stderr=subprocess.STDOUT,
         start_new_session=True,  # a new process group, so that killpg() also ends workers which outlive the master
     )
-    service = Service(process, f"http://127.0.0.1:{port}", log)
+    service = Service(process, f"http://127.0.0.1:{port}", log, f"http://127.0.0.1:{management}")
     try:
         yield service
     finally:
