@@ -25,7 +25,6 @@ async def test_the_resources_are_complete_when_the_app_has_started(committed_app
     resources: Resources = committed_app.state.resources
 
     assert resources.bulkheads.keys() == {
-        "database",
         *resources.plan.route_groups,
         *(f"{name}.database" for name in (*resources.plan.route_groups, "background")),
         *PROBES,

@@ -78,10 +78,10 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def readiness_of(families: Iterable[Metric], now: float) -> dict[str, Any]:
+def readiness_of(collected: Iterable[Metric], now: float) -> dict[str, Any]:
     """Return verbose readiness: what each process reported last, the age of that, and whether all are ready."""
     found: dict[str, dict[str, Any]] = defaultdict(lambda: {"reasons": [], "age_seconds": 0.0})
-    for sample in (sample for family in families for sample in family.samples):
+    for sample in (sample for metric in collected for sample in metric.samples):
         process = found[sample.labels.get("pid", "this")] if sample.name.startswith("app_process") else {}
         if sample.name == "app_process_sampled_timestamp_seconds":
             process["age_seconds"] = round(now - sample.value, 1)
@@ -95,15 +95,15 @@ def pages(registry: Collector) -> WSGIApplication:
     """Return the application of the management port."""
     metrics, page = make_wsgi_app(registry), StatusPage()
 
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/metrics":
-            scrape: Iterable[bytes] = metrics(environ, start_response)
+    def answer(request: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if request["PATH_INFO"] == "/metrics":
+            scrape: Iterable[bytes] = metrics(request, start_response)
             return scrape
-        families, status, kind = list(registry.collect()), "200 OK", "text/html; charset=utf-8"
-        readiness = readiness_of(families, time())
-        if environ["PATH_INFO"] == "/":
-            body = page.render(families, readiness, time())
-        elif environ["PATH_INFO"] == "/health/ready":
+        collected, status, kind = list(registry.collect()), "200 OK", "text/html; charset=utf-8"
+        readiness = readiness_of(collected, time())
+        if request["PATH_INFO"] == "/":
+            body = page.render(collected, readiness, time())
+        elif request["PATH_INFO"] == "/health/ready":
             status = status if readiness["status"] == "ready" else "503 Service Unavailable"
             kind, body = "application/json", json.dumps(readiness)
         else:

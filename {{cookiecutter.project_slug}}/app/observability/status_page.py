@@ -34,13 +34,13 @@ class StatusPage:
     def __init__(self) -> None:
         self._before: tuple[float, Before] = -inf, {}
 
-    def render(self, families: Iterable[Metric], readiness: Mapping[str, Any], now: float) -> str:
+    def render(self, found: Iterable[Metric], readiness: Mapping[str, Any], now: float) -> str:
         """Return the page as HTML; all text of it is escaped."""
-        shown = [one for one in families if one.name.startswith(("app_", "db_", "http_")) and "process" not in one.name]
+        shown = [one for one in found if one.name.startswith(("app_", "db_", "http_")) and "process" not in one.name]
         shown.sort(key=lambda one: -len(one.samples))
         seconds, before = now - self._before[0], self._before[1]
         if seconds >= MIN_SECONDS:
-            self._before = now, {key_of(sample): sample.value for family in shown for sample in family.samples}
+            self._before = now, {key_of(sample): sample.value for metric in shown for sample in metric.samples}
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:
             seconds, before = inf, {}
         processes = (
@@ -65,10 +65,10 @@ def table(title: str, head: Iterable[str], rows: Iterable[Row]) -> str:
     return body and f"<section><h2>{escape(title)}</h2><div><table><tr>{names}</tr>\n{body}</table></div></section>"
 
 
-def durations(family: Metric, before: Before, seconds: float) -> Iterator[Row]:
+def durations(metric: Metric, before: Before, seconds: float) -> Iterator[Row]:
     """Yield a row for each set of labels of a histogram: rate, errors and quantiles since before."""
     errors, buckets = defaultdict[str, float](float), defaultdict[str, dict[float, float]](lambda: defaultdict(float))
-    for sample in (sample for sample in family.samples if "le" in sample.labels):
+    for sample in (sample for sample in metric.samples if "le" in sample.labels):
         name = " ".join(value for label, value in sample.labels.items() if label not in {"le", STATUS}) or "all"
         bound, count = float(sample.labels["le"]), sample.value - before.get(key_of(sample), 0)
         buckets[name][bound] += count

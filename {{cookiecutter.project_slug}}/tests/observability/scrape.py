@@ -28,4 +28,4 @@ class Scrape:
 
 def parsed(text: str) -> Scrape:
     """Return the samples of a response of `/metrics`."""
-    return Scrape(tuple(sample for family in text_string_to_metric_families(text) for sample in family.samples))
+    return Scrape(tuple(sample for metric in text_string_to_metric_families(text) for sample in metric.samples))

@@ -75,9 +75,10 @@ class Service:
         raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
     def workers(self) -> set[int]:
-        """Return the process ids of gunicorn's workers, the children of the master; needs /proc of Linux."""
+        """Return the process ids of the workers: the children of the master without the exporter; needs /proc."""
         master = self.process.pid
-        return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
+        children = Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()
+        return {int(pid) for pid in children if b"app.observability" not in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
     def stop(self) -> int:
         """Send SIGTERM to gunicorn's master, wait for the end of the process, and return the exit code."""
