@@ -38,6 +38,7 @@ SLUG_LENGTH = 50
 OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
+    *("opentelemetry-exporter-otlp-proto-http", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk"),
     *("orjson", "pgqueuer", "pillow", "pydantic", "stamina", "websockets"),
     *("blockbuster", "hydroid-cli", "schemathesis", "trustme"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),

@@ -18,11 +18,13 @@ from app.capacity.plan import Plan
 from app.database import engine as database
 from app.database.connection import enforced
 from app.database.pool import FairPool
-from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
+from app.database.reader import Reader
+from app.database.statements import observers, slow_statements  # {%- if cookiecutter.http_client != "none" +%}
 from app.downstreams.registry import Transports, open_downstreams, over_the_network  # {%- endif +%}
 from app.limits.bulkhead import Bulkhead
 from app.limits.quotas import Quotas
 from app.observability.loop_monitor import LoopMonitor
+from app.observability.traces import Traces
 from app.readiness.capacity import CapacityCheck
 from app.readiness.readiness import Readiness
 from app.readiness.role import RoleCheck
@@ -41,17 +43,29 @@ log = structlog.get_logger("lifespan")
 
 
 def build_lifespan(
-    opener: Callable[[], AbstractAsyncContextManager[Resources]],
+    opener: Callable[[], AbstractAsyncContextManager[Resources]], traces: Traces | None = None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application; `opener` is `open_resources` with all arguments filled in."""
+    """Return the lifespan of an application; `opener` is `open_resources` with all arguments filled in.
+
+    Traces are closed last, to send the spans of background tasks too.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         require_library(app)
         async with opener() as resources:
             app.state.resources = resources
+            if traces is not None:
+                observers.append(traces.statement)
+                # {% if cookiecutter.http_client != "none" %}
+                for downstream in resources.downstreams.values():
+                    downstream.client.instrument(traces.instrument)
+                # {% endif %}
             log.info("started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
             yield
+        if traces is not None:
+            observers.remove(traces.statement)
+            await traces.close()
         log.info("stopped")
 
     return lifespan
@@ -148,6 +162,7 @@ def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEn
         reserved=plan.reserved_for_quotas,
         nested_loans=not settings.development,
     )
+    slow_statements.seconds = settings.database_slow_statement_seconds or inf
     return (
         database.build_engine(url, pool=bounds, timeouts=timeouts, application_name=requests, pgbouncer=pgbouncer),
         database.build_probe_engine(url, timeouts=timeouts, application_name=probe, pgbouncer=pgbouncer),

@@ -17,7 +17,8 @@ from app.downstreams.registry import Transports, over_the_network  # {%- endif +
 from app.health.routes import router as health
 from app.lifespan import build_lifespan, open_resources
 from app.limits.bulkhead import Bulkhead
-from app.observability import logs
+from app.observability import exceptions, logs
+from app.observability.traces import Traces, open_traces
 from app.settings.load import load_settings, log_fields
 from app.settings.route_groups import RouteGroups
 from app.settings.service import Settings
@@ -63,16 +64,17 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     # {% endif %}
     """Build the application without opening any connection: the lifespan opens connections at the start."""
     logs.configure(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
+    exceptions.rendering.messages = settings.log_exception_messages
     plan = plan_for(settings)
     bulkheads = build_bulkheads(plan)
     # {% if cookiecutter.http_client == "none" %}    opener = partial(open_resources, settings, plan, bulkheads)
     # {% else %}
     opener = partial(open_resources, settings, plan, bulkheads, transports)
     # {% endif %}
-    callers = TrustedCallers(settings.forwarded_allow_ips)
+    callers, traces = TrustedCallers(settings.forwarded_allow_ips), open_traces(settings)
     app = Service(
         title=settings.service_name,
-        lifespan=build_lifespan(opener),
+        lifespan=build_lifespan(opener, traces),
         middleware=build_middleware(settings, plan, bulkheads, callers),
         exception_handlers=HANDLERS,
         responses=documented_errors(422, 500, 503, 504),
@@ -80,7 +82,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         openapi_url="/openapi.json" if settings.api_docs else None,
         # the name of a route becomes the name of a function in a generated client
         generate_unique_id_function=lambda route: route.name,
-        telemetry=telemetry(callers, on=settings.telemetry),
+        telemetry=telemetry(callers, traces),
     )
     # FastAPI tries routes in order, so each router delays all later routers: those with the most requests come first.
     # {% if cookiecutter.example != "no" %}
@@ -109,8 +111,8 @@ def build_middleware(
     ahead = {"max_bytes": plan.max_bodies_bytes, "max_json_values": settings.max_json_values}
     return [
         Middleware(LingeringClose, seconds=10),
-        Middleware(RequestId, callers=callers),
-        Middleware(AccessLog),
+        Middleware(RequestId, callers=callers, traced=settings.otel_exporter_otlp_endpoint is not None),
+        Middleware(AccessLog, development=settings.development),
         Middleware(Deadline, limit=lambda scope: route_groups.group_of(scope).deadline_seconds, is_trusted=is_trusted),
         Middleware(BodyLimit, route_groups=route_groups, **sizes),
         Middleware(ReadAhead, bodies=bulkheads[BODIES], **ahead),
@@ -120,14 +122,17 @@ def build_middleware(
     ]
 
 
-def telemetry(callers: TrustedCallers, *, on: bool) -> TelemetryConfig:
-    """Return FastAPI's OpenTelemetry settings: one span per request, as spans of inner steps would double the cost.
+def telemetry(callers: TrustedCallers, traces: Traces | None) -> TelemetryConfig:
+    """Return FastAPI's OpenTelemetry settings: traces or nothing.
 
-    FastAPI calls `exclude` before it reads the trace headers of a request. The function excludes no request here, but
-    removes the trace headers of an untrusted caller.
+    One span per request, as spans of inner steps would double the cost. `logs` would send the messages of exceptions,
+    which have the values of customers. `auto_configure` would let a collector that is away hold up the shutdown.
     """
-    exclude = callers.drop_foreign_trace
-    return {"tracing": on, "metrics": on, "logs": on, "operation_spans": False, "exclude": exclude}
+    off: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+    if traces is None:
+        return off
+    own: TelemetryConfig = {"tracing": True, "exclude": callers.is_untraced, "tracer_provider": traces.provider}
+    return off | own | {"auto_configure": False}
 
 
 try:

@@ -1,4 +1,4 @@
-"""The guard of every test that runs the app: the loop is not blocked, no task, connection or state is left behind.
+"""The guard of every test that runs the app: no blocked loop, no statement in a loop, no task or state left behind.
 
 `conftest.py` puts `guarded` around every client.
 """
@@ -14,6 +14,7 @@ from app.resources import Resources
 from app.work.background import Supervisor
 from tests.blocking import blocking_checks
 from tests.session_state import own_settings, refuse_state_in_pool
+from tests.statements import statements
 
 RUNNER = "_call_in_runner_task"
 """The coroutine of the task in which anyio runs tests and fixtures: such a task is not leaked by the service."""
@@ -32,11 +33,12 @@ async def guarded(app: FastAPI) -> AsyncGenerator[None]:
 
     Raises:
         BlockedLoop: code blocked the event loop.
+        WrongStatements: a request sent the same statement again and again.
         LeftBehind: a task has not ended, or a connection was not returned to the pool.
         StateLeft: session state was left on a pooled connection.
     """
     before, held = asyncio.all_tasks(), connections_of(app)
-    with own_settings(app) as names, blocking_checks("app"):
+    with own_settings(app) as names, blocking_checks("app"), statements():
         yield
         await asyncio.sleep(0)
     owned = supervisor_of(app)

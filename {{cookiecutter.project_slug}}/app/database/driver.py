@@ -4,14 +4,17 @@ asyncpg begins and ends a transaction by sending `BEGIN ...` and `COMMIT`. This 
 costs no extra round trip.
 """
 
+from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
 
 import asyncpg
 
+from app.database.statements import CONTROL, ended
 from app.database.unreachable import why_unreachable
 from app.errors import CannotStart, OutcomeUnknown, Unavailable
 from app.request.deadline import UNCONFIRMED, await_commit, commit_answered
+from app.request.timings import add_wait
 from app.settings.bounds import DSN_ONLY
 
 STANDBY = "The database is a standby, which takes no writes."
@@ -84,12 +87,17 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's signature
         """Run one or several statements without values; asyncpg begins and ends transactions by this method."""
-        if query.startswith("BEGIN"):
-            return await self._begin(query)
-        if query.startswith("COMMIT"):
-            return await self._commit(query)
-        status: str = await super().execute(query, *args, timeout=timeout)
-        return status
+        began = perf_counter()
+        try:
+            if query.startswith("BEGIN"):
+                return await self._begin(query)
+            if query.startswith("COMMIT"):
+                return await self._commit(query)
+            status: str = await super().execute(query, *args, timeout=timeout)
+            return status
+        finally:
+            if query.startswith(CONTROL):  # no test of a connection, which is a part of the wait for a connection
+                ended(query, began)
 
     async def _begin(self, query: str) -> str:
         self.asked_to_write, self.obeys_default = "READ ONLY" not in query, False
@@ -139,6 +147,7 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
     # asyncpg takes the parameters of DSN_ONLY only from a DSN, and all others as arguments too.
     if files := {name: arguments.pop(name) for name in DSN_ONLY & arguments.keys()}:
         arguments["dsn"] = f"postgresql://?{urlencode(files)}"
+    began = perf_counter()
     try:
         connection: DriverConnection = await asyncpg.connect(connection_class=DriverConnection, **arguments)
         if read_only:
@@ -156,4 +165,6 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
         if "unsupported startup parameter" in str(error):
             raise PgBouncerInBetween from error
         raise
+    finally:
+        add_wait(began)
     return connection

@@ -18,6 +18,7 @@ from app.database.connection import (
     replace_outdated_connection,
 )
 from app.database.pool import FairPool
+from app.database.statements import time_statements
 from app.settings.bounds import PoolBounds, Timeouts
 
 NAME_BYTES = 63
@@ -87,6 +88,7 @@ def build_engine(
     event.listen(engine.dialect, "handle_error", end_refused_statement)
     event.listen(engine.dialect, "handle_error", replace_outdated_connection)
     event.listen(engine.dialect, "handle_error", refuse_write)
+    time_statements(engine)
     return engine
 
 

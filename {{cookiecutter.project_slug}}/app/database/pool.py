@@ -8,7 +8,7 @@ counters per checkout. `capacity/plan.py` computes the sizes.
 
 from collections.abc import Callable, Iterable
 from math import inf
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import asyncpg
@@ -18,6 +18,7 @@ from sqlalchemy.util.concurrency import await_, greenlet_spawn
 from app.limits.quotas import Quota, Quotas
 from app.request.held_connections import HeldConnection, note_checkout, refuse_second_connection
 from app.request.slot import connection_quota
+from app.request.timings import add_wait, timings
 
 T = TypeVar("T")
 
@@ -146,6 +147,15 @@ class FairPool(AsyncAdaptedQueuePool):
             raise
         return record
 
+    def _create_connection(self) -> ConnectionPoolEntry:
+        began, own = perf_counter(), timings.get()
+        timings.set(None)  # SQLAlchemy asks a first connection for versions, in statements that are not the request's
+        try:
+            return super()._create_connection()
+        finally:
+            timings.set(own)
+            add_wait(began)
+
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         record.info[RETURNED_AT] = monotonic()
         quota, held = self._loans.pop(record)
@@ -177,8 +187,11 @@ class FairPool(AsyncAdaptedQueuePool):
 
 async def _is_alive(driver: asyncpg.Connection, seconds: float) -> bool:
     """Tell whether an idle database connection answers `SELECT 1` in time."""
+    began = perf_counter()
     try:
         await driver.execute("SELECT 1", timeout=seconds)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
+    finally:
+        add_wait(began)
     return True

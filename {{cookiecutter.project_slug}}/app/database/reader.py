@@ -5,7 +5,6 @@ columns once. From then on its SQL text goes straight to the driver, without a g
 connection is held while the request calls a downstream, and concurrent tasks may share a `Reader`.
 """
 
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, overload
 from weakref import WeakKeyDictionary
@@ -22,6 +21,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.database.compiled import AnyRows, Compiled, Values
 from app.database.connection import remembers_older_schema
+from app.database.statements import ended
 from app.limits.token_bucket import TokenBucket
 
 T = TypeVar("T")
@@ -52,9 +52,6 @@ class Reader:
         self._engine = engine.sync_engine
         self._retries = TokenBucket(size=RETRY_BURST, refill_seconds=RETRY_REFILL_SECONDS)
         self._compiled: WeakKeyDictionary[Executable, Compiled] = WeakKeyDictionary()
-        self.observers: list[Callable[[str, float], None]] = []
-        """Called with the SQL text and the seconds of each statement that went straight to the driver. SQLAlchemy's
-        events `before_cursor_execute` and `after_cursor_execute` see all other statements, and only these."""
 
     @overload
     async def execute(self, statement: TypedReturnsRows[*Ts], values: Values | None = None) -> Result[*Ts]: ...
@@ -101,15 +98,15 @@ class Reader:
         return await greenlet_spawn(self._run_in_greenlet, statement, values)
 
     async def _run_compiled(self, compiled: Compiled, arguments: list[Any], lent: ConnectionPoolEntry) -> AnyRows:
-        started = perf_counter()
+        began = perf_counter()
         try:
             rows = await lent.driver_connection.fetch(compiled.text, *arguments)  # type: ignore[union-attr] # asyncpg's
         except BaseException as error:
+            ended(compiled.text, began, error=error)
             await greenlet_spawn(self._fail, lent, compiled.text, arguments, error)
             raise
+        ended(compiled.text, began, rows=len(rows))
         await self._pool.give_back(lent)
-        for observe in self.observers:
-            observe(compiled.text, perf_counter() - started)
         return IteratorResult(compiled.shape, iter(rows))
 
     def _run_in_greenlet(self, statement: Executable, values: Values) -> AnyRows:

@@ -5,9 +5,10 @@ The package `app.downstreams` imports the HTTP library, httpx or httpx2, from he
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from time import perf_counter
 from typing import Self
 
 # {% if cookiecutter.http_client == "httpx2" %}import httpx2 as httpx{{ "\n" }}
@@ -21,6 +22,7 @@ from app.downstreams.transport import build_transport
 # {% if cookiecutter.http_client == "httpx2" %}from app.downstreams.resolver import build_transport
 # {% endif %}
 from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnavailable
+from app.request.timings import add_downstream
 from app.settings.downstreams import DownstreamSettings
 
 __all__ = ["Answer", "Call", "Client", "httpx"]
@@ -88,6 +90,10 @@ class Client:
             transport=transport or build_transport(settings),
         )
 
+    def instrument(self, instrument: Callable[[httpx.AsyncClient], object]) -> None:
+        """Hand the client of the HTTP library to an instrumentation, for spans of each call."""
+        instrument(self._client)
+
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
         return self
@@ -106,6 +112,7 @@ class Client:
         """
         if LEAVES_BASE_URL.search(call.path):
             raise ValueError("A path stands below the base URL and has no address or query of its own.")
+        began = perf_counter()
         try:
             async with self._client.stream(
                 call.method, call.path, params=dict(call.params), content=call.content, headers=dict(call.headers)
@@ -118,6 +125,8 @@ class Client:
         except httpx.HTTPError as error:
             # Raise from the TLS error, so that the log tells an untrusted certificate from a host that does not answer.
             raise DownstreamUnavailable(self.name, "it cannot be reached.") from _tls_error(error) or error
+        finally:
+            add_downstream(began)
 
     async def _read(self, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", IDENTITY) != IDENTITY:

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import perf_counter
 from typing import Any, TypeVar
 
 import stamina
@@ -31,6 +32,7 @@ from app.errors import (
 )
 from app.limits.bulkhead import Bulkhead
 from app.request.held_connections import ConnectionHeld, holds_connection
+from app.request.timings import add_downstream
 from app.settings.downstreams import DownstreamSettings
 
 T = TypeVar("T")
@@ -108,7 +110,11 @@ class Downstream:
             return read(json_in(self.name, await self.call(call, retryable=True)))
         # Before the cache is read: code that holds a database connection must fail each time, not only on a miss.
         self._refuse_held_connections()
-        answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
+        began = perf_counter()
+        try:
+            answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
+        finally:
+            add_downstream(began)  # the load runs for all callers, and adds to the timings of none
         # `sleep(0)` lets other work run between the callers of one load, which would all parse its JSON in one turn.
         await asyncio.sleep(0)
         return read(json_in(self.name, answer))  # each caller gets JSON of its own, and may change it

@@ -7,10 +7,11 @@ the bulkhead measures how fast the queue moves, and refuses a new caller at once
 import asyncio
 from collections import OrderedDict
 from math import inf
-from time import monotonic
+from time import monotonic, perf_counter
 
 from app.errors import Unavailable
 from app.request.deadline import seconds_left
+from app.request.timings import add_wait
 
 MEMORY = 0.1
 """The weight of the newest value in the moving average of the time between two entries into a bulkhead. The average, of
@@ -103,6 +104,7 @@ class Bulkhead:
             raise self._refused()
         turn = asyncio.get_running_loop().create_future()
         self._queue[turn] = monotonic()
+        began = perf_counter()
         try:
             async with asyncio.timeout(seconds):
                 await turn
@@ -111,6 +113,8 @@ class Bulkhead:
             if isinstance(error, TimeoutError):
                 raise self._refused() from None
             raise
+        finally:
+            add_wait(began)
         now = monotonic()
         self._interval += (now - self._entered_at - self._interval) * MEMORY
         self._entered_at = now

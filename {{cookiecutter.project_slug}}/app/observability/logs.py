@@ -17,6 +17,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from app.observability.exceptions import exception_text
 from app.observability.writer import STANDARD_OUTPUT, LineWriter
 from app.request.identity import request_id
 from app.request.trace import trace
@@ -67,7 +68,7 @@ def library_logging(*, level: str, log_format: LogFormat, fields: Mapping[str, s
         "foreign_pre_chain": [*_shared(fields), structlog.stdlib.ExtraAdder(), _drop_colors],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *([_exception_text, lambda *line: _to_json(*line).decode()] if log_format == "json" else [_console()]),
+            *([exception_text, lambda *line: _to_json(*line).decode()] if log_format == "json" else [_console()]),
         ],
     }
     stdout = {"()": MasterHandler, "log_format": log_format, "fields": fields, "formatter": "structured"}
@@ -102,7 +103,7 @@ class UnloggedFilter(logging.Filter):
 
 
 def _processors(log_format: LogFormat, fields: Mapping[str, str]) -> list[Processor]:
-    return [*_shared(fields), *([_exception_text, _to_json] if log_format == "json" else [_console(), _to_bytes])]
+    return [*_shared(fields), *([exception_text, _to_json] if log_format == "json" else [_console(), _to_bytes])]
 
 
 def _loss_line(log_format: LogFormat, fields: Mapping[str, str], count: int) -> bytes:
@@ -168,11 +169,6 @@ def _stamp(fields: Mapping[str, str], _logger: WrappedLogger, method: str, event
 @lru_cache(maxsize=1)  # formatting a date is slow, and many lines have the same second
 def _second_text(second: str) -> str:
     return strftime("%Y-%m-%dT%H:%M:%S", gmtime(int(second)))
-
-
-def _exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Render a traceback as text for the JSON format, without local variables, which may hold secrets."""
-    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
 
 
 def _console() -> Processor:

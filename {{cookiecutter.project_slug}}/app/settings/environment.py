@@ -13,8 +13,8 @@ CLOSE = 0.85
 such as DATABASE_HOST and DATABASE_PRIVATE_URL beside DATABASE_URL, and these must not stop the start."""
 
 LONG = 9
-"""Unknown names without an underscore are compared with settings such as ENVIRONMENT and TELEMETRY only from this
-length on: shorter names, such as HOSTS, are often meant for other programs."""
+"""Unknown names without an underscore are compared with settings such as ENVIRONMENT only from this length on: shorter
+names, such as HOSTS, are often meant for other programs."""
 
 FROM_PLATFORMS = frozenset({"DATABASE_USER"})
 """Variables that platforms define, and that would otherwise count as misspelt settings."""
@@ -78,7 +78,8 @@ def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
         nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name in nested settings
         setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
         setting = setting or nearest(name, resembled(name, known))
-        if setting and not nested and (separator or len(name) >= LONG):
+        of_sdk = prefix == "OTEL"  # OpenTelemetry's SDK reads dozens of variables with similar names
+        if setting and not nested and not of_sdk and (separator or len(name) >= LONG):
             yield f"  {name}: there is no such setting; the nearest is {setting}"
 
 

@@ -14,6 +14,7 @@ from app.settings.database_url import asyncpg_url  # {%- if cookiecutter.http_cl
 from app.settings.downstreams import DownstreamsSettings  # {%- endif +%}
 from app.settings.environment import ANY_CASE, EnvironmentSettings
 from app.settings.listening import HOST, Proxies, trusts_everybody
+from app.settings.observability import ObservabilitySettings
 from app.settings.route_groups import RouteGroupsSettings
 
 STOP_MARGIN_SECONDS = 2.0
@@ -27,7 +28,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
-class Settings(CapacitySettings, EnvironmentSettings):
+class Settings(CapacitySettings, ObservabilitySettings, EnvironmentSettings):
     """The settings of the service, read once at the start of a process."""
 
     model_config = SettingsConfigDict(
@@ -114,9 +115,6 @@ class Settings(CapacitySettings, EnvironmentSettings):
 
     loop_stall_seconds: float = Field(default=0.1, ge=0, le=60)
     """Code that blocks the event loop for this long is logged with the stack; 0 turns the loop monitor off."""
-
-    telemetry: bool = False
-    """Turn on FastAPI's OpenTelemetry; useful only in a process that sets up an OpenTelemetry provider."""
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = "info"
     """The least severe level of the log lines that are written."""

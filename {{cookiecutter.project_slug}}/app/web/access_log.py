@@ -1,11 +1,18 @@
-"""The access log: one line per request with client, method, path, route, status, size and duration."""
+"""The access log: one line per request with client, method, path, route, status, size, duration and timings.
+
+The same timings are in the header `Server-Timing` for trusted callers, and for all callers in development. A stranger
+gets no such header: the milliseconds of the database tell whether an account exists.
+"""
 
 from time import perf_counter
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.request.identity import route_of
+from app.request.timings import Timings, timings
 from app.settings.route_groups import PROBES
+from app.web.trust import is_trusted
 
 MAX_PATH = 256
 """The longest path in an access log line; a longer path is cut. A stranger's URL of 8 kB could become 50 kB in the log,
@@ -26,33 +33,40 @@ STATUSES = {
 }
 """The ASGI messages that start a response, with the status to log where the message itself has none."""
 
+SERVER_TIMING = b"server-timing"
+
 log = structlog.get_logger("access")
 
 
 class AccessLog:
     """ASGI middleware that writes the access log line at the end of a response, complete or cut off."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, development: bool = False) -> None:
         self.app = app
+        self.development = development
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, and write the access log line even if the application raises."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        line = _Line(scope, send)
+        line = _Line(scope, send, shows_timings=self.development or is_trusted(scope))
+        token = timings.set(line.timings)
         try:
             await self.app(scope, receive, line.send)
         finally:
+            timings.reset(token)
             line.write()
 
 
 class _Line:
     """The access log line of one request, written once."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, *, shows_timings: bool) -> None:
+        self.timings = Timings()
         self._scope = scope
         self._send = send
+        self._shows_timings = shows_timings
         self._begin = perf_counter()
         self._status: int | None = None  # None when no response has started
         self._size = 0
@@ -62,6 +76,8 @@ class _Line:
         """Pass a message of the response on, record status and size, and write the line after the last message."""
         if message["type"] in STATUSES and self._status is None:
             self._status = message.get("status", STATUSES[message["type"]])
+            if self._shows_timings and message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (SERVER_TIMING, self._server_timing())]
         body = message["type"] in {"http.response.body", "websocket.http.response.body"}
         if body:
             self._size += len(message.get("body", b""))
@@ -78,24 +94,23 @@ class _Line:
         # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
         client = self._scope.get("client")
+        seconds = perf_counter() - self._begin
+        parts = self.timings.milliseconds(seconds)
         (log.debug if quiet else log.info)(
             "request",
             method=self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
             path=path[:MAX_PATH],
             status=self._status,
-            milliseconds=round((perf_counter() - self._begin) * 1000, 2),
+            milliseconds=round(seconds * 1000, 2),
+            **{f"{name}_milliseconds": part for name, part in parts.items()},
+            statements=self.timings.statements,
             bytes=self._size,
             route=route_of(self._scope),
             client=client and client[0],
         )
 
-
-def route_of(scope: Scope) -> str | None:
-    """Return the template of the route that served a request, such as `/api/v1/things/{thing_id}`; None for no route.
-
-    FastAPI's `scope["route"]` has the path without the prefixes of routers; the effective route context has the whole
-    path.
-    """
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    found: str | None = getattr(route, "path_format", None)
-    return found
+    def _server_timing(self) -> bytes:
+        """Return the value of the header Server-Timing, which browsers show beside the request, up to this moment."""
+        parts = self.timings.milliseconds(perf_counter() - self._begin)
+        durations = ", ".join([f"{name};dur={part}" for name, part in parts.items()])
+        return f'{durations}, statements;desc="{self.timings.statements}"'.encode()

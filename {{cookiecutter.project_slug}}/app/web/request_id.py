@@ -7,6 +7,7 @@ accepted from trusted callers only, since traces join the records of several ser
 import random
 import re
 
+from opentelemetry.trace import get_current_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.request.identity import request_id, request_scope
@@ -27,9 +28,11 @@ WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.\-]{7,63}")
 class RequestId:
     """ASGI middleware that sets the request id and the trace while a request is served."""
 
-    def __init__(self, app: ASGIApp, callers: TrustedCallers) -> None:
+    def __init__(self, app: ASGIApp, callers: TrustedCallers, *, traced: bool = False) -> None:
+        """Take the trace from OpenTelemetry if `traced`, so that log lines and spans have the same trace id."""
         self.app = app
         self.callers = callers
+        self.traced = traced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request with the request id and the trace set, and add the id to the response."""
@@ -41,6 +44,8 @@ class RequestId:
         value = given or new_id()
         if came_with is None or not trusted:
             came_with = new_trace(value.decode() if trusted or not given else "")
+        if self.traced:
+            came_with = span_trace() or came_with
 
         started = False
 
@@ -80,3 +85,11 @@ def read(scope: Scope) -> tuple[bytes | None, Trace | None]:
 def new_id() -> bytes:
     """Return a new request id of 32 hexadecimal digits: unique but not secret, so fast random numbers suffice."""
     return b"%032x" % random.getrandbits(128)
+
+
+def span_trace() -> Trace | None:
+    """Return the trace of the span that FastAPI has opened for the request; None for a request without a span."""
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return Trace(f"{context.trace_id:032x}", f"{context.trace_flags:02x}", context.trace_state.to_header())

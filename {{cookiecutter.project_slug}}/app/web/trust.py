@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from starlette.types import Scope
 
 from app.settings.listening import trusted_networks
+from app.settings.route_groups import PROBES
 
 TRACE_HEADERS = frozenset({b"traceparent", b"tracestate", b"baggage"})
 
@@ -31,14 +32,14 @@ class TrustedCallers:
         client = scope.get("client")
         return self._everybody or (client is not None and self._includes(client[0]))
 
-    def drop_foreign_trace(self, scope: Scope) -> bool:
-        """Remove the trace headers of an untrusted caller from a request, before FastAPI's telemetry reads the headers.
+    def is_untraced(self, scope: Scope) -> bool:
+        """Tell whether a request is a probe, and so has no span; remove the trace headers of an untrusted caller.
 
-        Passed to the telemetry as `exclude`, and so returns False: no request is excluded.
+        Passed to FastAPI's telemetry as `exclude`, which is called before the trace headers are read.
         """
         if not self.include(scope):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in TRACE_HEADERS]
-        return False
+        return scope["path"] in PROBES
 
     def _look_up(self, host: str) -> bool:
         try:

@@ -1,51 +1,36 @@
-"""The setting TELEMETRY turns on the OpenTelemetry of FastAPI; tested in a separate process with a tracer provider."""
+"""Tests of the start with and without traces: off, no package for traces is imported; on, a missing one is named."""
 
 import os
 import subprocess
 import sys
 
-import pytest
-
 from tests.databases import ROOT
 
-ASK = """
-import asyncio
-from opentelemetry import trace
-
-spans = []
-
-class Tracer(trace.NoOpTracer):
-    def start_span(self, name, *arguments, **options):
-        spans.append(name)
-        return super().start_span(name, *arguments, **options)
-
-class Provider(trace.TracerProvider):
-    def get_tracer(self, *arguments, **options):
-        return Tracer()
-
-trace.set_tracer_provider(Provider())
-
-async def ask():
-    from app.main import app  # FastAPI asks for the provider when the application is built
-    from tests.http_client import httpx
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as client:
-        await client.get("/health/live")
-
-asyncio.run(ask())
-print(spans)
+OFF = """
+import sys
+from app.main import app
+print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter", "google"))])
+"""
+WITHOUT_PACKAGES = """
+import sys
+sys.modules["opentelemetry.sdk"] = None
+sys.modules["opentelemetry.exporter"] = None
+from app.main import app
 """
 
 
-@pytest.mark.parametrize(("telemetry", "spans"), [("true", ["GET"]), ("false", [])])
-def test_a_request_has_a_span_only_with_telemetry(telemetry: str, spans: list[str]) -> None:
-    settings = {
-        "TELEMETRY": telemetry,
-        "DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none",
-        "LOG_LEVEL": "error",
-    }
+def start(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    settings = {"DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none"} | variables
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False)
 
-    done = subprocess.run(
-        [sys.executable, "-c", ASK], cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=True
-    )
 
-    assert done.stdout == f"{spans}\n"
+def test_without_a_collector_no_package_for_traces_is_imported() -> None:
+    assert start(OFF).stdout == "[]\n"
+
+
+def test_missing_packages_stop_the_start_with_one_sentence() -> None:
+    done = start(WITHOUT_PACKAGES, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "uv sync --extra otel" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from app.web.access_log import route_of
+from app.request.identity import route_of
 from tests.databases import ROOT
 from tests.http_client import httpx
 

@@ -26,9 +26,10 @@ def test_a_caller_is_trusted_by_its_address(addresses: str, client: str, trusted
 
 
 def test_a_stranger_loses_the_headers_of_its_trace() -> None:
-    scope: Scope = {"type": "http", "client": ("203.0.113.7", 1), "headers": [(b"traceparent", b"00"), (b"host", b"x")]}
+    headers = [(b"traceparent", b"00"), (b"host", b"x")]
+    scope: Scope = {"type": "http", "path": "/", "client": ("203.0.113.7", 1), "headers": headers}
 
-    assert TrustedCallers("127.0.0.1").drop_foreign_trace(scope) is False
+    assert TrustedCallers("127.0.0.1").is_untraced(scope) is False
     assert scope["headers"] == [(b"host", b"x")]
 
 
