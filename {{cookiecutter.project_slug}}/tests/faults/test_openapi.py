@@ -41,6 +41,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 TIMEOUT_SECONDS = 30.0
+schemathesis.serializer.alias("application/jsonl", "text/plain")  # a body that it would not know how to send
 AnyCase = Case[Any]
 CHECKS = [
     not_a_server_error,
