@@ -1,4 +1,4 @@
-"""Keeps `.env.example` complete: `make format` adds a line for each new setting, and removes those of old settings."""
+"""Keeps `.env.example` complete: `make env` adds a line for each new setting, and removes those of old settings."""
 
 import re
 from collections.abc import Collection

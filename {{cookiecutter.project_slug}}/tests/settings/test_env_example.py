@@ -1,4 +1,4 @@
-"""`.env.example` names every setting with its default, and `make format` keeps it so."""
+"""`.env.example` names every setting with its default, and `make env` keeps it so."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,9 @@ URL = "postgresql://app:secret@127.0.0.1:1/none"
 
 def test_the_example_environment_names_exactly_the_settings() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    by_make_format = completed(example, settings_of())
+    by_make_env = completed(example, settings_of())
 
-    assert example.splitlines() == by_make_format.splitlines()
+    assert example.splitlines() == by_make_env.splitlines()
     assert set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, flags=re.MULTILINE)) == settings_of().keys()
 
 
