@@ -73,9 +73,13 @@ def resembled(name: str, known: set[str]) -> set[str]:
 def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
     """Yield a line of the error message for each environment variable that is probably a misspelt setting."""
     prefixes = {name.partition("_")[0] for name in known}
+    groups = {name.rpartition("__")[0] for name in known}
     for name in sorted(given - known - FROM_PLATFORMS):
         prefix, separator, _ = name.partition("_")
         nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name in nested settings
+        if name.rpartition("__")[0] in known - groups:  # but skips a name below a setting that has no nested settings
+            yield f"  {name}: there is no such setting; the nearest is {name.rpartition('__')[0]}"
+            continue
         setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
         setting = setting or nearest(name, resembled(name, known))
         if setting and not nested and (separator or len(name) >= LONG):

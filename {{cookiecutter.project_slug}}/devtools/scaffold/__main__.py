@@ -84,9 +84,8 @@ def build(copy: Copy, scratch: Path) -> list[str]:
     example = ROOT
     if not all((ROOT / file).is_file() for file in copy.table["keep"]):
         tool = (os.environ.get("UV", "uv"), "tool", "run", "--quiet", "--with", "cookiecutter>=2.7.1,<3", "python")
-        example = Path(
-            run(*tool, "-m", "devtools.template", "example", "--to", scratch.parent, problem="The example is gone")
-        )
+        renderer = ("-m", "devtools.scaffold.render_example", scratch.parent)
+        example = Path(run(*tool, *renderer, problem="The example is gone"))
     try:
         history = {"@head@": Revisions.read().head, "@revision@": PREFIX + secrets.token_hex(6)}
     except RevisionsError as error:

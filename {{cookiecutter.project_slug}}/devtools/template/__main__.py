@@ -7,7 +7,6 @@ moved file is followed, and a conflict is a conflict of git. Only git and cookie
   status   says how far the template is ahead, and which behaviour an update changes
   diff     shows what this service changed in the files of the template
   update   merges what has changed in the template, and exits with 1 for conflicts
-  example  renders the example into the folder that --to names, for `make feature` where the example is gone
 """
 
 import argparse
@@ -77,11 +76,10 @@ def pick(step: str, top: Path) -> Iterator[str]:
             yield f"CONFLICT {letters} {name}: {CONFLICTS.get(letters, 'you or the template moved it')}"
 
 
-def update(template: Template, old: str, new: str, answers: Answers, folder: Path) -> int:
+def update(template: Template, old: str, new: str, answers: Answers, top: Path) -> int:
     """Merge the difference between two commits of the template; return 1 if there are conflicts."""
-    top = clean()
-    before, _ = template.render(old, template.answers(old, {}), folder / "old")
-    after, stored = template.render(new, answers, folder / "new")
+    before, _ = template.render(old, template.answers(old, {}), template.clone.with_name("old"))
+    after, stored = template.render(new, answers, template.clone.with_name("new"))
     lines = list(rechain(ROOT, before, after))
     base = run("git", "commit-tree", write_tree(before), "-m", f"The template at {old[:9]}")
     step = run("git", "commit-tree", write_tree(after), "-p", base, "-m", f"Update from the template at {new[:9]}")
@@ -98,28 +96,23 @@ def update(template: Template, old: str, new: str, answers: Answers, folder: Pat
 def main() -> int:
     """Run the command that the arguments name: status, diff or update."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=("status", "diff", "update", "example"), default="status")
+    parser.add_argument("command", nargs="?", choices=("status", "diff", "update"), default="status")
     parser.add_argument("--to", metavar="REF", help="a tag, branch or commit of the template, in place of the newest")
     parser.add_argument("--set", metavar="QUESTION=ANSWER", action="append", default=[], help="change an answer")
     options = parser.parse_args()
-    if options.command == "update":
-        clean()  # refuse before the clone, which takes long
+    top = clean() if options.command == "update" else ROOT  # refused before the clone, which takes long
     with tempfile.TemporaryDirectory(prefix="template-", ignore_cleanup_errors=True) as name:
-        template, folder = fetch(Path(name, "clone")), Path(name)
+        template = fetch(Path(name, "clone"))
         old = template.commit(template.state["commit"])
-        if options.command == "example":  # it needs a client, and its copies do not
-            asked = template.answers(old, {"example": "plain", "http_client": "httpx"})
-            print(template.render(old, asked, Path(options.to, "rendered"))[0])
-            return 0
         new = template.commit(options.to or template.state.get("checkout") or "HEAD")
         if options.command == "diff":
-            tree, _ = template.render(old, template.answers(old, {}), folder / "old")
+            tree, _ = template.render(old, template.answers(old, {}), template.clone.with_name("old"))
             list(rechain(ROOT, tree, tree))
             print(run("git", "diff", "--diff-filter=a", write_tree(tree), "--", "."))
             return 0
         print(template.ahead(old, new))
         asked = dict(pair.partition("=")[::2] for pair in options.set)
-        return options.command == "update" and update(template, old, new, template.answers(new, asked), folder)
+        return options.command == "update" and update(template, old, new, template.answers(new, asked), top)
 
 
 if __name__ == "__main__":

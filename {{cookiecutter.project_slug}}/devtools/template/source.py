@@ -109,9 +109,7 @@ def fetch(clone: Path) -> Template:
         state = json.loads(STATE.read_text("utf-8"))
         address, _, _ = state["template"], state["commit"], state["context"]["cookiecutter"].items()
     except (OSError, ValueError, KeyError, TypeError):
-        raise SystemExit(
-            "No template is named in .cruft.json: `uv tool run cruft link <its address>` does it."
-        ) from None
+        raise SystemExit("No template is named in .cruft.json: `uv tool run cruft link <address>` does it.") from None
     problem = f"The template cannot be read from {address}, the address in .cruft.json"
     run("git", "clone", "--quiet", "--bare", address, clone, problem=problem)
     return Template(clone, state)

@@ -35,11 +35,7 @@ def test_spaces_empty_values_and_capitals_mean_what_they_look_like(tmp_path: Pat
 
 
 def test_production_refuses_misspelt_names_and_names_the_nearest() -> None:
-    wrong = {
-        "ENVIROMENT": "x",
-        "DATABASE_POOL_LIMITT": "5",
-        "ROUTE_GROUPS__OTHER__MAX_CONCURRENT": "5",
-    }
+    wrong = {"ENVIROMENT": "x", "DATABASE_POOL_LIMITT": "5", "ROUTE_GROUPS__OTHER__MAX_CONCURRENT": "5"}
 
     result = start(["-c", "import app.main"], {"DATABASE_URL": URL, "DATABASE_HOST": "fine"} | wrong)
 
@@ -53,6 +49,7 @@ NEAREST = [
     ("DATABASE_POOL_SIZE", "DATABASE_POOL_LIMIT"),
     ("DATABASE_TIMEOUT", "DATABASE_LOCK_TIMEOUT_SECONDS"),
     ("GRACEFUL_TIMEOUT", "GRACEFUL_SHUTDOWN_SECONDS"),
+    ("ROUTE_GROUPS__OTHERS__MAX_CONCURRENT__X", "ROUTE_GROUPS__OTHERS__MAX_CONCURRENT"),
 ]
 
 
