@@ -102,6 +102,7 @@ def shared_url(server_url: str, template: str) -> Iterator[str]:
 async def shared_app(shared_url: str) -> AsyncGenerator[FastAPI]:
     """The app on the shared database, started once in a test run, because a start for each test would be slow."""
     app = build_app(make_settings(shared_url))
+    app.openapi()  # built once: on a busy machine this takes long enough to count as a blocked loop
     async with app.router.lifespan_context(app):
         yield app
 
