@@ -109,7 +109,7 @@ def booted(service: Path, logs: Path) -> Iterator[Booted]:
             background(image_command(service), image, variables, logs / "gunicorn.log") as gunicorn,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
         ):
-            gunicorn.wait_for(lambda: gunicorn.output().count('"event":"started"') == 2 or None)
+            gunicorn.wait_for(lambda: gunicorn.output().count('"event":"application started"') == 2 or None)
             gunicorn.wait_for(lambda: is_ready(client))
             yield Booted(gunicorn, client)
 

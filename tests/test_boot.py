@@ -24,7 +24,7 @@ def app(request: pytest.FixtureRequest, service: Service, tmp_path_factory: pyte
 
 
 def test_both_workers_are_up(app: Booted) -> None:
-    started = [line for line in log(app) if line["event"] == "started"]
+    started = [line for line in log(app) if line["event"] == "application started"]
 
     assert [line["workers"] for line in started] == [2, 2]
 
@@ -97,7 +97,7 @@ def test_sigterm_ends_both_workers_in_order(app: Booted) -> None:
     assert code == 0
     assert len(workers) == 2
     assert [process for process in workers if process.is_running()] == []
-    assert [line["event"] for line in log(app)].count("stopped") == 2
+    assert [line["event"] for line in log(app)].count("application stopped") == 2
 
 
 def log(app: Booted) -> list[dict[str, object]]:

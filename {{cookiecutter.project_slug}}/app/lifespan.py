@@ -50,9 +50,9 @@ def build_lifespan(
         require_library(app)
         async with opener() as resources:
             app.state.resources = resources
-            log.info("started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
+            log.info("application started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
             yield
-        log.info("stopped")
+        log.info("application stopped")
 
     return lifespan
 

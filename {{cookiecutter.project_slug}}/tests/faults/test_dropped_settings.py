@@ -48,7 +48,7 @@ async def test_a_start_behind_an_undeclared_pooler_is_refused(committed_url: str
     relay = DroppingRelay(committed_url)
     async with relay.listening() as url:
         with gunicorn(f"{url}?sslmode=disable", WEB_CONCURRENCY="1") as service:
-            await until(lambda: service.process.poll() is not None or bool(service.lines("started")))
+            await until(lambda: service.process.poll() is not None or bool(service.lines("application started")))
             code = service.process.poll()
             errors = [line["event"] for line in service.lines() if line["level"] == "error"]
 

@@ -101,9 +101,9 @@ def started(url: str) -> Iterator[Service]:
     with gunicorn(url, WEB_CONCURRENCY="1") as service:
         service.wait_until_serving()
         yield service
-        service.wait_for("started")
+        service.wait_for("application started")
 
-        assert len(service.lines("started")) == 1  # a restarted worker would log a second line "started"
+        assert len(service.lines("application started")) == 1  # a restarted worker would log a second line
 
 
 def migrate(url: str) -> None:

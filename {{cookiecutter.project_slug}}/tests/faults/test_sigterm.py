@@ -79,7 +79,7 @@ async def stop_under_load(database_url: str) -> Stop:
                 flow.arrives = False
             exit_code = await ended(service)
             mark("the service has ended")
-        stopped = len(service.lines("stopped"))
+        stopped = len(service.lines("application stopped"))
     return Stop(flow.answers, flow.answers.count - before, readiness, exit_code, stopped)
 
 
@@ -144,7 +144,7 @@ async def test_a_second_signal_ends_the_drain_at_once(committed_url: str) -> Non
         service.process.send_signal(signal.SIGINT)
         code = await ended(service)
         seconds = perf_counter() - started
-        stopped = service.lines("stopped")
+        stopped = service.lines("application stopped")
 
     assert (code, len(stopped)) == (0, 2)
     assert seconds < 10

@@ -74,7 +74,7 @@ async def test_sigterm_tells_every_client_and_ends_in_time(counted_url: str, wri
         code = await asyncio.to_thread(service.process.wait, PATIENCE_SECONDS)
         seconds = perf_counter() - begin
         assert_told(ends, service)
-        (stopped,) = service.lines("stopped")
+        (stopped,) = service.lines("application stopped")
 
     assert code == 0
     assert stopped
@@ -86,6 +86,7 @@ async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_ur
     with gunicorn(counted_url, *COUNTERS, DRAIN_SECONDS="1", **ONE) as service:
         service.wait_until_serving()
         ends, _ = await end_by(service, signal.SIGHUP, "/api/v1/events")
+        service.wait_for("application stopped")  # clients come back after a second; the old worker refuses earlier ones
         async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
             again = await anext(events)
         assert_told(ends, service)

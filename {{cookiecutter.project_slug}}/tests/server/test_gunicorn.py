@@ -43,7 +43,7 @@ def test_the_service_becomes_ready(service: Service) -> None:
 def test_every_worker_has_the_numbers_of_the_capacity_plan(service: Service) -> None:
     plan = plan_for(make_settings("postgresql://app@127.0.0.1:1/none", web_concurrency=2))
 
-    started = service.wait_for("started", 2)
+    started = service.wait_for("application started", 2)
     (logged,) = service.lines("capacity plan")
 
     assert [(line["workers"], line["pool_size"]) for line in started] == [(plan.workers, plan.pool_size)] * 2
@@ -76,7 +76,7 @@ def test_every_library_logs_json(service: Service) -> None:
     """The master, the workers and uvicorn write to the same log, and `lines` parses each line of the log as JSON."""
     events = {line["event"] for line in service.lines()}
 
-    assert {"started", "Application startup complete."} <= events
+    assert {"application started", "Application startup complete."} <= events
     assert any(event.startswith("Listening at") for event in events)
 
 
@@ -93,7 +93,7 @@ def test_sigterm_ends_both_workers_through_the_lifespan(database_url: str) -> No
     with gunicorn(database_url) as service:
         service.wait_until_started()
         code = service.stop()
-        stopped = service.lines("stopped")
+        stopped = service.lines("application stopped")
 
     assert code == 0
     assert len(stopped) == 2
@@ -112,7 +112,7 @@ def test_sigterm_drains_and_does_not_wait_for_an_endless_response(database_url: 
             service.process.terminate()
             drained = any(b"draining\n" in tick for tick in ticks)
             code = service.process.wait(timeout=START_SECONDS)
-        stopped = service.lines("stopped")
+        stopped = service.lines("application stopped")
 
     assert (before, drained) == (b"serving\n", True)
     assert (code, len(stopped)) == (0, 1)
