@@ -138,6 +138,7 @@ DROPPED = {
         "tests/faults/test_jobs.py",
         "tests/jobs",
         "tests/orders/test_imports.py",
+        "tests/pgbouncer/test_notifications.py",
         "tests/faults/defences/streams.py",
         "tests/faults/test_stream_bounds.py",
         "tests/faults/test_stream_restarts.py",

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import make_url
 
 from app.database.connection import connect_args
-from app.database.driver import DriverConnection, connect
+from app.database.driver import FIND_DEFAULTS, DriverConnection, connect
 from app.database.engine import ReadWriteSession
 from app.jobs.registry import Kind
 from app.settings.bounds import Timeouts
@@ -59,6 +59,13 @@ PUSH = text(
 )
 PRUNE_LOG = text("DELETE FROM pgqueuer.pgqueuer_log WHERE created < now() - CAST(:older_than AS interval)")
 
+MAY_ONLY_READ = rf"""
+SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=tru\W')
+    AND NOT EXISTS ({FIND_DEFAULTS})
+"""  # noqa: S608 - constants
+"""Tells whether the role has the read-only default of the service itself, which is for connections of PgBouncer, and no
+default of an administrator."""
+
 Handler = Callable[[Kind[Any], UUID], Awaitable[float | None]]
 """A function that runs a job, and returns the seconds until the queue hands the job out again; None means never."""
 
@@ -86,7 +93,12 @@ async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[a
     given = {key: value for key, value in arguments.items() if key not in {"async_creator_fn", "read_only"}}
 
     async def connected(*_: object, **__: object) -> DriverConnection:
-        return await connect(None, **given)
+        connection = await connect(None, **given)
+        if await connection.fetchval(MAY_ONLY_READ):
+            await connection.close()
+            writes = given["server_settings"] | {"default_transaction_read_only": "off"}
+            connection = await connect(None, **given | {"server_settings": writes})
+        return connection
 
     size = {"min_size": 2, "max_size": QUEUE_CONNECTIONS}
     async with asyncpg.create_pool(connect=connected, connection_class=DriverConnection, **size) as pool:

@@ -33,10 +33,15 @@ def seen() -> list[str]:
 
 
 @asynccontextmanager
-async def working(url: str, jobs: JobsSettings = QUICK, *outside: Any) -> AsyncGenerator[None]:  # noqa: ANN401 - as `Worker` has it
+async def working(
+    url: str,
+    jobs: JobsSettings = QUICK,
+    *outside: Any,  # noqa: ANN401 - as `Worker` has it
+    **changes: Any,  # noqa: ANN401 - each setting has a type of its own
+) -> AsyncGenerator[None]:
     """Run a worker on a database during the block."""
     stop = asyncio.Event()
-    worker = Worker(make_settings(url, jobs=jobs), *outside)
+    worker = Worker(make_settings(url, jobs=jobs, **changes), *outside)
     task = asyncio.create_task(worker.run(stop))
     await asyncio.wait({task, asyncio.create_task(worker.started.wait())}, return_when=asyncio.FIRST_COMPLETED)
     try:

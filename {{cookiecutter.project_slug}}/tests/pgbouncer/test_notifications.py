@@ -1,0 +1,51 @@
+"""Behind PgBouncer, workers of jobs and streams listen by the direct URL: PgBouncer passes on no notifications."""
+
+import asyncio
+from contextlib import aclosing
+
+from app.settings.jobs import JobsSettings
+from tests.databases import make_settings
+from tests.http_client import build_app
+from tests.jobs.conftest import SECONDS, put, until, working
+from tests.jobs.kinds import echo
+from tests.pgbouncer.bouncer import needs_pgbouncer, pgbouncer_settings
+from tests.serving import served
+from tests.streams.counters import TABLE, add_counters, writing
+from tests.streams.reading import path_of, streaming
+
+pytestmark = needs_pgbouncer
+
+SELDOM = JobsSettings(poll_seconds=60)
+"""A poll that comes after the end of the test."""
+
+
+async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: str) -> None:
+    behind = {"database_direct_url": committed_url, "database_pgbouncer_connections": 2}
+    app = build_app(make_settings(pgbouncer_url, **behind))
+    async with app.router.lifespan_context(app), working(pgbouncer_url, SELDOM, **behind):
+        await asyncio.sleep(1)  # past the poll at the start
+        job, _ = await put(app, echo, "tea")
+        row = await until(app, job.id, "succeeded")
+
+    assert row["result"] == {"text": "tea 1"}
+
+
+CHANGES = 5
+"""Changes that the poll of the streams, each 5 s, would take longer than `SECONDS` / 2 to find one after the other."""
+
+
+async def test_a_stream_is_told_of_each_change(pgbouncer_url: str, committed_url: str) -> None:
+    app = build_app(pgbouncer_settings(pgbouncer_url, database_direct_url=committed_url))
+    add_counters(app)
+    async with app.router.lifespan_context(app), served(app) as url, writing(committed_url) as writer:
+        await writer.connection.execute("SET default_transaction_read_only TO off")  # the role only reads
+        await writer.connection.execute(TABLE)
+        counter = await writer.add(total=CHANGES + 1)
+        async with streaming(url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
+            await writer.count(counter)  # read by the poll, until the connection listens
+            while (await anext(events)).data["value"] != 1:
+                pass
+            async with asyncio.timeout(SECONDS / 2):
+                for number in range(2, CHANGES + 2):
+                    await writer.count(counter)
+                    assert (await anext(events)).data["value"] == number
