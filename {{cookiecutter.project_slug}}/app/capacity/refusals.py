@@ -16,6 +16,10 @@ def too_many_processes(settings: CapacitySettings, *, workers: int, surge: int, 
             f"{who}, but PgBouncer accepts {settings.database_pgbouncer_max_client_conn} client connections. {fewer}, "
             "or raise PgBouncer's max_client_conn and DATABASE_PGBOUNCER_MAX_CLIENT_CONN with it."
         )
+    # {% if cookiecutter.jobs == "yes" %}
+    if beside := settings.jobs.connections(processes):
+        who += f" beside {beside} of jobs and streams (JOBS__WORKERS)"
+    # {% endif %}
     return (
         f"{who}, but {settings.database_max_connections} - {settings.database_reserved_connections} database "
         f"connections are all there is. {fewer}, raise the server's max_connections and DATABASE_MAX_CONNECTIONS "

@@ -9,9 +9,9 @@ QUEUE_CONNECTIONS = 3
 class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
     """The limits and timeouts of the workers that run jobs."""
 
-    workers: int = Field(default=0, ge=0)
-    """Workers of all replicas together, for which the capacity plan keeps connections. In production no worker starts
-    at 0."""
+    workers: int = Field(default=1, ge=0)
+    """Workers of all replicas together. The capacity plan keeps connections for each: a pool, 3 for the queue and a
+    probe, twice while an update rolls out, which is 18 by default. At 0 no worker starts in production."""
 
     max_concurrent: int = Field(default=10, ge=2, le=200)
     """Jobs that one worker runs at the same time."""

@@ -53,8 +53,12 @@ def _client_rows(plan: Plan) -> list[Row]:
 
 
 def _pool_rows(plan: Plan) -> list[Row]:
-    equal_part = plan.connection_limit // (plan.workers * plan.rolling_replicas) - PROBE - plan.database_max_overflow
-    room = f"{plan.database_max_connections} - {plan.database_reserved_connections}"
+    limit, room = plan.connection_limit, f"{plan.database_max_connections} - {plan.database_reserved_connections}"
+    # {% if cookiecutter.jobs == "yes" %}
+    if beside := plan.server_connections - (plan.database_pgbouncer_connections or plan.peak_connections):
+        limit, room = limit - beside, f"{room} - {beside} of jobs and streams"
+    # {% endif %}
+    equal_part = limit // (plan.workers * plan.rolling_replicas) - PROBE - plan.database_max_overflow
     if plan.database_pgbouncer_connections is not None:
         room = f"{plan.database_pgbouncer_max_client_conn} clients of PgBouncer"
     processes = f"{_count(plan.workers, 'worker')} x {_count(plan.rolling_replicas, 'replica')}"
@@ -100,6 +104,10 @@ def _downstream_rows(plan: Plan) -> list[Row]:
 def _total_rows(plan: Plan) -> list[Row]:
     each = f"({plan.pool_size} pool + {plan.database_max_overflow} overflow + {PROBE} probe)"
     source = f"{_count(plan.workers, 'worker')} x {each} x {_count(plan.rolling_replicas, 'replica')}"
+    # {% if cookiecutter.jobs == "yes" %}
+    if beside := plan.server_connections - (plan.database_pgbouncer_connections or plan.peak_connections):
+        source += f" + {beside} of jobs and streams"
+    # {% endif %}
     peak, limit = plan.peak_connections, plan.database_pgbouncer_max_client_conn
     fits = f"DATABASE_PGBOUNCER_MAX_CLIENT_CONN: {peak} fit into it"
     clients = [("PgBouncer's clients", peak, source), ("PgBouncer's limit", limit, fits)]

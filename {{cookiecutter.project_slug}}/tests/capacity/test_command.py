@@ -20,6 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    monkeypatch.setenv("JOBS__WORKERS", "0")  # the sums of the web processes alone
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

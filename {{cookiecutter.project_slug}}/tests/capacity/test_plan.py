@@ -15,7 +15,7 @@ from app.settings.service import Settings
 from tests.databases import make_settings
 
 URL = "postgresql://app:secret@127.0.0.1:1/none"
-BASE = make_settings(URL)
+BASE = make_settings(URL, jobs={"workers": 0})  # the sums of the web processes alone
 
 # The generated deployments are small and large, so that a capacity plan fits about half of the deployments.
 CONNECTIONS = st.integers(1, 200) | st.integers(200, 50_000)
