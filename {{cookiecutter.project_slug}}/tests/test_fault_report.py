@@ -9,7 +9,6 @@ import pytest
 
 from tests.databases import ROOT
 from tests.faults import ablate, report, timeline
-from tests.faults.ablated import replacements
 from tests.faults.clients import Answers
 from tests.faults.defences import DEFENCES
 
@@ -63,7 +62,8 @@ def test_each_defence_exists_and_has_a_test() -> None:
         assert (ROOT / ablate.file_of(defence)).is_file()
         if not defence.part.startswith("gunicorn.conf"):
             import_module(defence.part.partition(":")[0])
-        assert callable(getattr(replacements, defence.replacement))
+        module, _, function = defence.replacement.rpartition(".")
+        assert callable(getattr(import_module(f"tests.faults.ablated.{module or 'replacements'}"), function))
 
 
 def test_a_table_replaces_the_lines_between_its_marks(tmp_path: Path) -> None:

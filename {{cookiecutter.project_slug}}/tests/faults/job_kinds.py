@@ -16,10 +16,20 @@ TABLE = "CREATE TABLE effects (job uuid NOT NULL)"
 """The table of effects; a second row of a job is an effect that happened twice."""
 
 
+VERSION = int(os.environ.get("CODE_VERSION", "1"))
+"""The version of the code of this worker, 1 for old code and 2 for new code."""
+
+
 class Nothing(BaseModel):
     """The payload of the kinds of fault tests."""
 
     seconds: float = 0.02
+
+
+class RanBy(BaseModel):
+    """The result of a job of both versions: the version of the code that ran the job."""
+
+    code: int
 
 
 @job("fault.effect", max_attempts=20, first_backoff_seconds=0.05)
@@ -42,6 +52,23 @@ async def holds(payload: Nothing, run: Run) -> None:
         await session.execute(EFFECT, {"job": run.id})
         await asyncio.sleep(payload.seconds)
         await run.advance(session, 1, total=1)
+
+
+@job("fault.changed", version=VERSION, max_attempts=1)
+async def changed(_payload: Nothing, _run: Run) -> RanBy:
+    """Tell which code runs, in a kind whose payload the new code has changed."""
+    return RanBy(code=VERSION)
+
+
+@job("fault.single", max_running=1, max_attempts=1)
+async def single(payload: Nothing, run: Run) -> None:
+    """Store, as the progress, how many jobs of this kind run at the moment."""
+    await asyncio.sleep(payload.seconds)
+    async with run.transaction() as session:
+        running = await session.scalar(
+            text("SELECT count(*) FROM jobs WHERE kind = :kind AND state = 'running'"), {"kind": run.kind}
+        )
+        await run.advance(session, running)
 
 
 @job("fault.poison", max_attempts=3, first_backoff_seconds=0.05)

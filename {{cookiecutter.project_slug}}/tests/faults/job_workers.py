@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +42,12 @@ class Workers:
         if "ABLATED" in os.environ:  # the fault tests run anew without a protection, by choice
             self._environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker, which ends with the test."""
         with self._log.open("ab") as output:
             command = [sys.executable, "tests/faults/job_kinds.py"]  # as a module it would get the settings of tests
-            process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=output, stderr=output)
+            environment = self._environment | variables
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         self.processes.append(process)
         return process
 
@@ -73,12 +73,22 @@ def workers_on(url: str, folder: Path, **variables: str) -> Iterator[Workers]:
         workers.kill_all()
 
 
+async def create_effects(url: str) -> None:
+    """Create the table of effects."""
+    await run(url, TABLE)
+
+
 async def prepare(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
     """Create the table of effects, and enqueue jobs."""
-    await run(url, TABLE)
+    await create_effects(url)
+    await put(url, kind, jobs, seconds=seconds)
+
+
+async def put(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
+    """Enqueue jobs in one transaction."""
     async with opened(make_settings(url)) as resources, transaction(resources.write_sessions) as session:
         for _ in range(jobs):
-            await enqueue(session, kind, Nothing(seconds=seconds), delay=timedelta(0))
+            await enqueue(session, kind, Nothing(seconds=seconds))
 
 
 async def run(url: str, sql: str) -> None:

@@ -52,6 +52,16 @@ async def sleeps(payload: Note, run: Run) -> None:
         SEEN.append(f"{payload.text} ends")
 
 
+@job("test.urgent", priority=10)
+async def urgent(payload: Note, _run: Run) -> None:
+    SEEN.append(payload.text)
+
+
+@job("test.patient", first_backoff_seconds=600, max_backoff_seconds=3600)
+async def patient(_payload: Note, _run: Run) -> None:
+    raise JobFailed("no_luck", "It failed.", retry=True)
+
+
 @job("test.slow", max_attempts=1, timeout_seconds=0.1)
 async def slow(_payload: Note, _run: Run) -> None:
     await asyncio.sleep(60)

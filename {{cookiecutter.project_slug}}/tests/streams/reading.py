@@ -1,5 +1,6 @@
 """A client of server-sent events, as a browser reads them."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from tests.http_client import httpx
 PATIENCE_SECONDS = 60
 """The longest wait for the next byte of a stream: four times the pings of FastAPI, on a busy machine."""
 
+LIFE_SECONDS = 90
+"""The longest time that a test reads a stream: pings keep a stream open whose event never comes."""
 
 COUNTERS = "--pythonpath=tests/streams", "counters_app:app"
 """The arguments of gunicorn for the service with counters."""
@@ -71,6 +74,7 @@ async def streaming(url: str, path: str, last_event_id: str | None = None) -> As
     """Open a stream; an error response fails the test with its text."""
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
     async with (
+        asyncio.timeout(LIFE_SECONDS),
         httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, verify=False) as client,
         client.stream("GET", path, headers=headers) as response,
     ):

@@ -13,7 +13,8 @@ from importlib import import_module
 
 def replace(part: str, replacement: str) -> None:
     """Replace a defence, `module:name` or a setting of gunicorn.conf.py, by the value of a replacement function."""
-    value = getattr(import_module("replacements"), replacement)()
+    file, _, name = replacement.rpartition(".")
+    value = getattr(import_module(file or "replacements"), name)()
     module, _, path = part.partition(":")
     if module == "gunicorn.conf":
         os.environ[path] = str(value)

@@ -12,7 +12,8 @@ class Defence:
     part: str
     """The function, class or constant that keeps the promise, as `module:name`, or a setting of gunicorn.conf.py."""
     replacement: str
-    """The name of a function in `ablated/replacements.py` that returns a replacement without the protection."""
+    """The name of a function in `ablated/replacements.py`, or `file.name` of a different file there, that returns a
+    replacement without the protection."""
     test: str
     """The path below `tests/` of the test that must fail when the defence is switched off."""
 

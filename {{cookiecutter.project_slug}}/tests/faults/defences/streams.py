@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tests.faults.defences.defence import Defence
 
-BOUNDS, RESTARTS = "faults/test_stream_bounds.py", "faults/test_stream_restarts.py"
+BOUNDS, QUEUES, RESTARTS = (f"faults/test_stream_{name}.py" for name in ("bounds", "queues", "restarts"))
 
 STREAMS: Mapping[str, Defence] = {
     "honest end": Defence(
@@ -48,6 +48,18 @@ STREAMS: Mapping[str, Defence] = {
         "app.streams.sse:_expire",
         "do_nothing",
         f"{BOUNDS}::test_a_client_that_reads_nothing_costs_little_and_is_cut_off",
+    ),
+    "queue of a stream": Defence(
+        "a client that falls behind is dropped with a reason",
+        "app.streams.subscription:MAX_WAITING",
+        "unlimited",
+        f"{QUEUES}::test_a_websocket_that_falls_behind_is_closed_with_the_reason",
+    ),
+    "reader of a WebSocket": Defence(
+        "a busy handler does not stop the reading of a WebSocket",
+        "app.streams.websocket:converse",
+        "stream_replacements.one_task_for_reading_and_handling",
+        f"{QUEUES}::test_a_message_that_waits_behind_a_busy_handler_does_not_cut_off_its_client",
     ),
     "size of a message": Defence(
         "a message of a WebSocket has a bounded size",

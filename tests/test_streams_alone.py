@@ -1,0 +1,32 @@
+"""Streams need no jobs: with `app/jobs/` deleted, the service is checked and its streams pass their tests."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.programs import find_uv, must
+
+OF_JOBS = (
+    *("app/jobs", "app/orders/imports.py", "app/orders/jobs.py", "tests/jobs"),
+    *("tests/pgbouncer/test_notifications.py", "tests/streams/test_page.py"),
+)
+"""What goes: the folder, and the files that import from it. The page for development shows jobs."""
+
+WIRED = re.compile(r"^.*(app\.jobs|app\.orders\.imports|include_router\((jobs|imports)\)).*\n", re.MULTILINE)
+"""The lines of `app/main.py` that put jobs into the application."""
+
+
+def test_streams_work_without_jobs(service: Callable[[str], Path], workshop: Path) -> None:
+    full, folder = service("full"), workshop / "streams"
+    shutil.copytree(full, folder, ignore=shutil.ignore_patterns(".venv", ".devtools", ".*_cache", "__pycache__"))
+    (folder / ".venv").symlink_to(full / ".venv")
+    for name in OF_JOBS:
+        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
+    main = folder / "app/main.py"
+    main.write_text(WIRED.sub("", main.read_text("utf-8")).replace("[JobEvents()]", "[]"), "utf-8")
+
+    python = [find_uv(), "run", "--no-sync", "python", "-m"]
+    must([*python, "ruff", "check", "app"], folder)
+    must([*python, "mypy", "app"], folder)
+    assert " passed" in must([*python, "pytest", "-n2", "tests/streams"], folder)

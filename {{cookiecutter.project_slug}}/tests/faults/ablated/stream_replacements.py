@@ -1,0 +1,20 @@
+"""Functions that return the replacement of a defence of streams, as `replacements.py` has them for all other parts."""
+
+import asyncio
+from importlib import import_module
+from typing import Any
+
+
+def one_task_for_reading_and_handling() -> object:
+    websocket = import_module("app.streams.websocket")
+
+    async def read_and_handle(talk: Any, hub: Any, subscription: Any) -> None:  # noqa: ANN401 - as `converse` has them
+        while (received := await talk.receive())["type"] != "websocket.disconnect":
+            message = websocket.Message.model_validate_json(received["text"])
+            subscription.reply(await websocket.answer(message, hub, subscription))
+
+    async def converse(talk: Any, hub: Any, subscription: Any) -> None:  # noqa: ANN401 - as `converse` has them
+        await talk.accept()
+        await asyncio.gather(read_and_handle(talk, hub, subscription), websocket.send(talk, hub, subscription))
+
+    return converse
