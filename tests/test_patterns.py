@@ -42,6 +42,7 @@ PROMISES = {
         "to_thread.run_sync(function, *args, limiter=self._limiter)",
         "asyncio.sleep(0, function(*args))",
     ),
+    "outbox": ("example.py", "UPDATE outbox SET due = now() + interval '0.1 s'", "DELETE FROM outbox"),
     "plan": (
         "app/capacity/plan.py",
         "processes = workers * (settings.replicas + surge_replicas(settings))",

@@ -1,4 +1,7 @@
-"""Enqueues jobs in the transaction of a write: after a rollback there is no job, after a commit the job is not lost."""
+"""Enqueues jobs in the transaction of a write: after a rollback there is no job, after a commit the job is not lost.
+
+A job is an outbox: a call of another service that follows a write is stored with the write.
+"""
 
 import secrets
 from datetime import timedelta
