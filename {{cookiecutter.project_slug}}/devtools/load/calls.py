@@ -25,6 +25,10 @@ class Call:
 
     body: Mapping[str, object] | None = None
 
+    is_stream: bool = False
+    """Whether the answer is a stream of events, which is read up to the first event and then left; the latency is that
+    of the beginning."""
+
     @property
     def route(self) -> str:
         """The name of this kind of request in the report, such as `GET /health/live`."""
@@ -40,6 +44,8 @@ CALLS: tuple[Call, ...] = (
     Call("GET", "/api/v1/orders/{id}", 6),
     Call("GET", "/api/v1/orders/{id}/total?currency=EUR", 2),
     Call("GET", "/api/v1/dashboard"),
+    # {% endif %}# {% if cookiecutter.jobs == "yes" %}
+    Call("GET", "/api/v1/events", is_stream=True),
     # {% endif %}
     # yours below
 )

@@ -13,12 +13,15 @@ import json
 import random
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 import gevent
 from gevent.pool import Pool
+from geventhttpclient.response import HTTPParseError
 from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FastResponse
 from locust.env import Environment
@@ -61,7 +64,8 @@ class Recorder:
         kind = str(status) if str(status) in KINDS else f"HTTP {status}" if status else CONNECTION
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             kind = OK
-            self.mix.learn(context["call"], response.content)
+            if not context["call"].is_stream:
+                self.mix.learn(context["call"], response.content)
         late_ms, ms = context["late_ms"], response_time + context["late_ms"]
         self.write(Record(self.now - ms / 1000, context["call"].route, ms, late_ms, kind, context["attempt"]))
 
@@ -86,13 +90,26 @@ class Caller(FastHttpUser):
         for attempt in range(ATTEMPTS):
             late_ms = 0.0 if due is None or attempt else 1000 * max(0.0, self.recorder.now - due)
             context = {"call": call, "late_ms": late_ms, "attempt": attempt}
+            request = partial(self.client.request, call.method, path, call.route, json=call.body, context=context)
             self.in_flight += 1
-            response = self.client.request(call.method, path, name=call.route, json=call.body, context=context)
+            response = request(stream=call.is_stream)
+            if call.is_stream:
+                leave(response)
             self.in_flight -= 1
             pause = back_off(response)
             gevent.sleep(max(0.0, min(pause, self.recorder.seconds - self.recorder.now)))
             if not pause or self.recorder.now >= self.recorder.seconds:
                 return
+
+
+def leave(response: FastResponse) -> None:
+    """Read a stream up to its first event, and close the connection; the client has no other way to read a part."""
+    if (stream := response._response) is None:  # noqa: SLF001 - see above
+        return
+    with suppress(HTTPParseError, OSError):
+        while response.ok and (line := stream.readline(b"\n")) and not line.startswith(b"event:"):
+            pass
+    stream.release()
 
 
 def back_off(response: FastResponse) -> float:
