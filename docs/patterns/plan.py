@@ -10,7 +10,7 @@ assert plan.workers == 2
 assert plan.peak_connections <= plan.connection_limit < 100
 
 try:
-    make_plan(settings, cpus=40, open_files=4096, route_groups={}, downstreams={})
-    raise AssertionError("320 processes have no connection each")
+    make_plan(settings, cpus=12, open_files=4096, route_groups={}, downstreams={})
+    raise AssertionError("48 processes have no connection each")
 except CapacityError as error:
     assert "WEB_CONCURRENCY" in str(error)
