@@ -17,7 +17,7 @@ TEMPLATE = Path("..")
 """The folder of the template: cookiecutter renders in the folder of the service's sources."""
 
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]*)([^)\s]*)\)")
-EXAMPLE = re.compile(r"\*\*Run\*\*\s+\[patterns/(\w+)\.py\]\(patterns/\w+\.py\)\.")
+EXAMPLE = re.compile(r"\*\*Run\*\*\s+\[patterns/(\w+)\.py\]\(patterns/\w+\.py\)\s+as\s+`example\.py`\.")
 SOURCES = "../{{cookiecutter.project_slug}}/"
 
 
@@ -42,7 +42,7 @@ def page(name: str) -> str:
 
 def _example(found: re.Match[str]) -> str:
     code = (TEMPLATE / "docs/patterns" / f"{found[1]}.py").read_text("utf-8")
-    return f"**Run** this example, `{found[1]}.py`:\n\n```python\n{code}```"
+    return f"**Run** this example as `example.py`:\n\n```python\n{code}```"
 
 
 def _link(found: re.Match[str]) -> str:

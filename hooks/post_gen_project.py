@@ -231,7 +231,8 @@ def main() -> None:
     print("Generated with", " ".join(f"{question}={answer}" for question, answer in ANSWERS.items()))
     print(f"cd {slug}   # the new service")
     print("git init   # unless the folder is in a repository already")
-    print("make setup   # install its packages and write uv.lock, which you commit")
+    print("make setup   # install its packages and write uv.lock")
+    print("git add --all && git commit --message 'A new service'   # updates of the template need a first commit")
     print("uv tool run pre-commit install   # check each commit, if you like; it needs uv in your PATH")
     print("make run   # serve it on this machine, with a PostgreSQL of its own")
 

@@ -31,7 +31,8 @@ NEW_NAME = "acme"
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 LISTED = re.compile(
-    r"^\*\*Copy\*\*(?:(?!\n\n).)*\[patterns/(\w+)\.py\]\(patterns/\w+\.py\)\.$", re.MULTILINE | re.DOTALL
+    r"^\*\*Copy\*\*(?:(?!\n\n).)*\[patterns/(\w+)\.py\]\(patterns/\w+\.py\)(?:\s+as\s+`example\.py`)?\.$",
+    re.MULTILINE | re.DOTALL,
 )
 TABLE = re.compile(r"^\| you want \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
 WIDTH = 120
@@ -160,7 +161,7 @@ def listing(pattern: Pattern) -> str:
     packages = ", ".join(pattern.packages) or "the standard library"
     run_it = f"[patterns/{pattern.name}.py](patterns/{pattern.name}.py)"
     return textwrap.fill(
-        f"**Copy** {files}. **Needs** {packages}. **Run** {run_it}.",
+        f"**Copy** {files}. **Needs** {packages}. **Run** {run_it} as `example.py`.",
         WIDTH,
         break_long_words=False,
         break_on_hyphens=False,

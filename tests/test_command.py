@@ -25,10 +25,12 @@ def generate(template: Path | str, folder: Path, *arguments: str) -> subprocess.
 def test_it_ends_with_the_answers_and_the_commands_to_type_next(template: Path, tmp_path: Path) -> None:
     done = generate(template, tmp_path, "project_name=Order Service", "ci=gitlab")
 
-    answers, *commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-6:]]
+    answers, *commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-7:]]
     assert done.returncode == 0
     assert answers == "Generated with ci=gitlab example=plain http_client=httpx jobs=no licence=MIT proofs=no"
-    assert commands == ["cd order-service", "git init", "make setup", "uv tool run pre-commit install", "make run"]
+    commit = "git add --all && git commit --message 'A new service'"
+    first = ["cd order-service", "git init", "make setup", commit]
+    assert commands == [*first, "uv tool run pre-commit install", "make run"]
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,10 @@ def test_an_old_lock_a_committed_env_and_a_silent_template_have_a_line_each(chec
     git(checkout, "add", "--force", ".env")
     follow(checkout, f"http://127.0.0.1:{silent}/template.git")
 
-    code, lines = doctor(checkout)
+    code, lines = doctor(checkout, REPLICAS="40")
 
+    assert lines[3].startswith("do   setting ")
+    assert "REPLICAS" in lines[3]
     assert lines[2] == (
         "do   uv.lock is missing, or does not fit pyproject.toml: `make setup` writes it, then commit it"
     )

@@ -10,7 +10,7 @@ from tests.programs import environment, must, run
 from tests.repository import render
 from tests.updating import edit, git, start
 
-FIELDS = "amount:decimal paid:bool note:str count:int due:datetime"
+FIELDS = "amount:decimal paid:bool note:str count:int due:datetime begins:date"
 
 FEATURES = {
     "purchase_orders": 'name=purchase_order fields="amount:decimal"',
@@ -29,6 +29,8 @@ IN_USE = "is in use in app, tests, app/main.py, app/settings/route_groups.py: ch
 IN_CODE = "is a name in the code of every feature: choose a different name."
 KNOWN = "is in use in app/downstreams, devtools, tests, app/settings/downstreams.py: choose a different name."
 
+TYPES = "bool, date, datetime, decimal, int, str."
+
 REFUSED = {
     "name= fields=a:int": "`` " + NO_NAME,
     "name=Invoice fields=a:int": "`Invoice` " + NO_NAME,
@@ -40,7 +42,10 @@ REFUSED = {
     "name=text fields=a:str": "`Text` " + IN_CODE,
     "name=invoice fields=created_at:int": "`created_at` is a name that the classes of a feature have already: choose a "
     "different name.",
-    "name=invoice fields=amount:money": "The type `money` is none of bool, datetime, decimal, int, str.",
+    "name=invoice fields=id:int": "`id` is a name that the classes of a feature have already: choose a different name.",
+    "name=invoice fields='a:int a:str'": "Two fields have the same name: choose a different name.",
+    "name=invoice fields=amount:money": "A field has a type, as in amount:str, and `money` is none of " + TYPES,
+    "name=invoice fields=amount": "A field has a type, as in amount:str, and `` is none of " + TYPES,
     "name=invoice": 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".',
 }
 """The arguments of `make feature` that are refused, each with the sentence."""
@@ -120,6 +125,7 @@ def stubs(service: Path) -> set[str]:
 
 
 def test_a_wrong_feature_is_refused_in_a_sentence_and_nothing_is_written(service: Path) -> None:
+    (service / "app/invoices/__pycache__").mkdir(parents=True)  # what `git clean` leaves of a feature is no feature
     assert {arguments: refusal(service, arguments) for arguments in REFUSED} == REFUSED
     assert {
         arguments: refusal(service, arguments, "downstream") for arguments in REFUSED_DOWNSTREAMS

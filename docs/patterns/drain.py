@@ -24,7 +24,7 @@ if __name__ == "__main__":
         number, url = listener.fileno(), f"http://127.0.0.1:{listener.getsockname()[1]}/"
         options = ["--bind", f"fd://{number}", "--worker-class", "example.DrainingWorker", "--no-control-socket"]
         gunicorn = subprocess.Popen([sys.executable, "-m", "gunicorn", *options, "example:app"], pass_fds=[number])
-        urlopen(url).close()  # answered when the worker has started
+        urlopen(url, timeout=60).close()  # answered when the worker has started
     gunicorn.terminate()
     time.sleep(0.5)
-    assert (urlopen(url).headers["connection"], gunicorn.wait()) == ("close", 0)
+    assert (urlopen(url, timeout=60).headers["connection"], gunicorn.wait()) == ("close", 0)

@@ -135,3 +135,5 @@ try:
     app = create_app(load_settings(serving=True))
 except CapacityError as error:
     raise SystemExit(f"The service cannot start: {error}") from None
+if app.openapi_url:
+    app.openapi()  # built before the first request, which would wait for it, and block the event loop

@@ -25,12 +25,18 @@ OK, NOTE, DO = "ok  ", "note", "do  "
 MOMENT, PATIENCE = 5.0, 60.0
 """The longest waits in seconds: for the network, and for a program of this machine, which may be busy."""
 
-LOAD = (
-    "import os, app.settings.load as settings, devtools.postgres as given;"
-    "defaults = {'ENVIRONMENT': 'development', 'DATABASE_URL': 'postgresql://127.0.0.1/app'};"
-    "os.environ.update({name: given.setting(name) or defaults[name] for name in defaults}); settings.load_settings()"
-)
-"""Python that loads the settings as `make run` does, by the service's own code."""
+LOAD = """
+import os, app.settings.load as settings, devtools.postgres as given
+from app.capacity.from_settings import plan_for
+from app.capacity.plan import CapacityError
+defaults = {'ENVIRONMENT': 'development', 'DATABASE_URL': 'postgresql://127.0.0.1/app'}
+os.environ.update({name: given.setting(name) or defaults[name] for name in defaults})
+try:
+    plan_for(settings.load_settings())
+except CapacityError as error:
+    raise SystemExit(str(error))
+"""
+"""Python that loads the settings and computes the capacity plan as `make run` does, by the service's own code."""
 
 
 def run(*command: str, seconds: float = PATIENCE) -> tuple[int, str]:

@@ -81,6 +81,8 @@ def start(
     instance = secrets.token_hex(4)
     variables = environment(url, stubs_port, production=production)
     variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance}
+    trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # the service shows its id to trusted callers only
+    variables["FORWARDED_ALLOW_IPS"] = ",".join(filter(None, trusted))
     if isolated:
         variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url}
     leg("migrating ...")
@@ -127,7 +129,7 @@ def port_number(text: str) -> int:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the options of the development runner, with HOST and PORT of the environment or `.env` as defaults."""
-    parser = argparse.ArgumentParser(prog="python -m devtools.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m devtools.run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--production", action="store_true", help="gunicorn instead of uvicorn with reload")
     port = f"or the variable PORT; left out, {FIRST_PORT} or the next free one"
     parser.add_argument("--port", type=port_number, default=setting("PORT"), help=port)

@@ -4,8 +4,9 @@ By itself alembic would drop the tables of extensions and of other tools, as no 
 """
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import msg
 from sqlalchemy import BLANK_SCHEMA, MetaData
 
 import app
@@ -91,11 +93,44 @@ def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[
         for script in scripts:
             script.rev_id = PREFIX + str(script.rev_id).removeprefix(PREFIX)
             operations = script.upgrade_ops_list[-1].ops
+            if dropped := [operation for operation in operations if isinstance(operation, ops.DropTableOp)]:
+                # alembic takes them from a set: a table could be dropped before the tables that refer to it
+                operations[:] = [operation for operation in operations if operation not in dropped]
+                operations += referring_first(dropped)
+                script.upgrade_ops_list[-1].reverse_into(script.downgrade_ops_list[-1])
+            for sentence in warnings(operations):
+                msg(sentence)
             created = {operation.schema for operation in operations if isinstance(operation, ops.CreateTableOp)}
             for schema in sorted(filter(None, created - schemas)):
                 operations.insert(0, ops.ExecuteSQLOp(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}"))
 
     return finish
+
+
+def referring_first(dropped: Collection[ops.DropTableOp]) -> Iterable[ops.DropTableOp]:
+    """Return operations that drop tables in an order for their foreign keys: a table comes after the referring tables.
+
+    Tables that refer to each other keep their order, and a person finishes the migration.
+    """
+    names = {".".join(filter(None, (table.schema, table.table_name))): table for table in dropped}
+    referring: dict[str, set[str]] = {name: set() for name in sorted(names)}
+    for name, table in names.items():
+        for key in table.to_table().foreign_keys:
+            referring.get(key.target_fullname.rpartition(".")[0], set()).add(name)
+    try:
+        order = [*TopologicalSorter({name: found - {name} for name, found in referring.items()}).static_order()]
+    except CycleError:
+        return dropped
+    return [names[name] for name in order]
+
+
+def warnings(operations: Iterable[ops.MigrateOperation]) -> Iterator[str]:
+    """Yield a sentence for each added column that has no value for the rows of its table: the migration would fail."""
+    for table in operations:
+        for added in table.ops if isinstance(table, ops.ModifyTableOps) else ():
+            if isinstance(added, ops.AddColumnOp) and not (added.column.nullable or added.column.server_default):
+                name = f"{added.table_name}.{added.column.name}"
+                yield f"{name} is required: where the table has rows, write server_default=... into the migration."
 
 
 def _string(node: ast.expr | None) -> str | None:

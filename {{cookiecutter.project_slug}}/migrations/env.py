@@ -89,8 +89,8 @@ def advice(message: str) -> str:
             return foreign
         return (
             f"{message}, to which the database was migrated: a different branch of the code has that migration. Check "
-            "that branch out and run `python -m devtools.postgres python -m alembic downgrade -1` before you leave it; "
-            "or lose the development data by `make reset`."
+            "that branch out and run `uv run python -m devtools.postgres python -m alembic downgrade -1` before you "
+            "leave it; or lose the development data by `make reset`."
         )
     if message.startswith("Multiple head revisions"):
         return "Two migrations follow the same one, as two branches wrote them: `make merge` joins them."

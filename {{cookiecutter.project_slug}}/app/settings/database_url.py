@@ -72,6 +72,8 @@ def asyncpg_url(secret: SecretStr) -> SecretStr:
         url = make_url(f"{DRIVER}://{rest}")
     except (ArgumentError, ValueError):  # SQLAlchemy's message repeats a part of the URL, possibly the password
         raise ValueError(f"{FORM}, with %40 for an @ in the password") from None
+    if "@" in (url.host or ""):
+        raise ValueError(f"{FORM}, with %40 for an @ in the password")
     if url.port is not None and not 1 <= url.port <= LAST_PORT:
         raise ValueError(f"the port is a number from 1 to {LAST_PORT}")
     url = url.set(query={"ssl" if name == "sslmode" else name: value for name, value in url.query.items()})

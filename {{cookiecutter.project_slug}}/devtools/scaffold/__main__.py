@@ -28,7 +28,7 @@ OURS = 'lint.isort.known-first-party = ["app", "devtools", "tests"]'
 
 ENV = ".env.example"
 
-RESERVED = {"id", "created_at", "datetime", "metadata", "registry", *dir(BaseModel)}
+RESERVED = {"id", "created_at", "date", "datetime", "metadata", "registry", *dir(BaseModel)}
 """Names that no field may have: those of fields that every feature has, and those with a meaning in a field's class."""
 
 
@@ -36,7 +36,10 @@ def feature(name: str, plural: str = "", *fields: str) -> Copy:
     """Return the plan of a new feature: names and fields by which the example is copied."""
     words = forms("order", name) | forms("orders", plural or f"{name}s")
     words["Orders"] = words["orders"].capitalize()
-    return Copy("feature", words, dict(field.partition(":")[::2] for field in fields))
+    named = [field.partition(":")[::2] for field in fields]
+    if len(named) > len(dict(named)):
+        raise SystemExit("Two fields have the same name: choose a different name.")
+    return Copy("feature", words, dict(named))
 
 
 def downstream(name: str) -> Copy:
@@ -49,19 +52,21 @@ def objections(copy: Copy) -> Iterator[str]:
     types, last = copy.table.get("types", {}), copy.names[-1]
     if types and not copy.fields:
         yield 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".'
+    for field in copy.fields.keys() & RESERVED:
+        yield f"`{field}` is a name that the classes of a feature have already: choose a different name."
+    for field, kind in copy.fields.items():
+        if kind not in types:
+            yield f"A field has a type, as in {field}:str, and `{kind}` is none of {', '.join(types)}."
     for name in (*copy.names, *copy.fields):
         # The formatter could not break lines with a longer name.
         if len(name) > 30 + (name == last) or not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
             yield f"`{name}` is no name: it has at most 30 small letters and digits, as in purchase_order."
         if keyword.iskeyword(name) or name in dir(builtins):
             yield f"`{name}` is a word of Python: choose a different name."
-    for field in copy.fields.keys() & RESERVED:
-        yield f"`{field}` is a name that the classes of a feature have already: choose a different name."
-    for kind in set(copy.fields.values()) - types.keys():
-        yield f"The type `{kind}` is none of {', '.join(types)}."
     wired, rooms = copy.table["wiring"], copy.table["rooms"]
-    folders = {path.stem.removesuffix("_stub") for room in rooms for path in (ROOT / room).iterdir()}
-    if last in folders.union(*(words_of((ROOT / file).read_text("utf-8")) for file in wired)):
+    packages = {path.parent.name for room in rooms for path in (ROOT / room).glob("*/__init__.py")}
+    modules = {path.stem.removesuffix("_stub") for room in rooms for path in (ROOT / room).glob("*.py")}
+    if last in packages.union(modules, *(words_of((ROOT / file).read_text("utf-8")) for file in wired)):
         taken, plural = ", ".join([*rooms, *wired]), ", or a plural" if types else ""
         yield f"`{last}` is in use in {taken}: choose a different name{plural}."
 

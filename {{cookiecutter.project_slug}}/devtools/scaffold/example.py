@@ -18,6 +18,11 @@ PROSE = re.compile(r'""".*?"""|# [^\n]*|(?<=f")[A-Z][^"{]*', re.DOTALL)
 """Matches prose: a docstring, a comment, or the words of a message."""
 
 
+TYPED = 5
+"""The most fields of a feature whose rows SQLAlchemy types by column. The type of a longer row has no end, and does not
+fit the class of the response."""
+
+
 def forms(noun: str, name: str) -> dict[str, str]:
     """Return the forms of a name in code, by the form of the noun in the example."""
     return {noun: name, noun.upper(): name.upper(), noun.title(): name.title().replace("_", "")}
@@ -64,6 +69,7 @@ class Copy:
     def filled(self, text: str) -> str:
         """Return a text of the table, with the fields of the new feature in place of the marks `@[...]@`."""
         joint = "\n" if text.startswith("@[") else ", "
+        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # see TYPED
 
         def each(found: re.Match[str]) -> str:
             types = self.table["types"]

@@ -84,6 +84,17 @@ async def test_a_table_whose_model_is_removed_is_dropped(config: Config, shop: T
     assert "op.drop_table('things', schema='shop')" in await written(config, "drop things")
 
 
+async def test_a_required_column_without_a_value_for_stored_rows_is_told(
+    config: Config, shop: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await written(config, "add things")
+    shop.append_column(Column("size", Integer, nullable=False))
+    await written(config, "add a size")
+
+    told = " ".join(capsys.readouterr().out.split())  # alembic breaks lines at the width of the terminal
+    assert "things.size is required: where the table has rows, write server_default=... into the migration." in told
+
+
 async def test_tables_of_extensions_and_other_tools_are_left_alone(config: Config, committed_url: str) -> None:
     await execute(
         committed_url,

@@ -19,6 +19,7 @@ from app.database.reader import Reader
 from app.main import create_app
 from app.readiness.capacity import CapacityCheck, misfit
 from app.resources import Resources
+from app.settings.service import Settings
 from devtools.ports import free_port
 from tests.conftest import client_of
 from tests.database.test_pool import Relay
@@ -28,8 +29,16 @@ TOO_LARGE = {"database_max_connections": 1000, "database_pool_limit": 100}
 SENTENCE = "All replicas together open up to 404 connections and leave 10 free, but the server has 100. "
 
 
+NO_JOBS: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
+"""The sums of these tests are those of a service without jobs, whose workers take connections, too."""
+
+
+def plain_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - the settings have several types
+    return make_settings(url, **NO_JOBS, **changes)
+
+
 async def ready(url: str, **changes: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 - the settings have several types
-    app = create_app(make_settings(url, **changes))
+    app = create_app(plain_settings(url, **changes))
     async with app.router.lifespan_context(app), client_of(app) as client:
         answer = await client.get("/health/ready")
     return answer.status_code, answer.json()
@@ -38,7 +47,7 @@ async def ready(url: str, **changes: Any) -> tuple[int, dict[str, Any]]:  # noqa
 @asynccontextmanager
 async def checking(url: str, **changes: int) -> AsyncGenerator[tuple[CapacityCheck, AsyncEngine]]:
     """Yield the capacity check of the plan of these settings, and the engine that runs the queries of the check."""
-    settings = make_settings(url, **changes)
+    settings = plain_settings(url, **changes)
     address = settings.database_url.get_secret_value()
     engine = build_probe_engine(address, timeouts=settings.database_timeouts, application_name="test")
     yield CapacityCheck(plan_for(settings, cpus=2), Reader(engine), "refuse"), engine
@@ -47,14 +56,14 @@ async def checking(url: str, **changes: int) -> AsyncGenerator[tuple[CapacityChe
 
 async def test_a_plan_that_the_server_has_no_room_for_stops_the_start(shared_url: str) -> None:
     with pytest.raises(CapacityError) as refusal:
-        async with opened(make_settings(shared_url, **TOO_LARGE)):
+        async with opened(plain_settings(shared_url, **TOO_LARGE)):
             pytest.fail("the start went through")
 
     assert str(refusal.value).startswith(SENTENCE + "Set DATABASE_MAX_CONNECTIONS=100 ")
 
 
 async def test_a_setting_that_the_refusal_suggests_fits(shared_url: str) -> None:
-    async with opened(make_settings(shared_url, **TOO_LARGE | {"database_max_connections": 100})) as resources:
+    async with opened(plain_settings(shared_url, **TOO_LARGE | {"database_max_connections": 100})) as resources:
         assert resources.plan.pool_size == 21
 
 
@@ -86,7 +95,7 @@ async def test_the_server_is_asked_until_the_plan_fits(shared_url: str, changes:
 async def test_a_start_without_a_database_is_checked_before_it_is_ready(shared_url: str) -> None:
     port = free_port()
     unreachable = shared_url.replace(urlsplit(shared_url).netloc.partition("@")[2], f"127.0.0.1:{port}")
-    app = create_app(make_settings(unreachable, **TOO_LARGE))
+    app = create_app(plain_settings(unreachable, **TOO_LARGE))
     async with app.router.lifespan_context(app), client_of(app) as client:
         before = (await client.get("/health/ready")).json()
         app.state.resources.readiness.forget()
@@ -146,14 +155,14 @@ async def test_the_limit_of_the_database_counts_too(limited_url: str, server_url
 def test_connections_that_the_server_reserves_do_not_count(
     changes: dict[str, int], kept: dict[str, int], *, fits: bool
 ) -> None:
-    plan = plan_for(make_settings("postgresql://nobody@127.0.0.1:1/none", **changes), cpus=2)
+    plan = plan_for(plain_settings("postgresql://nobody@127.0.0.1:1/none", **changes), cpus=2)
 
     assert (misfit(plan, {"max_connections": 100, **kept}) is None) == fits
 
 
 async def test_pg_stat_activity_shows_service_purpose_and_worker(shared_url: str) -> None:
     own_name = text("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-    async with opened(make_settings(shared_url, service_name="a-shop")) as resources:
+    async with opened(plain_settings(shared_url, service_name="a-shop")) as resources:
         names = [await reader.scalar(own_name) for reader in readers(resources)]
 
     assert names == [f"a-shop requests worker {os.getpid()}", f"a-shop probe worker {os.getpid()}"]
@@ -161,7 +170,7 @@ async def test_pg_stat_activity_shows_service_purpose_and_worker(shared_url: str
 
 async def test_a_long_or_non_ascii_service_name_leaves_room_for_purpose_and_worker(shared_url: str) -> None:
     own_name = text("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-    async with opened(make_settings(shared_url, service_name="größe" * 20)) as resources:
+    async with opened(plain_settings(shared_url, service_name="größe" * 20)) as resources:
         names = [await reader.scalar(own_name) for reader in readers(resources)]
 
     assert names == [connection_name("gr??e" * 20, purpose) for purpose in ("requests", "probe")]

@@ -1,6 +1,7 @@
 """`.env.example` names every setting with its default, and `make env` keeps it so."""
 
 import re
+from difflib import unified_diff
 from pathlib import Path
 
 from app.settings.service import Settings
@@ -12,9 +13,9 @@ URL = "postgresql://app:secret@127.0.0.1:1/none"
 
 def test_the_example_environment_names_exactly_the_settings() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    by_make_env = completed(example, settings_of())
+    lines, by_make_env = example.splitlines(), completed(example, settings_of()).splitlines()
 
-    assert example.splitlines() == by_make_env.splitlines()
+    assert lines == by_make_env, "\n".join(["`make env` repairs this:", *unified_diff(lines, by_make_env, n=0)])
     assert set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", example, flags=re.MULTILINE)) == settings_of().keys()
 
 
