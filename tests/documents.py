@@ -34,9 +34,9 @@ class Block:
 
     @property
     def source(self) -> Path | None:
-        """The file that it is a quotation of."""
+        """The file that it is a quotation of: of the template for a path in `docs/`, else of the service."""
         name = self.info.partition(" ")[2]
-        return SERVICE / name if name else None
+        return (ROOT if name.startswith("docs/") else SERVICE) / name if name else None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""The edges of the recipes' tests: real servers that can be frozen, the app under test, and what a loop did."""
+
+import asyncio
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+START_SECONDS = 30
+"""The longest wait for a server, ten times what the slowest of them takes."""
+
+
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def freeze(self) -> None:
+        """Stop the process, as a paused machine does: its connections stay, and nothing is answered."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the process go on."""
+        os.kill(self.process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def server(command: Callable[[int, str], list[object]]) -> Generator[Server]:
+    """Run a server on a free port, in a folder of its own, until the block ends."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        with log.open("wb") as output:
+            words = [str(word) for word in command(port, folder)]
+            process = subprocess.Popen(words, stdout=output, stderr=output)
+        running = Server(port, process)
+        try:
+            until_listening(running, log)
+            yield running
+        finally:
+            running.thaw()
+            process.kill()
+            process.wait(10)
+
+
+def until_listening(running: Server, log: Path) -> None:
+    """Wait until a server accepts connections."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and running.process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", running.port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"The server does not start:\n{log.read_text()}")
+
+
+def tutorial(name: str) -> ModuleType:
+    """Import the lines of the tutorials anew, as they read the environment while they are imported."""
+    spec = importlib.util.spec_from_file_location(f"tutorial_{name}", Path("tutorials", f"{name}.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
+    """Run the lifespan of an app, and yield a client that calls the app in this process."""
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://recipe", timeout=30) as client:
+            yield client
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncGenerator[str]:
+    """Serve an app with uvicorn on a free port, and yield the address."""
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=2))
+    task = asyncio.create_task(running.serve())
+    async with asyncio.timeout(START_SECONDS):
+        while not running.started:
+            await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        async with asyncio.timeout(START_SECONDS):
+            await task
+
+
+async def longest_stall(work: Coroutine[Any, Any, object]) -> float:
+    """Return the longest time in seconds for which some work kept the event loop from turning."""
+    worst, last, task = 0.0, time.monotonic(), asyncio.create_task(work)
+    while not task.done():
+        await asyncio.sleep(0.01)
+        worst, last = max(worst, time.monotonic() - last), time.monotonic()
+    await task
+    return worst
+
+
+async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    """Wait until an async check is true."""
+    async with asyncio.timeout(seconds):
+        while not await look():
+            await asyncio.sleep(0.02)

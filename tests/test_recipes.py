@@ -1,0 +1,112 @@
+"""The recipes work when copied, against real servers, and the lines of the tutorials fail as the pages say."""
+
+import ast
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.booted import database
+from tests.conftest import WORKSHOP
+from tests.documents import find
+from tests.programs import environment, run
+from tests.recipes import RECIPES, cases, copy, interpreter, names, typed, versions
+
+MAX_LINES = 80
+MAX_FUNCTION_LINES = 40
+MAX_TEST_LINES = 200
+SECONDS = 120
+"""The longest run of one test; on a quiet machine each takes ten seconds or less."""
+
+PARTS = ["The lines of the tutorials", "The recipe", "In a generated service"]
+"""The sections of each page, in this order."""
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Return the Python of the recipes."""
+    return interpreter(Path(os.environ[WORKSHOP]))
+
+
+@pytest.fixture(scope="module")
+def postgres(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a throwaway PostgreSQL."""
+    with database(service("full"), tmp_path_factory.mktemp("logs")) as url:
+        yield url
+
+
+@pytest.mark.parametrize("case", cases())
+def test_a_recipe_holds_and_the_lines_of_the_tutorials_do_not(
+    case: str, python: Path, postgres: str, tmp_path: Path
+) -> None:
+    test = copy(case, tmp_path)
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore::ResourceWarning",
+        test.name,
+    ]
+
+    done = run(command, tmp_path, env=environment({"RECIPES_POSTGRES": postgres}), seconds=SECONDS)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_recipes_are_typed(python: Path, tmp_path: Path) -> None:
+    """Each recipe is a module of its own for mypy, with the packages that it imports."""
+    done = run(typed(python, tmp_path), RECIPES)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_is_short(name: str) -> None:
+    text = (RECIPES / f"{name}.py").read_text("utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    assert len(text.splitlines()) <= MAX_LINES
+    assert max((node.end_lineno or 0) - node.lineno + 1 for node in functions) <= MAX_FUNCTION_LINES
+
+
+def test_a_test_of_a_recipe_is_not_long() -> None:
+    lengths = {path.name: len(path.read_text("utf-8").splitlines()) for path in (RECIPES / "tests").glob("*.py")}
+
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_TEST_LINES} == {}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_page_shows_its_recipe_and_the_lines_of_the_tutorials(name: str) -> None:
+    page = find(f"docs/recipes/{name}.md")
+    sources = [block.source for block in page.blocks if block.source]
+
+    assert re.findall(r"^## (.+)$", page.prose, re.MULTILINE)[: len(PARTS)] == PARTS
+    assert f"{name}.py" in page.links
+    assert f"tests/test_{name}.py" in page.links
+    assert RECIPES / f"{name}.py" in sources
+    assert RECIPES / "tutorials" / f"{name}.py" in sources
+
+
+def test_the_index_has_each_recipe_and_each_test_is_of_a_recipe() -> None:
+    linked = set(find("docs/recipes/README.md").links)
+
+    assert {link for link in linked if link.endswith(".md") and "/" not in link} == {f"{name}.md" for name in names()}
+    assert {case.partition("__")[0] for case in cases()} == set(names())
+
+
+def test_the_versions_on_the_pages_are_those_that_are_installed() -> None:
+    """A package with its version stands in the pages as in `pymongo 4.20.0`."""
+    known, wrong = versions(), []
+    for path in RECIPES.glob("*.md"):
+        text = path.read_text("utf-8")
+        for package, version in re.findall(r"\b([a-z][\w-]*(?:\[\w+\])?) (\d+\.\d+[\w.]*\w)", text):
+            if known.get(package, version) != version:
+                wrong.append(f"{path.name}: {package} {version}, not {known[package]}")
+
+    assert wrong == []
