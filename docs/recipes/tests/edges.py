@@ -128,3 +128,24 @@ async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 10) -
     async with asyncio.timeout(seconds):
         while not await look():
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def losing_a_reply(port: int, command: bytes) -> AsyncGenerator[int]:
+    """Stand before a server, and end the connection of a command after the server has obeyed, the first time."""
+    lost: set[bytes] = set()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, to_server = await asyncio.open_connection("127.0.0.1", port)
+        while data := await reader.read(65536):
+            to_server.write(data)
+            reply = await behind.read(65536)
+            if command in data and data not in lost:
+                lost.add(data)
+                break
+            writer.write(reply)
+        writer.close()
+        to_server.close()
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as listener:
+        yield listener.sockets[0].getsockname()[1]

@@ -1,0 +1,76 @@
+"""The cache: the recipe, and what the lines of the tutorials do, on a real Valkey."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine
+from types import ModuleType
+from typing import Any
+
+import cache
+import pytest
+from edges import Server, client_of, losing_a_reply, tutorial
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+pytestmark = pytest.mark.anyio
+
+CALLERS = 150
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[int]:
+    """Count the loads of a module."""
+    loads: list[int] = []
+    load: Callable[[], Coroutine[Any, Any, bytes]] = module.slow_report
+
+    async def counted() -> bytes:
+        loads.append(1)
+        return await load()
+
+    monkeypatch.setattr(module, "slow_report", counted)
+    return loads
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_many_callers_of_an_empty_cache_load_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default pool of redis-py refuses the 101st connection at once, and each other caller loads."""
+    statuses = {}
+    for name, module in (("ours", cache), ("theirs", tutorial("cache"))):
+        loads = counting(monkeypatch, module)
+        async with client_of(module.app) as client:
+            found = await asyncio.gather(*(client.get("/report") for _ in range(CALLERS)))
+        statuses[name] = (len(loads), sum(response.status_code == 500 for response in found))
+        await Redis.from_url(os.environ["VALKEY_URL"]).flushall()
+
+    assert statuses["ours"] == (1, 0)
+    loads_of_theirs, errors = statuses["theirs"]
+    assert loads_of_theirs >= 50
+    assert errors >= 10
+
+
+async def test_a_frozen_cache_costs_a_bounded_time(valkey: Server) -> None:
+    async with client_of(cache.app) as client, client_of(tutorial("cache").app) as other:
+        await asyncio.gather(client.get("/report"), other.get("/report"))
+        valkey.freeze()
+        started = time.monotonic()
+        found = await asyncio.gather(*(client.get("/report") for _ in range(CALLERS)))
+        seconds = time.monotonic() - started
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(other.get("/report"), 4)
+        valkey.thaw()
+
+    assert {response.status_code for response in found} == {200}
+    assert seconds < 4
+
+
+async def test_a_command_whose_reply_was_lost_is_sent_once(valkey: Server) -> None:
+    """The connection ends after the server has counted, and before the client has read so."""
+    counted = {}
+    async with losing_a_reply(valkey.port, b"INCR") as port:
+        for name, client in (("ours", cache.connect(f"redis://127.0.0.1:{port}")), ("theirs", Redis(port=port))):
+            error = (await asyncio.gather(client.incr(name), return_exceptions=True))[0]
+            counted[name] = isinstance(error, RedisError), int(await client.get(name) or 0)
+            await client.aclose()
+
+    assert counted["ours"] == (True, 1)
+    assert counted["theirs"] == (False, 2)
