@@ -76,6 +76,5 @@ async def report(request: Request) -> dict[str, str]:
 
 
 async def slow_report() -> bytes:
-    """Stand for a query that takes its time."""
     await asyncio.sleep(0.1)
     return b"the figures of today"
