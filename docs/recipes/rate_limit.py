@@ -1,0 +1,80 @@
+"""A rate limit for all processes together, on Valkey or Redis: GCRA, and the same limit in each process before it.
+
+Run: VALKEY_URL=redis://127.0.0.1:6379 uvicorn rate_limit:app
+"""
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+MAX_CLIENTS = 10_000  # that each process remembers
+
+# GCRA keeps one number for a client, the time until which its requests are paid for; the clock is that of the store.
+SCRIPT = """
+local now = redis.call('TIME')
+now = now[1] * 1000000 + now[2]
+local each, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local free_at = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+if free_at - now > each * (burst - 1) then return free_at - now - each * (burst - 1) end
+redis.call('SET', KEYS[1], string.format('%.0f', free_at + each), 'PX', math.ceil((free_at + each - now) / 1000))
+return 0
+"""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A dependency that lets each client make `requests` requests in `seconds`, on whatever router it stands."""
+
+    name: str
+    requests: int
+    seconds: float
+    _local: OrderedDict[str, float] = field(default_factory=OrderedDict, compare=False)
+
+    async def __call__(self, request: Request) -> None:
+        """Count the request, or answer 429; behind a proxy, the address is right only with uvicorn's proxy headers."""
+        key, each = f"limit:{self.name}:{request.client.host if request.client else ''}", self.seconds / self.requests
+        if not (wait := self._count_here(key, each)):
+            with suppress(RedisError, OSError):  # a store that is away is no way round the limit, and no 500
+                wait = await request.app.state.script(keys=[key], args=[int(each * 1e6), self.requests]) / 1e6
+        if wait:
+            raise HTTPException(429, "Too many requests.", {"Retry-After": str(int(wait) + 1)})
+
+    def _count_here(self, key: str, each: float) -> float:
+        now = time.monotonic()
+        free_at = max(self._local.pop(key, now), now)
+        wait = max(0.0, free_at - now - each * (self.requests - 1))
+        self._local[key] = free_at if wait else free_at + each
+        if len(self._local) > MAX_CLIENTS:
+            self._local.popitem(last=False)
+        return wait
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Open the store at the start and close it at the end; a request waits for it for a fraction of a second."""
+    bounds = {"max_connections": 16, "timeout": 0.25, "socket_timeout": 0.25, "socket_connect_timeout": 0.25}
+    pool = BlockingConnectionPool.from_url(os.environ["VALKEY_URL"], retry=Retry(NoBackoff(), 0), **bounds)
+    async with Redis.from_pool(pool) as store:
+        app.state.script = store.register_script(SCRIPT)
+        yield
+
+
+router = APIRouter(dependencies=[Depends(Limit("search", requests=5, seconds=60))])
+
+
+@router.get("/search")
+async def search() -> dict[str, list[str]]:
+    return {"found": []}
+
+
+app = FastAPI(lifespan=lifespan)
+app.include_router(router, prefix="/api")
