@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
@@ -42,8 +43,9 @@ class Server:
         os.kill(self.process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let the process go on."""
-        os.kill(self.process.pid, signal.SIGCONT)
+        """Let the process go on, if it still lives."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def tutorial(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"tutorial_{name}", Path("tutorials", f"{name}.py"))
     assert spec
     assert spec.loader
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
