@@ -50,7 +50,8 @@ def interpreter(workshop: Path) -> Path:
 def copy(case: str, folder: Path) -> Path:
     """Copy a recipe and a test of it into an empty folder, with what all such tests need; return the test."""
     test, recipe = TESTS / f"test_{case}.py", RECIPES / f"{case.partition('__')[0]}.py"
-    for path in (recipe, test, TESTS / "conftest.py", TESTS / "edges.py"):
+    common = (path for path in TESTS.glob("*.py") if not path.name.startswith("test_"))
+    for path in (recipe, test, *common):
         shutil.copy2(path, folder)
     shutil.copytree(RECIPES / "tutorials", folder / "tutorials")
     return folder / test.name

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.booted import database
 from tests.conftest import WORKSHOP
 from tests.documents import find
-from tests.programs import environment, run
+from tests.programs import Program, background, environment, run
 from tests.recipes import RECIPES, cases, copy, interpreter, names, typed, versions
 
 MAX_LINES = 80
@@ -22,6 +23,25 @@ SECONDS = 120
 
 PARTS = ["The lines of the tutorials", "The recipe", "In a generated service"]
 """The sections of each page, in this order."""
+
+
+PROGRAMS = {
+    "RECIPES_REPLICATED": """
+import sys
+from tests.faults.standby import replicated
+with replicated() as (primary, standby):
+    print(primary.url(), standby.url(), flush=True)
+    sys.stdin.read()
+""",
+    "RECIPES_PGBOUNCER": """
+import os, sys
+from tests.pgbouncer.bouncer import running_pgbouncer
+with running_pgbouncer(os.environ["RECIPES_POSTGRES"], pool_size=1) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+""",
+}
+"""Programs of a generated service that start further servers, print their addresses, and stop them at the end."""
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +57,49 @@ def postgres(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
         yield url
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.fixture(scope="module")
+def servers(
+    service: Callable[[str], Path], postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], dict[str, str]]]:
+    """Return a function that gives the addresses of the servers that a test reads from its environment."""
+    folder, started = tmp_path_factory.mktemp("servers"), {"RECIPES_POSTGRES": postgres}
+    with ExitStack() as stack:
+
+        def start(variable: str) -> None:
+            command: list[str | Path] = [service("full") / ".venv/bin/python", "-c", PROGRAMS[variable]]
+            own = environment({"RECIPES_POSTGRES": postgres})
+            holder = stack.enter_context(background(command, service("full"), own, folder / f"{variable}.log"))
+            started[variable] = holder.line("postgres").strip()
+            stack.callback(end, holder)
+
+        def give(source: str) -> dict[str, str]:
+            for variable in PROGRAMS:
+                if variable in source and variable not in started:
+                    start(variable)
+            return {variable: address for variable, address in started.items() if variable in source}
+
+        yield give
+
+
+def end(holder: Program) -> None:
+    """Let a program stop its servers: it waits for the end of its input."""
+    if holder.process.stdin:
+        holder.process.stdin.close()
+    holder.process.wait(30)
+
+
+MARKS = {
+    "tenants__pgbouncer": [pytest.mark.needs_program("pgbouncer", "apt-get install pgbouncer, or brew install it")]
+}
+"""The marks of tests whose server is a program that the package index does not have."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=MARKS.get(case, ())) for case in cases()])
 def test_a_recipe_holds_and_the_lines_of_the_tutorials_do_not(
-    case: str, python: Path, postgres: str, tmp_path: Path
+    case: str, python: Path, servers: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
     test = copy(case, tmp_path)
+    addresses = servers("".join(path.read_text("utf-8") for path in (test, test.with_name("conftest.py"))))
     command: list[str | Path] = [
         python,
         "-m",
@@ -54,7 +112,7 @@ def test_a_recipe_holds_and_the_lines_of_the_tutorials_do_not(
         test.name,
     ]
 
-    done = run(command, tmp_path, env=environment({"RECIPES_POSTGRES": postgres}), seconds=SECONDS)
+    done = run(command, tmp_path, env=environment(addresses), seconds=SECONDS)
 
     assert done.returncode == 0, done.stdout + done.stderr
 

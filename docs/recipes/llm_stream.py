@@ -1,0 +1,67 @@
+"""Tokens of a language model as server-sent events: the model stops when the client leaves.
+
+Run: MODEL_URL=http://127.0.0.1:8001/v1/completions uvicorn llm_stream:app
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import asynccontextmanager
+
+import httpx2
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
+
+MAX_CONCURRENT = 20
+"""Answers that this process streams at the same time: each is paid for, and holds a connection to the model."""
+
+ANSWER_SECONDS, SILENCE_SECONDS = 120.0, 20.0
+"""The longest answer, and the longest wait for the next token."""
+
+
+class Prompt(BaseModel):
+    """The question of a client."""
+
+    text: str = Field(max_length=10_000)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Open one client for the model, with as many connections as answers."""
+    limits = httpx2.Limits(max_connections=MAX_CONCURRENT, max_keepalive_connections=MAX_CONCURRENT)
+    timeout = httpx2.Timeout(2, read=SILENCE_SECONDS)
+    async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
+        app.state.model, app.state.answers = client, asyncio.Semaphore(MAX_CONCURRENT)
+        yield
+
+
+async def room(request: Request) -> AsyncGenerator[None]:
+    """Hold a place for the whole stream; refuse at once when all are taken."""
+    answers: asyncio.Semaphore = request.app.state.answers
+    if answers.locked():
+        raise HTTPException(503, "Too many answers are being written.", {"Retry-After": "5"})
+    async with answers:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/answers", response_class=EventSourceResponse, dependencies=[Depends(room)])
+async def answer(prompt: Prompt, request: Request) -> AsyncIterable[ServerSentEvent]:
+    """Stream in the task of the request: when the client leaves, the block closes the connection to the model."""
+    try:
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            request.app.state.model.stream("POST", os.environ["MODEL_URL"], json=prompt.model_dump()) as response,
+        ):
+            response.raise_for_status()
+            async for line in response.aiter_lines():
+                if line.startswith("data:"):
+                    yield ServerSentEvent(event="token", data=json.loads(line[5:]))
+    except (httpx2.HTTPError, TimeoutError):
+        yield ServerSentEvent(event="error", data="The model did not finish.")  # the status 200 was sent long ago
+    else:
+        yield ServerSentEvent(event="complete", data="")
