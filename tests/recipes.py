@@ -1,7 +1,7 @@
 """Recipes: the pages of docs/recipes/, their runnable files, and the environment in which their tests run.
 
 A recipe needs packages that neither the template nor a generated service has, so its test runs in an environment of its
-own, which all recipes have in common. The recipe is copied into an empty folder first: it stands alone.
+own, which all recipes have in common. One process runs all tests, since each process imports packages for a second.
 """
 
 import shutil
@@ -47,14 +47,11 @@ def interpreter(workshop: Path) -> Path:
     return python
 
 
-def copy(case: str, folder: Path) -> Path:
-    """Copy a recipe and a test of it into an empty folder, with what all such tests need; return the test."""
-    test, recipe = TESTS / f"test_{case}.py", RECIPES / f"{case.partition('__')[0]}.py"
-    common = (path for path in TESTS.glob("*.py") if not path.name.startswith("test_"))
-    for path in (recipe, test, *common):
+def copy(folder: Path) -> None:
+    """Copy the recipes, the lines of the tutorials and the tests of both into an empty folder."""
+    for path in (*RECIPES.glob("*.py"), *TESTS.glob("*.py")):
         shutil.copy2(path, folder)
     shutil.copytree(RECIPES / "tutorials", folder / "tutorials")
-    return folder / test.name
 
 
 def typed(python: Path, cache: Path) -> list[str | Path]:

@@ -12,14 +12,15 @@ import pytest
 from tests.booted import database
 from tests.conftest import WORKSHOP
 from tests.documents import find
+from tests.patterns import PACKAGES, imported
 from tests.programs import Program, background, environment, run
 from tests.recipes import RECIPES, cases, copy, interpreter, names, typed, versions
 
 MAX_LINES = 80
 MAX_FUNCTION_LINES = 40
 MAX_TEST_LINES = 200
-SECONDS = 120
-"""The longest run of one test; on a quiet machine each takes ten seconds or less."""
+SECONDS = 600
+"""The longest run of all tests of the recipes, about ten times that on a quiet machine."""
 
 PARTS = ["The lines of the tutorials", "The recipe", "In a generated service"]
 """The sections of each page, in this order."""
@@ -35,8 +36,11 @@ with replicated() as (primary, standby):
 """,
     "RECIPES_PGBOUNCER": """
 import os, sys
+from urllib.parse import urlsplit
 from tests.pgbouncer.bouncer import running_pgbouncer
-with running_pgbouncer(os.environ["RECIPES_POSTGRES"], pool_size=1) as url:
+address = urlsplit(os.environ["RECIPES_POSTGRES"])
+service = address._replace(netloc=f"service:from-your-secrets@{address.hostname}:{address.port}")
+with running_pgbouncer(service.geturl(), pool_size=1) as url:
     print(url, flush=True)
     sys.stdin.read()
 """,
@@ -88,33 +92,41 @@ def end(holder: Program) -> None:
     holder.process.wait(30)
 
 
-MARKS = {
-    "tenants__pgbouncer": [pytest.mark.needs_program("pgbouncer", "apt-get install pgbouncer, or brew install it")]
-}
-"""The marks of tests whose server is a program that the package index does not have."""
+APART = {"tenants__pgbouncer"}
+"""Tests whose server is a program that the package index does not have."""
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=MARKS.get(case, ())) for case in cases()])
-def test_a_recipe_holds_and_the_lines_of_the_tutorials_do_not(
-    case: str, python: Path, servers: Callable[[str], dict[str, str]], tmp_path: Path
+def test_the_recipes_hold_and_the_lines_of_the_tutorials_do_not(
+    python: Path, servers: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
-    test = copy(case, tmp_path)
-    addresses = servers("".join(path.read_text("utf-8") for path in (test, test.with_name("conftest.py"))))
-    command: list[str | Path] = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "ignore::ResourceWarning",
-        test.name,
-    ]
+    run_tests(python, servers, tmp_path, sorted({*cases()} - APART))
 
-    done = run(command, tmp_path, env=environment(addresses), seconds=SECONDS)
+
+@pytest.mark.needs_program("pgbouncer", "apt-get install pgbouncer, or brew install pgbouncer")
+def test_the_recipe_for_tenants_holds_behind_pgbouncer(
+    python: Path, servers: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    run_tests(python, servers, tmp_path, sorted(APART))
+
+
+def run_tests(python: Path, servers: Callable[[str], dict[str, str]], folder: Path, tested: list[str]) -> None:
+    """Run tests of recipes with the packages of the recipes and nothing of this repository."""
+    copy(folder)
+    tests = [folder / f"test_{name}.py" for name in tested]
+    addresses = servers("".join(path.read_text("utf-8") for path in (*tests, folder / "conftest.py")))
+    options = ("-q", "--durations=5", "-p", "no:cacheprovider", "-W", "ignore::ResourceWarning")
+    command: list[str | Path] = [python, "-m", "pytest", *options, *tests]
+
+    done = run(command, folder, env=environment(addresses), seconds=SECONDS)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_stands_alone(name: str) -> None:
+    modules = {module.partition(".")[0] for module in imported(RECIPES / f"{name}.py")}
+
+    assert modules & {*names(), *PACKAGES, "edges", "tutorials"} == set()
 
 
 def test_the_recipes_are_typed(python: Path, tmp_path: Path) -> None:

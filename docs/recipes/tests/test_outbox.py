@@ -12,6 +12,7 @@ import httpx
 import outbox
 import pytest
 from edges import Server, client_of, eventually, longest_stall, server, tutorial
+from fastapi import FastAPI
 from redis.asyncio import Redis
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +99,7 @@ async def test_a_row_of_the_outbox_becomes_a_task_after_the_death_of_the_process
 
 @pytest.mark.usefixtures("valkey")
 async def test_the_relays_of_two_processes_send_each_row_once(database_url: str) -> None:
-    async with client_of(outbox.app) as client, client_of(outbox.FastAPI(lifespan=outbox.lifespan)):
+    async with client_of(outbox.app) as client, client_of(FastAPI(lifespan=outbox.lifespan)):
         await asyncio.gather(*(client.post("/orders", params={"item": "tea"}) for _ in range(50)))
 
         async def all_there() -> bool:
