@@ -50,7 +50,8 @@ PROGRAM
 python3 -m venv "$folder/venv"
 python=$folder/venv/bin/python
 "$python" -m pip install --quiet --disable-pip-version-check fastapi-cache2==0.2.2 fastapi==0.165.0 httpx==0.28.1
-found="without jinja2: $("$python" -c "import fastapi_cache" 2>&1 | sed -n '$s/:.*//p')"
+imported=$("$python" -c "import fastapi_cache" 2>&1 || true)
+found="without jinja2: $(tail -n 1 <<< "$imported" | cut -d : -f 1)"
 "$python" -m pip install --quiet --disable-pip-version-check jinja2==3.1.6
 found+=$'\n'$("$python" "$folder/cached.py")
 echo "$found"

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 import httpx2
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -37,27 +38,25 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
-async def room(request: Request) -> AsyncGenerator[None]:
-    """Hold a place for the whole stream; refuse at once when all are taken."""
+async def ask(prompt: Prompt, request: Request) -> AsyncGenerator[httpx2.Response]:
+    """Yield the answer of the model as it begins, and close its connection when the client has left, or has it all."""
     answers: asyncio.Semaphore = request.app.state.answers
     if answers.locked():
         raise HTTPException(503, "Too many answers are being written.", {"Retry-After": "5"})
-    async with answers:
-        yield
+    question = prompt.model_dump()
+    async with answers, request.app.state.model.stream("POST", os.environ["MODEL_URL"], json=question) as response:
+        if response.is_error:
+            raise HTTPException(502, "The model refuses.")
+        yield response
 
 
 app = FastAPI(lifespan=lifespan)
 
 
-@app.post("/answers", response_class=EventSourceResponse, dependencies=[Depends(room)])
-async def answer(prompt: Prompt, request: Request) -> AsyncIterable[ServerSentEvent]:
-    """Stream in the task of the request: when the client leaves, the block closes the connection to the model."""
+@app.post("/answers", response_class=EventSourceResponse)
+async def answer(response: Annotated[httpx2.Response, Depends(ask)]) -> AsyncIterable[ServerSentEvent]:
     try:
-        async with (
-            asyncio.timeout(ANSWER_SECONDS),
-            request.app.state.model.stream("POST", os.environ["MODEL_URL"], json=prompt.model_dump()) as response,
-        ):
-            response.raise_for_status()
+        async with asyncio.timeout(ANSWER_SECONDS):
             async for line in response.aiter_lines():
                 if line.startswith("data:"):
                     yield ServerSentEvent(event="token", data=json.loads(line[5:]))

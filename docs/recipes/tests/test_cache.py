@@ -1,6 +1,7 @@
 """The cache: the recipe, and what the lines of the tutorials do, on a real Valkey."""
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,11 @@ from redis.exceptions import RedisError
 pytestmark = pytest.mark.anyio
 
 CALLERS = 150
+
+
+async def test_aioredis_cannot_be_imported() -> None:
+    with pytest.raises((ImportError, TypeError)):
+        importlib.import_module("aioredis")
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[int]:
