@@ -64,9 +64,7 @@ app = FastAPI(lifespan=lifespan)
 async def begin(size: Annotated[int, Body(embed=True, ge=1, le=MAX_BYTES)], storage: StorageDep) -> dict[str, str]:
     """Name the object here, never by the client; a service stores a row "pending", with the owner and the size."""
     key = uuid4()
-    url = await storage.sign(
-        "put_object", f"uploads/{key}", ContentLength=size
-    )  # a body of a different size is refused
+    url = await storage.sign("put_object", f"uploads/{key}", ContentLength=size)  # no other size is accepted
     return {"id": str(key), "url": url}
 
 
