@@ -3,6 +3,7 @@
 All names of tables and channels are set here: pgqueuer would read them from variables such as FUNCTION and TRIGGER.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -105,12 +106,34 @@ async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[a
         yield pool
 
 
+class Driver(AsyncpgPoolDriver):
+    """The driver of pgqueuer, which sends no notification before it listens.
+
+    pgqueuer tests its listener by a notification to itself, and the first may overtake the LISTEN. Its loss would look
+    like a lost listener, and the worker would start anew ten seconds later.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool)
+        self._listens = asyncio.Event()
+
+    async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
+        """Listen, and let notifications pass."""
+        await super().add_listener(channel, callback)
+        self._listens.set()
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Send a notification, once this process listens."""
+        await self._listens.wait()
+        await super().notify(channel, payload)
+
+
 class Queue:
     """A worker's side of the queue: hands out jobs until `stop`, enqueues scheduled jobs, sends heartbeats."""
 
     def __init__(self, pool: asyncpg.Pool, kinds: Iterable[Kind[Any]], handler: Handler) -> None:
         self._pool = pool
-        self._queries = _queries(AsyncpgPoolDriver(pool))
+        self._queries = _queries(Driver(pool))
         self._manager = QueueManager(self._queries, channel=NAMES.channel)
         self._scheduler = SchedulerManager(self._queries)
         self._scheduler.shutdown = self._manager.shutdown
