@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -36,8 +37,21 @@ class RanBy(BaseModel):
 async def effect(payload: Nothing, run: Run) -> None:
     """Wait, and leave an effect in the transaction of the progress."""
     await asyncio.sleep(payload.seconds)
+    await leave_effect(run)
+
+
+@job("fault.stubborn", max_attempts=20)
+async def stubborn(payload: Nothing, run: Run) -> None:
+    """Wait, and leave an effect even when the run was told to stop."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(payload.seconds)
+    await leave_effect(run)
+
+
+async def leave_effect(run: Run) -> None:
+    """Leave an effect, unless an earlier attempt has left one whose worker died before the end was stored."""
     if run.progress:
-        return  # an earlier attempt left the effect, and its worker died before the end was stored
+        return
     async with run.transaction() as session:
         await session.execute(EFFECT, {"job": run.id})
         await run.advance(session, 1, total=1)

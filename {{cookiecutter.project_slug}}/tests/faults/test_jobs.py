@@ -13,7 +13,7 @@ import pytest
 from devtools.binaries import settle
 from devtools.cluster import Cluster
 from tests.databases import cloned, ensure_template
-from tests.faults.job_kinds import effect, holds, poison
+from tests.faults.job_kinds import effect, holds, poison, stubborn
 from tests.faults.job_workers import HEARTBEAT_SECONDS, numbers, prepare, until, workers_on
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals of Unix")
@@ -98,7 +98,7 @@ async def test_a_job_that_kills_its_worker_is_dead_after_its_last_attempt(commit
 async def test_a_frozen_worker_that_wakes_up_after_the_takeover_stores_nothing(
     committed_url: str, tmp_path: Path
 ) -> None:
-    await prepare(committed_url, effect, 4, seconds=3 * HEARTBEAT_SECONDS)
+    await prepare(committed_url, stubborn, 4, seconds=3 * HEARTBEAT_SECONDS)
     with workers_on(committed_url, tmp_path) as workers:
         frozen = workers.start()
         await until(committed_url, "SELECT count(*) FROM jobs WHERE state = 'running'", [4])
@@ -107,7 +107,9 @@ async def test_a_frozen_worker_that_wakes_up_after_the_takeover_stores_nothing(
         await until(committed_url, "SELECT count(*) FROM jobs WHERE claim = 2", [4])
         frozen.send_signal(signal.SIGCONT)
         outcome = await until(committed_url, OUTCOME, [4, 4, 4])
-        await asyncio.sleep(3 * HEARTBEAT_SECONDS)  # the functions of the frozen worker end meanwhile
+        await asyncio.sleep(
+            3 * HEARTBEAT_SECONDS
+        )  # the functions of the frozen worker end meanwhile, and ignore the stop
         later = await numbers(committed_url, OUTCOME)
 
     assert (outcome, later) == ([4, 4, 4], [4, 4, 4]), workers.log()[-3000:]
