@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from app.main import create_app
 from tests.architecture import Finding, modules, refuse
 from tests.databases import make_settings
+from tests.streams.counters import add_counters
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -44,6 +45,7 @@ def dependencies_of(dependant: Dependant) -> Iterator[Dependant]:
 def test_no_dependency_commits_after_a_client_has_left_a_stream() -> None:
     """A dependency of request scope ends as if all went well when the client leaves: a transaction would commit."""
     app = create_app(make_settings("postgresql://nobody@127.0.0.1:1/none"))
+    add_counters(app)
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
     streams = [one for one in routes if isinstance(one, APIRoute) and inspect.isasyncgenfunction(one.endpoint)]
     late = {
