@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import cpu_ratios, http_clients, layer_costs, offload_costs, sql_statements, startup_time
+from benchmarks import cpu_ratios, http_clients, job_queues, layer_costs, offload_costs, sql_statements, startup_time
 from benchmarks.build import BUILD, build
 from benchmarks.cpu_ratios import CpuRatio
 from benchmarks.documents import read_section
@@ -78,7 +78,7 @@ def test_every_dear_layer_says_why_it_stays() -> None:
     assert [layer for layer in dear if layer_costs.reason_item(layer) not in text] == []
 
 
-@pytest.mark.parametrize("command", [layer_costs, http_clients, offload_costs])
+@pytest.mark.parametrize("command", [layer_costs, http_clients, job_queues, offload_costs])
 def test_a_command_finds_the_section_that_it_writes(command: ModuleType) -> None:
     assert read_section(command.DOCUMENT, command.SECTION).startswith("| ")
 

@@ -1,0 +1,90 @@
+"""The figures of a job queue, measured in the same way for each engine, and written as JSON."""
+
+import asyncio
+import json
+import time
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from statistics import median
+
+JOBS = 2000
+CONCURRENT = 40
+PAIRS = 300
+STARTS = 100
+PAUSE_SECONDS = 0.05
+
+
+class Engine(ABC):
+    """An engine of jobs whose one kind calls `ran`."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._called = asyncio.Event()
+
+    def ran(self) -> None:
+        """Note the time of a job's run."""
+        self.times.append(time.perf_counter())
+        self._called.set()
+
+    @abstractmethod
+    async def write(self, *, with_job: bool) -> None:
+        """Write a row, and enqueue a job with it: in the same transaction where the engine can."""
+
+    @abstractmethod
+    async def enqueue_many(self, jobs: int) -> None:
+        """Enqueue jobs as fast as the engine can."""
+
+    @abstractmethod
+    def working(self) -> AbstractAsyncContextManager[object]:
+        """Run a worker with `CONCURRENT` jobs at the same time, in this process."""
+
+    async def statements(self) -> int:
+        """Return how many statements an enqueue adds to a transaction; 0 where nobody counts them."""
+        return 0
+
+    async def calls(self, number: int) -> None:
+        """Wait until as many jobs have run."""
+        while len(self.times) < number:
+            self._called.clear()
+            await self._called.wait()
+
+    async def is_done(self, number: int) -> None:
+        """Wait until the engine has stored the end of each job; by default the runs themselves."""
+        await self.calls(number)
+
+
+async def measure(engine: Engine, file: str) -> None:
+    """Measure an engine, and write the figures."""
+    costs: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(PAIRS):
+        for with_job in (False, True):
+            begin = time.perf_counter()
+            await engine.write(with_job=with_job)
+            costs[with_job].append(time.perf_counter() - begin)
+    async with engine.working():
+        await engine.is_done(PAIRS)
+    engine.times.clear()
+    await engine.enqueue_many(JOBS)
+    async with engine.working():
+        await engine.is_done(JOBS)
+        drained = time.perf_counter() - engine.times[0]
+        waits = [await start(engine) for _ in range(STARTS)]
+    figures = {
+        "enqueue_ms": 1000 * (median(costs[True]) - median(costs[False])),
+        "jobs_per_second": JOBS / drained,
+        "start_ms": 1000 * median(waits),
+        "statements": await engine.statements(),
+    }
+    await asyncio.to_thread(Path(file).write_text, json.dumps(figures), "utf-8")
+
+
+async def start(engine: Engine) -> float:
+    """Return the seconds from the commit of a job until its run, on a worker that is idle."""
+    await asyncio.sleep(PAUSE_SECONDS)
+    engine.times.clear()
+    await engine.write(with_job=True)
+    committed = time.perf_counter()
+    async with asyncio.timeout(60):
+        await engine.calls(1)
+    return engine.times[0] - committed
