@@ -45,6 +45,9 @@ async def stubborn(payload: Nothing, run: Run) -> None:
     """Wait, and leave an effect even when the run was told to stop."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(payload.seconds)
+        await leave_effect(run)
+        return
+    run.progress = 0  # whatever the transaction had come to
     await leave_effect(run)
 
 
