@@ -1,9 +1,11 @@
 """The service with routes on the table `items`, in the route group `items`; tests run the app under gunicorn."""
 
 import asyncio
+from collections.abc import Mapping
+from enum import StrEnum
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Enum, Executable, String, bindparam, cast, column, select, table, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.database.engine import ReadWriteSession
@@ -35,9 +37,25 @@ class Item(ScratchBase):
     parent: Mapped[int | None]
 
 
-FIND = text("SELECT id, name, size FROM items WHERE id = :number")
+class Kind(StrEnum):
+    """The two ways of a statement to the database: a `Reader` runs a SELECT of columns without SQLAlchemy."""
+
+    COLUMNS = "columns"
+    TEXT = "text"
+
+
+ITEMS = table("items", column("id"), column("name"), column("size"))
+COLOURED = table("coloured_items", column("id"), column("colour"))
+FIND: Mapping[Kind, Executable] = {
+    Kind.COLUMNS: select(ITEMS).where(ITEMS.c.id == bindparam("number", type_=BigInteger)),
+    Kind.TEXT: text("SELECT id, name, size FROM items WHERE id = :number"),
+}
+COLOUR = cast(bindparam("colour", type_=String), Enum("red", name="colour"))
+FIND_COLOUR: Mapping[Kind, Executable] = {
+    Kind.COLUMNS: select(COLOURED.c.id).where(COLOURED.c.colour == COLOUR),
+    Kind.TEXT: text("SELECT id FROM coloured_items WHERE colour = CAST(:colour AS colour)"),
+}
 INSERT = text("INSERT INTO items (id, name) VALUES (:number, 'new')")
-FIND_COLOUR = text("SELECT id FROM coloured_items WHERE colour = CAST(:colour AS colour)")
 SET_COLOUR = text("UPDATE coloured_items SET colour = CAST(:colour AS colour) WHERE id = 1")
 RENAME = text("UPDATE items SET name = :name WHERE id = :number RETURNING id, name, size")
 
@@ -57,9 +75,9 @@ async def find_unlocked(session: ReadSession) -> int:
 
 
 @app.get("/colours/{colour}")
-async def find_colour(colour: str, session: ReadSession) -> list[int]:
+async def find_colour(colour: str, session: ReadSession, kind: Kind = Kind.COLUMNS) -> list[int]:
     """Find items by a value of the type `colour`, which a migration may recreate."""
-    return list((await session.scalars(FIND_COLOUR, {"colour": colour})).all())
+    return list((await session.scalars(FIND_COLOUR[kind], {"colour": colour})).all())
 
 
 @app.put("/colours/{colour}")
@@ -69,9 +87,9 @@ async def set_colour(colour: str, session: WriteSession) -> None:
 
 
 @app.get("/items/{number}")
-async def find(number: int, session: ReadSession) -> list[str]:
-    """Return the columns of an item, which this route reads with SQL, so that a changed column type is noticed."""
-    return [str(value) for value in (await session.execute(FIND, {"number": number})).one()]
+async def find(number: int, session: ReadSession, kind: Kind = Kind.COLUMNS) -> list[str]:
+    """Return the columns of an item by a statement without the model, so that a changed column type is noticed."""
+    return [str(value) for value in (await session.execute(FIND[kind], {"number": number})).one()]
 
 
 @app.post("/items/{number}", status_code=201)
@@ -160,4 +178,6 @@ async def add_and_look(number: int, session: WriteSession, supervisor: Superviso
 
 async def look(reader: Reader, number: int) -> None:
     """Log at level error, so that the line is written at every log level, how many rows an item has."""
-    log.error("looked for an item", number=number, rows=len((await reader.execute(FIND, {"number": number})).all()))
+    log.error(
+        "looked for an item", number=number, rows=len((await reader.execute(FIND[Kind.TEXT], {"number": number})).all())
+    )

@@ -54,8 +54,10 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
 
 
 async def read(client: Client) -> None:
-    if await client.ask("/items/1") == 503:
-        await asyncio.sleep(PAUSE_SECONDS)
+    """Read an item straight from the driver, then through SQLAlchemy."""
+    for kind in ("columns", "text"):
+        if await client.ask(f"/items/1?kind={kind}") == 503:
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def write(client: Client) -> None:
@@ -64,7 +66,8 @@ async def write(client: Client) -> None:
 
 
 async def read_colour(client: Client) -> None:
-    await client.ask("/colours/red")
+    for kind in ("columns", "text"):
+        await client.ask(f"/colours/red?kind={kind}")
 
 
 async def read_unlocked(client: Client) -> None:

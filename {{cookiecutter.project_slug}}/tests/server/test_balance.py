@@ -65,6 +65,33 @@ def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> N
                 assert most - fewest <= left / 2
 
 
+def test_a_closed_connection_counts_no_more_for_the_other_worker() -> None:
+    """A worker that is stopped accepts nothing and so writes its count no more: the count of the closes must be there.
+
+    The other worker leaves the new connection to it, for PATIENCE_SECONDS. It would accept at once without the count.
+    """
+    with gunicorn(NOWHERE) as service, ExitStack() as stack:
+        service.wait_until_started()
+        address = urlsplit(service.url)
+        clients = [socket.create_connection((address.hostname, address.port)) for _ in range(20)]
+        for client in clients:
+            stack.callback(client.close)
+        wait_for(service, lambda counts: sum(counts) == len(clients))
+        left = client_ports(stopped := min(service.workers()), service)
+        for client in clients:
+            if client.getsockname()[1] in left:
+                client.close()
+        wait_for(service, lambda counts: counts[0] == 0)
+        os.kill(stopped, signal.SIGSTOP)
+        stack.callback(os.kill, stopped, signal.SIGCONT)
+        begin = time.monotonic()
+        with socket.create_connection((address.hostname, address.port)) as late:
+            late.sendall(b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n")
+            answer = late.recv(len(b"HTTP/1.1 200"))
+
+        assert (answer, time.monotonic() - begin >= PATIENCE_SECONDS) == (b"HTTP/1.1 200", True)
+
+
 def test_a_worker_yields_to_fewer_connections_for_a_bounded_time() -> None:
     counts = ConnectionCounts(workers=1)
     busy, idle = counts.slot_for(1), counts.slot_for(2)

@@ -40,6 +40,12 @@ DEPENDENCIES: Mapping[str, Defence] = {
         "never",
         f"{CHANGED_TABLES}::test_reads_survive_a_change_of_a_column_type",
     ),
+    "errors of the driver": Defence(
+        "a read straight from the driver fails as one through SQLAlchemy does, and gives its connection back",
+        "app.database.reader:Reader._fail",
+        "do_nothing",
+        f"{CHANGED_TABLES}::test_reads_survive_a_recreated_type",
+    ),
     "primary": Defence(
         "a connection to a standby is refused",
         "app.lifespan:with_target",
