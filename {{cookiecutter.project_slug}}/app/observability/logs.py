@@ -4,24 +4,26 @@ The service logs through structlog alone, which is fast; libraries log through t
 renders the same keys. All lines are written by one `LineWriter`, so a slow log reader cannot block the event loop.
 """
 
-import json
 import logging.config
-import os
-import sys
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from time import gmtime, strftime, time_ns
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
-from app.observability.writer import STANDARD_OUTPUT, LineWriter
-from app.request.identity import request_id
-from app.request.trace import trace
+from app.observability.rendering import (
+    LogFormat,
+    console,
+    encoded,
+    exception_text,
+    processors_of,
+    rendered,
+    stamped,
+    to_json,
+)
+from app.observability.writer import LineWriter
 
-LogFormat = Literal["json", "console"]
 LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
 # Only warnings of these loggers are written: at info level they write a line for each call, with the whole URL.
 TALKATIVE_LOGGERS = (
@@ -38,9 +40,6 @@ LOGGED = "_logged"
 
 NO_FIELDS: Mapping[str, str] = {}
 
-# None when standard output is no terminal. Lines for a terminal need its encoding, which may not be UTF-8 on Windows.
-TERMINAL_ENCODING = os.device_encoding(STANDARD_OUTPUT)
-
 
 def configure(*, level: str, log_format: LogFormat, fields: Mapping[str, str] = NO_FIELDS) -> None:
     """Set up structlog and the standard library's logging for this process; every line has the keys of `fields`."""
@@ -48,7 +47,7 @@ def configure(*, level: str, log_format: LogFormat, fields: Mapping[str, str] = 
     config["handlers"]["stdout"] = {"()": LineHandler, "formatter": "structured"}
     logging.config.dictConfig(config)
     structlog.configure(
-        processors=_processors(log_format, fields),
+        processors=processors_of(log_format, fields),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_names: LineLogger,
         cache_logger_on_first_use=True,
@@ -64,10 +63,10 @@ def library_logging(*, level: str, log_format: LogFormat, fields: Mapping[str, s
     """
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*_shared(fields), structlog.stdlib.ExtraAdder(), _drop_colors],
+        "foreign_pre_chain": [partial(stamped, fields), structlog.stdlib.ExtraAdder(), _drop_colors],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *([_exception_text, lambda *line: _to_json(*line).decode()] if log_format == "json" else [_console()]),
+            *([exception_text, lambda *line: to_json(*line).decode()] if log_format == "json" else [console()]),
         ],
     }
     stdout = {"()": MasterHandler, "log_format": log_format, "fields": fields, "formatter": "structured"}
@@ -101,17 +100,15 @@ class UnloggedFilter(logging.Filter):
         return not str(record.msg).startswith(REPEATED) and (error is None or LOGGED not in vars(error))
 
 
-def _processors(log_format: LogFormat, fields: Mapping[str, str]) -> list[Processor]:
-    return [*_shared(fields), *([_exception_text, _to_json] if log_format == "json" else [_console(), _to_bytes])]
+def write(event: EventDict) -> None:
+    """Write a log line at level info without a logger, for the line of each request: a logger doubles its cost."""
+    if logging.root.isEnabledFor(logging.INFO):
+        output.put(rendered(structlog.get_config()["processors"], "info", event))
 
 
 def _loss_line(log_format: LogFormat, fields: Mapping[str, str], count: int) -> bytes:
     """Render the log line that reports how many lines were lost; the thread of the log writer calls this."""
-    event: Any = {"event": "log lines lost", "lines": count}
-    for processor in _processors(log_format, fields):
-        event = processor(None, "warning", event)
-    rendered: bytes = event
-    return rendered
+    return rendered(processors_of(log_format, fields), "warning", {"event": "log lines lost", "lines": count})
 
 
 output = LineWriter(partial(_loss_line, "json", NO_FIELDS))
@@ -130,7 +127,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Format a log record and queue the line in the log writer."""
         try:
-            output.put(_encode(self.format(record)))
+            output.put(encoded(self.format(record)))
         except Exception:  # noqa: BLE001 - as in the standard library's handlers: a log call must not break the caller
             self.handleError(record)
 
@@ -145,54 +142,6 @@ class MasterHandler(LineHandler):
         super().__init__()
         output.loss_line = partial(_loss_line, log_format, fields)
         output.close()  # `put` then writes without a thread; a forked worker starts again with a thread
-
-
-def _shared(fields: Mapping[str, str]) -> list[Processor]:
-    return [structlog.contextvars.merge_contextvars, partial(_stamp, fields)]
-
-
-def _stamp(fields: Mapping[str, str], _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add service, request, level and time to a log event; one structlog processor for all, as each costs a call."""
-    event.update(fields)
-    value, in_trace = request_id.get(), trace.get()
-    if value is not None:
-        event["request_id"] = value
-    if in_trace is not None:
-        event["trace_id"] = in_trace.number
-    event["level"] = method  # structlog has turned `exception` into error, `warn` into warning
-    now = str(time_ns())
-    event["timestamp"] = f"{_second_text(now[:-9])}.{now[-9:-3]}Z"
-    return event
-
-
-@lru_cache(maxsize=1)  # formatting a date is slow, and many lines have the same second
-def _second_text(second: str) -> str:
-    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(int(second)))
-
-
-def _exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Render a traceback as text for the JSON format, without local variables, which may hold secrets."""
-    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
-
-
-def _console() -> Processor:
-    plain = structlog.dev.plain_traceback  # no sorting: an access line begins with method, path and status
-    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
-
-
-def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
-    try:
-        return orjson.dumps(event, default=str)
-    except TypeError:  # orjson refuses half a surrogate pair and numbers beyond 64 bits, but a log call must not fail
-        return json.dumps(event, default=str).encode()
-
-
-def _to_bytes(_logger: WrappedLogger, _method: str, text: Any) -> bytes:  # noqa: ANN401 - structlog declares a dict, but the console renderer returns text
-    return _encode(text)
-
-
-def _encode(text: str) -> bytes:
-    return text.encode(TERMINAL_ENCODING or "utf-8", errors="backslashreplace")
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -5,6 +5,7 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.observability import logs
 from app.settings.route_groups import PROBES
 
 MAX_PATH = 256
@@ -78,16 +79,20 @@ class _Line:
         # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
         client = self._scope.get("client")
-        (log.debug if quiet else log.info)(
-            "request",
-            method=self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
-            path=path[:MAX_PATH],
-            status=self._status,
-            milliseconds=round((perf_counter() - self._begin) * 1000, 2),
-            bytes=self._size,
-            route=route_of(self._scope),
-            client=client and client[0],
-        )
+        line = {
+            "method": self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
+            "path": path[:MAX_PATH],
+            "status": self._status,
+            "milliseconds": round((perf_counter() - self._begin) * 1000, 2),
+            "bytes": self._size,
+            "route": route_of(self._scope),
+            "client": client and client[0],
+            "event": "request",
+        }
+        if quiet:
+            log.debug(**line)
+        else:
+            logs.write(line)
 
 
 def route_of(scope: Scope) -> str | None:

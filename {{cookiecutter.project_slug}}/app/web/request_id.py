@@ -41,27 +41,37 @@ class RequestId:
         value = given or new_id()
         if came_with is None or not trusted:
             came_with = new_trace(value.decode() if trusted or not given else "")
-
-        started = False
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal started
-            if message["type"] in STARTS:
-                started = True
-                message["headers"] = [*message.get("headers", ()), (HEADER, value)]
-            # Refuse the WebSocket here, because uvicorn's own 403 would lack the request id.
-            elif message["type"] == "websocket.close" and not started:
-                await problem_response(403, "The service refuses this WebSocket.")(scope, receive, send_with_id)
-                return
-            await send(message)
-
+        response = _Response(value, scope, receive, send)
         tokens = request_id.set(value.decode()), trace.set(came_with), request_scope.set(scope)
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.app(scope, receive, response.send)
         finally:
             request_id.reset(tokens[0])
             trace.reset(tokens[1])
             request_scope.reset(tokens[2])
+
+
+class _Response:
+    """The response to one request, which gets the request id.
+
+    The class avoids a nested function that passes itself on: such a function is in a reference cycle with the scope and
+    with the whole response, and only the garbage collector can free the memory.
+    """
+
+    def __init__(self, value: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        self._value, self._scope, self._receive, self._send = value, scope, receive, send
+        self._started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in STARTS:
+            self._started = True
+            message["headers"] = [*message.get("headers", ()), (HEADER, self._value)]
+        # Refuse the WebSocket here, because uvicorn's own 403 would lack the request id.
+        elif message["type"] == "websocket.close" and not self._started:
+            refusal = problem_response(403, "The service refuses this WebSocket.")
+            await refusal(self._scope, self._receive, self.send)
+            return
+        await self._send(message)
 
 
 def read(scope: Scope) -> tuple[bytes | None, Trace | None]:

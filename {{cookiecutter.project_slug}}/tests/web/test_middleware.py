@@ -1,12 +1,17 @@
 """Tests of the middleware in the whole service: request ids, limits of request bodies, and interrupted responses."""
 
+import gc
+import weakref
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import Body, FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.responses import StreamingResponse
+from starlette.types import Message
 
+from app.health.routes import router as health
 from app.main import create_app
 from app.settings.route_groups import RouteGroup, RouteGroupsSettings
 from tests.conftest import client_of
@@ -49,6 +54,10 @@ async def app_with_routes(shared_url: str, route_groups: RouteGroupsSettings) ->
     @app.get("/half")
     async def half() -> StreamingResponse:
         return StreamingResponse(broken())
+
+    @app.get("/nothing")
+    async def nothing() -> None:
+        pass
 
     @app.post("/size")
     async def size(body: Annotated[bytes, Body()]) -> int:
@@ -95,3 +104,52 @@ async def test_a_route_group_may_have_a_body_limit_of_its_own(app_with_routes: F
     assert [answer.json() for answer in accepted] == [2000, 2000]
     assert [answer.status_code for answer in [*refused, probe]] == [413, 413, 413]
     assert {answer.json()["detail"] for answer in refused} == {"The body is larger than 2000 bytes."}
+
+
+async def receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(_message: Message) -> None:
+    pass
+
+
+def scope_of(path: str) -> dict[str, Any]:
+    """Return the ASGI scope of a request."""
+    address = {"scheme": "http", "server": ("service", 80), "client": ("127.0.0.1", 1), "root_path": ""}
+    target = {"method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
+    return {"type": "http", "http_version": "1.1", "asgi": {"version": "3.0"}} | address | target
+
+
+class WatchedScope(dict[str, Any]):
+    """The scope of a request, to which weak references are possible."""
+
+
+@pytest.mark.parametrize("route_groups", [RouteGroupsSettings(others=RouteGroup(deadline_seconds=0))])
+@pytest.mark.parametrize("path", ["/nothing", "/nowhere"])
+async def test_the_memory_of_a_request_is_free_at_its_end(app_with_routes: FastAPI, path: str) -> None:
+    """A reference cycle would keep all of a request until the garbage collector stops the event loop to find it.
+
+    The request has no deadline, as asyncio keeps a cancelled timer with its context, which uvloop frees.
+    """
+    scope = WatchedScope(scope_of(path))
+    gone = weakref.ref(scope)
+    gc.disable()
+    try:
+        await app_with_routes(scope, receive, send)
+        del scope
+
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_routes_are_searched_one_by_one_and_documented_as_those_of_an_included_router(shared_url: str) -> None:
+    app, tree = (create_app(make_settings(shared_url, api_docs=True)) for _ in range(2))
+    included = len(health.routes)
+    tree.router.routes[-included:] = []
+    FastAPI.include_router(tree, health)
+
+    assert all(isinstance(route, APIRoute) for route in app.routes[-included:])
+    assert len(list(iter_route_contexts(tree.routes))) == len(list(iter_route_contexts(app.routes)))
+    assert tree.openapi() == app.openapi()

@@ -1,0 +1,86 @@
+"""The text of a log line: processors of structlog, which turn an event into the bytes of one line."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
+from time import gmtime, strftime, time_ns
+from typing import Any, Literal
+
+import orjson
+import structlog
+from structlog.contextvars import _CONTEXT_VARS, merge_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.observability.writer import STANDARD_OUTPUT
+from app.request.identity import request_id
+from app.request.trace import trace
+
+LogFormat = Literal["json", "console"]
+
+# None when standard output is no terminal. Lines for a terminal need its encoding, which may not be UTF-8 on Windows.
+TERMINAL_ENCODING = os.device_encoding(STANDARD_OUTPUT)
+
+
+def processors_of(log_format: LogFormat, fields: Mapping[str, str]) -> list[Processor]:
+    """Return the processors of a log format; every line has the keys of `fields`."""
+    rendering = [exception_text, to_json] if log_format == "json" else [console(), _to_bytes]
+    return [partial(stamped, fields), *rendering]
+
+
+def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes:  # noqa: ANN401 - an event, at last bytes
+    """Return the line of a log event."""
+    for processor in processors:
+        event = processor(None, level, event)
+    line: bytes = event
+    return line
+
+
+def stamped(fields: Mapping[str, str], logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Add service, request, level and time to a log event; one structlog processor for all, as each costs a call."""
+    if _CONTEXT_VARS:  # the names that a call of `bind_contextvars` has ever used: mostly none
+        event = merge_contextvars(logger, method, event)
+    event.update(fields)
+    value, in_trace = request_id.get(), trace.get()
+    if value is not None:
+        event["request_id"] = value
+    if in_trace is not None:
+        event["trace_id"] = in_trace.number
+    event["level"] = method  # structlog has turned `exception` into error, `warn` into warning
+    now = str(time_ns())
+    event["timestamp"] = f"{_second_text(now[:-9])}.{now[-9:-3]}Z"
+    return event
+
+
+@lru_cache(maxsize=1)  # formatting a date is slow, and many lines have the same second
+def _second_text(second: str) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(int(second)))
+
+
+def exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Render a traceback as text for the JSON format, without local variables, which may hold secrets."""
+    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
+
+
+def console() -> Processor:
+    """Return the renderer of lines for people, coloured on a terminal."""
+    plain = structlog.dev.plain_traceback  # no sorting: an access line begins with method, path and status
+    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
+
+
+def to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+    """Render a log event as one line of JSON."""
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:  # orjson refuses half a surrogate pair and numbers beyond 64 bits, but a log call must not fail
+        return json.dumps(event, default=str).encode()
+
+
+def _to_bytes(_logger: WrappedLogger, _method: str, text: Any) -> bytes:  # noqa: ANN401 - structlog declares a dict, but the console renderer returns text
+    return encoded(text)
+
+
+def encoded(text: str) -> bytes:
+    """Return a line in the encoding of the terminal, or in UTF-8."""
+    return text.encode(TERMINAL_ENCODING or "utf-8", errors="backslashreplace")
