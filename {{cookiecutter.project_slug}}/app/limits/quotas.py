@@ -36,7 +36,8 @@ class Quota(Bulkhead):
         self._count(-1)
         if not self.in_use:
             self._interval = 0.0  # the quota is unused: the average time between entries no longer predicts a wait
-        self._pool.let_in()
+        if self._pool.waiting:
+            self._pool.let_in()
 
     def has_room(self) -> bool:
         """Tell whether a caller may take a connection now.
@@ -55,7 +56,11 @@ class Quota(Bulkhead):
         if not self._queue:
             # Nobody has waited until now: do not count the time since the last entry as a stuck queue.
             self._entered_at = monotonic()
-        await super()._wait(within)
+        self._pool.waiting += 1
+        try:
+            await super()._wait(within)
+        finally:
+            self._pool.waiting -= 1
 
 
 class Quotas:
@@ -84,7 +89,7 @@ class Quotas:
         self.max_concurrent = max_concurrent
         self.max_queue = max_queue
         self.queue_timeout_seconds = queue_timeout_seconds
-        self.in_use = 0
+        self.in_use = self.waiting = 0
         most = max_concurrent if quota is None else quota
         self.by_name = {name: Quota(self, max_concurrent=most) for name in (*names, BACKGROUND)}
         self._most_reserved = reserved

@@ -1,5 +1,6 @@
-"""The id and the ASGI scope of the request that is being served, for log lines, error responses and stall reports."""
+"""The id, the ASGI scope and the headers of the request that is being served."""
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from starlette.types import Scope
@@ -10,3 +11,20 @@ request."""
 
 request_scope: ContextVar[Scope | None] = ContextVar("request_scope", default=None)
 """The ASGI scope of the current request, set by `web/request_id.py` and inherited by the request's tasks."""
+
+HEADERS = "app.headers"
+"""The key under which the ASGI scope of a request keeps `headers_of`."""
+
+
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """Return the headers of a request by name, which are collected once for all middleware.
+
+    The values of a repeated header are joined by commas, as RFC 9110 allows.
+    """
+    found: dict[bytes, bytes] | None = scope.get(HEADERS)
+    if found is None:
+        scope[HEADERS] = found = dict(scope["headers"])
+        if len(found) < len(scope["headers"]):
+            for name in found:
+                found[name] = b",".join(value for other, value in scope["headers"] if other == name)
+    return found

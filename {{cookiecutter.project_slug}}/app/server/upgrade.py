@@ -12,6 +12,7 @@ import httptools
 from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.request.identity import headers_of
 from app.server import head
 from app.server.parser import RequestParser
 from app.server.reading import Reading
@@ -65,7 +66,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         if self._refusal:
             raise ValueError(self._refusal[1])
         self.parser.head_bytes = 0
-        self.parser.body_left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        self.parser.body_left = int(headers_of(self.scope).get(b"content-length", b"0"))
         super().on_headers_complete()
         self._in_head, self.in_body = False, not upgrades
         if self.in_body:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.request.identity import headers_of
 from app.settings.route_groups import RouteGroups
 from app.web.problem import problem_response
 
@@ -51,18 +52,18 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        described = [(name, value) for name, value in scope["headers"] if name in BODY_HEADERS]
-        if not described:  # without a length or a transfer encoding a request has no body
+        headers = headers_of(scope)
+        if BODY_HEADERS.isdisjoint(headers):  # without a length or a transfer encoding a request has no body
             await self.app(scope, receive, send)
             return
         limit, received = self._limit(scope), 0
         detail = f"The body is larger than {limit} bytes."
-        length = next((int(value) for name, value in described if name == b"content-length" and value.isdigit()), 0)
+        length = int(headers.get(b"content-length", b"0"))
         refusal = None if length <= limit else problem_response(413, detail)
-        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in described):
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             refusal = problem_response(415, COMPRESSED, headers={"Accept-Encoding": "identity"})
         if refusal:
-            if length <= SMALL_BYTES and not any(name == b"expect" for name, _ in described):
+            if length <= SMALL_BYTES and b"expect" not in headers:
                 await _drain(receive)
             await refusal(scope, receive, send)
             return
@@ -99,4 +100,5 @@ def is_json(scope: Scope) -> bool:
 
     A body of another type reaches the route as bytes, or is a form, of which Starlette parses at most 1,000 fields.
     """
-    return any(name == b"content-type" and JSON.fullmatch(value.decode("latin-1")) for name, value in scope["headers"])
+    types = headers_of(scope).get(b"content-type", b"").decode("latin-1")
+    return any(map(JSON.fullmatch, types.split(",")))  # of two Content-Types FastAPI reads the first

@@ -12,6 +12,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.request.deadline import UNCONFIRMED, Expiry, begin, end
+from app.request.identity import headers_of
 from app.web.problem import problem_response
 
 MILLISECONDS_HEADER, GRPC_HEADER = b"x-request-timeout-ms", b"grpc-timeout"
@@ -141,13 +142,10 @@ class _TimedRequest:
 
 def asked_seconds(scope: Scope) -> float | None:
     """Return the seconds that the caller gives the request, by X-Request-Timeout-Ms or grpc-timeout; else None."""
-    asked: float | None = None
-    for name, value in scope["headers"]:
-        if name == MILLISECONDS_HEADER and DIGITS.fullmatch(value):
-            seconds = int(value) / 1000
-        elif name == GRPC_HEADER and (found := GRPC.fullmatch(value)):
-            seconds = int(found[1]) * GRPC_UNITS[found[2]]
-        else:
-            continue
-        asked = seconds if asked is None else min(asked, seconds)
-    return asked
+    headers = headers_of(scope)
+    if MILLISECONDS_HEADER not in headers and GRPC_HEADER not in headers:
+        return None
+    plain, grpc = (headers.get(name, b"").split(b",") for name in (MILLISECONDS_HEADER, GRPC_HEADER))
+    asked = [int(value) / 1000 for value in plain if DIGITS.fullmatch(value)]
+    asked += [int(found[1]) * GRPC_UNITS[found[2]] for found in map(GRPC.fullmatch, grpc) if found]
+    return min(asked, default=None)

@@ -10,6 +10,8 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.request.identity import headers_of
+
 MIN_BYTES_PER_SECOND = 65_536
 """The least rate of a body that is read to the end. A slower client has stopped sending, or only keeps the connection
 busy."""
@@ -27,7 +29,8 @@ class LingeringClose:
         if scope["type"] != "http" or body_length(scope) == 0:
             await self.app(scope, receive, send)
             return
-        request = _Request(receive, send, expects=_expects(scope))
+        # the client sends the body only after `100 Continue`, which a call of `receive` would send
+        request = _Request(receive, send, expects=b"expect" in headers_of(scope))
         try:
             await self.app(scope, request.receive, request.send)
         finally:  # even after an exception, since the catch-all has sent a 500 before it raises again
@@ -76,16 +79,9 @@ class _Request:
                     await asyncio.sleep(0)  # lets the timeout fire while bytes keep arriving
 
 
-def _expects(scope: Scope) -> bool:
-    """Tell whether the client sends the body only after `100 Continue`, which a call of `receive` would send."""
-    return any(name == b"expect" for name, _ in scope["headers"])
-
-
 def body_length(scope: Scope) -> int | None:
     """Return the declared length of the body: 0 without a body, None for a chunked body."""
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding":
-            return None
-        if name == b"content-length":  # the parser refuses a request with Content-Length and Transfer-Encoding
-            return int(value)
-    return 0
+    headers = headers_of(scope)
+    if b"transfer-encoding" in headers:
+        return None
+    return int(headers.get(b"content-length", b"0"))  # the parser refuses a request with both, or with two lengths

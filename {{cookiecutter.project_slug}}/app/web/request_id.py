@@ -9,7 +9,7 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.request.identity import request_id, request_scope
+from app.request.identity import headers_of, request_id, request_scope
 from app.request.trace import HEADER as TRACE_HEADER
 from app.request.trace import STATE_HEADER, Trace, new_trace, trace
 from app.request.trace import read as read_trace
@@ -76,15 +76,11 @@ class _Response:
 
 def read(scope: Scope) -> tuple[bytes | None, Trace | None]:
     """Return the caller's request id and trace, None for each that is missing or malformed."""
-    own, parent, states = None, None, []
-    for name, value in scope["headers"]:
-        if name == HEADER and WELL_FORMED.fullmatch(value):
-            own = value
-        elif name == TRACE_HEADER:
-            parent = value
-        elif name == STATE_HEADER:
-            states.append(value)
-    return own, parent and read_trace(parent, b",".join(states))
+    headers = headers_of(scope)
+    own, parent = headers.get(HEADER), headers.get(TRACE_HEADER)
+    if own is not None and not WELL_FORMED.fullmatch(own):
+        own = None
+    return own, parent and read_trace(parent, headers.get(STATE_HEADER, b""))
 
 
 def new_id() -> bytes:
