@@ -66,7 +66,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         if self._refusal:
             raise ValueError(self._refusal[1])
         self.parser.head_bytes = 0
-        self.parser.body_left = int(headers_of(self.scope).get(b"content-length", b"0"))
+        self.parser.body_left = int(headers_of(self.scope).get(b"content-length", b"0"))  # type: ignore[arg-type] # a typed dict
         super().on_headers_complete()
         self._in_head, self.in_body = False, not upgrades
         if self.in_body:

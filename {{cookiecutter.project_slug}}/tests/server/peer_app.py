@@ -7,6 +7,7 @@ from fastapi import Request
 from app.main import create_app
 from app.settings.load import load_settings
 
+collected_at_import = gc.isenabled()
 app = create_app(load_settings())
 
 
@@ -18,5 +19,5 @@ async def peer(request: Request) -> list[str]:
 
 @app.get("/collected")
 async def collected() -> list[int]:
-    """Return the number of objects that a full collection looks at, and of those that it leaves out."""
-    return [len(gc.get_objects()), gc.get_freeze_count()]
+    """Return the numbers of objects that a full collection looks at and leaves out, and when collections are on."""
+    return [len(gc.get_objects()), gc.get_freeze_count(), collected_at_import, gc.isenabled()]

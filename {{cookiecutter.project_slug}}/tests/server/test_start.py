@@ -77,9 +77,10 @@ def test_a_full_collection_leaves_out_the_objects_of_the_start() -> None:
     """To look at all of them stops the event loop for some 90 ms."""
     with gunicorn(NOWHERE, APP, WEB_CONCURRENCY="1") as service:
         service.wait_until_serving()
-        collected, frozen = httpx.get(f"{service.url}/collected").json()
+        collected, frozen, *on = httpx.get(f"{service.url}/collected").json()
 
     assert frozen > 10 * collected
+    assert on == [False, True]  # while the modules are imported, and while requests are served
 
 
 def test_the_heartbeat_of_a_worker_is_no_file_of_the_root_file_system() -> None:
