@@ -1,10 +1,10 @@
-"""Commands of the benchmarks: `python -m benchmarks [compare|layers|http-clients|offload|jobs] [--soak N]`."""
+"""Commands of the benchmarks: `python -m benchmarks [compare|layers|http-clients|offload|jobs|peers] [--soak N]`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, http_clients, job_queues, layer_costs, offload_costs, soak_test
+from benchmarks import compare, http_clients, job_queues, layer_costs, offload_costs, peer_table, soak_test
 from benchmarks.build import BuildError, build
 from benchmarks.documents import MissingSection
 from benchmarks.equal_answers import DifferentAnswers
@@ -30,7 +30,7 @@ def positive(text: str) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure a generated service.")
-    commands = ("compare", "layers", "http-clients", "offload", "jobs")
+    commands = ("compare", "layers", "http-clients", "offload", "jobs", "peers")
     parser.add_argument("command", nargs="?", choices=commands, default="compare")
     parser.add_argument("--quick", action="store_true", help="three short rounds, in less than three minutes")
     parser.add_argument("--rounds", type=positive, help="rounds of every measurement; 5, and 3 when quick")
@@ -47,6 +47,8 @@ def measure(chosen: argparse.Namespace) -> None:
         return
     if chosen.command == "jobs":
         job_queues.measure(chosen.rounds or job_queues.ROUNDS)
+    if chosen.command == "peers":
+        peer_table.measure(keep=chosen.keep, rounds=chosen.rounds or peer_table.ROUNDS)
         return
     if chosen.command == "compare":
         find_wrk()  # a missing wrk is reported now and not after the minutes that the build takes

@@ -4,7 +4,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks import equal_answers, in_process, page, render_time, report, soak_test, sql_statements, startup_time
+from benchmarks import (
+    cold_starts,
+    equal_answers,
+    in_process,
+    page,
+    render_time,
+    report,
+    soak_test,
+    sql_statements,
+    startup_time,
+)
 from benchmarks.build import BUILD
 from benchmarks.load_rounds import LoadRounds, Run
 from benchmarks.results import Results, Times
@@ -17,15 +27,16 @@ LOGS = BUILD / "logs"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Length of a comparison: rounds, seconds of each run, and runs that may be repeated."""
+    """Length of a comparison: rounds, seconds of each run, runs that may be repeated, and cold starts."""
 
     rounds: int
     seconds: float
     repeats: int
+    cold_starts: int
 
 
-QUICK = Size(rounds=3, seconds=1, repeats=20)
-FULL = Size(rounds=5, seconds=4, repeats=60)
+QUICK = Size(rounds=3, seconds=1, repeats=20, cold_starts=2)
+FULL = Size(rounds=5, seconds=4, repeats=60, cold_starts=20)
 
 
 def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Results:
@@ -37,12 +48,13 @@ def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Resul
     with database(LOGS) as postgres:
         counted = count_statements(postgres, variants, workloads)
         times = time_without_load(postgres.urls["measured"])
+        cold = cold_starts.measure(postgres.urls["measured"], size.cold_starts)
         with all_serving(variants, postgres.urls["measured"], LOGS) as servers:
             load_rounds = LoadRounds(servers, postgres, rounds or size.rounds, size.seconds, size.repeats)
             runs = collect(load_rounds, workloads)
             memory = load_rounds.memory(workloads)
         growth = None if quick or only else soak_test.measure_growth(postgres.urls["measured"])
-    results = Results(runs, counted, memory, times, growth)
+    results = Results(runs, counted, memory, times, cold, growth)
     write(results)
     return results
 
@@ -51,7 +63,7 @@ def time_without_load(database_url: str) -> Times:
     """Time the start, the rendering of the template, and requests that only wait."""
     print("timing cookiecutter, the start, and a hundred requests that wait", flush=True)
     waiting = in_process.run("measurements.concurrent_waits", database_url=database_url, logs=LOGS)
-    return Times(startup_time.start_seconds(database_url), render_time.render_seconds(), waiting)
+    return Times(startup_time.measure(database_url), render_time.render_seconds(), waiting)
 
 
 def count_statements(

@@ -37,6 +37,9 @@ def notes(results: Results) -> Iterator[str]:
         f"{len(results.runs)} runs; in {disturbed} of them other programs took more than {FOREIGN_SHARE:.0%} of the "
         "machine"
     )
+    failed = {name: sum(run.load.failed for run in results.runs if run.variant == name) for name in results.memory}
+    counts = ", ".join(f"{name} {count}" for name, count in failed.items() if count)
+    yield f"answers with an error status: {counts or 'none'}"
     yield "medians of rounds; a ratio is the median of the rounds' ratios"
     yield f"the floor is {RAW}, without a database {BARE}"
     yield "CPU is the server's, in microseconds a request; SQL counts statements; MB is resident, of the largest worker"

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.cold_starts import ColdStarts
 from benchmarks.load_rounds import Memory, Run
 from benchmarks.memory_growth import MemoryGrowth
+from benchmarks.startup_time import Starts
 from benchmarks.variants import VARIANTS
 
 VALUES: Mapping[str, Callable[[Run], float]] = {
@@ -30,8 +32,8 @@ class Case:
 class Times:
     """Times that are measured without load."""
 
-    start: float
-    """Seconds from the start of the interpreter to ready."""
+    start: Starts
+    """The start of the interpreter until ready."""
     render: float
     """Seconds of the cookiecutter command."""
     waiting: Mapping[str, float]
@@ -48,6 +50,7 @@ class Results:
     memory: Mapping[str, Memory]
     """Memory after the load, by variant."""
     times: Times
+    cold: ColdStarts
     growth: MemoryGrowth | None = None
     """Growth of the service's memory, or None when the soak test was left out."""
 

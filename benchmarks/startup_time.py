@@ -2,37 +2,57 @@
 
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.build import LEAN_PYTHON, SERVICE_FOLDER
 from benchmarks.servers import UNUSED
 from tests.programs import environment
 
-STARTS = 5
+STARTS = 7
+
+LIBRARIES = "import fastapi, sqlalchemy.ext.asyncio, asyncpg, httpx, aiohttp; print('ready', flush=True)"
+"""The imports that no service of these libraries can avoid."""
 
 
-def start_seconds(database_url: str) -> float:
-    """Return the median of some starts; the first start warms the disk's cache and does not count."""
-    return median([start_once(database_url) for _ in range(STARTS + 1)][1:])
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """The median seconds of a start, and the median ratio to the imports of the libraries alone."""
+
+    seconds: float
+    ratio: float
+
+
+def measure(database_url: str, starts: int = STARTS) -> Starts:
+    """Start the service and the libraries in turns; the first turn warms the disk's cache and does not count."""
+    turns = [(start_once(database_url), import_once()) for _ in range(starts + 1)][1:]
+    return Starts(median(start for start, _ in turns), median(start / libraries for start, libraries in turns))
 
 
 def start_once(database_url: str) -> float:
-    """Return the seconds of one start.
+    """Return the seconds of one start until all readiness checks have passed."""
+    return _seconds_until_ready(["-m", "measurements.startup_time"], {"DATABASE_URL": database_url} | UNUSED)
+
+
+def import_once() -> float:
+    """Return the seconds in which a new interpreter imports the libraries."""
+    return _seconds_until_ready(["-c", LIBRARIES], {})
+
+
+def _seconds_until_ready(arguments: Sequence[str], variables: dict[str, str]) -> float:
+    """Return the seconds until a program prints that it is ready.
 
     Raises:
-        RuntimeError: the service ended before it was ready.
+        RuntimeError: the program ended before.
     """
-    variables = environment({"DATABASE_URL": database_url, "LOG_LEVEL": "error"} | UNUSED)
+    own = environment(variables | {"LOG_LEVEL": "error"})
     started = time.perf_counter()
     with subprocess.Popen(
-        [str(LEAN_PYTHON), "-m", "measurements.startup_time"],
-        cwd=SERVICE_FOLDER,
-        env=variables,
-        stdout=subprocess.PIPE,
-        text=True,
+        [str(LEAN_PYTHON), *arguments], cwd=SERVICE_FOLDER, env=own, stdout=subprocess.PIPE, text=True
     ) as process:
         line = process.stdout.readline() if process.stdout else ""
         seconds = time.perf_counter() - started
     if line != "ready\n":
-        raise RuntimeError(f"The service did not become ready: {line!r}")
+        raise RuntimeError(f"The program did not become ready: {line!r}")
     return seconds

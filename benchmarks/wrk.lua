@@ -22,7 +22,7 @@ end
 function done(summary, latency, _)
   local e = summary.errors
   print(string.format(
-    '{"requests":%d,"seconds":%f,"errors":%d,"p50":%f,"p99":%f,"p999":%f}',
-    summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout,
+    '{"requests":%d,"seconds":%f,"broken":%d,"failed":%d,"p50":%f,"p99":%f,"p999":%f}',
+    summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.timeout, e.status,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
 end

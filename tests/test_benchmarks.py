@@ -2,16 +2,30 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from benchmarks import cpu_ratios, http_clients, job_queues, layer_costs, offload_costs, sql_statements, startup_time
+from benchmarks import (
+    cpu_ratios,
+    http_clients,
+    job_queues,
+    layer_costs,
+    offload_costs,
+    peer_table,
+    sql_statements,
+    startup_time,
+)
 from benchmarks.build import BUILD, build
 from benchmarks.cpu_ratios import CpuRatio
 from benchmarks.documents import read_section
-from benchmarks.goals import CPU_IN_PROCESS, STATEMENTS
+from benchmarks.goals import ALLOCATIONS, CPU_IN_PROCESS, STATEMENTS
 from benchmarks.memory_growth import MemoryGrowth
+from benchmarks.peer_list import NO_DATABASE, Peer
+from benchmarks.peers import NotRun, running
 from benchmarks.servers import Database, Server, database, serving
 from benchmarks.variants import SERVICE, VARIANTS
 from benchmarks.workloads import WORKLOADS
@@ -46,6 +60,13 @@ def measured(postgres: Database) -> dict[str, CpuRatio]:
     }
 
 
+@pytest.fixture(scope="module")
+def allocated(postgres: Database) -> dict[str, CpuRatio]:
+    """The allocations of each request as a ratio to a baseline's; in a process of their own, as counting takes time."""
+    found = cpu_ratios.measure(ALLOCATIONS, postgres.urls["measured"], LOGS, rounds=2)
+    return {ratio.bound.workload: ratio for ratio in found}
+
+
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_request_sends_no_statement_more_than_its_work_needs(postgres: Database, server: Server, name: str) -> None:
     workload = next(workload for workload in WORKLOADS if workload.name == name)
@@ -65,8 +86,46 @@ def test_a_request_takes_no_larger_share_of_cpu_than_it_may(measured: dict[str, 
     assert found.ratio <= found.bound.at_most, found.sentence
 
 
+@pytest.mark.needs_program("cc", "apt-get install gcc")
+@pytest.mark.parametrize("name", [bound.workload for bound in ALLOCATIONS])
+def test_a_request_allocates_no_more_memory_than_it_may(allocated: dict[str, CpuRatio], name: str) -> None:
+    found = allocated[name]
+
+    assert found.ratio <= found.bound.at_most, found.sentence
+
+
 def test_the_start_of_the_service_is_timed(postgres: Database) -> None:
     assert 0 < startup_time.start_once(postgres.urls["measured"]) < 60
+
+
+def test_a_peer_is_served_by_its_own_command_beside_its_own_database(postgres: Database, tmp_path: Path) -> None:
+    """Python's own file server is the peer; the file that it serves holds what the peer knows of its database."""
+    make = ("sh -c 'printf %s {name}@{host}:{database_port} > live'",)
+    serve = "python3 -m http.server --bind 127.0.0.1 {port}"
+    peer = Peer("a-peer", "", "", make=make, serve=serve, paths={NO_DATABASE: "/live"})
+
+    with running(peer, tmp_path, postgres.urls["measured"]) as program:
+        answer = httpx.get(f"{program.url}/live", trust_env=False)
+
+    server = urlsplit(postgres.urls["measured"])
+    assert answer.text == f"a_peer@{server.hostname}:{server.port}"
+
+
+@pytest.mark.parametrize(
+    ("make", "serve", "reason"),
+    [
+        (("sh -c 'echo broken >&2; exit 1'",), "true", "sh -c: broken"),
+        (("no-such-program",), "true", "no-such-program is not installed"),
+        ((), "true", "it does not answer, see peer-a-peer.log"),
+    ],
+)
+def test_a_peer_that_fails_is_a_reason(
+    postgres: Database, tmp_path: Path, make: tuple[str, ...], serve: str, reason: str
+) -> None:
+    peer = Peer("a-peer", "", "", make=make, serve=serve, paths={NO_DATABASE: "/live"})
+
+    with pytest.raises(NotRun, match=re.escape(reason)), running(peer, tmp_path, postgres.urls["measured"]):
+        pass
 
 
 def test_every_dear_layer_says_why_it_stays() -> None:
@@ -78,7 +137,7 @@ def test_every_dear_layer_says_why_it_stays() -> None:
     assert [layer for layer in dear if layer_costs.reason_item(layer) not in text] == []
 
 
-@pytest.mark.parametrize("command", [layer_costs, http_clients, job_queues, offload_costs])
+@pytest.mark.parametrize("command", [layer_costs, http_clients, job_queues, offload_costs, peer_table])
 def test_a_command_finds_the_section_that_it_writes(command: ModuleType) -> None:
     assert read_section(command.DOCUMENT, command.SECTION).startswith("| ")
 

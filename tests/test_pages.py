@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cold_starts import ColdStarts
 from benchmarks.goals import GOALS
 from benchmarks.load_rounds import Memory, Run
 from benchmarks.memory_growth import MemoryGrowth
 from benchmarks.page import page as benchmarks_page
 from benchmarks.results import Results, Times
+from benchmarks.startup_time import Starts
 from benchmarks.variants import SERVICE, VARIANTS
 from benchmarks.wrk import Load
 from drawing.tables import Table
@@ -97,7 +99,7 @@ def lab() -> str:
 
 def benchmarks() -> str:
     """Return the page of a comparison with two cases and the growth of memory."""
-    load = Load(requests=61_728, seconds=5.0, errors=0, p50=1.23, p99=12.3, p999=123.4)
+    load = Load(requests=61_728, seconds=5.0, broken=0, failed=1, p50=1.23, p99=12.3, p999=123.4)
     cases = [GOALS[0].case, GOALS[-1].case]
     runs = [
         Run(variant.name, case.workload, case.connections, load, cpu, 0.1)
@@ -109,7 +111,8 @@ def benchmarks() -> str:
     growth = MemoryGrowth([(number * 10_000, 150 + number % 3) for number in range(1, 21)], settled_after=50_000)
     memory = {variant.name: Memory(80.0, 12_345) for variant in VARIANTS}
     counts = {(run.workload, run.variant): 1 for run in runs}
-    return benchmarks_page(Results(runs, counts, memory, Times(0.9, 1.9, {SERVICE: 1.2}), growth))
+    times, cold = Times(Starts(0.9, 1.2), 1.9, {SERVICE: 1.2}), ColdStarts(20, 0, 123_456, 9)
+    return benchmarks_page(Results(runs, counts, memory, times, cold, growth))
 
 
 @pytest.mark.needs_program("chromium", "apt-get install chromium")

@@ -10,6 +10,8 @@ from types import FrameType
 
 from starlette.types import ASGIApp, Message, Scope
 
+from measurements.allocations import counter
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -53,6 +55,16 @@ async def calls(app: ASGIApp, request: Request, times: int) -> float:
         await send_once(app, request)
         sys.setprofile(None)
         counts.append(seen["call"] + seen["c_call"])
+    return min(counts)
+
+
+async def allocations(app: ASGIApp, request: Request, times: int) -> float:
+    """Send a request some times and return the fewest allocations of memory that it took."""
+    counts, count = [], counter()
+    for _ in range(times):
+        before = count()
+        await send_once(app, request)
+        counts.append(count() - before)
     return min(counts)
 
 

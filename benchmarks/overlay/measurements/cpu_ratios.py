@@ -15,14 +15,14 @@ import uvloop
 from starlette.types import ASGIApp
 
 from app.main import app
-from measurements.asgi_client import Request, calls, cpu_microseconds
+from measurements.asgi_client import Request, allocations, calls, cpu_microseconds
 
 REQUESTS = 40
 """For each program and round: some tens of milliseconds, so that a disturbance spoils one round and not two."""
 
 WARM_UP = 100
 
-COSTS = {"us": cpu_microseconds, "calls": calls}
+COSTS = {"us": cpu_microseconds, "calls": calls, "allocations": allocations}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from app.main import app
 from app.resources import Resources
 from baselines.raw_asgi import POOL_SIZE, no_reset
 from measurements.asgi_client import Request, cpu_microseconds
-from measurements.layers import Composition, compositions, engine_without_bulkhead
+from measurements.layers import Composition, compositions
 
 READ = Request("GET", "/api/v1/items/7")
 REQUESTS = 100
@@ -42,15 +42,13 @@ async def costs_of(stack: list[Composition], rounds: int) -> list[float]:
 async def main(rounds: int) -> list[dict[str, str | float]]:
     """Open the service, measure, and return name and microseconds of each composition."""
     url = os.environ["DATABASE_URL"]
-    plain = engine_without_bulkhead(url.replace("postgresql://", "postgresql+asyncpg://"))
     async with (
         app.router.lifespan_context(app),
         asyncpg.create_pool(url, min_size=POOL_SIZE, max_size=POOL_SIZE, reset=no_reset) as driver,
     ):
         resources: Resources = app.state.resources
-        stack = compositions(resources, driver, plain, app)
+        stack = compositions(resources, driver, app)
         costs = await costs_of(stack, rounds)
-    await plain.dispose()
     return [{"name": composition.name, "us": cost} for composition, cost in zip(stack, costs, strict=True)]
 
 

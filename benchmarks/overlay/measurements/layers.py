@@ -12,11 +12,9 @@ import asyncpg
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from pydantic_core import to_json
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.database.reader import Reader
 from app.dependencies import ReadSession
 from app.items import repository
 from app.items.routes import ItemId
@@ -88,29 +86,14 @@ def routed(endpoint: Callable[..., object], resources: object, middleware: Seque
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class PlainResources:
-    """Stand-in for `Resources` whose reader uses SQLAlchemy's own pool."""
-
-    reader: Reader
-
-
-def engine_without_bulkhead(url: str) -> AsyncEngine:
-    """Return an engine like the service's, but with SQLAlchemy's own pool."""
-    return create_async_engine(
-        url, isolation_level="AUTOCOMMIT", max_overflow=0, pool_size=10, pool_timeout=1, hide_parameters=True
-    )
-
-
-def compositions(resources: Resources, driver: asyncpg.Pool, plain: AsyncEngine, whole: FastAPI) -> list[Composition]:
+def compositions(resources: Resources, driver: asyncpg.Pool, whole: FastAPI) -> list[Composition]:
     """Return all compositions, the innermost layer first."""
     return [
         Composition("the measuring itself", constant),
         Composition("FastAPI", routed(no_dependency, resources)),
         Composition("session dependency", routed(session_unused, resources)),
         Composition("asyncpg", routed(driver_alone(driver), resources)),
-        Composition("SQLAlchemy", routed(one_statement, PlainResources(Reader(plain)))),
-        Composition("bulkhead of the pool", routed(one_statement, resources)),
+        Composition("Reader", routed(one_statement, resources)),
         Composition("row into the answer", routed(row_to_answer, resources)),
         *middleware_layers(resources, whole.user_middleware),
         Composition("the other routes", whole),

@@ -1,9 +1,12 @@
 """Start the application in this process and print "ready" when all readiness checks pass; the parent has the clock."""
 
 import asyncio
+import gc
 
-from app.main import app
-from app.resources import Resources
+gc.disable()  # as a worker does until the end of its start
+
+from app.main import app  # noqa: E402 - after the line above
+from app.resources import Resources  # noqa: E402 - as the import before
 
 
 async def main() -> None:

@@ -49,8 +49,8 @@ class Documented(FastAPI):
     def include_router(self, router: APIRouter, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own options
         """Add the routes of a router one by one, as FastAPI would search an included router twice for each request.
 
-        The search would cost a tenth of a read. A router with WebSockets, streams or further routers stays whole, and
-        so does a router with options.
+        The second search would add a twelfth to a read. A router with WebSockets, streams or further routers stays
+        whole, and so does a router with options.
         """
         super().include_router(router, **options)
         if options or any(type(route) is not APIRoute or route.stream_item_type for route in router.routes):

@@ -80,7 +80,7 @@ def read(scope: Scope) -> tuple[bytes | None, Trace | None]:
     own, parent = headers.get(HEADER), headers.get(TRACE_HEADER)
     if own is not None and not WELL_FORMED.fullmatch(own):
         own = None
-    return own, parent and read_trace(parent, headers.get(STATE_HEADER, b""))
+    return own, None if parent is None else read_trace(parent, headers.get(STATE_HEADER, b""))
 
 
 def new_id() -> bytes:

@@ -1,0 +1,58 @@
+"""Cold starts: requests that a service refuses right after its start, and how workers divide the first connections."""
+
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from benchmarks.build import BUILD
+from benchmarks.servers import Server, serving
+from benchmarks.variants import SERVICE, VARIANTS
+from benchmarks.workloads import WORKLOADS
+from benchmarks.wrk import send
+
+CLIENTS = (64, 128)
+"""Numbers of clients that send at once when the service has just started; the starts take turns."""
+
+KEEP_ALIVE_CLIENTS = 16
+PROBE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStarts:
+    """The figures of some starts."""
+
+    starts: int
+    failed: int
+    """Answers with an error status, of all starts."""
+    requests: int
+    busiest: int
+    """The most connections of one worker, of KEEP_ALIVE_CLIENTS, in any start."""
+
+
+def measure(database_url: str, starts: int) -> ColdStarts:
+    """Start the service some times, and send the load at once."""
+    variant = next(variant for variant in VARIANTS if variant.name == SERVICE)
+    read = next(workload for workload in WORKLOADS if workload.name == "read")
+    print(f"starting the service {starts} times, with many clients at once", flush=True)
+    loads, busiest = [], 0
+    for turn in range(starts):
+        with serving(variant, database_url, BUILD / "logs") as server:
+            busiest = max(busiest, busiest_worker(server))
+            loads.append(send(server.url, read, CLIENTS[turn % len(CLIENTS)], seconds=1))
+    return ColdStarts(starts, sum(load.failed for load in loads), sum(load.requests for load in loads), busiest)
+
+
+def busiest_worker(server: Server) -> int:
+    """Return the connections of the worker that accepted the most of KEEP_ALIVE_CLIENTS."""
+    address = urlsplit(server.url)
+    with ExitStack() as stack:
+        for _ in range(KEEP_ALIVE_CLIENTS):
+            client = stack.enter_context(socket.create_connection((address.hostname, address.port)))
+            client.sendall(PROBE)
+            client.recv(1)  # the connection is accepted
+        found = [worker.net_connections("tcp") for worker in server.workers()]
+        return max(
+            sum(one.status == "ESTABLISHED" and one.laddr.port == address.port for one in connections)
+            for connections in found
+        )

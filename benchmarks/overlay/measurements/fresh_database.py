@@ -1,0 +1,18 @@
+"""Create an empty database; the arguments are the address of another database on the server, and the name."""
+
+import asyncio
+import sys
+
+import asyncpg
+
+
+async def main(url: str, name: str) -> None:
+    """Drop the database if it exists, and create it."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await connection.execute(f'CREATE DATABASE "{name}"')
+    await connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
