@@ -47,6 +47,7 @@ def measure(chosen: argparse.Namespace) -> None:
         return
     if chosen.command == "jobs":
         job_queues.measure(chosen.rounds or job_queues.ROUNDS)
+        return
     if chosen.command == "peers":
         peer_table.measure(keep=chosen.keep, rounds=chosen.rounds or peer_table.ROUNDS)
         return
