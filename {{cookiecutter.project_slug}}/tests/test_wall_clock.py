@@ -17,7 +17,7 @@ WALL = {
 TELL_THE_TIME = {
     "app.downstreams.retry_budget": "a Retry-After may be a date, and another machine's dates are of the wall clock",
     "app.jobs.enqueue": "the id of a job, a UUIDv7, begins with the time",
-    "app.observability.logs": "a line says when it was written",
+    "app.observability.rendering": "a line says when it was written",
 }
 """The modules of the service that may read the wall clock, each with the reason; none measures a duration."""
 

@@ -14,6 +14,7 @@ from app.database.driver import PgBouncerInBetween
 from app.main import create_app
 from app.readiness.role import RoleError
 from app.readiness.schema import Revisions
+from app.settings.service import Settings
 from devtools.ports import free_port
 from tests.conftest import client_of
 from tests.databases import alembic_config, make_settings, opened
@@ -119,7 +120,8 @@ async def test_migrations_at_an_undeclared_pgbouncer_name_pgbouncer(empty_pooled
 async def test_more_workers_than_the_server_has_connections_for_start_behind_pgbouncer(pgbouncer_url: str) -> None:
     """44 workers open connections to PgBouncer for requests and the probe; PgBouncer opens two to PostgreSQL."""
     many = {"web_concurrency": 22, "database_pgbouncer_max_client_conn": 1000, "database_max_connections": 12}
-    async with opened(pgbouncer_settings(pgbouncer_url, **many)) as resources:
+    without_jobs: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
+    async with opened(pgbouncer_settings(pgbouncer_url, **many, **without_jobs)) as resources:
         ready = await resources.readiness.reasons()
 
     assert ready == ()

@@ -138,7 +138,7 @@ def test_a_wrong_setting_stops_the_start_with_one_message(variables: dict[str, s
 def test_a_plan_beyond_the_connections_of_the_server_stops_the_master_with_one_sentence(database_url: str) -> None:
     # WEB_CONCURRENCY is 1, since gunicorn's master may crash when two workers refuse to start at the same moment
     limits = {"DATABASE_MAX_CONNECTIONS": "1000", "DATABASE_POOL_LIMIT": "100", "WEB_CONCURRENCY": "1"}
-    with gunicorn(database_url, **limits) as service:
+    with gunicorn(database_url, **limits, JOBS__WORKERS="0") as service:
         code = service.process.wait(timeout=START_SECONDS)
         errors = [line["event"] for line in service.lines() if line["level"] == "error"]
         output = service.log.read_text("utf-8")
