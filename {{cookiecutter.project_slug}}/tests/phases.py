@@ -56,7 +56,7 @@ class PhaseReport:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Add the duration of a test and of the fixtures to the phase `tests`, minus phases inside the fixtures."""
+        """Add the duration of a test with its fixtures to the sum of `tests`, but for parts with a sum of their own."""
         with phase("tests", self.measured):
             return (yield)
 

@@ -97,7 +97,7 @@ class FairPool(AsyncAdaptedQueuePool):
             self._do_return_conn(record)
 
     def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
-        """Hand a connection from `lend` to `connect`, so that SQLAlchemy can handle an error on the connection."""
+        """Make `connect` return a connection that `lend` has lent, so that SQLAlchemy handles its errors."""
         adopted: Any = record
         # an old connection would be replaced here, so its age is hidden
         opened, adopted.starttime = adopted.starttime, inf

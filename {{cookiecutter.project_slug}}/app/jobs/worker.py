@@ -92,7 +92,7 @@ class Worker:
             log.info("waiting for jobs", jobs=len(runner.running), seconds=self._settings.jobs.stop_seconds)
         await asyncio.wait(tasks[:1], timeout=self._settings.jobs.stop_seconds)
         for run in list(runner.running.values()):
-            log.warning("job put back", job=str(run.id), kind=run.kind)
+            log.warning("job put back into the queue by a stopping worker", job=str(run.id), kind=run.kind)
             run.stop("stopping")
         await asyncio.wait(tasks[:1], timeout=2 * CLEANUP_SECONDS)
         for task in tasks:

@@ -37,4 +37,4 @@ async def get_principal(connection: HTTPConnection) -> Principal:
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
-"""For a route whose rows or streams belong to a sender: the owner and the key of the request."""
+"""For a route whose rows or streams belong to a client: the owner of the rows, and the key by which limits count."""

@@ -22,8 +22,8 @@ HANDSHAKE = {b"sec-websocket-key", b"sec-websocket-version"}
 """The headers of a WebSocket handshake. A request without both is answered as if it had asked for no upgrade."""
 
 BODY = {b"content-length", b"transfer-encoding"}
-"""Headers of a request with a body. A WebSocket handshake has no body: its bytes would be taken for WebSocket
-frames."""
+"""Headers of a request with a body. A WebSocket handshake must not have a body: the server would take the
+bytes of the body for WebSocket frames."""
 
 
 class UpgradeProtocol(HttpToolsProtocol):

@@ -1,4 +1,4 @@
-"""The chart in letters of the connections over REPLICAS: a line that crosses the limit is seen faster than a number."""
+"""A chart of text characters: the connections for each value of REPLICAS, with a line for the limit of the server."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

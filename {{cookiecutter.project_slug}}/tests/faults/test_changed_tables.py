@@ -127,7 +127,7 @@ async def test_a_write_on_a_stale_statement_is_503_and_the_next_is_200(running: 
 
 @pytest.mark.parametrize("last", ["", "; DROP TYPE old_colour"], ids=["the old type stays", "the old type is dropped"])
 async def test_reads_survive_a_recreated_type(running: tuple[Service, str], last: str) -> None:
-    """Each connection has a statement that knows the type by its number: a dropped type, or a type of another name."""
+    """Prepared statements have the number of a type that a migration has dropped and created again."""
     service, url = running
     reads, _ = await asyncio.gather(
         for_a_while(service.url, 20, 3 * APART_SECONDS, read_colour), recreate_type(url, last)

@@ -32,7 +32,7 @@ def connected(service: Service, clients: int, before: int = 0) -> Iterator[list[
 
 
 def wait_for(service: Service, reached: Callable[[list[int]], bool]) -> list[int]:
-    """Wait until the connections of the workers are as they should be, and return their numbers, in order."""
+    """Wait until `reached` is true for the sorted connection counts of the workers, and return these counts."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         counts = sorted(len(client_ports(worker, service)) for worker in service.workers())

@@ -1,4 +1,4 @@
-"""The defences against the requests of strangers: slow and costly bodies, short deadlines, and work that outlives."""
+"""The defences against slow and costly bodies, short deadlines, and work that goes on after its request has ended."""
 
 from collections.abc import Mapping
 
