@@ -30,7 +30,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def service(server_url: str, template: str) -> Iterator[Service]:
     """The service of `connection_app.py` with two workers that may open few files."""
     app = "--pythonpath=tests/faults", "connection_app:app"
-    with serving(server_url, template, *app, ulimit=f"ulimit -n {OPEN_FILES}", LOG_LEVEL="warning") as running:
+    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}  # for /wait
+    with serving(server_url, template, *app, ulimit=f"ulimit -n {OPEN_FILES}", **long) as running:
         yield running
 
 
@@ -87,10 +88,12 @@ async def test_many_clients_that_come_at_once_are_all_answered(service: Service)
 
 
 async def test_probes_are_answered_and_requests_refused_while_every_connection_is_in_use(service: Service) -> None:
-    waiting = [asyncio.create_task(ask(service, "/wait?seconds=3")) for _ in range(IDLE)]
+    waiting = [asyncio.create_task(ask(service, "/wait?seconds=8")) for _ in range(IDLE)]
+    while sum(task.done() for task in waiting) < IDLE - 2 * OPEN_FILES:  # the clients for which there is no room
+        await asyncio.sleep(0.05)
     paths, right = ("/health/live", "/echo") * 10, {("/health/live", 200), ("/echo", 503)}
     seen: list[set[tuple[str, int]]] = []
-    while right not in seen and not all(task.done() for task in waiting):  # both workers fill in a while
+    while right not in seen and not all(task.done() for task in waiting):
         beside = await asyncio.gather(*(ask(service, path) for path in paths))
         seen.append(set(zip(paths, (status for status, _ in beside), strict=True)))
         await close([client for _, client in beside])
