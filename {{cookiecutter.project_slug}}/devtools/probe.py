@@ -51,19 +51,20 @@ def wait_until_ready(base: str, instance: str, children: ChildProcesses, seconds
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        status, body = probe(base, "/health/ready?verbose")
+        status, body = probe(base, "/health/ready")
         if status == OK and json.dumps(instance) in body:
             return
         children.pause()
     raise RunError(f"The service is not ready after {seconds:.0f} s; {base}/health/ready answered: {status} {body}")
 
 
-def hints(base: str) -> str:
+def hints(base: str, status_page: str) -> str:
     """Return the addresses and commands to try on the running service."""
     status, body = probe(base, "/openapi.json")
     documentation = f"  open    {base}/docs\n" if status == OK else ""
     call = shlex.join(["curl", "-s", *call_of(json.loads(body) if status == OK else {}, base)])
-    return f"\n{documentation}  health  {base}/health/ready\n  try     {call}\n\nCtrl-C stops everything.\n"
+    health = f"  health  {base}/health/ready\n  status  {status_page}/\n"
+    return f"\n{documentation}{health}  try     {call}\n\nCtrl-C stops everything.\n"
 
 
 def call_of(description: dict[str, Any], base: str) -> list[str]:

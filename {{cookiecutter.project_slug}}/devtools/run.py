@@ -22,6 +22,8 @@ from devtools.probe import base_url, hints, wait_until_ready
 SERVICE = "app.main:app"
 
 BEGUN = time.monotonic()
+MANAGEMENT_PORT = 9464
+"""The port of the status page, unless it is taken or the setting MANAGEMENT_PORT names a port."""
 
 WORKERS = "2"
 """Gunicorn's workers with --production: two show errors that a single worker hides, and need few database
@@ -63,8 +65,8 @@ def service_command(host: str, port: int, *, production: bool, platform: str = s
 
 def start(
     children: ChildProcesses, url: str, address: tuple[str, int], *, production: bool, isolated: bool = False
-) -> None:
-    """Migrate the database, start the stub downstreams and the service, and wait until the service is ready.
+) -> str:
+    """Migrate the database, start the stub downstreams and the service, wait until it is ready; return the status page.
 
     Args:
         children: the processes to which the stubs and the service are added.
@@ -80,9 +82,8 @@ def start(
     command, stubs_port = service_command(host, port, production=production), free_port()
     instance = secrets.token_hex(4)
     variables = environment(url, stubs_port, production=production)
-    variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance}
-    trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # the service shows its id to trusted callers only
-    variables["FORWARDED_ALLOW_IPS"] = ",".join(filter(None, trusted))
+    management = setting("MANAGEMENT_PORT") or str(free_port(MANAGEMENT_PORT))
+    variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance, "MANAGEMENT_PORT": management}
     if isolated:
         variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url}
     leg("migrating ...")
@@ -92,20 +93,22 @@ def start(
         stub = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
         children.start("the stub downstreams", stub, variables)
     # {% if cookiecutter.jobs == "yes" %}
-    children.start("the worker of jobs", [sys.executable, "-m", "app.jobs"], variables)
+    own = {"MANAGEMENT_PORT": str(free_port(int(management) + 1))}
+    children.start("the worker of jobs", [sys.executable, "-m", "app.jobs"], variables | own)
     # {% endif %}
     leg(f"serving on port {port} ...")
     children.start("the service", command, variables, terminal=not production)
     wait_until_ready(base_url(host, port), instance, children)
     leg("ready")
+    return base_url(setting("MANAGEMENT_HOST") or LOOPBACK, int(management))
 
 
 def serve(host: str, port: int, *, production: bool) -> NoReturn:
     """Start and watch PostgreSQL, the stubs and the service. Always ends by an exception, when all have stopped."""
     leg("starting PostgreSQL ...")
     with development_url() as url, ChildProcesses(PROJECT) as children:
-        start(children, url, (host, port), production=production)
-        say(hints(base_url(host, port)))
+        status_page = start(children, url, (host, port), production=production)
+        say(hints(base_url(host, port), status_page))
         while True:
             children.pause()
 

@@ -33,6 +33,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN40
         "environment": "development",
         "api_docs": True,
         "database_url": database_url,
+        "management_port": 0,  # many apps run at the same time
         "web_concurrency": 2,  # the default, a worker per CPU, may need more connections than the server has
     }
     return Settings(_env_file=None, **(values | changes))

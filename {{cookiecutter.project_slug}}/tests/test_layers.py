@@ -7,10 +7,11 @@ from tests.architecture import FEATURES, modules
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"main"}),
-    frozenset({*FEATURES, "health", "server", "pgbouncer"}),
+    frozenset({*FEATURES, "server", "pgbouncer"}),
     # {% if cookiecutter.jobs == "yes" %}
     frozenset({"jobs", "streams"}),
     # {% endif %}
+    frozenset({"health"}),
     frozenset({"lifespan", "dependencies"}),
     frozenset({"resources"}),
     frozenset({"idempotency", "readiness", "web"}),

@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
 
-import pytest
 from anyio import to_thread
 from fastapi import FastAPI
 
@@ -14,20 +12,11 @@ from app.settings.route_groups import PROBES
 from tests.databases import ROOT, make_settings, opened
 
 
-async def test_resources_are_frozen(committed_app: FastAPI) -> None:
-    resources: Resources = committed_app.state.resources
-
-    with pytest.raises(FrozenInstanceError):
-        resources.engine = resources.engine  # type: ignore[misc] # the point of the test
-
-
 async def test_the_resources_are_complete_when_the_app_has_started(committed_app: FastAPI) -> None:
     resources: Resources = committed_app.state.resources
 
     assert resources.bulkheads.keys() == {
-        "database",
         *resources.plan.route_groups,
-        *(f"{name}.database" for name in (*resources.plan.route_groups, "background")),
         *PROBES,
         BODIES,
         AFTER_RESPONSE,

@@ -11,7 +11,6 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from app.dependencies import get_downstreams
-from app.resources import Resources
 from app.settings.downstreams import DownstreamSettings, DownstreamsSettings
 from app.settings.service import Settings
 from tests.databases import make_settings, opened
@@ -70,12 +69,6 @@ async def test_a_start_that_fails_half_way_closes_the_open_resources(committed_u
 
     assert events[-1].startswith("close")
     assert events.count("open first") == events.count("close first") == 1
-
-
-async def test_each_downstream_has_its_semaphore_among_the_resources(committed_app: FastAPI) -> None:
-    resources: Resources = committed_app.state.resources
-
-    assert resources.semaphores == {name: found.bulkhead for name, found in resources.downstreams.items()}
 
 
 async def test_each_downstream_has_a_bulkhead_of_its_max_concurrent(committed_url: str) -> None:

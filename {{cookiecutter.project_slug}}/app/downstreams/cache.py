@@ -58,6 +58,8 @@ class Cache(Generic[T]):
         """
         self.seconds, self.stale_seconds, self.max_bytes = seconds, stale_seconds, max_bytes
         self.bytes = 0
+        self.requests = {"hit": 0, "miss": 0, "stale": 0}
+        """The number of look-ups by their result: a fresh response, a load, or a stale response as the load failed."""
         self.context_of_load: Callable[[], Context] = copy_context
         """Returns the context variables for a load. A load may outlive the request that started it, so `registry.py`
         sets `detached` here: the deadline of the request then does not apply to the load."""
@@ -76,12 +78,15 @@ class Cache(Generic[T]):
         if entry is not None:
             self._kept.move_to_end(key)
             if self._clock() - entry.at < self.seconds:
+                self.requests["hit"] += 1
                 return entry.value
+        self.requests["miss"] += 1
         try:
             return await self._load(key, load)
         except (DownstreamUnavailable, DownstreamTimedOut, DownstreamBadResponse) as error:
             if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
                 raise
+            self.requests["stale"] += 1
             log.warning("stale response of a downstream served", downstream=error.name, reason=error.detail)
             return entry.value
 

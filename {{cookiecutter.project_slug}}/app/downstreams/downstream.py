@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import monotonic
 from typing import Any, TypeVar
 
 import stamina
@@ -78,6 +79,8 @@ class Downstream:
             max_bytes=settings.cache_bytes,
             weigh=lambda answer: len(answer.body),
         )
+        self.observe: Callable[[int | None, float], object] = lambda _status, _seconds: None
+        """Called with the status, None for no response, and the seconds of each attempt, for metrics."""
         self._draining = draining
         self._development = development
 
@@ -181,9 +184,13 @@ class Downstream:
                 except Unavailable as full:
                     raise DownstreamOverloaded(self.name, full.detail) from None
                 attempts.sent()
+                began, status = monotonic(), None
                 try:
-                    return await self.client.send(replace(call, headers={**call.headers, **attempts.headers()}))
+                    answer = await self.client.send(replace(call, headers={**call.headers, **attempts.headers()}))
+                    status = answer.status
+                    return answer
                 finally:
+                    self.observe(status, monotonic() - began)
                     self.bulkhead.leave()
         except TimeoutError:
             if not attempts.cut_off():

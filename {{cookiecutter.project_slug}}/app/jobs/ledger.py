@@ -64,9 +64,9 @@ WHERE jobs.id IS NULL OR jobs.cancel_requested_at IS NOT NULL
 
 IS_LIVE = "SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND state IN ('queued', 'running', 'failed'))"
 
-LATE = """
+WAITING = """
 SELECT kind, count(*) AS jobs, extract(epoch FROM now() - min(run_at))::int AS seconds FROM jobs
-WHERE state IN ('queued', 'failed') AND run_at < now() - $1 * interval '1 second' GROUP BY kind
+WHERE state IN ('queued', 'failed') AND run_at <= now() GROUP BY kind
 """
 
 log = structlog.get_logger("jobs")
@@ -115,7 +115,7 @@ class Together(Generic[K, R]):
 
 
 class Ledger:
-    """Stores starts and ends of attempts, and finds jobs that were cancelled, were taken over, or are late."""
+    """Stores starts and ends of attempts, and finds jobs that were cancelled, were taken over, or wait."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -141,9 +141,9 @@ class Ledger:
         """Tell whether a job is not finished: queued, running, or waiting for a retry."""
         return bool(await self._pool.fetchval(IS_LIVE, job_id))
 
-    async def late(self, seconds: float) -> list[dict[str, Any]]:
-        """Return the kinds of jobs that should have started more than `seconds` ago, and still wait."""
-        return [dict(row) for row in await self._pool.fetch(LATE, seconds)]
+    async def waiting(self) -> list[dict[str, Any]]:
+        """Return the kinds with jobs that could run now: the number of jobs, and the seconds of the longest wait."""
+        return [dict(row) for row in await self._pool.fetch(WAITING)]
 
     async def _begin(self, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
         return {row["id"]: row for row in await self._pool.fetch(BEGIN, list(ids))}

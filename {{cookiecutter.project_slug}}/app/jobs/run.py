@@ -18,6 +18,7 @@ from app.database.engine import ReadWriteSession
 from app.database.transaction import transaction
 from app.errors import ServiceError
 from app.jobs.ledger import Ended, Ledger, read_json
+from app.jobs.metrics import attempts
 from app.jobs.models import Job, JobState
 from app.jobs.registry import Kind
 from app.request.detached import detached
@@ -123,6 +124,7 @@ class Runner:
             await asyncio.sleep(1)  # the message is another worker's now: returning would delete it
         stored = await self._ledger.finish(ended)
         seconds = round(monotonic() - started, 3)
+        attempts.labels(kind.name, ended.state).observe(seconds)
         log.info("job ended", job=str(job_id), kind=kind.name, state=ended.state, stored=stored, seconds=seconds)
         return ended.again_after if stored else None
 

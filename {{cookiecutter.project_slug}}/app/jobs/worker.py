@@ -20,8 +20,10 @@ from app.capacity.bulkheads import build_bulkheads
 from app.capacity.job_worker import plan_for_worker
 from app.database.engine import connection_name
 from app.database.transaction import transaction
+from app.health.sampler import sampled
 from app.jobs.enqueue import enqueue
 from app.jobs.ledger import DATABASE_AWAY, Ledger
+from app.jobs.metrics import show_queue
 from app.jobs.queue import Queue, open_pool
 from app.jobs.registry import KINDS, Kind
 from app.jobs.run import CLEANUP_SECONDS, Runner
@@ -60,6 +62,7 @@ class Worker:
             plan = plan_for_worker(settings)
             opened = open_resources(settings, plan, build_bulkheads(plan), *self._outside)
             resources = await stack.enter_async_context(opened)
+            await stack.enter_async_context(sampled(settings, resources))
             url = with_target(settings.database_direct_url or settings.database_url, settings.database_target)
             name = connection_name(settings.service_name, "queue")
             pool = await stack.enter_async_context(open_pool(url, settings.database_timeouts, name))
@@ -120,7 +123,9 @@ class Worker:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _upkeep(self, queue: Queue, ledger: Ledger) -> None:
-        for late in await ledger.late(self._settings.jobs.late_seconds):
+        waiting = await ledger.waiting()
+        show_queue(waiting)
+        for late in (row for row in waiting if row["seconds"] > self._settings.jobs.late_seconds):
             log.warning("jobs wait too long", **late, known=late["kind"] in KINDS)
         if released := await queue.release_held():
             log.warning("jobs handed out again", jobs=released)

@@ -34,6 +34,7 @@ class Bulkhead:
         self.queue_timeout_seconds = queue_timeout_seconds
         self.in_use = 0
         self.refused = 0
+        self.wait_seconds = 0.0
         self._refusal = refusal
         # for each waiting caller, the time of arrival
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
@@ -102,7 +103,7 @@ class Bulkhead:
         if len(self._queue) >= self.max_queue or self._expected_wait() > seconds:
             raise self._refused()
         turn = asyncio.get_running_loop().create_future()
-        self._queue[turn] = monotonic()
+        self._queue[turn] = began = monotonic()
         try:
             async with asyncio.timeout(seconds):
                 await turn
@@ -111,7 +112,9 @@ class Bulkhead:
             if isinstance(error, TimeoutError):
                 raise self._refused() from None
             raise
-        now = monotonic()
+        finally:
+            now = monotonic()
+            self.wait_seconds += now - began
         self._interval += (now - self._entered_at - self._interval) * MEMORY
         self._entered_at = now
 

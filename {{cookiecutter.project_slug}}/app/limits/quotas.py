@@ -98,16 +98,6 @@ class Quotas:
         """Return the quota with this name; for an unknown name, the quota of background work."""
         return self.by_name.get(name) or self.by_name[BACKGROUND]
 
-    @property
-    def queued(self) -> int:
-        """The number of callers that wait for a connection, in all quotas."""
-        return sum(quota.queued for quota in self.by_name.values())
-
-    @property
-    def refused(self) -> int:
-        """The number of callers that were refused a connection, in all quotas."""
-        return sum(quota.refused for quota in self.by_name.values())
-
     def reserved(self) -> int:
         """Return how many connections stay free for the quotas that use fewer than their minimum."""
         unmet = sum(max(0, MINIMUM - quota.in_use) for quota in self.by_name.values())

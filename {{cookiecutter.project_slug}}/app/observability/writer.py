@@ -68,7 +68,7 @@ class LineWriter:
     def _begin(self) -> None:
         """Start with an empty queue, also in a forked child: the parent process writes the lines queued before."""
         self._lines: deque[bytes] = deque()
-        self._bytes = self._lost = 0
+        self._bytes = self.lost = self._told = 0  # the lost lines since the start, and those that a line reported
         self._awake = False
         self._wake: SimpleQueue[Event | None] = SimpleQueue()  # the entry None ends the writing thread
         self._thread: Thread | None = None
@@ -80,7 +80,7 @@ class LineWriter:
     def put(self, line: bytes) -> None:
         """Queue a log line, without a newline; a full queue drops the line and counts the loss."""
         if len(self._lines) >= MAX_LINES or self._bytes >= MAX_BYTES:
-            self._lost += 1
+            self.lost += 1
             return
         self._bytes += len(line)
         self._lines.append(line)
@@ -158,13 +158,13 @@ class LineWriter:
 
     def _write_batch(self) -> None:
         self._bytes = 0
-        lost, self._lost = self._lost, 0  # reported after the queued lines, which are older than the lost lines
+        lost = self.lost  # reported after the queued lines, which are older than the lost lines
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         for piece in _pieces(lines):
             if not self._write(b"\n".join(piece) + b"\n"):
-                lost += len(piece)
-        if lost and not self._write(self.loss_line(lost) + b"\n"):
-            self._lost += lost
+                lost, self.lost = lost + len(piece), self.lost + len(piece)
+        if lost > self._told and self._write(self.loss_line(lost - self._told) + b"\n"):
+            self._told = lost
 
     def _write(self, data: bytes) -> bool:
         """Write data to the log and return True; return False when the log reader has stopped or the disk is full."""

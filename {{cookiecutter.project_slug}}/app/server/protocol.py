@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from app.request.identity import REFUSED
 from app.server import head
 from app.server.connections import Connections
 from app.server.drain import PIPELINE
@@ -19,7 +20,6 @@ from app.server.reading import Reading
 from app.server.refusal import NO_ROOM, NOT_HTTP, refusal_bytes
 from app.server.upgrade import UpgradeProtocol
 from app.settings.route_groups import PROBES
-from app.web.access_log import REFUSED
 
 MAX_UNANSWERED = 16
 """Requests of one connection that may wait for a response; the bytes of further requests are not parsed until then."""

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from app.request.identity import request_id
+from app.request.identity import MAX_PATH, request_id
 from app.request.trace import new_trace, trace
-from app.web.access_log import MAX_PATH
 from app.web.problem import problem_response
 from app.web.request_id import HEADER, new_id, read
 

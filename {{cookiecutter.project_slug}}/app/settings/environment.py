@@ -41,6 +41,11 @@ def hand_on(settings: BaseModel, *names: str) -> None:
             os.environ[name] = str(value)
 
 
+def metrics_folder() -> str | None:
+    """Return the folder of the metrics, which gunicorn.conf.py sets; None for a process without gunicorn."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+
 def variables_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield the name of each environment variable that a settings class reads, including nested settings."""
     for name, field in model.model_fields.items():

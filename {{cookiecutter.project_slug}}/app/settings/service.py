@@ -13,7 +13,7 @@ from app.settings.capacity import CapacitySettings
 from app.settings.database_url import asyncpg_url  # {%- if cookiecutter.http_client != "none" +%}
 from app.settings.downstreams import DownstreamsSettings  # {%- endif +%}
 from app.settings.environment import ANY_CASE, EnvironmentSettings
-from app.settings.listening import HOST, Proxies, trusts_everybody
+from app.settings.listening import ListeningSettings, Proxies, trusts_everybody
 from app.settings.route_groups import RouteGroupsSettings
 
 STOP_MARGIN_SECONDS = 2.0
@@ -27,7 +27,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
-class Settings(CapacitySettings, EnvironmentSettings):
+class Settings(CapacitySettings, ListeningSettings, EnvironmentSettings):
     """The settings of the service, read once at the start of a process."""
 
     model_config = SettingsConfigDict(
@@ -50,7 +50,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     """The version on each log line, such as a commit; `docker build --build-arg SERVICE_VERSION=...` sets it."""
 
     instance_id: str | None = None
-    """The id of this instance, such as the name of a pod, which the response of `/health/ready?verbose` shows."""
+    """The id of this instance, such as the name of a pod, which `/health/ready` repeats for trusted callers."""
 
     api_docs: bool = False
     """Serve /docs and /openapi.json. Refused in production, as both show every route to strangers."""
@@ -87,18 +87,13 @@ class Settings(CapacitySettings, EnvironmentSettings):
     termination_grace_seconds: Seconds = 30.0
     """Seconds between the orchestrator's SIGTERM and SIGKILL; the default of Kubernetes is 30."""
 
-    host: str = Field(default="127.0.0.1", pattern=HOST)
-    """The address to listen on; 0.0.0.0 in a container, :: for IPv6 too, unix:/path for the socket of a proxy."""
-
-    port: int = Field(default=8000, ge=1, le=65535)
-    """The TCP port to listen on."""
-
     keep_alive_seconds: int = Field(default=75, ge=1)
     """Seconds until idle connections close: longer than in the load balancer (mostly 60 s), which must close first."""
 
     forwarded_allow_ips: Proxies = "127.0.0.1"
     """Addresses of the trusted proxies and callers, comma separated: the service believes their X-Forwarded-* headers,
-    trace and short deadlines, and shows its load to them. A client that a trusted proxy names is trusted if listed."""
+    trace and short deadlines, and tells them why it is not ready. A client that a trusted proxy names is trusted if
+    listed."""
 
     max_body_bytes: int = Field(default=1_048_576, ge=0)
     """The largest request body in bytes, unless the route group has a bound; FastAPI itself has no limit."""

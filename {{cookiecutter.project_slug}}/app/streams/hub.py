@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from prometheus_client import Gauge
 from sqlalchemy import text
 
 from app.database.reader import Reader
@@ -19,6 +20,9 @@ assigns a number before the commit, and a transaction of up to 30 s commits late
 
 MAX_AGE_SECONDS = 3600.0
 """The longest life of a stream, in seconds. A client that reconnects may reach a replica that was added meanwhile."""
+
+streams_limit = Gauge("app_streams_limit", "The most open streams.", multiprocess_mode="livesum")
+streams_open = Gauge("app_streams_open", "Streams and WebSockets that are open.", multiprocess_mode="livesum")
 
 LAST = text("SELECT last_value - (NOT is_called)::int FROM app_events_sequence")
 
@@ -44,6 +48,7 @@ class Hub:
         self.sources = {source.topic: source for source in sources}
         self.max_concurrent, self.max_per_client = max_concurrent, max_per_client
         self.reader = reader
+        streams_limit.set(max_concurrent)
         self.subscriptions: set[Subscription] = set()
         self.changed: set[str] = set()
         """The changed objects that a client follows, and that have not been read since."""
@@ -80,6 +85,7 @@ class Hub:
             raise TooManyStreams(f"A client may have {self.max_per_client} streams open at the same time.")
         opened = Subscription(principal.owner, principal.key)
         self.subscriptions.add(opened)
+        streams_open.inc()
         self.followed.set()
         self._per_client[principal.key] += 1
         age = asyncio.get_running_loop().call_later(MAX_AGE_SECONDS, opened.end, Reason.MAX_AGE)
@@ -88,6 +94,7 @@ class Hub:
         finally:
             age.cancel()
             self.subscriptions.discard(opened)
+            streams_open.dec()
             self._per_client.subtract([principal.key])
             self._per_client += Counter()  # removes the clients that have no stream left
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from app.streams.source import Change
@@ -18,6 +19,9 @@ MAX_WAITING = 64
 
 MAX_REMEMBERED = 1000
 """The number of objects for which a subscription remembers the last sent change; beyond, an event may be sent twice."""
+
+
+ended = Counter("app_streams_ended", "Streams that ended, by the reason.", ("reason",))
 
 
 class Reason(StrEnum):
@@ -106,6 +110,7 @@ class Subscription:
         """End the subscription after the waiting events; a second call has no effect."""
         if not self._ended:
             self._ended = True
+            ended.labels(reason).inc()
             self._waiting.put_nowait(reason)
 
     async def next(self) -> Item:

@@ -1,4 +1,7 @@
-"""The access log: one line per request with client, method, path, route, status, size and duration."""
+"""The access log: one line per request with client, method, path, route, status, size and duration.
+
+The durations go into the metrics too.
+"""
 
 from time import perf_counter
 
@@ -6,15 +9,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability import logs
+from app.observability.metrics import active_requests, bounded, requests_of
+from app.request.identity import MAX_PATH, REFUSED
 from app.settings.route_groups import PROBES
-
-MAX_PATH = 256
-"""The longest path in an access log line; a longer path is cut. A stranger's URL of 8 kB could become 50 kB in the log,
-as JSON escapes characters."""
-
-REFUSED = "app.refused"
-"""A key in the ASGI scope of a request whose body was malformed: the server has already refused and logged the
-request."""
 
 FAILED = 400
 """The lowest HTTP status of an error response."""
@@ -31,7 +28,7 @@ log = structlog.get_logger("access")
 
 
 class AccessLog:
-    """ASGI middleware that writes the access log line at the end of a response, complete or cut off."""
+    """ASGI middleware that counts each request and writes the access log line, after a complete or cut-off response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -42,9 +39,11 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         line = _Line(scope, send)
+        active_requests.inc()
         try:
             await self.app(scope, receive, line.send)
         finally:
+            active_requests.dec()
             line.write()
 
 
@@ -71,10 +70,13 @@ class _Line:
             self.write()  # before background tasks run, as they do not count as response time
 
     def write(self) -> None:
-        """Write the access log line, on the first call only."""
+        """Count the request and write the access log line, on the first call only."""
         if self._written or self._scope.get(REFUSED):
             return
         self._written = True
+        seconds, route = perf_counter() - self._begin, route_of(self._scope)
+        if self._scope["type"] == "http":
+            requests_of(self._scope["method"], route, self._status)(seconds)
         path = self._scope["path"]  # without the query, which may contain secrets
         # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
@@ -83,9 +85,9 @@ class _Line:
             "method": self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
             "path": path[:MAX_PATH],
             "status": self._status,
-            "milliseconds": round((perf_counter() - self._begin) * 1000, 2),
+            "milliseconds": round(seconds * 1000, 2),
             "bytes": self._size,
-            "route": route_of(self._scope),
+            "route": route,
             "client": client and client[0],
             "event": "request",
         }
@@ -99,8 +101,9 @@ def route_of(scope: Scope) -> str | None:
     """Return the template of the route that served a request, such as `/api/v1/things/{thing_id}`; None for no route.
 
     FastAPI's `scope["route"]` has the path without the prefixes of routers; the effective route context has the whole
-    path.
+    path. Inside a mounted application both lack its prefix; a prefix may have parameters, so `bounded` counts these.
     """
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     found: str | None = getattr(route, "path_format", None)
-    return found
+    mount = scope.get("root_path", "").removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+    return bounded(f"{mount}{found}") if found and mount else found

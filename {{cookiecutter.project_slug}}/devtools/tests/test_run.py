@@ -76,6 +76,7 @@ def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
     with runner(database, mark, *options) as process:
         output = read_until(process, "Ctrl-C stops everything.")
         statuses = [send(curl) for curl in re.findall(r"try +(curl .*)", output)]
+        pages = [send(f"curl -s {page}") for page in re.findall(r"status +(http.*)", output)]
         children = len(marked(mark)) - 1
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         rest = read_until(process, "stopped\n")
@@ -83,6 +84,7 @@ def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
 
     assert re.findall(r"^ *\d+\.\d s  (\w+)", output, re.MULTILINE) == ["starting", "migrating", "serving", "ready"]
     assert statuses in ([200], [201])
+    assert pages == [200]
     assert options or "/docs" in output
     assert children >= 2
     assert (code, "Traceback" in rest) == (0, False)

@@ -13,6 +13,7 @@ from app.request.held_connections import ConnectionHeld
 from app.request.slot import BACKGROUND, connection_quota
 from app.settings.bounds import PoolBounds
 from tests.databases import make_settings, opened
+from tests.limits.waiting import count_waiting
 
 
 async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -> None:
@@ -38,7 +39,7 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
             group.create_task(use(number))
 
     assert order == list(range(40))
-    assert (pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0)
+    assert (pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0)
     await engine.dispose()
 
 
@@ -52,7 +53,7 @@ async def test_a_connection_that_cannot_be_opened_keeps_no_slot_of_the_bulkhead(
 
     pool = engine.pool
     assert isinstance(pool, FairPool)
-    assert (pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0)
+    assert (pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0)
 
 
 async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_to_the_next(committed_url: str) -> None:
@@ -78,7 +79,7 @@ async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_t
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for name in ("left", "right", BACKGROUND) * 4:
             group.create_task(hold(name))
-        while pool.bulkhead.queued < 9:  # noqa: ASYNC110 - a bulkhead has no event for a longer queue
+        while count_waiting(pool.bulkhead) < 9:  # noqa: ASYNC110 - a bulkhead has no event for a longer queue
             await asyncio.sleep(0.001)
         token = connection_quota.set("third")
         async with engine.connect():
@@ -88,7 +89,7 @@ async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_t
         connection_quota.reset(token)
         ended.set()
 
-    assert (pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0)
+    assert (pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0)
     await engine.dispose()
 
 

@@ -18,6 +18,7 @@ from app.database.pool import FairPool
 from app.resources import Resources
 from tests.database.test_reader import end_connections
 from tests.databases import make_settings, opened
+from tests.limits.waiting import count_waiting
 from tests.tasks import until
 
 
@@ -90,7 +91,7 @@ async def test_a_cancelled_read_drops_its_connection_and_frees_the_pool(one: Res
     assert [type(end) for end in await asyncio.gather(running, waiting, return_exceptions=True)] == [
         asyncio.CancelledError
     ] * 2
-    assert (pool_of(one).checkedout(), pool_of(one).bulkhead.in_use, pool_of(one).bulkhead.queued) == (0, 0, 0)
+    assert (pool_of(one).checkedout(), pool_of(one).bulkhead.in_use, count_waiting(pool_of(one).bulkhead)) == (0, 0, 0)
     assert await one.reader.scalar(ONE, {"number": 3}) == 3
 
 

@@ -38,6 +38,7 @@ class Workers:
             "WEB_CONCURRENCY": "1",
             "JOBS__HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
             "JOBS__POLL_SECONDS": "0.5",
+            "MANAGEMENT_PORT": "0",
         } | variables
         if "ABLATED" in os.environ:  # the fault tests run anew without a protection, by choice
             self._environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}

@@ -10,8 +10,7 @@ from tests.server.processes import Service
 
 def megabytes(service: Service) -> float:
     """Return the resident memory of all workers of a service together, in megabytes."""
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii").split()
-    pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in children)
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in service.workers())
     return pages * 4096 / 1e6
 
 

@@ -160,7 +160,7 @@ async def test_a_locked_table_costs_its_own_callers_only(running: tuple[Service,
                 for_a_while(service.url, 1, LOCKED_SECONDS, ask_live),
             )
         after = await for_a_while(service.url, 10, 0.5, read)
-        await until_idle(service.url)
+        await until_idle(service.management)
         lines = service.lines("database refused a statement")[refused:]
 
         assert {line["sqlstate"] for line in lines} == {LOCK_NOT_AVAILABLE}

@@ -53,7 +53,7 @@ async def test_disconnected_clients_leave_no_statement_and_no_request_behind(
     while await running_statements(committed_url):
         assert perf_counter() - started < STATEMENT_SECONDS - 1
         await asyncio.sleep(0.1)
-    await until_idle(service.url)
+    await until_idle(service.management)
     async with httpx.AsyncClient(base_url=service.url) as client:
         answers = [await client.get("/slow?seconds=0") for _ in range(20)]
 

@@ -145,7 +145,7 @@ async def test_a_frozen_server_delays_no_request_beyond_its_deadline(own_server:
                 answers, live = await storm(service)
             await until_recovered(service)
             healthy = await for_a_while(service.url, 10, 1.0, ask)
-            await until_idle(service.url)
+            await until_idle(service.management)
 
             assert set(answers.seconds) <= {503, 504}
             assert set(live.seconds) == set(healthy.seconds) == {200}
@@ -170,7 +170,7 @@ async def test_a_frozen_backend_costs_the_request_on_it_only(own_server: tuple[i
                 answers = await load
             await until_recovered(service)
             healthy = await for_a_while(service.url, 10, 1.0, ask)
-            await until_idle(service.url)
+            await until_idle(service.management)
 
             assert len(answers.of(503, 504)) == 1
             assert set(answers.seconds) - {503, 504} == set(live.seconds) == set(healthy.seconds) == {200}

@@ -12,9 +12,12 @@ import pytest
 
 from devtools.binaries import settle
 from devtools.cluster import Cluster
+from devtools.ports import free_port
 from tests.databases import cloned, ensure_template
+from tests.faults.bulkheads import sampled
 from tests.faults.job_kinds import effect, holds, poison, stubborn
 from tests.faults.job_workers import HEARTBEAT_SECONDS, numbers, prepare, until, workers_on
+from tests.scrape import total
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals of Unix")
 
@@ -67,6 +70,18 @@ async def test_a_database_that_restarts_under_load_loses_no_job_and_repeats_no_e
         outcome = await until(url, OUTCOME, ALL)
 
     assert outcome == ALL, workers.log()[-3000:]
+
+
+async def test_a_worker_serves_its_metrics_itself(committed_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    await prepare(committed_url, effect, 5)
+    with workers_on(committed_url, tmp_path, MANAGEMENT_PORT=str(port)) as workers:
+        workers.start()
+        await until(committed_url, "SELECT count(*) FROM effects", [5])
+        found = await sampled(f"http://127.0.0.1:{port}")
+
+    assert total(found, "app_job_duration_seconds_count", kind=effect.name, state="succeeded") == 5
+    assert [one for one in found if one.name == "app_job_queue_depth" and one.labels["kind"] == effect.name]
 
 
 async def test_two_workers_with_full_pools_run_no_job_twice(committed_url: str, tmp_path: Path) -> None:

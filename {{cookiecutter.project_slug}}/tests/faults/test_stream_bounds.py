@@ -10,8 +10,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.faults.bulkheads import sampled
 from tests.faults.memory import megabytes
 from tests.http_client import httpx
+from tests.scrape import total
 from tests.server.processes import Service, gunicorn
 from tests.smoke.raw_http import head
 from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures
@@ -145,11 +147,12 @@ async def test_streams_hold_no_database_connection(counted_url: str, writer: Wri
         async with AsyncExitStack() as stack:
             for _ in range(STREAMS):
                 await stack.enter_async_context(streaming(service.url, path_of(counter)))
-            ready = httpx.get(f"{service.url}/health/ready?verbose").json()
+            found = await sampled(service.management)
             async with streaming(service.url, path_of(counter)) as one_more, aclosing(aiter(one_more)) as events:
                 state = await anext(events)
 
-    assert ready["bulkheads"]["database"]["in_use"] == 0
+    databases = [one.value for one in found if one.name == "app_bulkhead_in_use" and ".database" in one.labels["name"]]
+    assert (sum(databases), total(found, "app_streams_open")) == (0, STREAMS)
     assert state.data["value"] == 0
 
 

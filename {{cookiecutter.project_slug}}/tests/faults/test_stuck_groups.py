@@ -56,7 +56,7 @@ async def test_two_stuck_route_groups_refuse_nothing_of_a_third(running: tuple[S
             for_a_while(service.url, 25, LOCKED_SECONDS, ask_right),
             for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked),
         )
-    await until_idle(service.url)
+    await until_idle(service.management)
 
     assert set(left.seconds) == set(right.seconds) == {503}
     assert set(third.seconds) == {200}
@@ -74,7 +74,7 @@ async def test_background_tasks_with_long_transactions_refuse_no_read(running: t
                 await asyncio.sleep(1)
 
     _, reads = await asyncio.gather(start_tasks(), for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked))
-    await until_idle(service.url)
+    await until_idle(service.management)
 
     assert set(reads.seconds) == {200}
     assert reads.count > 20

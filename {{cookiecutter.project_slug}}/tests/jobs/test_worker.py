@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from app.database.transaction import transaction
@@ -27,9 +28,12 @@ async def write(app: FastAPI, sql: str) -> None:
 
 @pytest.mark.usefixtures("worker")
 async def test_a_job_runs_and_its_row_tells_the_result(committed_app: FastAPI) -> None:
+    attempts = "app_job_duration_seconds_count", {"kind": echo.name, "state": "succeeded"}
+    before = REGISTRY.get_sample_value(*attempts) or 0
     job, _ = await put(committed_app, echo, "tea")
     row = await until(committed_app, job.id, "succeeded")
 
+    assert REGISTRY.get_sample_value(*attempts) == before + 1
     assert (row["result"], row["attempts"], row["error_code"]) == ({"text": "tea 1"}, 1, None)
     assert row["created_at"] <= row["started_at"] <= row["finished_at"]
 
@@ -183,4 +187,6 @@ async def test_the_health_file_is_touched_and_a_late_kind_is_logged(
     async with working(committed_url, QUICK.model_copy(update={"health_file": str(alive)})):
         await waits(is_alive)
 
+    assert REGISTRY.get_sample_value("app_job_queue_depth", {"kind": "test.gone"}) == 1
+    assert (REGISTRY.get_sample_value("app_job_oldest_age_seconds", {"kind": "test.gone"}) or 0) >= 3600
     assert '"known":false' in capfd.readouterr().out.replace('": ', '":')

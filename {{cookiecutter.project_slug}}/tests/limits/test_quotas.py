@@ -11,6 +11,7 @@ from app.capacity.plan import make_plan
 from app.limits.quotas import Quotas
 from app.settings.capacity import CapacitySettings
 from tests.limits.test_bulkhead import refuses_at_once
+from tests.limits.waiting import count_waiting
 
 NAMES = ("left", "right", "third")
 ALL = (*NAMES, "background")
@@ -80,7 +81,7 @@ async def test_a_pool_that_cannot_be_divided_serves_every_quota_in_turn(connecti
             group.create_task(visit(name))
 
     assert Counter(served) == dict.fromkeys(ALL, 5)
-    assert (quotas.in_use, quotas.queued) == (0, 0)
+    assert (quotas.in_use, count_waiting(quotas)) == (0, 0)
 
 
 async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -> None:
@@ -97,7 +98,7 @@ async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -
         for number in range(40):
             group.create_task(visit(number))
         await asyncio.sleep(0)
-        assert (quotas.queued, quotas.in_use) == (40, 10)
+        assert (count_waiting(quotas), quotas.in_use) == (40, 10)
         quotas.by_name["left"].leave()
 
     assert served == list(range(40))

@@ -126,12 +126,6 @@ async def test_an_invalid_page_is_422(client: httpx.AsyncClient, query: str) -> 
     assert answer.status_code == 422
 
 
-async def test_an_unknown_parameter_of_a_total_is_422(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/api/v1/orders/1/total?currency=EUR&date=2026-01-01")
-
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["query"])
-
-
 @pytest.mark.parametrize(
     ("states", "statuses"),
     [

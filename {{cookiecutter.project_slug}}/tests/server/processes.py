@@ -27,11 +27,12 @@ NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in RouteGroups
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running gunicorn with the service: the master process, the URL and the log file."""
+    """A running gunicorn with the service: the master process, the URL, the log file and the management port's URL."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    management: str
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         """Return the log lines of an event, or all lines, as dictionaries; a line that is no JSON fails the test.
@@ -73,10 +74,19 @@ class Service:
             time.sleep(0.02)
         raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
-    def workers(self) -> set[int]:
-        """Return the process ids of gunicorn's workers, the children of the master; needs /proc of Linux."""
+    def children(self) -> set[int]:
+        """Return the process ids of the master's children, the workers and the exporter; needs /proc of Linux."""
         master = self.process.pid
         return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
+
+    def workers(self) -> set[int]:
+        """Return the process ids of the workers; the exporter has a session of its own."""
+        return {pid for pid in self.children() if os.getsid(pid) != pid}
+
+    def metrics_folder(self) -> Path:
+        """Return the folder with the files of the metrics, which is an argument of the exporter."""
+        (pid,) = self.children() - self.workers()
+        return Path(json.loads(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2])["folder"])
 
     def stop(self) -> int:
         """Send SIGTERM to gunicorn's master, wait for the end of the process, and return the exit code."""
@@ -109,12 +119,13 @@ def gunicorn_writing_to(
 
     The shell command `ulimit` lowers limits of the processes of the service, as in `ulimit -n 160`.
     """
-    port = free_port()
+    port, management = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
         "ENVIRONMENT": "development",
         "PORT": str(port),
+        "MANAGEMENT_PORT": str(management),
         "WEB_CONCURRENCY": "2",
         "DRAIN_SECONDS": "0",  # each shutdown would otherwise wait for load balancers, which the tests lack
     }
@@ -129,7 +140,7 @@ def gunicorn_writing_to(
         stderr=subprocess.STDOUT,
         start_new_session=True,  # a new process group, so that killpg() also ends workers which outlive the master
     )
-    service = Service(process, f"http://127.0.0.1:{port}", log)
+    service = Service(process, f"http://127.0.0.1:{port}", log, f"http://127.0.0.1:{management}")
     try:
         yield service
     finally:

@@ -36,10 +36,6 @@ def service(database_url: str) -> Iterator[Service]:
         yield service
 
 
-def test_the_service_becomes_ready(service: Service) -> None:
-    assert httpx.get(f"{service.url}/health/ready").json() == {"status": "ready", "reasons": []}
-
-
 def test_every_worker_has_the_numbers_of_the_capacity_plan(service: Service) -> None:
     plan = plan_for(make_settings("postgresql://app@127.0.0.1:1/none", web_concurrency=2))
 
@@ -72,14 +68,6 @@ def test_a_health_probe_is_not_logged(service: Service) -> None:
     assert [line for line in service.lines() if line.get("request_id") == "quiet-0001"] == []
 
 
-def test_every_library_logs_json(service: Service) -> None:
-    """The master, the workers and uvicorn write to the same log, and `lines` parses each line of the log as JSON."""
-    events = {line["event"] for line in service.lines()}
-
-    assert {"application started", "Application startup complete."} <= events
-    assert any(event.startswith("Listening at") for event in events)
-
-
 def test_the_next_request_succeeds_after_a_body_that_is_too_large(service: Service) -> None:
     with httpx.Client(base_url=service.url) as client:
         refused = client.post("/nowhere", content=b"x" * 1_100_000)
@@ -87,16 +75,6 @@ def test_the_next_request_succeeds_after_a_body_that_is_too_large(service: Servi
 
     assert (refused.status_code, refused.headers["content-type"]) == (413, "application/problem+json")
     assert following.status_code == 200
-
-
-def test_sigterm_ends_both_workers_through_the_lifespan(database_url: str) -> None:
-    with gunicorn(database_url) as service:
-        service.wait_until_started()
-        code = service.stop()
-        stopped = service.lines("application stopped")
-
-    assert code == 0
-    assert len(stopped) == 2
 
 
 def test_sigterm_drains_and_does_not_wait_for_an_endless_response(database_url: str) -> None:
@@ -148,15 +126,6 @@ def test_a_plan_beyond_the_connections_of_the_server_stops_the_master_with_one_s
         "The service cannot start: All replicas together open up to 202 connections and leave 10"
     )
     assert "Traceback" not in output
-
-
-def test_a_start_without_a_database_is_live_but_not_ready() -> None:
-    with gunicorn("postgresql://app@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
-        service.wait_until_started(workers=1)
-        answer = httpx.get(f"{service.url}/health/ready")
-
-    assert answer.status_code == 503
-    assert answer.json()["reasons"] == ["The database cannot be reached."]
 
 
 def test_more_workers_than_in_the_plan_stop_the_start_with_one_sentence(database_url: str) -> None:

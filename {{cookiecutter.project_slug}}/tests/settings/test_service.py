@@ -29,13 +29,6 @@ def test_a_database_url_as_platforms_provide_it_is_accepted(given: str, understo
     assert make_settings(given).database_url.get_secret_value() == understood
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
-def test_a_database_url_gets_the_driver(scheme: str) -> None:
-    settings = make_settings(f"{scheme}://app:secret@host/db")
-
-    assert settings.database_url.get_secret_value() == "postgresql+asyncpg://app:secret@host/db"
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -16,6 +16,7 @@ from app.settings.route_groups import RouteGroupsSettings
 from tests.conftest import client_of
 from tests.database.test_pool import Relay
 from tests.databases import make_settings, run_statement
+from tests.limits.waiting import count_waiting
 
 DEADLINES = {name: {"deadline_seconds": 60} for name in RouteGroupsSettings.model_fields}
 LONG_TIMEOUTS: dict[str, Any] = {
@@ -66,7 +67,7 @@ async def test_the_deadline_ends_a_statement_on_the_server_and_frees_the_connect
         took = time.monotonic() - started
         pool = resources.engine.pool
         assert isinstance(pool, FairPool)
-        held = pool.checkedout(), pool.bulkhead.in_use, pool.bulkhead.queued
+        held = pool.checkedout(), pool.bulkhead.in_use, count_waiting(pool.bulkhead)
 
     assert statuses == [504, 504]
     assert took < 10  # the deadline is 0.3 s; the statement timeout alone would take 50 s

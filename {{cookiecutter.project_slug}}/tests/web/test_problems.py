@@ -165,17 +165,6 @@ async def test_an_unknown_tag_is_not_echoed(http: httpx.AsyncClient) -> None:
     assert answer.json()["errors"] == [{"field": "body", "reason": "Input has an unknown tag"}]
 
 
-async def test_openapi_describes_errors_as_problems(http: httpx.AsyncClient) -> None:
-    document = (await http.get("/openapi.json")).json()
-
-    responses = document["paths"]["/strict"]["post"]["responses"]
-    schemas = [responses[status]["content"]["application/problem+json"]["schema"] for status in list(responses)[1:]]
-    assert list(responses) == ["200", "400", "408", "413", "415", "422", "500", "503", "504"]
-    assert schemas == [{"$ref": "#/components/schemas/Problem"}] * 8
-    assert {"Problem", "FieldProblem"} <= document["components"]["schemas"].keys()
-    assert "HTTPValidationError" not in document["components"]["schemas"]
-
-
 async def test_without_a_database_the_answer_is_503(app_without_database: FastAPI) -> None:
     async with client_of(app_without_database) as client:
         answer = await client.get("/sql?statement=SELECT 1")
