@@ -34,6 +34,9 @@ from app.settings.service import Settings
 READINESS_ROUNDS = 5
 """The number of rounds, one per second, between two readiness checks."""
 
+STOPPING = "the process is stopping"
+"""The reason that each process has at last, and whose series exists from the start."""
+
 # {% if cookiecutter.http_client != "none" %}
 BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
 
@@ -68,7 +71,7 @@ class Sampler:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._reasons: dict[str, bool] = {}
+        self._reasons: dict[str, bool] = {STOPPING: False}
         self._paused_seconds = self._began = 0.0
         resources.loop_monitor.observe = loop_lag.observe
         resources.supervisor.observe = lambda name, seconds: tasks.labels(bounded(name)).observe(seconds)
@@ -92,7 +95,7 @@ class Sampler:
                 await asyncio.sleep(1)
         finally:
             gc.callbacks.remove(self._collect)
-            self.sample(("the process is stopping",))
+            self.sample((STOPPING,))
 
     def sample(self, reasons: tuple[str, ...]) -> None:
         """Show the load, and the `reasons` why the process must receive no traffic."""
