@@ -16,6 +16,7 @@ WALL = {
 
 TELL_THE_TIME = {
     "app.downstreams.retry_budget": "a Retry-After may be a date, and another machine's dates are of the wall clock",
+    "app.health.sampler": "a metric says when it was sampled, which Prometheus compares with its own clock",
     "app.jobs.enqueue": "the id of a job, a UUIDv7, begins with the time",
     "app.observability.rendering": "a line says when it was written",
 }

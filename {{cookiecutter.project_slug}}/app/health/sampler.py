@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from itertools import count
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 from typing import Any
 
 import structlog
@@ -121,6 +121,7 @@ class Sampler:
         for reason, holds in self._reasons.items():
             show("app_process_not_ready", "1 for a reason.", holds, "liveall", reason=reason)
         show("app_process_sampled_timestamp_seconds", "The time of the last sample.", time(), "liveall")
+        show("app_process_sampled_monotonic_seconds", "The same, without jumps.", monotonic(), "liveall")
 
     def _collect(self, phase: str, _info: Mapping[str, int]) -> None:
         """Time a collection of garbage, which may interrupt a metric that holds its lock: so no metric counts here."""

@@ -11,7 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from select import select
-from time import time
+from time import monotonic
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -31,12 +31,15 @@ RETRY_SECONDS = 5.0
 log = structlog.get_logger("exporter")
 
 
-def readiness_of(collected: Iterable[Metric], now: float) -> dict[str, Any]:
-    """Return verbose readiness: the last report of each process, the age of the report, and whether all are ready."""
+def readiness_of(collected: Iterable[Metric]) -> dict[str, Any]:
+    """Return verbose readiness: the last report of each process, the age of the report, and whether all are ready.
+
+    Processes of one machine have the same monotonic clock.
+    """
     found: dict[str, dict[str, Any]] = defaultdict(lambda: {"reasons": [], "age_seconds": 0.0})
     for sample in (sample for metric in collected for sample in metric.samples):
-        if sample.name == "app_process_sampled_timestamp_seconds":
-            found[sample.labels.get("pid", "0")]["age_seconds"] = round(now - sample.value, 1)
+        if sample.name == "app_process_sampled_monotonic_seconds":
+            found[sample.labels.get("pid", "0")]["age_seconds"] = round(monotonic() - sample.value, 1)
         elif sample.name == "app_process_not_ready" and sample.value:
             found[sample.labels.get("pid", "0")]["reasons"].append(sample.labels["reason"])
     ready = all(not one["reasons"] and one["age_seconds"] < STALE_SECONDS for one in found.values())
@@ -52,7 +55,7 @@ def pages(registry: CollectorRegistry) -> WSGIApplication:
             start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
             return [generate_latest(registry)]
         collected = list(registry.collect())
-        readiness = readiness_of(collected, time())
+        readiness = readiness_of(collected)
         if request["PATH_INFO"] == "/health/ready":
             status = "200 OK" if readiness["status"] == "ready" else "503 Service Unavailable"
             start_response(status, [("Content-Type", "application/json")])

@@ -10,7 +10,7 @@ from html import escape
 from math import inf
 from pathlib import Path
 from string import Template
-from time import time
+from time import monotonic
 
 from prometheus_client import Metric
 from prometheus_client.samples import Sample
@@ -24,13 +24,13 @@ class StatusPage:
     """Renders the page, and remembers the values for the rates of the next page."""
 
     def __init__(self) -> None:
-        self._at, self._before = time(), dict[str, float]()
+        self._at, self._before = monotonic(), dict[str, float]()
 
     def render(self, found: Iterable[Metric], state: str) -> str:
         """Return the page as HTML; all text of it is escaped."""
         shown = [one for one in found if one.name.startswith(("app_", "db_", "http_"))]
-        seconds, before = time() - self._at, self._before
-        self._at, self._before = time(), {str(sample[:2]): sample.value for one in shown for sample in one.samples}
+        seconds, before = monotonic() - self._at, self._before
+        self._at, self._before = monotonic(), {str(sample[:2]): sample.value for one in shown for sample in one.samples}
         head = "", "per s", "errors", "p50", "p99"
         tables = [table(one.documentation, head, sorted(durations(one, before, seconds))) for one in shown]
         tables.append(table("Load", ("", "now"), load(sample for one in shown for sample in one.samples)))

@@ -53,8 +53,9 @@ def logging_service(url: str, output: IO[bytes], log: Path) -> Iterator[Service]
     """Run the service of `logging_app.py` with one worker that logs to `output`.
 
     LOOP_STALL_SECONDS is 0, since a logged stall of a slow machine's event loop would disturb the count of lines.
+    MANAGEMENT_PORT is 0, since the limit on files would hold for the files of the metrics too.
     """
-    variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "info", "LOOP_STALL_SECONDS": "0"}
+    variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "info", "LOOP_STALL_SECONDS": "0", "MANAGEMENT_PORT": "0"}
     log.touch()
     with gunicorn_writing_to(output, log, url, "--pythonpath=tests/faults", "logging_app:app", **variables) as service:
         service.wait_until_serving()

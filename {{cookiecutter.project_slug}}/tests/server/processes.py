@@ -81,7 +81,7 @@ class Service:
 
     def workers(self) -> set[int]:
         """Return the process ids of the workers; the exporter has a session of its own."""
-        return {pid for pid in self.children() if os.getsid(pid) != pid}
+        return {pid for pid in self.children() if session_of(pid) != pid}
 
     def metrics_folder(self) -> Path:
         """Return the folder with the files of the metrics, which is an argument of the exporter."""
@@ -92,6 +92,13 @@ class Service:
         """Send SIGTERM to gunicorn's master, wait for the end of the process, and return the exit code."""
         self.process.terminate()
         return self.process.wait(timeout=30)
+
+
+def session_of(pid: int) -> int | None:
+    """Return the session of a process; None if it has just ended."""
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None
 
 
 @contextmanager
