@@ -76,6 +76,7 @@ DROPPED = {
         "tests/database/test_pool_bounds.py",
         "tests/database/test_entities.py",
         "tests/database/test_reader.py",
+        "tests/database/test_statements.py",
         "tests/database/test_tls.py",
         "tests/downstreams",
         "tests/faults",
