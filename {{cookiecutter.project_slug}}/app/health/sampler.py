@@ -37,10 +37,6 @@ READINESS_ROUNDS = 5
 STOPPING = "the process is stopping"
 """The reason that each process has at last, and whose series exists from the start."""
 
-# {% if cookiecutter.http_client != "none" %}
-BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
-
-# {% endif %}
 log = structlog.get_logger("sampler")
 
 serve_once = cache(partial(listen, registry=REGISTRY))
@@ -104,8 +100,7 @@ class Sampler:
         show_bulkhead("offload.threads", self._resources.offload.threads)
         # {% if cookiecutter.example == "showcases" %}
         show_bulkhead("offload.processes", self._resources.processes.bulkhead)
-        # {% endif %}
-        # {% if cookiecutter.http_client != "none" %}
+        # {% endif %}# {% if cookiecutter.http_client != "none" %}
         for name, downstream in self._resources.downstreams.items():
             show_downstream(name, downstream)
         # {% endif %}
@@ -131,6 +126,9 @@ class Sampler:
 
 
 # {% if cookiecutter.http_client != "none" %}
+BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
+
+
 def show_downstream(name: str, downstream: Downstream) -> None:
     """Show the bulkhead, the circuit breaker, the retries and the response cache of a downstream."""
     breaker, retries = downstream.breaker, downstream.retries

@@ -26,9 +26,6 @@ STATUS = "http_response_status_code"
 
 requests = Histogram("http_server_request_duration_seconds", "Requests", ("http_request_method", "http_route", STATUS))
 active_requests = Gauge("http_server_active_requests", "Requests in flight.", multiprocess_mode="livesum")
-# {% if cookiecutter.http_client != "none" %}
-call_duration = Histogram("http_client_request_duration_seconds", "Calls to downstreams", ("name", STATUS))
-# {% endif %}
 loop_lag = Histogram("app_eventloop_lag_seconds", "Lag of the event loop", buckets=SHORT)
 tasks = Histogram("app_background_task_duration_seconds", "Background tasks", ("task",), buckets=LONG)
 
@@ -51,6 +48,9 @@ def requests_of(method: str, route: str | None, status: int | None) -> Callable[
 
 
 # {% if cookiecutter.http_client != "none" %}
+call_duration = Histogram("http_client_request_duration_seconds", "Calls to downstreams", ("name", STATUS))
+
+
 def call_ended(name: str, status: int | None, seconds: float) -> None:
     """Count an attempt of a call to a downstream; `status` is None when no response has come."""
     call_duration.labels(name, STATUSES.get(status, OTHER)).observe(seconds)
