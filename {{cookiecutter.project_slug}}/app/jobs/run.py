@@ -122,9 +122,9 @@ class Runner:
         ended = await self._attempt(kind, run, row)
         while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - see below
             await asyncio.sleep(1)  # the message is another worker's now: returning would delete it
+        attempts.labels(kind.name, ended.state).observe(monotonic() - started)
         stored = await self._ledger.finish(ended)
         seconds = round(monotonic() - started, 3)
-        attempts.labels(kind.name, ended.state).observe(seconds)
         log.info("job ended", job=str(job_id), kind=kind.name, state=ended.state, stored=stored, seconds=seconds)
         return ended.again_after if stored else None
 
