@@ -7,6 +7,7 @@ from tests.ruler import Measure, measure
 MISSED = {
     "lines of code of a default service: app",
     "lines of code of a default service: devtools",
+    "lines of code of a service without options: app",
     "lines of code with all options: app",
     "lines of code with all options: tests",
 }

@@ -123,8 +123,7 @@ async def test_a_stall_of_the_service_has_its_request_and_is_counted(shared_url:
     assert line["request_id"] == answer.headers["x-request-id"]
     assert "test_loop_monitor.py" in line["stack"]
     assert "canary" not in str(line)
-    assert len([lag for lag in lags if lag >= STALL_SECONDS]) == 1
-    assert STALL_SECONDS < max(lags) < 30
+    assert len([lag for lag in lags if STALL_SECONDS <= lag < 30]) == 1
 
 
 async def in_gather_outcomes(_: Supervisor, work: Work) -> None:
