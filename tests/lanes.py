@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 TIMED = {"test_generated_suites.py", "test_lab.py", "test_loop_corpus.py"}
 
-ALSO_FIRST = {"test_guide.py", "test_patterns.py", "test_recipes.py"}
+ALSO_FIRST = {"test_guide.py", "test_patterns.py", "test_recipes.py", "test_removal.py", "test_scaffold.py"}
 """Tests that may run in either lane: both then take about as long, and so the least."""
 
 NICE = 10
