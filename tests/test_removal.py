@@ -93,3 +93,20 @@ def test_each_part_leaves_whole(service: Path, typed: Callable[[str], str]) -> N
         commit(service)
 
     assert " passed" in typed("uv run python -m pytest -n2 " + TESTS)
+
+
+def test_jobs_and_streams_leave_whole(template: Path, tmp_path: Path) -> None:
+    service = start(render(template, tmp_path / "with", {"jobs": "yes"}))
+    must(["uv", "sync", "--quiet"], service, env=environment())
+    commit(service)
+    with database(service, tmp_path) as url:
+        variables = environment({"DATABASE_URL": url})
+        must(["make", "migrate"], service, env=variables)
+        by_answer("jobs=no")(service)
+        checks = "make lint types && uv run python -m alembic check"
+        for command in (KEPT, "make migration m='drop jobs'", "make migrate", checks):
+            must(["sh", "-ec", command], service, env=variables)
+    (written,) = (service / "migrations/versions").glob("*_drop_jobs.py")
+
+    assert 'op.drop_table("jobs' in written.read_text("utf-8").partition("def downgrade")[0]
+    assert [*(service / "app/jobs").glob("*.py"), *(service / "app/streams").glob("*.py")] == []
