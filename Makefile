@@ -32,7 +32,7 @@ GENERATE = $(UV) tool run --from 'cookiecutter>=2.7.1,<3' cookiecutter . --no-in
 BEGUN := $(shell date +%s)
 leg = @echo "[$(1)] $$(($$(date +%s) - $(BEGUN))) s  $(2)"
 
-.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-layers lab clean
+.PHONY: help setup demo test suite lint format ruler bench bench-quick bench-layers bench-observed pictures image bench-image lab clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,18 @@ bench-quick: $(PRIVATE_UV) ## the benchmarks in under three minutes, less steady
 
 bench-layers: $(PRIVATE_UV) ## measure the cost of each layer of a read, into docs/performance.md
 	@$(UV) run python -m benchmarks layers
+
+bench-observed: $(PRIVATE_UV) ## measure the cost of timings, metrics and traces, into docs/performance.md
+	@$(UV) run python -m benchmarks observed
+
+pictures: $(PRIVATE_UV) ## draw the pictures of the documents into docs/pictures/
+	@$(UV) run python -m pictures
+
+image: $(PRIVATE_UV) ## build the image of a service and run it hardened; needs root, podman, runc and mmdebstrap
+	IMAGE_TESTS=1 $(UV) run pytest -n0 tests/test_image.py
+
+bench-image: $(PRIVATE_UV) ## build the image of a service twice, and compare the two; needs what `make image` needs
+	IMAGE_TESTS=1 IMAGE_TWICE=1 $(UV) run pytest -n0 tests/test_image.py -k two_builds
 
 lab: $(PRIVATE_UV) ## show in a minute, with plots, what blocks an event loop and what does not
 	@$(UV) run python -m lab

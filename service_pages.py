@@ -1,4 +1,4 @@
-"""Gives a generated service three pages of docs/, as `{{ page("glossary.md") }}`; loaded by cookiecutter.json.
+"""Gives a generated service four pages of docs/, as `{{ page("glossary.md") }}`; loaded by cookiecutter.json.
 
 The page of a service is rendered from the page of the template, so the repository has each sentence once.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-PAGES = ("glossary.md", "never-block.md", "patterns.md")
+PAGES = ("glossary.md", "never-block.md", "owasp.md", "patterns.md")
 """The pages that a generated service has, in its folder `docs/`."""
 
 TEMPLATE = Path("..")

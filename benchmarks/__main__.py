@@ -1,10 +1,19 @@
-"""Commands of the benchmarks: `python -m benchmarks [compare|layers|http-clients|offload|jobs|peers] [--soak N]`."""
+"""Commands of the benchmarks: `python -m benchmarks [COMMAND] [--soak N]`; without a command, `compare`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, http_clients, job_queues, layer_costs, offload_costs, peer_table, soak_test
+from benchmarks import (
+    compare,
+    http_clients,
+    job_queues,
+    layer_costs,
+    observed_costs,
+    offload_costs,
+    peer_table,
+    soak_test,
+)
 from benchmarks.build import BuildError, build
 from benchmarks.documents import MissingSection
 from benchmarks.equal_answers import DifferentAnswers
@@ -14,23 +23,23 @@ from benchmarks.workloads import WORKLOADS
 from benchmarks.wrk import LoadError, find_wrk
 
 EXPECTED = (BuildError, DifferentAnswers, InProcessError, LoadError, MissingReason, MissingSection, AssertionError)
-"""Errors whose message is enough for a person; tests.programs raises AssertionError when a program did not start."""
+"""Errors whose message tells a developer enough; tests.programs raises AssertionError when a program did not start."""
 
 STOPPED = 130
-"""The exit code of a shell for a program that Ctrl-C ended."""
+"""The exit code that a shell reports for a program ended by Ctrl-C."""
 
 
 def positive(text: str) -> int:
-    """Read a count from the command line: a whole number from 1 on."""
+    """Return a command line argument as a count, an integer from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
     return int(text)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure a generated service.")
-    commands = ("compare", "layers", "http-clients", "offload", "jobs", "peers")
+    commands = ("compare", "layers", "observed", "http-clients", "offload", "jobs", "peers")
     parser.add_argument("command", nargs="?", choices=commands, default="compare")
     parser.add_argument("--quick", action="store_true", help="three short rounds, in less than three minutes")
     parser.add_argument("--rounds", type=positive, help="rounds of every measurement; 5, and 3 when quick")
@@ -41,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def measure(chosen: argparse.Namespace) -> None:
-    """Run the chosen command."""
+    """Run the chosen benchmark."""
     if chosen.command == "http-clients":
         http_clients.measure(chosen.rounds or http_clients.ROUNDS)
         return
@@ -52,11 +61,13 @@ def measure(chosen: argparse.Namespace) -> None:
         peer_table.measure(keep=chosen.keep, rounds=chosen.rounds or peer_table.ROUNDS)
         return
     if chosen.command == "compare":
-        find_wrk()  # a missing wrk is reported now and not after the minutes that the build takes
+        find_wrk()  # reports a missing wrk now, not after the minutes of the build
     print("generating and installing the service into .build/bench/", flush=True)
     build(keep=chosen.keep)
     if chosen.command == "layers":
         layer_costs.run(rounds=chosen.rounds or layer_costs.ROUNDS)
+    elif chosen.command == "observed":
+        observed_costs.run(rounds=chosen.rounds or observed_costs.ROUNDS)
     elif chosen.command == "offload":
         offload_costs.measure()
     elif chosen.soak:
@@ -66,7 +77,7 @@ def measure(chosen: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command and return the exit code, once all programs that were started have ended."""
+    """Run a command and return the exit code, once all started programs have ended."""
     chosen = parse(arguments)
     try:
         measure(chosen)

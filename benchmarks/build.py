@@ -1,4 +1,4 @@
-"""Build of the measured service: generation, installation, and the overlay with the `items` feature."""
+"""Builds the measured service: generation, installation, and the overlay with the `items` feature."""
 
 import shutil
 import sys
@@ -11,23 +11,24 @@ from tests.repository import ROOT, SERVICE, copy_template, render
 BUILD = ROOT / ".build" / "bench"
 SERVICE_FOLDER = BUILD / "order-service"
 PYTHON = BUILD / "venv" / "bin" / "python"
-"""Interpreter with the packages of developers, for the database and the in-process measurements."""
+"""The Python with the development packages, for the database and the in-process measurements."""
 LEAN_PYTHON = BUILD / "venv-lean" / "bin" / "python"
-"""Interpreter with the packages of the service's image only, compiled as there. Servers run on it: httpx and structlog
-import rich if it is installed, and a file without bytecode is compiled at each start; both take 5 MB of each worker."""
+"""The Python with only the packages of the service's image, compiled as in the image; servers run on it. httpx and
+structlog import rich if it is installed, and a file without bytecode is compiled at each start: both would take 5 MB
+of each worker."""
 OVERLAY = Path(__file__).parent / "overlay"
-"""Files that are copied over the generated service: the feature, the baselines and the in-process measurements."""
+"""The files copied over the generated service: the feature, the baselines and the in-process measurements."""
 
 PROCESSES = ("process.py", "process_child.py", "processes.py")
-"""Files of the worker processes, which are measured too; a service with the default answers has none."""
+"""The files of the worker processes, which are measured too although a service with the default answers has none."""
 
 MARK = "# yours below\n"
 IMPORT, INCLUDED = "from app.items.routes import router as items\n", "    app.include_router(items)\n"
-"""Lines that the feature needs in main.py."""
+"""The two lines that main.py needs for the feature."""
 
 BUSIEST = "    app.include_router(orders)\n"
-"""The first router of the service. The feature's router stands before it, as the busiest router of a service does: the
-baselines have no other router either."""
+"""The first router of the service. The feature's router is put before it, as a service would put its busiest router;
+the baselines have no other router either."""
 
 
 class BuildError(Exception):
@@ -35,10 +36,10 @@ class BuildError(Exception):
 
 
 def build(*, keep: bool) -> Path:
-    """Return the folder of the service.
+    """Build the service, and return its folder.
 
     Args:
-        keep: measure the folder of the last build, with all changes that were made in it by hand.
+        keep: measure the folder of the last build, with all changes made there by hand.
     """
     if keep and SERVICE_FOLDER.exists():
         return SERVICE_FOLDER
@@ -52,7 +53,7 @@ def build(*, keep: bool) -> Path:
 
 
 def install() -> None:
-    """Install the packages; the environments stay outside the folder that the next build deletes."""
+    """Install the packages into environments outside of the folder that the next build deletes."""
     for python, arguments in ((PYTHON, ()), (LEAN_PYTHON, ("--no-dev", "--compile-bytecode"))):
         variables = environment({"UV_PROJECT_ENVIRONMENT": str(python.parents[1]), "UV_PYTHON_DOWNLOADS": "never"})
         done = run([find_uv(), "sync", "--python", sys.executable, *arguments], SERVICE_FOLDER, env=variables)

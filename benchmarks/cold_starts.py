@@ -1,4 +1,4 @@
-"""Cold starts: requests that a service refuses right after its start, and how workers divide the first connections."""
+"""Cold starts: requests that a service refuses just after its start, and how workers share the first connections."""
 
 import socket
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from benchmarks.workloads import WORKLOADS
 from benchmarks.wrk import send
 
 CLIENTS = (64, 128)
-"""Numbers of clients that send at once when the service has just started; the starts take turns."""
+"""The numbers of clients that all send at once to a service that has just started; the starts alternate."""
 
 KEEP_ALIVE_CLIENTS = 16
 PROBE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
@@ -20,18 +20,18 @@ PROBE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class ColdStarts:
-    """The figures of some starts."""
+    """The figures of several cold starts."""
 
     starts: int
     failed: int
-    """Answers with an error status, of all starts."""
+    """Responses with an error status, of all starts together."""
     requests: int
     busiest: int
-    """The most connections of one worker, of KEEP_ALIVE_CLIENTS, in any start."""
+    """The most of KEEP_ALIVE_CLIENTS connections that one worker got in any start."""
 
 
 def measure(database_url: str, starts: int) -> ColdStarts:
-    """Start the service some times, and send the load at once."""
+    """Start the service `starts` times, and send the load at once after each start."""
     variant = next(variant for variant in VARIANTS if variant.name == SERVICE)
     read = next(workload for workload in WORKLOADS if workload.name == "read")
     print(f"starting the service {starts} times, with many clients at once", flush=True)
@@ -44,13 +44,13 @@ def measure(database_url: str, starts: int) -> ColdStarts:
 
 
 def busiest_worker(server: Server) -> int:
-    """Return the connections of the worker that accepted the most of KEEP_ALIVE_CLIENTS."""
+    """Return the number of connections of the worker that accepted the most of KEEP_ALIVE_CLIENTS."""
     address = urlsplit(server.url)
     with ExitStack() as stack:
         for _ in range(KEEP_ALIVE_CLIENTS):
             client = stack.enter_context(socket.create_connection((address.hostname, address.port)))
             client.sendall(PROBE)
-            client.recv(1)  # the connection is accepted
+            client.recv(1)  # the connection is accepted by now
         found = [worker.net_connections("tcp") for worker in server.workers()]
         return max(
             sum(one.status == "ESTABLISHED" and one.laddr.port == address.port for one in connections)

@@ -1,4 +1,4 @@
-"""The command `compare`: load every program in turns, and write the report and the page."""
+"""The command `compare`: loads all programs in turn, and writes the report as Markdown and as a page."""
 
 import time
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from benchmarks import (
     cold_starts,
     equal_answers,
     in_process,
+    observed_costs,
     page,
     render_time,
     report,
@@ -27,7 +28,7 @@ LOGS = BUILD / "logs"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Length of a comparison: rounds, seconds of each run, runs that may be repeated, and cold starts."""
+    """The size of a comparison: rounds, seconds of each run, runs that may be repeated, and cold starts."""
 
     rounds: int
     seconds: float
@@ -48,6 +49,7 @@ def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Resul
     with database(LOGS) as postgres:
         counted = count_statements(postgres, variants, workloads)
         times = time_without_load(postgres.urls["measured"])
+        observed = observed_costs.measure(postgres.urls["measured"], rounds or size.rounds * 4)
         cold = cold_starts.measure(postgres.urls["measured"], size.cold_starts)
         with all_serving(variants, postgres.urls["measured"], LOGS) as servers:
             load_rounds = LoadRounds(servers, postgres, rounds or size.rounds, size.seconds, size.repeats)
@@ -55,12 +57,12 @@ def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Resul
             memory = load_rounds.memory(workloads)
         growth = None if quick or only else soak_test.measure_growth(postgres.urls["measured"])
     results = Results(runs, counted, memory, times, cold, growth)
-    write(results)
+    write(results, observed)
     return results
 
 
 def time_without_load(database_url: str) -> Times:
-    """Time the start, the rendering of the template, and requests that only wait."""
+    """Measure the start-up time, the rendering time of the template, and requests that only wait."""
     print("timing cookiecutter, the start, and a hundred requests that wait", flush=True)
     waiting = in_process.run("measurements.concurrent_waits", database_url=database_url, logs=LOGS)
     return Times(startup_time.measure(database_url), render_time.render_seconds(), waiting)
@@ -69,7 +71,7 @@ def time_without_load(database_url: str) -> Times:
 def count_statements(
     postgres: Database, variants: tuple[Variant, ...], workloads: Sequence[Workload]
 ) -> dict[tuple[str, str], int]:
-    """Check that all programs answer alike, and count the SQL statements of each program and workload."""
+    """Check that all programs answer alike, and count each program's SQL statements for each workload."""
     print("comparing the answers and counting the statements", flush=True)
     with all_serving(variants, postgres.urls["counted"], LOGS) as servers:
         for workload in workloads:
@@ -100,9 +102,9 @@ def collect(load_rounds: LoadRounds, workloads: Sequence[Workload]) -> list[Run]
     return runs
 
 
-def write(results: Results) -> None:
+def write(results: Results, observed: str) -> None:
     """Write the report as Markdown, as a page, and to the terminal."""
-    text = report.markdown(results)
+    text = f"{report.markdown(results)}\n## What is observed of a request\n\n{observed}\n"
     (BUILD / "report.md").write_text(text, "utf-8")
     (BUILD / "report.html").write_text(page.page(results), "utf-8")
     print(f"\n{text}\nThe same with plots: {BUILD / 'report.html'}")

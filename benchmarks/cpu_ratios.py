@@ -1,4 +1,4 @@
-"""Ratios of the cost of a request in one process, service to baseline: steady enough for a test, and without wrk."""
+"""Ratios of the cost per request in one process, service to baseline: stable enough for a test, and without wrk."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ROUNDS = 15
 
 @dataclass(frozen=True, slots=True)
 class CpuRatio:
-    """A bound and the measured ratio, with the costs of a request in the unit of the bound."""
+    """A bound and the measured ratio; the costs per request are in the unit of the bound."""
 
     bound: CpuBound
     ratio: float
@@ -33,7 +33,7 @@ class CpuRatio:
 
 
 def measure(bounds: Sequence[CpuBound], database_url: str, logs: Path, rounds: int = ROUNDS) -> list[CpuRatio]:
-    """Measure the ratio of each bound, all in one process and in turns."""
+    """Measure the ratio of each bound, with service and baselines alternating in one process."""
     pairs = json.dumps([_pair(bound) for bound in bounds])
     found = in_process.run("measurements.cpu_ratios", str(rounds), pairs, database_url=database_url, logs=logs)
     return [CpuRatio(bound, **costs) for bound, costs in zip(bounds, found, strict=True)]

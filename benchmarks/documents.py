@@ -1,4 +1,4 @@
-"""Sections of a document that a command writes: the text between two marks, which are comments of Markdown."""
+"""Sections of a document that a command writes: the text between two marks, which are Markdown comments."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Equal answers: a comparison of programs is fair only if each program answers a request alike."""
+"""Checks that all programs answer a request alike, without which a comparison would not be fair."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ EXAMPLE_ID = 7
 
 
 class DifferentAnswers(Exception):
-    """Two programs do not do the same work."""
+    """Two programs give different answers to a request, so they do not do the same work."""
 
 
 def check(servers: dict[str, Server], workload: Workload) -> None:
@@ -28,7 +28,7 @@ def check(servers: dict[str, Server], workload: Workload) -> None:
 
 
 def ask(server: Server, workload: Workload) -> tuple[int, Any]:
-    """Send a request and return status and content, without the fields that differ from call to call."""
+    """Send a request, and return status and content without the fields that differ in each response."""
     headers = {"Content-Type": "application/json"} if workload.body else {}
     path = workload.path.replace("{id}", str(EXAMPLE_ID))
     answer = httpx.request(workload.method, server.url + path, content=workload.body, headers=headers, trust_env=False)

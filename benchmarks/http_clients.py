@@ -1,4 +1,4 @@
-"""The command `http-clients`: compare HTTP clients for calls to downstreams, and write docs/performance.md's tables."""
+"""The command `http-clients`: compares HTTP clients for downstream calls, and writes docs/performance.md's tables."""
 
 import json
 import sys
@@ -28,13 +28,13 @@ FAULTS = {
     "/half": "it stopped half way",
     "/reset": "it reset connections",
 }
-"""Faults of the downstream, by the path that asks for each."""
+"""The faults of the downstream, by the path that requests each."""
 
 SECTION = "http-clients"
 
 
 def measure(rounds: int) -> None:
-    """Measure all clients in a separate environment, as no service has all of these packages, and write the tables."""
+    """Measure all clients in a separate environment, as no service has all their packages, and write the tables."""
     make = ["venv", "--clear", "--quiet", "--python", sys.executable, str(VENV)]
     install = ["pip", "install", "--quiet", "--python", str(VENV), *PACKAGES]
     for command in (make, install):
@@ -57,13 +57,13 @@ def measure(rounds: int) -> None:
 
 
 def recovery_table(found: dict[str, dict[str, int]]) -> Table:
-    """Return the table of recovery: calls out of five that each client gets answered after each fault."""
+    """Return the recovery table: how many of five calls each client gets answered after each fault."""
     rows = [[name, *(f"{answered[fault]} of 5" for fault in FAULTS)] for name, answered in found.items()]
     return Table("After faults", ["client", *FAULTS.values()], rows)
 
 
 def load_table(found: dict[str, dict[str, float]]) -> Table:
-    """Return the table of load: calls per second as a ratio, p99 and CPU, for each number of callers."""
+    """Return the load table: calls per second as a ratio, p99 and CPU, for each number of concurrent callers."""
     rows = []
     for name in dict.fromkeys(key.split("|")[0] for key in found):
         cells = []

@@ -1,4 +1,4 @@
-"""Measurements inside the service's interpreter: run a module of the overlay there, and read the JSON of the module."""
+"""Measurements inside the service's Python: runs a module of the overlay there, and reads its JSON output."""
 
 import json
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from tests.programs import background, environment
 
 
 class InProcessError(Exception):
-    """The measuring program failed; the message is the end of the output."""
+    """The measuring program failed; the message is the end of its output."""
 
 
 LINES = 15
-"""Lines of output in an error message: enough for the end of a traceback."""
+"""The number of output lines in an error message: enough for the end of a traceback."""
 
 
-def run(module: str, *arguments: str, database_url: str, logs: Path) -> Any:  # noqa: ANN401 - JSON
-    """Run a module, which writes JSON into the file named by the first argument, and return the JSON.
+def run(module: str, *arguments: str, database_url: str, logs: Path) -> Any:  # noqa: ANN401 - Any stands for JSON values
+    """Run a module, which writes JSON into the file named by its first argument, and return the JSON.
 
     Raises:
         InProcessError: the module wrote nothing.
@@ -36,6 +36,6 @@ def run(module: str, *arguments: str, database_url: str, logs: Path) -> Any:  # 
 
 
 def _service_environment(database_url: str) -> Mapping[str, str]:
-    """Return the environment variables of production for the generated service in a single process."""
+    """Return the production environment variables for the generated service in a single process."""
     service = next(variant for variant in VARIANTS if variant.name == SERVICE)
     return environment({"DATABASE_URL": database_url, "WEB_CONCURRENCY": "1", **UNUSED, **service.environment})

@@ -1,4 +1,4 @@
-"""The command `jobs`: the jobs of a service beside other engines of jobs, written into docs/performance.md."""
+"""The command `jobs`: compares a service's jobs with other job queues, and writes the table of docs/performance.md."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ PACKAGES = (
     "taskiq>=0.13,<0.14",
     "taskiq-postgres>=0.9.1,<0.10",
 )
-"""The other engines, which no service has."""
+"""The packages of the other job queues, which no service has."""
 
 OWN = "these jobs (pgqueuer)"
 ENGINES = {
@@ -38,7 +38,7 @@ ENGINES = {
     "saq": "after the commit",
     "taskiq": "after the commit; lost with a killed worker",
 }
-"""The engines, and when each enqueues the job of a write."""
+"""The job queues, and when each of them enqueues the job of a write."""
 
 SECTION = "jobs"
 VARIABLES = {
@@ -49,13 +49,13 @@ VARIABLES = {
     "DOWNSTREAMS__RATES__BASE_URL": "http://127.0.0.1:9/",
     "DOWNSTREAMS__CONFIRMATIONS__BASE_URL": "http://127.0.0.1:9/",
 }
-"""The settings of the service: 40 jobs at the same time, as in each other engine, with 13 connections."""
+"""The settings of the service: 40 concurrent jobs, as in the other job queues, with 13 connections."""
 
 Figures = Mapping[str, float]
 
 
 def measure(rounds: int) -> None:
-    """Measure all engines in turn, on an empty database each, and write the table."""
+    """Measure all job queues in turn, each on an empty database, and write the table."""
     install()
     found: dict[str, list[Figures]] = {engine: [] for engine in ENGINES}
     for number in range(rounds):
@@ -69,7 +69,7 @@ def measure(rounds: int) -> None:
 
 
 def install() -> None:
-    """Generate a service with jobs, and install it and the other engines into environments of their own."""
+    """Generate a service with jobs, and install it and the other job queues, each into its own environment."""
     shutil.rmtree(SERVICE, ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def install() -> None:
 
 @contextmanager
 def scratch_database() -> Iterator[str]:
-    """Yield the address of an empty database on a PostgreSQL that waits for the disk."""
+    """Yield the URL of an empty database on a PostgreSQL with fsync."""
     command: list[str | Path] = [OWN_PYTHON, "-m", "measurements.scratch_database"]
     with background(command, SERVICE, environment(), FOLDER / "database.log") as holder:
         yield holder.line("ready ").removeprefix("ready ")
@@ -93,7 +93,7 @@ def scratch_database() -> Iterator[str]:
 
 
 def figures(engine: str) -> Figures:
-    """Measure an engine once.
+    """Measure a job queue once.
 
     Raises:
         BuildError: the measuring program failed.
@@ -114,7 +114,7 @@ def figures(engine: str) -> Figures:
 
 
 def table(found: Mapping[str, list[Figures]]) -> Table:
-    """Return the table: the median of the rounds of each figure, and the rate as a ratio in paired rounds."""
+    """Return the table: the median over the rounds of each figure, and the rate as a ratio within each round."""
     rows = []
     for engine, rounds in found.items():
         enqueue, rate, start = (

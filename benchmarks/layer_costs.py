@@ -1,4 +1,4 @@
-"""The command `layers`: measure the cost of each layer of a read, and write the table into docs/performance.md."""
+"""The command `layers`: measures the cost of each layer of a read, and writes the table of docs/performance.md."""
 
 import itertools
 import textwrap
@@ -17,23 +17,23 @@ ROUNDS = 100
 DOCUMENT = ROOT / "docs" / "performance.md"
 SECTION = "layers"
 DEAR_SHARE = 0.03
-"""A layer with a larger share of the read needs a reason in the document."""
+"""The fraction of a read's cost above which a layer needs a reason in the document."""
 WIDTH = 120
-"""Longest line of the documents."""
+"""The length of the longest line in the documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer and the difference that a composition costs with and without this layer."""
+    """A layer, and the cost that adding this layer to a composition adds."""
 
     name: str
     microseconds: float
     part_of_read: float
-    """The part of the whole read that the layer costs, from 0 to 1."""
+    """The fraction of the whole read's cost that the layer takes, from 0 to 1."""
 
     @property
     def dear(self) -> bool:
-        """Whether the document has to say why the layer stays."""
+        """Whether the layer's cost is so high that the document has to give a reason."""
         return self.part_of_read > DEAR_SHARE
 
 
@@ -50,7 +50,7 @@ def run(rounds: int) -> None:
 
 
 def layers(compositions: Sequence[tuple[str, float]]) -> list[Layer]:
-    """Return the differences between consecutive compositions; the first composition is the measuring itself."""
+    """Return the differences between consecutive compositions; the first is the cost of measuring itself."""
     whole = compositions[-1][1] - compositions[0][1]
     return [
         Layer(name, us - below, (us - below) / whole) for (_, below), (name, us) in itertools.pairwise(compositions)
@@ -58,7 +58,7 @@ def layers(compositions: Sequence[tuple[str, float]]) -> list[Layer]:
 
 
 def lines(found: Sequence[Layer]) -> Iterator[str]:
-    """Yield the table, then the reason of each dear layer."""
+    """Yield the table, then the reason for each layer with a high cost."""
     rows = [
         [layer.name, f"{layer.microseconds:.0f}", _percent(layer), reason_of(layer.name).purpose] for layer in found
     ]
@@ -71,7 +71,7 @@ def lines(found: Sequence[Layer]) -> Iterator[str]:
 
 
 def reason_item(layer: str) -> str:
-    """Return the item of the document's list that says why a layer stays."""
+    """Return the document's list item with the reason for a layer."""
     text = f"- **{layer}**: {reason_of(layer).stays}"
     return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 

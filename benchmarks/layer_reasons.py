@@ -1,4 +1,4 @@
-"""Reasons of the layers of a read, as a table; a layer of `measurements.layers` without a row fails the measurement.
+"""The reason for each layer of a read, as a table; a layer of `measurements.layers` without a row fails the benchmark.
 
 Microseconds in the texts were measured like the layers themselves, in 21 rounds in November 2026.
 """
@@ -12,7 +12,7 @@ class MissingReason(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Purpose of a layer, and the reason to pay for the layer."""
+    """The purpose of a layer, and the reason to pay its cost."""
 
     purpose: str
     stays: str
@@ -100,11 +100,11 @@ REASONS = {
         "busiest come first.",
     ),
 }
-"""Reasons by the name of the layer in `measurements.layers`; the name of a middleware is its class."""
+"""Reasons by the layer's name in `measurements.layers`; a middleware's name is its class."""
 
 
 def reason_of(layer: str) -> Reason:
-    """Return the reason of a layer.
+    """Return the reason for a layer.
 
     Raises:
         MissingReason: the table has no such row.

@@ -1,4 +1,4 @@
-"""Rounds of load: every program runs in turns, and each round starts with the next program of the table."""
+"""Rounds of load: in each round every program runs once, and each round begins with the next program."""
 
 import itertools
 from collections import Counter
@@ -13,35 +13,38 @@ from benchmarks.workloads import Workload
 from benchmarks.wrk import Load, send
 
 FOREIGN_SHARE = 0.15
-"""Share of all CPUs: a run during which other programs took more is repeated. The kernel's work is about 0.05."""
+"""The fraction of all CPUs that other programs may take during a run before it is repeated. The kernel's work is about
+0.05."""
 
 ATTEMPTS = 3
-"""Runs until the least disturbed run counts, and the report says so: a busy machine still gets a result."""
+"""The most attempts of a run; then the least disturbed run counts, and the report says so: a busy machine still gets a
+result."""
 
 WARM_UP_CONNECTIONS = 64
 
 FEW_CONNECTIONS = 16
-"""No program refuses so few clients under any workload."""
+"""A number of connections so small that no program refuses clients under any workload."""
 
 SETTLED_REQUESTS = 10_000
-"""Requests that a worker has answered before the memory is read: earlier, caches and pools are not full."""
+"""The requests that each worker has to answer before its memory is read: earlier, caches and pools are not full."""
 
 SETTLING_TURNS = 60
-"""Longest load, in seconds, to settle the memory: a worker may get few connections and never reach its requests."""
+"""The longest load, in seconds, before the memory is read: a worker with few connections may never reach its requests.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A single run of a program under a workload."""
+    """A run of a program under a workload."""
 
     variant: str
     workload: str
     connections: int
     load: Load
     cpu: float
-    """Microseconds of the server's CPU for each request."""
+    """CPU microseconds of the server per request."""
     foreign: float
-    """Share of the machine's CPUs that other programs took."""
+    """The fraction of the machine's CPUs that other programs took."""
 
     @property
     def disturbed(self) -> bool:
@@ -51,28 +54,28 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Memory of a program after load."""
+    """The memory of a program after load."""
 
     megabytes: float
-    """Resident memory of the largest worker."""
+    """Resident memory of the largest worker, in megabytes."""
     requests: int
-    """Requests that the least busy worker had answered by then, estimated by the worker's share of the CPU time."""
+    """The requests that the least busy worker had answered by then, estimated from its fraction of the CPU time."""
 
 
 @dataclass(slots=True)
 class LoadRounds:
-    """The running programs, and how long and how often each is measured."""
+    """The running programs, and how long and how often each of them is measured."""
 
     servers: dict[str, Server]
     database: Database
     rounds: int
     seconds: float
     repeats_left: int
-    """Repeated runs that are left, of all programs together: a busy machine cannot make the benchmark endless."""
+    """How many runs may still be repeated, over all programs: a busy machine must not make the benchmark endless."""
     sent: Counter[str] = field(default_factory=Counter)
-    """Requests so far, by program."""
+    """The number of requests sent so far, by program."""
     idle: dict[int, float] = field(default_factory=dict)
-    """CPU seconds that each worker had spent before the first request, by process id."""
+    """The CPU seconds that each worker had used before its first request, by process id."""
 
     def __post_init__(self) -> None:
         """Read the CPU seconds of the idle workers."""
@@ -80,13 +83,13 @@ class LoadRounds:
         self.idle |= {worker.pid: cpu_seconds(worker) for worker in workers}
 
     def warm_up(self, workloads: Sequence[Workload]) -> None:
-        """Fill caches and pools before a run counts."""
+        """Send load until caches and pools are full, before a run counts."""
         for workload in workloads:
             for variant in workload.variants:
                 self._send(variant.name, workload, WARM_UP_CONNECTIONS, seconds=1)
 
     def measure(self, workloads: Sequence[Workload]) -> Iterator[Run]:
-        """Yield each run as soon as the run is over."""
+        """Yield each run as soon as it is over."""
         for turn in range(self.rounds):
             for workload in workloads:
                 for connections in workload.connections:
@@ -96,7 +99,7 @@ class LoadRounds:
                         yield self._quiet_run(name, workload, connections)
 
     def _quiet_run(self, name: str, workload: Workload, connections: int) -> Run:
-        """Run until a run was undisturbed, or return the least disturbed run."""
+        """Repeat a run until it is undisturbed, or return the least disturbed run."""
         runs = [self.run(name, workload, connections)]
         while runs[-1].disturbed and len(runs) < ATTEMPTS and self.repeats_left > 0:
             self.repeats_left -= 1
@@ -104,7 +107,7 @@ class LoadRounds:
         return min(runs, key=lambda run: run.foreign)
 
     def run(self, name: str, workload: Workload, connections: int) -> Run:
-        """Send the load once, and read the CPU seconds before and after."""
+        """Send the load once, and read the CPU seconds before and after it."""
         server = self.servers[name]
         before = CpuSeconds.read(server.pid, self.database.pid)
         load = self._send(name, workload, connections, self.seconds)
@@ -130,7 +133,7 @@ class LoadRounds:
         return Memory(max(resident_megabytes(self.servers[name].workers())), round(self._fewest_requests(name)))
 
     def _fewest_requests(self, name: str) -> float:
-        """Return the requests of the least busy worker, estimated by the worker's share of the CPU time."""
+        """Return the requests of the least busy worker, estimated from its fraction of the CPU time."""
         spent = [cpu_seconds(worker) - self.idle[worker.pid] for worker in self.servers[name].workers()]
         return self.sent[name] * min(spent) / (sum(spent) or 1)
 

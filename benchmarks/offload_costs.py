@@ -1,4 +1,4 @@
-"""The command `offload`: cost of each way to hand work over, and of the loop monitor, into docs/never-block.md."""
+"""The command `offload`: measures the ways to offload work, and the loop monitor; writes docs/never-block.md's part."""
 
 from collections.abc import Iterator, Mapping
 
@@ -28,10 +28,10 @@ WAYS = {
 
 
 def measure() -> None:
-    """Measure the ways, and write the table to the terminal and into the document."""
+    """Measure the ways to offload work, and write the table to the terminal and into the document."""
     logs = BUILD / "logs"
     with database(logs) as postgres:
-        print("timing the ways to hand work over, for half a minute", flush=True)
+        print("timing the ways to offload work, for half a minute", flush=True)
         found = in_process.run("measurements.offload_costs", database_url=postgres.urls["measured"], logs=logs)
     text = "\n".join(lines(found))
     print(text)
@@ -39,7 +39,7 @@ def measure() -> None:
 
 
 def lines(found: Mapping[str, float]) -> Iterator[str]:
-    """Yield the table, and the cost of the loop monitor."""
+    """Yield the table of the ways to offload work, and the cost of the loop monitor."""
     rows = [[way, work, _time(found[name])] for name, (way, work) in WAYS.items()]
     yield from markdown_lines(Table("Ways", ("way", "for work that", "costs"), rows))
     yield ""
@@ -48,6 +48,6 @@ def lines(found: Mapping[str, float]) -> Iterator[str]:
 
 
 def _time(microseconds: float) -> str:
-    if microseconds >= 1000:  # noqa: PLR2004 - of microseconds
+    if microseconds >= 1000:  # noqa: PLR2004 - 1000 microseconds are a millisecond
         return f"{microseconds / 1000:.0f} ms"
     return f"{microseconds:.0f} us" if microseconds >= 1 else "under 1 us"

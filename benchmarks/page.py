@@ -1,4 +1,4 @@
-"""Page of a comparison: the goals, a plot for each figure, and the tables of the report."""
+"""The HTML page of a comparison: the goals, a plot for each figure, and the tables of the report."""
 
 from collections.abc import Iterator
 from html import escape
@@ -14,13 +14,13 @@ PLOTS = {
     "rate": ("answers per second, more is better", "/s"),
     "p99": ("p99, less is better", "ms"),
 }
-"""Plots of each case, by the name of the figure: the start of its title, and the unit behind each number."""
+"""The plots of each case, by the name of the figure: the beginning of the title, and the unit of the numbers."""
 
 STYLE = "dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em .8em } dd { margin: 0 }\n"
 
 
 def page(results: Results) -> str:
-    """Return the page."""
+    """Return the HTML page of a comparison."""
     goals, *numbers = tables(results)
     sections = [
         Section("Goals", list(table_html(goals, alerts={MISSED}))),

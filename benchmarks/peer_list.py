@@ -1,4 +1,4 @@
-"""Table of the peers: services of other templates, at a pinned commit; a new peer is a new row."""
+"""The table of peers: services made from other templates, at a pinned commit; a new peer is a new row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,32 +6,32 @@ from dataclasses import dataclass, field
 NO_DATABASE, LIST = "no database", "list 10 rows"
 
 OURS: Mapping[str, str] = {NO_DATABASE: "/api/v1/item-kinds", LIST: "/api/v1/orders?limit=10"}
-"""The requests that are compared, with our path of each."""
+"""The requests that are compared, with their paths in our service."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peer:
-    """A template, how a service is made of it, and how that service runs in production.
+    """Another template, how a service is made from it, and how that service runs in production.
 
-    The commands and the values of the environment may name {port}, {host}, {database_port}, {user}, {password} and
-    {name} of its own database.
+    The commands and the values of the environment may contain {port}, {host}, and {database_port}, {user}, {password}
+    and {name} of the peer's database.
     """
 
     name: str
     address: str
     commit: str
     make: tuple[str, ...]
-    """Commands that make the service and its tables, in `folder` below the checkout."""
+    """The commands that make the service and its tables, in `folder` below the checkout."""
     serve: str
-    """The production command of the template's own image, with two workers as ours."""
+    """The production command of the template's own image, with two workers like our service."""
     paths: Mapping[str, str]
-    """The path of each request that the service answers without a login."""
+    """The path of each compared request that the service answers without a login."""
     folder: str = "."
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 ANSWERS = "--api-type rest --db postgresql --orm sqlalchemy --ci none --migrations --dummy --routers --gunicorn"
-"""The answers to the questions of a template that generates: those that come nearest to our default service."""
+"""The answers to the questions of a template that generates code: those nearest to our default service."""
 
 PEERS = (
     Peer(

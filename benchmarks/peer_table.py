@@ -1,4 +1,4 @@
-"""The command `peers`: measure services of other templates beside ours, and write the table of docs/performance.md.
+"""The command `peers`: measures services of other templates beside ours, and writes the table of docs/performance.md.
 
 A peer that this machine cannot run keeps the figures of its last run, and its row says so.
 """
@@ -28,7 +28,7 @@ from drawing.tables import Table, markdown_lines
 SECTION = "peers"
 COLUMNS = ("request", "service", "commit", "requests/s", "rate / ours", "CPU / ours", "p99 / ours", "MB", "measured")
 FIGURES = slice(3, 8)
-"""The columns that a peer keeps when it does not run."""
+"""The columns of the table that a peer keeps when it cannot run."""
 
 OUR_NAME = "this template"
 ROUNDS, SECONDS = 5, 4.0
@@ -39,17 +39,17 @@ Row = Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of one run of a program."""
+    """The figures of a program in one run."""
 
     load: Load
     cpu: float
-    """Microseconds of CPU for each request."""
+    """CPU microseconds per request."""
     megabytes: float
-    """Resident memory of all processes of the program."""
+    """Resident memory of all processes of the program, in megabytes."""
 
 
 def measure(*, keep: bool, rounds: int, peers: Sequence[Peer] = PEERS, document: Path = DOCUMENT) -> None:
-    """Measure each peer that this machine can run, in turns with our service, and write the table."""
+    """Measure each peer that this machine can run, alternating with our service, and write the table."""
     reasons: dict[str, str] = {}
     sources: dict[Peer, Path] = {}
     for peer in peers:
@@ -74,7 +74,7 @@ def measure(*, keep: bool, rounds: int, peers: Sequence[Peer] = PEERS, document:
 def figures_of(
     sources: Mapping[Peer, Path], reasons: dict[str, str], *, keep: bool, rounds: int
 ) -> dict[str, dict[str, list[Figures]]]:
-    """Return by request and service the figures of each round; a peer that fails gets a reason instead."""
+    """Return the figures of each round, by request and service; a peer that fails gets a reason instead."""
     find_wrk()
     build(keep=keep)
     ours = next(variant for variant in VARIANTS if variant.name == SERVICE)
@@ -92,17 +92,17 @@ def figures_of(
 
 
 def compare(request: str, programs: Mapping[str, Program], rounds: int) -> dict[str, list[Figures]]:
-    """Return the figures of each round; the programs take turns, and each round begins with the next program."""
+    """Return the figures of each round, in which every program runs once; each round begins with the next program."""
     names = [name for name, program in programs.items() if request in program.paths]
     figures: dict[str, list[Figures]] = {name: [] for name in names}
     for turn in range(rounds + 1):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             figures[name].append(run_once(request, programs[name]))
-    return {name: runs[1:] for name, runs in figures.items()}  # the first round fills caches
+    return {name: runs[1:] for name, runs in figures.items()}  # the first round only fills caches
 
 
 def run_once(request: str, program: Program) -> Figures:
-    """Send the load once, and read CPU and memory of the whole tree of processes."""
+    """Send the load once, and read CPU time and memory of the program's process tree."""
     before = of_tree(program.pid)
     load = send(program.url, Workload(request, request, program.paths[request]), FEW_CONNECTIONS, SECONDS)
     cpu = (of_tree(program.pid) - before) / load.requests * 1e6
@@ -111,7 +111,7 @@ def run_once(request: str, program: Program) -> Figures:
 
 
 def measured_row(request: str, name: str, commit: str, figures: Mapping[str, Sequence[Figures]]) -> Row:
-    """Return the row of a service that ran: medians of the rounds, and medians of the rounds' ratios to ours."""
+    """Return the row of a service that ran: medians over the rounds, and medians of the ratios to our service."""
     mine, pairs = figures[name], list(zip(figures[name], figures[OUR_NAME], strict=True))
     return [
         *(request, name, commit),
@@ -125,7 +125,7 @@ def measured_row(request: str, name: str, commit: str, figures: Mapping[str, Seq
 
 
 def absent_row(request: str, peer: Peer, reason: str, before: Row | None) -> Row:
-    """Return the row of a peer that did not run: the figures of its last run with their date, if it ever ran."""
+    """Return the row of a peer that did not run: the figures of its last run with their date, if there was one."""
     figures = list(before[FIGURES]) if before else [""] * len(COLUMNS[FIGURES])
     dated = f"; {DATED}{before[-1].rpartition(DATED)[2]}" if before and any(figures) else ""
     return [request, peer.name, peer.commit[:7], *figures, f"not run on {today()}, {reason}{dated}"]
@@ -137,7 +137,7 @@ def rows_of(section: str) -> list[Row]:
 
 
 def today() -> str:
-    """Return the date of a measurement."""
+    """Return today's date, as the table shows it."""
     return dt.datetime.now(dt.UTC).date().isoformat()
 
 

@@ -1,6 +1,6 @@
-"""Peers: services of other templates, made from their own sources at a pinned commit in .build/bench/peers/.
+"""Peers: services of other templates, made from their sources at a pinned commit in .build/bench/peers/.
 
-Nothing of a peer is committed. A peer that this machine cannot fetch, make or start is `NotRun`, with the reason.
+Nothing of a peer is committed. A peer that this machine cannot fetch, make or start raises `NotRun`, with the reason.
 """
 
 import re
@@ -22,10 +22,10 @@ from tests.programs import background, environment, free_port, must, run
 FOLDER, LOGS = BUILD / "peers", BUILD / "logs"
 
 FETCH_SECONDS = 60.0
-"""The longest wait for git: a host that drops packets would hold the command for minutes."""
+"""The timeout of git, in seconds: a host that drops packets would block the command for minutes."""
 
 MAKE_SECONDS = 900.0
-"""The longest time for a step that makes a peer; some install a hundred packages."""
+"""The timeout of a step that makes a peer, in seconds; some peers install a hundred packages."""
 
 START_SECONDS = 60.0
 
@@ -36,7 +36,7 @@ class NotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A running service: its address, its process, and the path of each request."""
+    """A running service: its URL, its process, and the path of each request."""
 
     url: str
     pid: int
@@ -44,10 +44,10 @@ class Program:
 
 
 def fetched(peer: Peer) -> Path:
-    """Return the folder with the sources of a peer at its commit.
+    """Return the folder with a peer's sources at its commit.
 
     Raises:
-        NotRun: git does not reach the address, or the commit is not there.
+        NotRun: git cannot reach the address, or the commit does not exist.
     """
     folder = FOLDER / peer.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def running(peer: Peer, checkout: Path, database_url: str) -> Iterator[Program]:
 
 
 def own_database(peer: Peer, url: str) -> dict[str, str]:
-    """Create an empty database for a peer on the server of `url`, and return the parts of its address."""
+    """Create an empty database for a peer on the server of `url`, and return the parts of its URL."""
     name, server = peer.name.replace("-", "_").lower(), urlsplit(url)
     must([PYTHON, "-m", "measurements.fresh_database", url, name], SERVICE_FOLDER)
     return {
@@ -102,7 +102,7 @@ def _answers(url: str) -> bool:
 
 
 def _step(command: str, folder: Path, variables: Mapping[str, str], seconds: float = MAKE_SECONDS) -> None:
-    """Run a command; a failure is `NotRun` with the last line that it wrote, as git says there what was wrong."""
+    """Run a command; raise `NotRun` on failure, with the last line of output, where git names the error."""
     name = " ".join(shlex.split(command)[:2])
     try:
         done = run(shlex.split(command), folder, env=variables, seconds=seconds)

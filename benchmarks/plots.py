@@ -1,4 +1,4 @@
-"""Plots of a comparison: bars for the programs, and a line for the growth of memory."""
+"""Plots of a comparison: bars for the programs, and a line for memory growth."""
 
 from benchmarks.memory_growth import MemoryGrowth
 from benchmarks.results import Case, Results
@@ -12,7 +12,7 @@ TICKS = 4
 
 
 def programs(results: Results, case: Case, value: str, subject: str, unit: str) -> Figure:
-    """Draw the median of each program as a bar, and the rounds as dots."""
+    """Draw each program's median as a bar, and its rounds as dots."""
     rows = []
     for variant in results.variants(case):
         middle = results.middle(case, variant, value)
@@ -22,7 +22,7 @@ def programs(results: Results, case: Case, value: str, subject: str, unit: str) 
 
 
 def memory(growth: MemoryGrowth) -> Figure:
-    """Draw memory over requests as dots, and the regression line through the settled readings."""
+    """Draw memory over requests as dots, with the regression line through the settled readings."""
     most = growth.points[-1][0]
     sizes = [size for _, size in growth.points]
     up = Axis("MB", (int(min(sizes)) - 1, int(max(sizes)) + 2))

@@ -1,4 +1,4 @@
-"""CPU seconds and resident memory of processes, and the CPU that the rest of the machine took meanwhile."""
+"""CPU seconds and resident memory of processes, and the CPU time that all other programs took meanwhile."""
 
 import resource
 from dataclasses import dataclass
@@ -7,29 +7,29 @@ from typing import Self
 import psutil
 
 IDLE = ("idle", "iowait", "guest", "guest_nice")
-"""Kinds of CPU time in which nothing runs; guest time is counted in user time already."""
+"""Kinds of CPU time in which no program runs; guest time is already counted in user time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CpuSeconds:
-    """CPU seconds that each part of a measurement has spent so far."""
+    """The CPU seconds that each part of a measurement has used so far."""
 
     server: float
     database: float
     client: float
     machine: float
-    """All programs together, and the time that the host of a virtual machine took away."""
+    """CPU seconds of all programs, and the time that a virtual machine's host took away."""
 
     @classmethod
     def read(cls, server: int, database: int) -> Self:
-        """Read the CPU seconds; the arguments are the process ids of gunicorn and PostgreSQL."""
+        """Read the CPU seconds; `server` and `database` are the process ids of gunicorn and PostgreSQL."""
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         times = psutil.cpu_times()._asdict()
         busy = sum(seconds for kind, seconds in times.items() if kind not in IDLE)
         return cls(of_tree(server), of_tree(database), spent.ru_utime + spent.ru_stime, busy)
 
     def since(self, start: "CpuSeconds") -> "CpuSeconds":
-        """Return the CPU seconds spent between `start` and this reading."""
+        """Return the CPU seconds used between `start` and this reading."""
         return CpuSeconds(
             self.server - start.server,
             self.database - start.database,
@@ -39,12 +39,12 @@ class CpuSeconds:
 
     @property
     def foreign(self) -> float:
-        """CPU seconds of programs that do not belong to the measurement."""
+        """The CPU seconds of programs that do not belong to the measurement."""
         return max(0.0, self.machine - self.server - self.database - self.client)
 
 
 def of_tree(pid: int) -> float:
-    """Return the CPU seconds of a process tree, as far as the processes still run."""
+    """Return the CPU seconds of a process tree, without processes that have ended."""
     parent = psutil.Process(pid)
     total = 0.0
     for process in [parent, *parent.children(recursive=True)]:

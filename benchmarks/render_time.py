@@ -1,4 +1,4 @@
-"""Render time: seconds of the cookiecutter command that turns the template into a service, hooks included."""
+"""Render time: the seconds in which cookiecutter turns the template into a service, hooks included."""
 
 import sys
 import tempfile
@@ -14,7 +14,7 @@ RENDERS = 3
 
 
 def render_seconds() -> float:
-    """Return the median of some renders. `make setup` writes the lock later: that needs a network."""
+    """Return the median of several renders, without the lock file, which `make setup` writes over the network."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         template = copy_template(folder / "template")

@@ -1,4 +1,4 @@
-"""Report of a comparison: the results as tables, and the tables as Markdown; `page.py` draws the same tables."""
+"""The report of a comparison: the results as tables, and the tables as Markdown; `page.py` draws the same tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ REACHED, MISSED = "reached", "MISSED"
 
 
 def markdown(results: Results) -> str:
-    """Return the whole report."""
+    """Return the whole report as Markdown."""
     lines = [f"# {TITLE}", "", *(f"- {note}" for note in (*programs(), *notes(results)))]
     for table in tables(results):
         lines += ["", f"## {table.title}", "", *markdown_lines(table)]
@@ -26,12 +26,12 @@ def markdown(results: Results) -> str:
 
 
 def programs() -> Iterator[str]:
-    """Yield a line for each program."""
+    """Yield a line about each program."""
     yield from (f"{variant.name}: {variant.label}" for variant in VARIANTS)
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield the sentences that a reader needs to read the tables."""
+    """Yield the sentences that explain the tables."""
     disturbed = sum(run.disturbed for run in results.runs)
     yield (
         f"{len(results.runs)} runs; in {disturbed} of them other programs took more than {FOREIGN_SHARE:.0%} of the "

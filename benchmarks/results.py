@@ -1,4 +1,4 @@
-"""Medians and ratios of runs. Pure: runs in, numbers out."""
+"""Medians and ratios of runs. Pure functions on runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ VALUES: Mapping[str, Callable[[Run], float]] = {
     "p99.9": lambda run: run.load.p999,
     "cpu": lambda run: run.cpu,
 }
-"""Figures of a run, by name."""
+"""The figures of a run, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A workload with a number of clients."""
+    """A workload with a number of concurrent clients."""
 
     workload: str
     connections: int
@@ -33,11 +33,11 @@ class Times:
     """Times that are measured without load."""
 
     start: Starts
-    """The start of the interpreter until ready."""
+    """The seconds from the interpreter's start until the service is ready."""
     render: float
-    """Seconds of the cookiecutter command."""
+    """The seconds of the cookiecutter command."""
     waiting: Mapping[str, float]
-    """By program: the time until a hundred waits at once have ended, as a multiple of a single wait."""
+    """By program, the time until a hundred concurrent waits have ended, as a multiple of a single wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class Results:
 
     runs: Sequence[Run]
     statements: Mapping[tuple[str, str], int]
-    """Number of SQL statements, by workload and variant."""
+    """The number of SQL statements, by workload and variant."""
     memory: Mapping[str, Memory]
-    """Memory after the load, by variant."""
+    """The memory after load, by variant."""
     times: Times
     cold: ColdStarts
     growth: MemoryGrowth | None = None
-    """Growth of the service's memory, or None when the soak test was left out."""
+    """The growth of the service's memory, or None when the soak test was skipped."""
 
     @property
     def cases(self) -> list[Case]:
-        """Measured cases, in the order of their runs."""
+        """The measured cases, in the order of their runs."""
         return list(dict.fromkeys(Case(run.workload, run.connections) for run in self.runs))
 
     def variants(self, case: Case) -> list[str]:
-        """Return the programs that took part, in the order of their table."""
+        """Return the programs that were measured in a case, in the order of their table."""
         names = {run.variant for run in self._of(case)}
         return [variant.name for variant in VARIANTS if variant.name in names]
 
@@ -73,7 +73,7 @@ class Results:
         return median(self.each(case, variant, value))
 
     def ratio(self, case: Case, variant: str, base: str, value: str) -> float | None:
-        """Return the median of the rounds' ratios: a machine that gets slower slows both sides of a round."""
+        """Return the median of the ratios within each round: a slow machine slows both sides of a round."""
         if not {variant, base} <= set(self.variants(case)):
             return None
         pairs = zip(self.each(case, variant, value), self.each(case, base, value), strict=True)

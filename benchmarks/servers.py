@@ -1,4 +1,4 @@
-"""Servers of a measurement: the throwaway PostgreSQL, and the programs under gunicorn."""
+"""The servers of a measurement: the throwaway PostgreSQL, and the programs under gunicorn."""
 
 import json
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from benchmarks.variants import Variant
 from tests.programs import Program, background, environment, free_port
 
 WORKERS = 2
-"""Worker processes of each program: the smallest number that shows how work is divided."""
+"""The number of each program's worker processes: the smallest that shows how work is divided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A running PostgreSQL: its log, its process id, and the address of each database."""
+    """A running PostgreSQL: its log, its process id, and the URL of each database."""
 
     log: Path
     pid: int
@@ -27,7 +27,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A program under gunicorn that answers at `url`."""
+    """A program under gunicorn that answers at the URL `url`."""
 
     variant: Variant
     program: Program
@@ -35,17 +35,18 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Process id of gunicorn's master."""
+        """The process id of gunicorn's master."""
         return self.program.process.pid
 
     def workers(self) -> list[psutil.Process]:
-        """Return the worker processes."""
-        return psutil.Process(self.pid).children()
+        """Return the worker processes: the master's children without the metrics exporter."""
+        children = psutil.Process(self.pid).children()
+        return [child for child in children if "app.observability.exporter" not in " ".join(child.cmdline())]
 
 
 @contextmanager
 def database(logs: Path) -> Iterator[Database]:
-    """Yield the throwaway PostgreSQL of the service's own tools, migrated and filled."""
+    """Yield the service's own throwaway PostgreSQL, migrated and filled."""
     logs.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [PYTHON, "-m", "measurements.throwaway_databases"]
     with background(command, SERVICE_FOLDER, environment(), logs / "database.log") as holder:
@@ -57,12 +58,12 @@ def database(logs: Path) -> Iterator[Database]:
 
 
 UNUSED = {"DOWNSTREAMS__RATES__BASE_URL": "http://127.0.0.1:9/rates"}
-"""The address of a downstream that no benchmark calls: production refuses to start without an address."""
+"""The URL of a downstream that no benchmark calls, without which production refuses to start."""
 
 
 @contextmanager
 def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]:
-    """Yield a program under gunicorn with two workers, once both answer."""
+    """Yield a program under gunicorn with two workers, once both respond."""
     port = free_port()
     variables = environment(
         {"DATABASE_URL": database_url, "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "DRAIN_SECONDS": "0"}
@@ -80,6 +81,6 @@ def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]
 
 @contextmanager
 def all_serving(variants: tuple[Variant, ...], database_url: str, logs: Path) -> Iterator[dict[str, Server]]:
-    """Yield all programs by name; a program without load takes no CPU from the measured program."""
+    """Yield all programs by name; those without load take no CPU time from the measured program."""
     with ExitStack() as stack:
         yield {variant.name: stack.enter_context(serving(variant, database_url, logs)) for variant in variants}

@@ -1,4 +1,4 @@
-"""Soak test: send very many requests to the service and measure the growth of memory."""
+"""The soak test: sends very many requests to the service and measures its memory growth."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,12 @@ from benchmarks.wrk import send
 REQUESTS = 200_000
 STEP_SECONDS = 2
 FILLING_SHARE = 0.25
-"""Share of the requests that fill memory: each workload has had its turns, and gaps between live objects are used."""
+"""The fraction of the requests that fills memory: caches, and the gaps between live objects. Each workload has had its
+turns by then."""
 
 
 def run(requests: int) -> None:
-    """Run the soak test alone, and print how memory grew."""
+    """Run the soak test alone, and print the memory growth."""
     with database(BUILD / "logs") as postgres:
         print(sentence(measure_growth(postgres.urls["measured"], requests)))
 
@@ -31,9 +32,9 @@ def measure_growth(database_url: str, requests: int = REQUESTS) -> MemoryGrowth:
 
 
 def readings(server: Server, requests: int) -> Iterator[tuple[int, float]]:
-    """Yield the memory of all workers after each step; the workloads take turns, whole turns only."""
+    """Yield the memory of all workers after each step; the workloads alternate, in complete turns."""
     sent = turn = 0
-    while sent < requests or turn < 2:  # noqa: PLR2004 - the first turn may be all that fills; a line needs points
+    while sent < requests or turn < 2:  # noqa: PLR2004 - the first turn may be the only one that fills memory, and a line needs points
         for workload in WORKLOADS:
             sent += send(server.url, workload, connections=16, seconds=STEP_SECONDS).requests
             yield sent, sum(resident_megabytes(server.workers()))

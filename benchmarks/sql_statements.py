@@ -1,7 +1,7 @@
-"""Count of the SQL statements of a request, read from PostgreSQL's own log.
+"""Counts the SQL statements of a request, from PostgreSQL's own log.
 
 BEGIN and COMMIT count. A statement with many sets of values (asyncpg's executemany) counts once: the log repeats it for
-each set, and all sets travel in one round trip.
+each set, but all sets travel in one round trip.
 """
 
 import itertools
@@ -16,11 +16,12 @@ from benchmarks.workloads import Workload
 STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)")
 WARM_UP_REQUESTS = 5
 SETTLE_SECONDS = 0.3
-"""Wait after an answer: statements that a session sends afterwards, such as a ROLLBACK, belong to the request too."""
+"""The wait after a response, in seconds: statements that a session sends afterwards, such as a ROLLBACK, belong to the
+request."""
 
 
 def count(server: Server, workload: Workload, log: Path) -> list[str]:
-    """Return the statements of one request; the first requests fill caches and are not counted."""
+    """Return the SQL statements of one request, after requests that fill caches and are not counted."""
     for _ in range(WARM_UP_REQUESTS):
         ask(server, workload)
     time.sleep(SETTLE_SECONDS)

@@ -1,4 +1,4 @@
-"""Start-up time: seconds from the start of the service's interpreter until the service is ready."""
+"""Start-up time: the seconds from the start of the service's interpreter until the service is ready."""
 
 import subprocess
 import time
@@ -13,19 +13,19 @@ from tests.programs import environment
 STARTS = 7
 
 LIBRARIES = "import fastapi, sqlalchemy.ext.asyncio, asyncpg, httpx, aiohttp; print('ready', flush=True)"
-"""The imports that no service of these libraries can avoid."""
+"""The imports that every service with these libraries needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """The median seconds of a start, and the median ratio to the imports of the libraries alone."""
+    """The median seconds of a start, and its median ratio to the imports of the libraries alone."""
 
     seconds: float
     ratio: float
 
 
 def measure(database_url: str, starts: int = STARTS) -> Starts:
-    """Start the service and the libraries in turns; the first turn warms the disk's cache and does not count."""
+    """Start the service and the libraries alternately; the first turn fills the disk cache and does not count."""
     turns = [(start_once(database_url), import_once()) for _ in range(starts + 1)][1:]
     return Starts(median(start for start, _ in turns), median(start / libraries for start, libraries in turns))
 
@@ -44,7 +44,7 @@ def _seconds_until_ready(arguments: Sequence[str], variables: dict[str, str]) ->
     """Return the seconds until a program prints that it is ready.
 
     Raises:
-        RuntimeError: the program ended before.
+        RuntimeError: the program ended before it was ready.
     """
     own = environment(variables | {"LOG_LEVEL": "error"})
     started = time.perf_counter()

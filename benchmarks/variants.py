@@ -1,4 +1,4 @@
-"""Table of the programs that are compared; a new program is a new row."""
+"""The table of compared programs; a new program is a new row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,17 +7,17 @@ BASELINE = (
     *("--worker-class=uvicorn_worker.UvicornWorker", "--keep-alive=75"),
     *("--no-control-socket", "--config=/dev/null"),
 )
-"""gunicorn's arguments for a baseline, which has no configuration: the worker, loop and parser of the service."""
+"""gunicorn's arguments for a baseline, which has no configuration file: worker, loop and parser are the service's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A program under gunicorn."""
+    """A program to compare, run under gunicorn."""
 
     name: str
     label: str
     target: str
-    """Module and application, in the notation of gunicorn."""
+    """Module and application, in gunicorn's notation."""
     colour: str
     """Colour in the plots, from the palette of `drawing`."""
     workloads: frozenset[str]

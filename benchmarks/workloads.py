@@ -1,4 +1,4 @@
-"""Table of the requests that the programs are measured with; a new workload is a new row."""
+"""The table of requests with which the programs are measured; a new workload is a new row."""
 
 import json
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ ORDER = {"customer": "A customer", "currency": "EUR", "lines": LINES}
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A kind of request."""
+    """A kind of request that is measured."""
 
     name: str
     label: str
     path: str
-    """`{id}` stands for a number from 1 to `ids`."""
+    """The path; `{id}` stands for a number from 1 to `ids`."""
     ids: int = 1
     method: str = "GET"
     body: str = ""
     connections: tuple[int, ...] = (16,)
-    """Clients that ask at the same time; a run for each number."""
+    """The numbers of concurrent clients, each with a run of its own."""
     generated_fields: frozenset[str] = frozenset()
-    """Fields of the answer that differ from call to call."""
+    """Response fields that differ from call to call."""
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Programs that can answer the workload."""
+        """The programs that can answer the workload."""
         return tuple(variant for variant in VARIANTS if self.name in variant.workloads)
 
 

@@ -1,4 +1,4 @@
-"""Load from wrk: clients that ask without a pause, and the figures of wrk."""
+"""Load from the program wrk: clients that send requests without a pause, and the figures of wrk."""
 
 import json
 import shutil
@@ -11,30 +11,30 @@ from benchmarks.workloads import Workload
 SCRIPT = Path(__file__).with_name("wrk.lua")
 
 MOST_FAILED = 0.05
-"""The largest part of answers with an error status; with more, the figures say nothing about the work."""
+"""The largest fraction of responses with an error status; with more errors, the figures say nothing about the work."""
 
 
 class LoadError(Exception):
-    """The load could not be sent, or was answered with errors."""
+    """wrk could not send the load, or the responses were errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Figures of a run from the side of the clients; times in milliseconds."""
+    """A run's figures as the clients see them; times are in milliseconds."""
 
     requests: int
     seconds: float
     broken: int
-    """Connections that broke, and requests without an answer."""
+    """Connections that broke, and requests without a response."""
     failed: int
-    """Answers with an error status, such as 503 for a request that was refused."""
+    """Responses with an error status, such as 503 for a refused request."""
     p50: float
     p99: float
     p999: float
 
     @property
     def rate(self) -> float:
-        """Good answers per second."""
+        """Successful responses per second."""
         return (self.requests - self.failed) / self.seconds
 
 
@@ -53,10 +53,10 @@ def find_wrk() -> str:
 
 
 def send(url: str, workload: Workload, connections: int, seconds: float) -> Load:
-    """Keep `connections` clients busy for some seconds.
+    """Keep `connections` clients busy for `seconds`.
 
     Raises:
-        LoadError: wrk is not installed, a connection broke, or more than MOST_FAILED of the answers are errors.
+        LoadError: wrk is not installed, a connection broke, or more than MOST_FAILED of the responses are errors.
     """
     options = [f"-c{connections}", "-t1", f"-d{max(1, round(seconds))}s", "--timeout=10s", "-s", str(SCRIPT)]
     arguments = [workload.method, workload.path, str(workload.ids), workload.body]

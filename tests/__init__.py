@@ -1,1 +1,1 @@
-"""Tests of the template: what it asks, what it refuses, what it renders, and whether that runs."""
+"""Tests of the template: its questions, the answers that it refuses, and whether the rendered service runs."""

@@ -1,4 +1,4 @@
-"""Boots a generated service as its image would: only its files and its packages, under real gunicorn."""
+"""Boots a generated service as its image would: with only its files and its packages, under real gunicorn."""
 
 import json
 import re
@@ -14,26 +14,26 @@ import httpx
 from tests.programs import Program, background, environment, find_uv, free_port, must
 
 HOLD = "import os, sys; print(os.environ['DATABASE_URL'], flush=True); sys.stdin.read()"
-"""Keeps the embedded PostgreSQL for as long as the standard input is open, and says where it is."""
+"""A program that runs the embedded PostgreSQL while its standard input is open, and prints the database's URL."""
 
 
 @dataclass(frozen=True)
 class Booted:
-    """A service that answers."""
+    """A running service that answers requests."""
 
     gunicorn: Program
     client: httpx.Client
 
 
 def copied_by_the_image(dockerfile: str) -> list[str]:
-    """Return what the last stage of a Dockerfile copies out of the project."""
+    """Return the files and folders that a Dockerfile's last stage copies from the project."""
     last = dockerfile.rsplit("\nFROM ", maxsplit=1)[-1]
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", last, re.MULTILINE)
     return [name for names in copied for name in names.split()]
 
 
 def lay_out_image(service: Path, target: Path) -> Path:
-    """Make the folder that the image would hold, without the packages."""
+    """Make the folder that the image would contain, without the packages."""
     for name in copied_by_the_image((service / "Dockerfile").read_text()):
         source = service / name
         if source.is_dir():
@@ -45,15 +45,15 @@ def lay_out_image(service: Path, target: Path) -> Path:
 
 
 def image_command(service: Path) -> list[str]:
-    """Return the command of the image."""
+    """Return the command that the image runs."""
     command: list[str] = json.loads((service / "Dockerfile").read_text().rpartition("\nCMD ")[2])
     return command
 
 
 def install_image_packages(service: Path, target: Path, tools: Sequence[str] = ()) -> Path:
-    """Install the packages of the image into a new environment, with these development packages; return its programs.
+    """Install the image's packages, and these development tools, into a new environment; return its programs.
 
-    The environment of development has more packages, some of which the service would use if it found them.
+    The development environment has more packages, which the service would use if it found them.
     """
     own = environment({"UV_PROJECT_ENVIRONMENT": str(target)})
     must([find_uv(), "sync", "--quiet", "--locked", "--no-dev"], service, env=own)
@@ -65,14 +65,14 @@ def install_image_packages(service: Path, target: Path, tools: Sequence[str] = (
 
 
 def image_environment(programs: Path, **variables: str) -> dict[str, str]:
-    """Return the variables of a container of that image."""
+    """Return the environment variables of a container of the image."""
     clean = environment()
     return clean | {"PATH": f"{programs}:{clean['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"} | variables
 
 
 @contextmanager
 def database(service: Path, logs: Path) -> Iterator[str]:
-    """Yield the address of a PostgreSQL that the service's own tools run."""
+    """Yield the URL of a PostgreSQL database that the service's own tools run."""
     command = [str(service / ".venv/bin/python"), "-m", "devtools.postgres", "python", "-c", HOLD]
     with background(command, service, environment(), logs / "database.log") as holder:
         yield holder.line("postgres")
@@ -83,7 +83,7 @@ def database(service: Path, logs: Path) -> Iterator[str]:
 
 @contextmanager
 def stub_downstreams(service: Path, logs: Path) -> Iterator[str]:
-    """Yield the base address of the stub downstreams."""
+    """Yield the base URL of the stub downstreams."""
     command = [str(service / ".venv/bin/python"), "-m", "devtools.stubs", "--port", "0"]
     with background(command, service, environment(), logs / "stubs.log") as stubs:
         yield stubs.line("stubs of").split()[-1]
@@ -91,7 +91,7 @@ def stub_downstreams(service: Path, logs: Path) -> Iterator[str]:
 
 @contextmanager
 def booted(service: Path, logs: Path) -> Iterator[Booted]:
-    """Migrate and serve with two workers, as the image's commands do, and yield once it is ready."""
+    """Migrate and serve with two workers, with the image's commands, and yield once the service is ready."""
     image = lay_out_image(service, logs / "image")
     with database(service, logs) as url, stub_downstreams(service, logs) as stubs:
         port = free_port()
@@ -115,7 +115,7 @@ def booted(service: Path, logs: Path) -> Iterator[Booted]:
 
 
 def is_ready(client: httpx.Client) -> bool | None:
-    """Return True once a worker says so, else None."""
+    """Return True if a worker reports readiness, else None."""
     try:
         return True if client.get("/health/ready").status_code == 200 else None
     except httpx.TransportError:

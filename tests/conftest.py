@@ -1,4 +1,4 @@
-"""What the tests share: one clean copy of the template, and generated services that are installed once."""
+"""Fixtures of the template's tests: a clean copy of the template, and generated services that are installed once."""
 
 import os
 import shutil
@@ -28,6 +28,7 @@ VARIANTS: dict[str, Answers] = {
     "proven_bare": {"project_name": "Proven Bare", "http_client": "none", "example": "no", "proofs": "yes"},
     "client_bare": {"project_name": "Client Bare", "example": "no"},
     "httpx2": {"project_name": "Second Client", "http_client": "httpx2", "example": "showcases", "ci": "gitlab"},
+    "jwt": {"project_name": "Signed In", **EVERYTHING, "auth": "jwt"},
     "httpx2_plain": {"project_name": "Second Plain", "http_client": "httpx2", "proofs": "yes"},
     "httpx2_bare": {
         "project_name": "Bare Second",
@@ -38,37 +39,48 @@ VARIANTS: dict[str, Answers] = {
         "licence": "proprietary",
     },
 }
-"""By name. Each pair of answers to the questions that change Python (client, example, proofs) is in one of them."""
+"""The answers of each tested service, by name. Every pair of answers to the questions that change Python code (client,
+example, proofs) is in one of them."""
 
 WORKSHOP = "TEMPLATE_TESTS_WORKSHOP"
-"""The variable that tells both lanes where the generated services are."""
+"""The environment variable that tells all test lanes the folder of the generated services."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of the generated services, and let the run end with lines on its time and what it skipped."""
-    # A shell's `&` and some CI runners start this with SIGINT ignored, and what the tests start would inherit that.
+    """Make the folder of the generated services; let the run's last lines show its times and its skipped tests."""
+    # A shell's `&` and some CI runners start pytest with SIGINT ignored, and the programs that tests start would
+    # inherit this.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for plugin in (lanes, needs, phases):
         config.pluginmanager.register(plugin)
     if not hasattr(config, "workerinput"):
         os.environ[WORKSHOP] = tempfile.mkdtemp(prefix="workshop-")
-        # pytest's own folders are closed, and root's PostgreSQL is another user
+        # pytest's own folders are private, and root's PostgreSQL runs as a different user
         Path(os.environ[WORKSHOP]).chmod(0o755)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Delete the generated services."""
+    """Delete the folder of the generated services."""
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(WORKSHOP), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the template as a fresh clone has it, in a git repository of its own."""
-    copy = copy_template(tmp_path_factory.mktemp("template") / "service-template")
-    for command in ("init --quiet --initial-branch=main", "add --all", "commit --quiet --message=template"):
-        subprocess.run(["git", *IDENTITY, *command.split()], cwd=copy, check=True)
+def template() -> Path:
+    """Return a copy of the template as a fresh clone has it, in a git repository of its own, the same in all lanes.
+
+    A service keeps the path and the commit of its template, and another lane may have generated it. No test may change
+    the copy.
+    """
+    place = Path(os.environ[WORKSHOP])
+    copy = place / "template" / "service-template"
+    with InterProcessLock(place / "template.lock"):
+        if not copy.exists():
+            made = copy_template(place / "template" / "making")
+            for command in ("init --quiet --initial-branch=main", "add --all", "commit --quiet --message=template"):
+                subprocess.run(["git", *IDENTITY, *command.split()], cwd=made, check=True)
+            made.rename(copy)
     return copy
 
 
@@ -77,7 +89,7 @@ IDENTITY = ("-c", "user.name=tests", "-c", "user.email=tests@example.invalid", "
 
 @pytest.fixture
 def workshop() -> Iterator[Path]:
-    """Return a folder that every user may enter, for this test alone."""
+    """Return a folder that every user may enter, for this test only."""
     with tempfile.TemporaryDirectory(dir=os.environ[WORKSHOP], ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -86,7 +98,7 @@ def workshop() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def service(template: Path) -> Callable[[str], Path]:
-    """Return a function that gives the folder of a generated and installed service, the same in both lanes."""
+    """Return a function that returns the folder of a generated and installed service, the same in all lanes."""
     place = Path(os.environ[WORKSHOP])
 
     def give(variant: str) -> Path:
@@ -103,7 +115,7 @@ def service(template: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def copied(service: Callable[[str], Path], workshop: Path) -> Path:
-    """Return a copy of the default service for this test alone, which shares the environment of the original."""
+    """Return a copy of the default service for this test only, which shares the original's environment."""
     original, folder = service("default"), workshop / "copied"
     shutil.copytree(original, folder, ignore=shutil.ignore_patterns(".venv", ".devtools", ".pytest_cache"))
     (folder / ".venv").symlink_to(original / ".venv")

@@ -1,4 +1,4 @@
-"""Reads the Markdown of this repository: its links, its code, the names in it."""
+"""Reads the Markdown files of this repository: their links, code, and the paths and commands that they name."""
 
 import re
 from collections.abc import Iterator
@@ -17,47 +17,47 @@ SUFFIXES = (".py", ".md", ".toml", ".yaml", ".yml", ".json", ".example", ".mako"
 NAMES = {"Makefile", "Dockerfile", "LICENSE"}
 MADE = {"uv.lock", ".env", ".cruft.json", "devtools/stock_stub.py"}
 MADE_FOLDERS = (".uv/", ".venv/", ".build/", ".devtools/", "app/reviews/", "tests/reviews/")
-"""What commands make, or people write: documents name it, and a fresh checkout does not have it."""
+"""Files that commands or developers create: documents may name them, but a fresh checkout does not have them."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced piece of code."""
+    """A fenced code block."""
 
     info: str
     code: str
 
     @property
     def language(self) -> str:
-        """The first word after the fence."""
+        """The language of the code block, the first word after the fence."""
         return self.info.partition(" ")[0]
 
     @property
     def source(self) -> Path | None:
-        """The file that it is a quotation of: of the template for a path in `docs/`, else of the service."""
+        """The file that the code block quotes: of the template for a path in `docs/`, else of the service."""
         name = self.info.partition(" ")[2]
         return (ROOT if name.startswith("docs/") else SERVICE) / name if name else None
 
 
 @dataclass(frozen=True)
 class Document:
-    """One Markdown file."""
+    """A Markdown file."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The path inside the repository."""
+        """The document's path in the repository."""
         return self.path.relative_to(ROOT).as_posix()
 
     @cached_property
     def text(self) -> str:
-        """The file as it stands."""
+        """The document's text."""
         return self.path.read_text(encoding="utf-8")
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Its fenced code, without the indentation of a list."""
+        """The fenced code blocks, without the indentation of a list."""
         return [
             Block(info.strip(), re.sub(f"^{indent}", "", code, flags=re.MULTILINE))
             for indent, info, code in FENCE.findall(self.text)
@@ -65,26 +65,26 @@ class Document:
 
     @cached_property
     def prose(self) -> str:
-        """All that is not fenced code."""
+        """The text outside of code blocks."""
         return FENCE.sub("", self.text)
 
     @cached_property
     def spans(self) -> list[str]:
-        """The code inside sentences."""
+        """The code in backticks inside sentences."""
         return SPAN.findall(self.prose)
 
     @cached_property
     def links(self) -> list[str]:
-        """The targets of its links that stay in this repository."""
+        """The targets of links to files of this repository."""
         return [link for link in LINK.findall(self.prose) if "://" not in link]
 
     @cached_property
     def anchors(self) -> set[str]:
-        """The names that its headings have in links."""
+        """The anchors of the headings, for links."""
         return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in HEADING.findall(self.prose)}
 
     def paths(self) -> Iterator[str]:
-        """Yield each path that a sentence names, and each Python file in a picture; placeholders are left out."""
+        """Yield each path that a sentence names, and each Python file in a drawing; placeholders are skipped."""
         for span in self.spans:
             yield from filter(is_path, span.split())
         for block in self.blocks:
@@ -92,7 +92,7 @@ class Document:
                 yield from re.findall(r"(?<![\w./])[\w./]+/\w+\.py\b", block.code)
 
     def commands(self) -> Iterator[str]:
-        """Yield each line of a shell block, and each span."""
+        """Yield each line of a shell block, and each code span."""
         yield from self.spans
         for block in self.blocks:
             if block.language in {"sh", "bat"}:
@@ -100,7 +100,7 @@ class Document:
 
 
 def is_path(word: str) -> bool:
-    """Tell whether a word names a file or folder that should be there."""
+    """Tell whether a word names a file or folder that should exist."""
     if not re.fullmatch(r"[\w.\-]+(/[\w.\-]+)*/?", word) or word in MADE or word.startswith(MADE_FOLDERS):
         return False
     return word.endswith(SUFFIXES) or word in NAMES or "/" in word
@@ -112,17 +112,17 @@ def documents() -> list[Document]:
 
 
 def find(name: str) -> Document:
-    """Return one document."""
+    """Return a document by its path."""
     return Document(ROOT / name)
 
 
 def exists(name: str) -> bool:
-    """Tell whether a path is there, in the repository or in the service; a bare name may be in any folder."""
+    """Tell whether a path exists, in the repository or in the service; a bare name may be in any folder."""
     if (ROOT / name).exists() or (SERVICE / name).exists():
         return True
     return "/" not in name and any(path.name == name for path in tracked(ROOT))
 
 
 def squeezed(text: str) -> str:
-    """Return a text with each run of blanks as one, so that indentation does not matter."""
+    """Return a text with each run of white space replaced by one space, so that indentation does not matter."""
     return " ".join(text.split())

@@ -1,7 +1,7 @@
-"""The two lanes of a run: tests that look at the times of running services, and beside them all the others.
+"""The three lanes of a test run: timed tests of running services, walks through whole guides, and all other tests.
 
-Each lane has a worker of pytest-xdist. The first one mostly waits; the renders, linters and type checks of the other
-one use the CPUs meanwhile, with less priority. With `-n0` the tests run one after the other.
+Each lane has one worker of pytest-xdist. The timed lane mostly waits; meanwhile the installs, renders, linters and type
+checks of the two other lanes use the CPUs, with lower priority. With `-n0`, all tests run one after another.
 """
 
 import os
@@ -9,34 +9,45 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-TIMED = {"test_generated_suites.py", "test_lab.py", "test_loop_corpus.py"}
+LANES = {
+    "timed": {
+        *("test_benchmarks.py", "test_boot.py", "test_generated_suites.py", "test_lab.py", "test_loop_corpus.py"),
+    },
+    "walks": {
+        *("test_console.py", "test_guide.py", "test_patterns.py", "test_recipes.py", "test_removal.py"),
+        *("test_scaffold.py", "test_switches.py", "test_updates.py", "test_working.py"),
+    },
+}
+"""The test files of each lane. Walks follow a guide, a recipe or an update to its end. All other files are in the third
+lane. The lanes take about the same time, which keeps the whole run short."""
 
-ALSO_FIRST = {"test_guide.py", "test_patterns.py", "test_recipes.py", "test_removal.py", "test_scaffold.py"}
-"""Tests that may run in either lane: both then take about as long, and so the least."""
+OTHER = "other"
 
-NICE = 10
-"""The priority of the other lane, as of two busy programs beside which every test has to pass."""
+NICE = {"walks": 5, OTHER: 10}
+"""The nice values of the lanes below the first; every test has to pass beside programs that are as busy."""
 
 
-def is_timed(node_id: str) -> bool:
-    """Tell whether a test belongs to the first lane."""
-    return node_id.partition("::")[0].rpartition("/")[2] in TIMED | ALSO_FIRST
+def lane_of(node_id: str) -> str:
+    """Return the name of a test's lane."""
+    file = node_id.partition("::")[0].rpartition("/")[2]
+    return next((lane for lane, files in LANES.items() if file in files), OTHER)
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Gives each lane to one worker."""
+    """The xdist scheduler that assigns each lane to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "timed" if is_timed(nodeid) else "other"
+        return lane_of(nodeid)
 
 
-@pytest.hookimpl(optionalhook=True)  # of xdist
+@pytest.hookimpl(optionalhook=True)  # a hook of xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
-    """Divide the tests by lane."""
+    """Return the scheduler that divides the tests by lane."""
     return Lanes(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the worker of the other lane give way."""
-    if hasattr(item.config, "workerinput") and not is_timed(item.nodeid) and os.nice(0) < NICE:
-        os.nice(NICE)
+    """Lower the priority of the lane's process; a process cannot raise it again."""
+    nice = NICE.get(lane_of(item.nodeid), 0)
+    if hasattr(item.config, "workerinput") and os.nice(0) < nice:
+        os.nice(nice - os.nice(0))

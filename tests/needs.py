@@ -1,7 +1,7 @@
-"""Skips a test that needs a program which this machine lacks, and names all such programs at the end of the run.
+"""Skips tests that need a program which this machine lacks, and lists all such programs at the end of the run.
 
-As `tests/programs.py` of a generated service, which explains the marker `needs_program` and REQUIRE_PROGRAMS. The line
-at the end counts what was skipped in the suites of generated services too.
+`tests/programs.py` of a generated service explains the marker `needs_program` and REQUIRE_PROGRAMS. The closing line
+also counts the tests that were skipped in the suites of generated services.
 """
 
 import os
@@ -14,7 +14,7 @@ import pytest
 MISSING = " is not installed. To get it: "
 LINE = "skipped without these programs: "
 INSIDE = "skipped inside"
-"""The property of a test that ran a service's suite: the line at the end of that suite."""
+"""The property of a test that ran a service's suite: the closing line of that suite."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -28,7 +28,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def skipped_inside(output: str) -> str:
-    """Return the line about missing programs that a suite printed, or nothing."""
+    """Return the line about missing programs that a suite printed, or an empty text."""
     return next((line for line in output.splitlines() if line.startswith(LINE)), "")
 
 

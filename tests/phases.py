@@ -1,7 +1,7 @@
-"""Where the time of a run went: a line at its end with the seconds of each phase, the longest first.
+"""Prints at the end of a test run how many seconds each phase took, the longest first.
 
-A phase is a file of tests. `.ci/run` hands its own phases down in the variable PHASES, since nothing may be printed
-after pytest's summary. The files of tests run in two lanes, side by side, so that their sum is more than the run took.
+A phase is a test file. `.ci/run` passes its own phases on in the variable PHASES, since nothing may be printed after
+pytest's summary. Test files run in three parallel lanes, so the sum of the phases is more than the run's time.
 """
 
 import os
@@ -10,11 +10,11 @@ from collections import defaultdict
 import pytest
 
 LEAST_SECONDS = 2
-"""A shorter phase is not named."""
+"""The duration in seconds below which a phase is not printed."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the line."""
+    """Print the line of phases."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:

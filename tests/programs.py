@@ -1,4 +1,4 @@
-"""Starts other programs the way a person would: a clean environment, nothing left running."""
+"""Starts other programs as a developer would: in a clean environment, with no process left behind."""
 
 import os
 import shutil
@@ -22,14 +22,19 @@ DROPPED = ("UV", "VIRTUAL_ENV", "PYTHON", "MAKE", "MAKEFLAGS", "MFLAGS", "DATABA
 
 
 def find_uv() -> str:
-    """Return the uv that started these tests, else the one on the PATH, else the Makefile's private one."""
+    """Return the uv that started these tests, or the one on the PATH, or the Makefile's private one."""
     return os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
 
 
-def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True) -> dict[str, str]:
-    """Return the environment of a fresh terminal: nothing of the tests' own virtual environment, uv on the PATH.
+TYPES = ROOT / ".build" / "types"
+"""The caches of mypy, one for each lane: the packages of generated services are the same, and are analysed once."""
 
-    The private uv stands last: its folder has a `python3` too, which may be older or newer than that of the machine.
+
+def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True) -> dict[str, str]:
+    """Return the environment of a fresh terminal: without the tests' own virtual environment, with uv on the PATH.
+
+    The folder of the private uv comes last on the PATH: it also has a `python3`, maybe of a different version than the
+    machine's.
     """
     uv, private = str(Path(find_uv()).parent), str(ROOT / ".uv/bin")
     own = str(Path(sys.prefix, "bin"))
@@ -40,6 +45,7 @@ def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True)
         path = [entry for entry in path if not Path(entry, "uv").exists()]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
     clean |= {"PATH": os.pathsep.join(path), "PYTHON": os.environ.get("UV_PYTHON", "python3")}
+    clean["MYPY_CACHE_DIR"] = str(TYPES / os.environ.get("PYTEST_XDIST_WORKER", "alone"))
     if "UV_CACHE_DIR" in os.environ:
         clean["UV_CACHE_DIR"] = os.environ["UV_CACHE_DIR"]
     return clean | dict(extra or {})
@@ -53,14 +59,14 @@ def run(
     typed: str = "",
     seconds: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with these lines typed into it, and return what it printed.
+    """Run a command to its end, with `typed` as its input, and return its output.
 
     Args:
         command: the program and its arguments.
-        folder: where it runs.
-        env: its environment; by default that of a fresh terminal.
-        typed: its standard input.
-        seconds: ends a command that hangs; more than ten times what the slowest command but a suite takes.
+        folder: the working directory.
+        env: the environment; by default that of a fresh terminal.
+        typed: the standard input.
+        seconds: the timeout of a hanging command: more than ten times what any command except a suite takes.
     """
     with subprocess.Popen(
         [str(part) for part in command],
@@ -74,21 +80,21 @@ def run(
         try:
             output, errors = process.communicate(typed, timeout=seconds)
         except BaseException:
-            for member in with_children(process):  # a child that runs on would keep the pipes open for ever
+            for member in with_children(process):  # a child that still runs would keep the pipes open forever
                 kill(member)
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def must(command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None) -> str:
-    """Run a command that has to succeed, and return what it printed."""
+    """Run a command and return its output; fail if the command fails."""
     done = run(command, folder, env=env)
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 def with_children(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Return a process and all that it started, or nothing when it has ended."""
+    """Return a process and all its descendants, or nothing when it has ended."""
     try:
         parent = psutil.Process(process.pid)
         return [parent, *parent.children(recursive=True)]
@@ -97,7 +103,7 @@ def with_children(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> l
 
 
 def kill(process: psutil.Process) -> None:
-    """End a process that may have ended by itself."""
+    """Kill a process, which may have ended already."""
     try:
         process.kill()
     except psutil.NoSuchProcess:
@@ -105,7 +111,7 @@ def kill(process: psutil.Process) -> None:
 
 
 class Program:
-    """A program that runs in the background, in a process group of its own; its output goes to a file."""
+    """A program that runs in the background, in its own process group; its output goes to a file."""
 
     def __init__(self, command: Sequence[str | Path], folder: Path, env: Mapping[str, str], log: Path) -> None:
         self.log = log
@@ -121,15 +127,15 @@ class Program:
             )
 
     def output(self) -> str:
-        """Return all that it printed so far."""
+        """Return the program's output so far."""
         return self.log.read_text()
 
     def with_children(self) -> list[psutil.Process]:
-        """Return the program and everything that it started."""
+        """Return the program and all its descendants."""
         return with_children(self.process)
 
     def wait_for(self, look: Callable[[], Answer | None], seconds: float = 60) -> Answer:
-        """Return what `look` finds, as soon as it finds something."""
+        """Return the result of `look` as soon as it is not None."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if (found := look()) is not None:
@@ -139,16 +145,16 @@ class Program:
         raise AssertionError(f"it did not get there in {seconds:g} s:\n{self.output()}")
 
     def line(self, start: str) -> str:
-        """Return the first whole line that starts so, once it was printed."""
+        """Return the first complete output line with this beginning, once it is printed."""
         return self.wait_for(lambda: next((x for x in self.output().split("\n")[:-1] if x.startswith(start)), None))
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
-        """Send a signal to the program alone and return its exit code."""
+        """Send a signal to the program only, without its children, and return its exit code."""
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
     def end(self) -> None:
-        """Leave nothing behind, whatever happened before."""
+        """Kill the program and all its descendants."""
         for member in self.with_children():
             kill(member)
         self.process.wait(10)
@@ -158,7 +164,7 @@ class Program:
 
 @contextmanager
 def background(command: Sequence[str | Path], folder: Path, env: Mapping[str, str], log: Path) -> Iterator[Program]:
-    """Run a program until the block ends."""
+    """Run a program in the background until the block ends."""
     program = Program(command, folder, env, log)
     try:
         yield program

@@ -1,4 +1,4 @@
-"""The prose of the service's code: docstrings and comments, judged by the English rule of CONTRIBUTING.md."""
+"""Judges docstrings and comments of the service's code by the English rule of CONTRIBUTING.md."""
 
 import ast
 import io
@@ -13,7 +13,7 @@ from tests.source import Source, sources
 VAGUE = frozenset(
     ("who", "whoever", "whatever", "nobody", "somebody", "everybody", "others", "ours", "theirs", "ones", "another")
 )
-"""Words that stand for a noun. `one` is counted apart: before a noun it is a number."""
+"""Vague words that stand for a noun. `one` is counted apart, as it may be a number before a noun."""
 
 AFTER_A_PRONOUN = frozenset(
     re.findall(
@@ -24,10 +24,10 @@ AFTER_A_PRONOUN = frozenset(
         "were when where which while who will with without would",
     )
 )
-"""Words that follow `one` where it is a pronoun; every other word is taken for its noun."""
+"""Words that follow `one` when it is a pronoun; any other word after `one` is taken for its noun."""
 
 POINTING = frozenset(("it", "they", "them", "those", "its"))
-"""Words that point at a noun outside of the docstring."""
+"""Words that point at a noun, which the first sentence of a docstring must not do."""
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -37,24 +37,24 @@ class Text:
     """A docstring or a comment."""
 
     place: str
-    """The file and the line."""
+    """The file and the line of the text."""
     words: str
 
     @property
     def first_sentence(self) -> str:
-        """The part of a docstring that an editor shows first."""
+        """The first sentence of a docstring, which an editor shows first."""
         return re.split(r"(?<=[.!?])\s|\n\n|:\n", self.words.strip(), maxsplit=1)[0]
 
 
 def docstrings(source: Source) -> Iterator[Text]:
-    """Yield the docstrings of modules, classes, functions and, below a name, of constants and fields."""
+    """Yield the docstrings of modules, classes and functions, and those below constants and fields."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield Text(f"{source.name}:{node.lineno}", node.value.value)
 
 
 def comments(source: Source) -> Iterator[Text]:
-    """Yield the comments; control lines and instructions for tools are no prose."""
+    """Yield the comments, without control lines of the template and instructions for tools."""
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type == tokenize.COMMENT and not re.match(r"# (\{%|isort:|yours below)|# type:", token.string):
             words = re.sub(r"# noqa: [A-Z0-9, ]+-?", "", token.string).strip("# ")
@@ -62,7 +62,7 @@ def comments(source: Source) -> Iterator[Text]:
 
 
 def vague_words(text: str) -> list[str]:
-    """Return the words of a text that stand for a noun."""
+    """Return the vague words of a text."""
     words = re.findall(r"[A-Za-z']+", re.sub(r"`[^`]*`", "NAME", text).lower())
     found = [word for word in words if word in VAGUE]
     followers = zip(words, [*words[1:], "of"], strict=False)  # the last word has no follower
@@ -70,7 +70,7 @@ def vague_words(text: str) -> list[str]:
 
 
 def points_outside(text: Text) -> bool:
-    """Tell whether the first sentence of a docstring needs a noun from elsewhere."""
+    """Tell whether a docstring's first sentence points at a noun that may stand elsewhere."""
     return bool(POINTING.intersection(re.findall(r"[a-z']+", text.first_sentence.lower())))
 
 
@@ -81,13 +81,13 @@ def vague_per_thousand(found: Iterable[Source]) -> float:
 
 
 def pointing_percentage(found: Iterable[Source]) -> float:
-    """Return how many of 100 docstrings point outside in their first sentence."""
+    """Return the percentage of docstrings whose first sentence points at a noun elsewhere."""
     texts = [text for source in found for text in docstrings(source)]
     return 100 * sum(points_outside(text) for text in texts) / len(texts)
 
 
 def main() -> None:
-    """Print each vague word and each docstring that points outside: `python -m tests.prose app/web`."""
+    """Print each vague word, and each docstring that points elsewhere: `python -m tests.prose app/web`."""
     for source in sources(*(sys.argv[1:] or ["app/"])):
         for text in (*docstrings(source), *comments(source)):
             if found := vague_words(text.words):

@@ -1,7 +1,7 @@
 """Recipes: the pages of docs/recipes/, their runnable files, and the environment in which their tests run.
 
-A recipe needs packages that neither the template nor a generated service has, so its test runs in an environment of its
-own, which all recipes have in common. One process runs all tests, since each process imports packages for a second.
+A recipe needs packages that neither the template nor a generated service has, so its tests run in an environment that
+all recipes share. One process runs all tests, since each process needs a second to import packages.
 """
 
 import shutil
@@ -16,6 +16,7 @@ from tests.repository import ROOT
 RECIPES = ROOT / "docs/recipes"
 TESTS = RECIPES / "tests"
 REQUIREMENTS = RECIPES / "requirements.txt"
+REQUIREMENTS_OF_ARQ = RECIPES / "requirements_arq.txt"
 
 
 def names() -> list[str]:
@@ -24,38 +25,39 @@ def names() -> list[str]:
 
 
 def cases() -> list[str]:
-    """Return the tests of the recipes: each has the name of its recipe, and may add `__` and its subject."""
+    """Return the names of the recipes' tests: a test has the name of its recipe, and may add `__` and its subject."""
     return sorted(path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py"))
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each package that the recipes name."""
-    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text("utf-8").splitlines())
+    """Return the version of each package that the recipes require."""
+    texts = [path.read_text("utf-8") for path in (REQUIREMENTS_OF_ARQ, REQUIREMENTS)]
+    lines = (line.partition("#")[0].strip() for text in texts for line in text.splitlines())
     pins = (line.partition("==") for line in lines if line)
     return {name.partition("[")[0]: version for name, _, version in pins}
 
 
-def interpreter(workshop: Path) -> Path:
-    """Return a Python that has the packages of all recipes; it is made once in a run of the tests."""
-    folder = workshop / "recipes"
+def interpreter(workshop: Path, requirements: Path = REQUIREMENTS) -> Path:
+    """Return a Python with these packages, by default those of all recipes; made once in a test run."""
+    folder = workshop / f"recipes-{requirements.stem}"
     python = folder / "bin/python"
     with InterProcessLock(f"{folder}.lock"):
         if not (folder / "installed").exists():
             must([find_uv(), "venv", "--quiet", "--python", sys.executable, folder], workshop)
-            must([find_uv(), "pip", "install", "--quiet", "--python", python, "-r", REQUIREMENTS], workshop)
+            must([find_uv(), "pip", "install", "--quiet", "--python", python, "-r", requirements], workshop)
             (folder / "installed").touch()
     return python
 
 
 def copy(folder: Path) -> None:
-    """Copy the recipes, the lines of the tutorials and the tests of both into an empty folder."""
+    """Copy the recipes, the tutorials' lines and their tests into an empty folder."""
     for path in (*RECIPES.glob("*.py"), *TESTS.glob("*.py")):
         shutil.copy2(path, folder)
     shutil.copytree(RECIPES / "tutorials", folder / "tutorials")
 
 
 def typed(python: Path, cache: Path) -> list[str | Path]:
-    """Return the command that checks the types of all recipes and their tests, with the packages of that Python."""
+    """Return the command that type-checks all recipes and their tests, with that Python's packages."""
     files = sorted([*RECIPES.glob("*.py"), *TESTS.glob("*.py")])
     options = ("--strict", "--config-file=", f"--cache-dir={cache}", f"--python-executable={python}")
     return [Path(sys.executable).with_name("mypy"), *options, "--disable-error-code=import-untyped", *files]

@@ -1,4 +1,4 @@
-"""The ruler: each question about the template's shape, its target and where it is now. `make ruler` prints it."""
+"""The ruler measures the template's shape against targets; `make ruler` prints each question, target and value."""
 
 import ast
 import statistics
@@ -13,12 +13,12 @@ from tests.repository import EVERYTHING, Answers, copy_template, render
 from tests.source import Function, Source, code_lines, length, sources
 
 PATCHES = ("monkeypatch.setattr", "monkeypatch.setitem", "mock.patch", "mock.patch.object", "patch", "mocker")
-"""What swaps code under test. Setting a variable of the environment does not."""
+"""Names of functions that replace code under test; setting an environment variable is not counted."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One line of the ruler."""
+    """A line of the ruler: question, target and value."""
 
     question: str
     target: str
@@ -28,7 +28,7 @@ class Measure:
 
 
 def functions(found: list[Source]) -> list[tuple[str, Function]]:
-    """Return all functions with their file's name."""
+    """Return all functions, each with the name of its file."""
     return [(source.name, function) for source in found for function in source.functions()]
 
 
@@ -40,14 +40,14 @@ def at_most(question: str, limit: float, value: float, where: str = "") -> Measu
 
 
 def only_in(question: str, expected: set[str], found: list[str]) -> Measure:
-    """Measure in which files something happens."""
+    """Compare the files in which something happens with the expected files."""
     files = {place.split(":")[0] for place in found}
     target, now = (", ".join(sorted(names)) or "none" for names in (expected, files))
     return Measure(question, target, now, files == expected)
 
 
 def shape(found: list[Source]) -> list[Measure]:
-    """Measure lengths and control lines."""
+    """Measure the lengths of functions and files, and the control lines."""
     lengths = [length(function) for _, function in functions(found)]
     name, longest = max(functions(found), key=lambda item: length(item[1]))
     files = [source.lines for source in found if source.lines]
@@ -65,11 +65,11 @@ def shape(found: list[Source]) -> list[Measure]:
 
 
 PATCHING = {"tests/blocking.py", "tests/captured_log.py"}
-"""The blocking-call checks around every test, and the collector of log lines; neither replaces code that ships."""
+"""The blocking-call checks around every test, and the collector of log lines: neither replaces code that ships."""
 
 
 def customs(app: list[Source], everything: list[Source]) -> list[Measure]:
-    """Measure who does what."""
+    """Measure in which files certain actions happen, such as creating an engine."""
 
     def where(look: Callable[[Source], list[str]], found: list[Source]) -> list[str]:
         return [place for source in found for place in look(source)]
@@ -93,12 +93,12 @@ def customs(app: list[Source], everything: list[Source]) -> list[Measure]:
 
 
 def plans(source: Source) -> list[str]:
-    """Name the places that compute a capacity plan, outside `app/capacity/`."""
+    """Return the places outside `app/capacity/` that compute a capacity plan."""
     return [] if source.name.startswith("app/capacity/") else source.calls("plan_for", "make_plan")
 
 
 def import_work(source: Source) -> list[str]:
-    """Name the places outside functions and classes that read settings, build or open something."""
+    """Return the places that read settings, or build or open something, when a module is imported."""
     heavy = {"create_app", "load_settings", "Settings", "build_engine", "create_async_engine", "AsyncClient", "open"}
     skipped = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     calls = (
@@ -112,18 +112,18 @@ def import_work(source: Source) -> list[str]:
 
 
 def state_uses(source: Source) -> list[str]:
-    """Name the places that touch `.app.state` or `app.state`."""
+    """Return the places that use `app.state`."""
     nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute) and node.attr == "state")
     return [f"{source.name}:{node.lineno}" for node in nodes if ast.unparse(node.value).split(".")[-1] == "app"]
 
 
 def tries(source: Source) -> list[str]:
-    """Name the places with a try statement."""
+    """Return the places with a try statement."""
     return [f"{source.name}:{node.lineno}" for node in ast.walk(source.tree) if isinstance(node, ast.Try)]
 
 
 def composition(app: list[Source]) -> list[Measure]:
-    """Measure the functions that everybody reads first."""
+    """Measure the lengths of the application factory and the lifespan, which everybody reads first."""
     named = {f"{name}:{function.name}": function for name, function in functions(app)}
     factory, lifespan = named["app/main.py:create_app"], named["app/lifespan.py:open_resources"]
     return [
@@ -140,7 +140,7 @@ UPDATER = "devtools/template/__main__.py", "devtools/template/source.py"
 
 @cache
 def budgets() -> list[Measure]:
-    """Measure how much there is to read in a rendered service. The limits are never raised to fit the code."""
+    """Measure the lines of code of rendered services. The limits are never raised to fit the code."""
     with tempfile.TemporaryDirectory() as folder:
         template = copy_template(Path(folder) / "template")
         default, nothing, everything = (
@@ -174,7 +174,7 @@ def lines_in(files: dict[str, int], *paths: str) -> int:
 
 
 def english(app: list[Source]) -> list[Measure]:
-    """Measure the docstrings and comments of `app/`."""
+    """Measure how clear the docstrings and comments of `app/` are."""
     return [
         at_most("vague words per 1,000 words of docstrings and comments in app", 5, vague_per_thousand(app)),
         at_most("docstrings in app that need a noun from elsewhere, %", 10, pointing_percentage(app)),
@@ -182,13 +182,13 @@ def english(app: list[Source]) -> list[Measure]:
 
 
 def measure() -> list[Measure]:
-    """Return every line of the ruler."""
+    """Return all lines of the ruler."""
     app, everything = sources("app/"), sources()
     return [*shape(everything), *english(app), *customs(app, everything), *composition(app), *budgets()]
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the lines of the ruler."""
     print("| question | target | now |\n|---|---|---|")
     for line in measure():
         detail = f" ({line.where})" if line.where else ""

@@ -16,42 +16,42 @@ CONTROL = re.compile(r"# \{%")
 
 @dataclass(frozen=True)
 class Source:
-    """One Python file of the template."""
+    """A Python file of the template."""
 
     path: Path
 
     @cached_property
     def name(self) -> str:
-        """The path inside the service, or inside the template for a file outside the service."""
+        """The file's path inside the service, or inside the template for a file outside the service."""
         folder = SERVICE if self.path.is_relative_to(SERVICE) else ROOT
         return self.path.relative_to(folder).as_posix()
 
     @cached_property
     def text(self) -> str:
-        """The file as it stands, with control lines."""
+        """The file's text, with the control lines of the template."""
         return self.path.read_text(encoding="utf-8")
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The file parsed as it stands."""
+        """The file's syntax tree, parsed with the control lines in place, as they are comments."""
         return ast.parse(self.text, self.name)
 
     @property
     def lines(self) -> int:
-        """How long the file is."""
+        """The number of the file's lines."""
         return len(self.text.splitlines())
 
     @property
     def control_lines(self) -> int:
-        """How many of its lines steer the rendering."""
+        """The number of the template's control lines in the file."""
         return sum(1 for line in self.text.splitlines() if CONTROL.search(line))
 
     def functions(self) -> Iterator[Function]:
-        """Yield every function and method."""
+        """Yield every function and method of the file."""
         return (node for node in ast.walk(self.tree) if isinstance(node, Function))
 
     def inner_imports(self) -> list[str]:
-        """Name the imports that are inside functions."""
+        """Return the places of imports inside functions."""
         return [
             f"{self.name}:{node.lineno}"
             for function in self.functions()
@@ -60,7 +60,7 @@ class Source:
         ]
 
     def uses(self, *names: str) -> list[str]:
-        """Name the places that use one of these dotted names, or the last part of one."""
+        """Return the places that use one of these dotted names, or its last part."""
         return [
             f"{self.name}:{node.lineno}"
             for node in ast.walk(self.tree)
@@ -68,7 +68,7 @@ class Source:
         ]
 
     def calls(self, *names: str) -> list[str]:
-        """Name the places that call one of these, whatever module they take it from."""
+        """Return the places that call a function with one of these names, from any module."""
         return [
             f"{self.name}:{node.lineno}"
             for node in ast.walk(self.tree)
@@ -81,7 +81,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def code_lines(text: str) -> int:
-    """Return how many lines of a Python text are code, as the usual counters count: no blanks, comments, docstrings."""
+    """Return the number of code lines in a Python text, without blank lines, comments and docstrings."""
     texts = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr))
     prose = {
         line
@@ -94,16 +94,16 @@ def code_lines(text: str) -> int:
 
 
 def length(function: Function) -> int:
-    """Return the lines of a function, its decorators left out."""
+    """Return the number of a function's lines, without its decorators."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
 def sources(*folders: str) -> list[Source]:
-    """Return the Python files of the service, or of these folders of it."""
+    """Return the Python files of the service, or of folders in it."""
     found = [Source(path) for path in tracked(SERVICE) if path.suffix == ".py"]
     return [source for source in found if not folders or source.name.startswith(folders)]
 
 
 def template_sources(folder: str) -> list[Source]:
-    """Return the Python files in a folder of the template, which is not a part of the service."""
+    """Return the Python files in a folder of the template outside the service."""
     return [Source(path) for path in tracked(ROOT / folder) if path.suffix == ".py"]

@@ -1,4 +1,4 @@
-"""Answers that would make a broken service are refused: one plain sentence that says what to type instead."""
+"""Answers that would make a broken service are refused, with one plain sentence that says what to type instead."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ REFUSED_SLUGS = {
 
 
 def refusal(template: Path, parent: Path, answers: Answers, capfd: pytest.CaptureFixture[str]) -> str:
-    """Generate, expect a refusal that leaves nothing, and return what was printed."""
+    """Generate a service, expect a refusal that leaves no files behind, and return the printed text."""
     with pytest.raises(FailedHookException):
         render(template, parent / "out", answers)
     assert sorted(path.name for path in (parent / "out").iterdir()) == ["cookiecutter.yaml", "replay"]
@@ -62,7 +62,7 @@ def refusal(template: Path, parent: Path, answers: Answers, capfd: pytest.Captur
 
 
 def assert_is_one_sentence_of_advice(text: str, about: str) -> None:
-    """Judge a refusal."""
+    """Check that a refusal is one sentence, about the right question, with advice."""
     sentence, *more = text.splitlines()
     assert not more
     assert sentence[0].isupper()
@@ -96,6 +96,16 @@ def test_an_example_without_a_client_for_the_service_that_it_calls_is_refused(
 
     assert_is_one_sentence_of_advice(text, f"The answers http_client=none and example={example} do not go together")
     assert "type http_client=none with example=no" in text
+
+
+def test_checks_of_tokens_without_a_client_for_the_keys_of_the_issuer_are_refused(
+    template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers = {"http_client": "none", "example": "no", "auth": "jwt"}
+
+    text = refusal(template, tmp_path, answers, capfd)
+
+    assert_is_one_sentence_of_advice(text, "The answers http_client=none and auth=jwt do not go together")
 
 
 @pytest.mark.parametrize(

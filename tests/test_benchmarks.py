@@ -1,4 +1,4 @@
-"""Assertions of the benchmarks on any machine: SQL statements and ratios of CPU. Rates and times are for people."""
+"""Assertions of the benchmarks that hold on any machine: counts of SQL statements, and ratios of CPU time."""
 
 import re
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from benchmarks import (
     http_clients,
     job_queues,
     layer_costs,
+    observed_costs,
     offload_costs,
     peer_table,
     sql_statements,
@@ -33,12 +34,13 @@ from benchmarks.workloads import WORKLOADS
 LOGS = BUILD / "logs"
 
 TIMES = 5
-"""A request may meet a worker whose caches are still empty. Counted again, a statement too many would stay."""
+"""How often the statements of a request are counted: a worker with empty caches may send more once, but not each time.
+"""
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Database]:
-    """The database of a newly built service and of the baselines."""
+    """The database of a newly built service and the baselines."""
     build(keep=False)
     with database(LOGS) as running:
         yield running
@@ -54,7 +56,7 @@ def server(postgres: Database) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def measured(postgres: Database) -> dict[str, CpuRatio]:
-    """The CPU of each request as a ratio to a baseline's, by workload, all measured in one process."""
+    """The CPU time of each request, as a ratio to a baseline's, by workload, measured in one process."""
     return {
         found.bound.workload: found for found in cpu_ratios.measure(CPU_IN_PROCESS, postgres.urls["measured"], LOGS)
     }
@@ -62,7 +64,7 @@ def measured(postgres: Database) -> dict[str, CpuRatio]:
 
 @pytest.fixture(scope="module")
 def allocated(postgres: Database) -> dict[str, CpuRatio]:
-    """The allocations of each request as a ratio to a baseline's; in a process of their own, as counting takes time."""
+    """The allocations of each request, as a ratio to a baseline's; in a separate process, as counting is slow."""
     found = cpu_ratios.measure(ALLOCATIONS, postgres.urls["measured"], LOGS, rounds=2)
     return {ratio.bound.workload: ratio for ratio in found}
 
@@ -99,7 +101,7 @@ def test_the_start_of_the_service_is_timed(postgres: Database) -> None:
 
 
 def test_a_peer_is_served_by_its_own_command_beside_its_own_database(postgres: Database, tmp_path: Path) -> None:
-    """Python's own file server is the peer; the file that it serves holds what the peer knows of its database."""
+    """Python's own file server plays the peer; the served file contains the database URL that the peer was given."""
     make = ("sh -c 'printf %s {name}@{host}:{database_port} > live'",)
     serve = "python3 -m http.server --bind 127.0.0.1 {port}"
     peer = Peer("a-peer", "", "", make=make, serve=serve, paths={NO_DATABASE: "/live"})
@@ -129,7 +131,7 @@ def test_a_peer_that_fails_is_a_reason(
 
 
 def test_every_dear_layer_says_why_it_stays() -> None:
-    """The share of a layer moves with each measurement; the document and the table of reasons must agree."""
+    """Measured shares of a layer vary, so only the layers in the document and in the table of reasons are compared."""
     text = read_section(layer_costs.DOCUMENT, layer_costs.SECTION)
     dear = re.findall(r"^\| ([\w ]+) \| -?\d+ \| \*\*", text, re.MULTILINE)
 
@@ -137,7 +139,16 @@ def test_every_dear_layer_says_why_it_stays() -> None:
     assert [layer for layer in dear if layer_costs.reason_item(layer) not in text] == []
 
 
-@pytest.mark.parametrize("command", [layer_costs, http_clients, job_queues, offload_costs, peer_table])
+def test_each_observer_of_a_request_can_be_switched_off_and_measured(postgres: Database) -> None:
+    text = observed_costs.measure(postgres.urls["measured"], rounds=1)
+
+    assert re.findall(r"^\| (?:\+ )?([a-zS][^|]*?) \| +[-+]?\d", text, re.MULTILINE) == [
+        *("logs only", "timings", "metrics", "Server-Timing", "traces, none recorded", "traces, all recorded")
+    ]
+    assert len(re.findall(r"reached|MISSED", text)) == 3
+
+
+@pytest.mark.parametrize("command", [layer_costs, observed_costs, http_clients, job_queues, offload_costs, peer_table])
 def test_a_command_finds_the_section_that_it_writes(command: ModuleType) -> None:
     assert read_section(command.DOCUMENT, command.SECTION).startswith("| ")
 

@@ -1,4 +1,4 @@
-"""A generated service under real gunicorn with two workers, from the files of its image, on a real PostgreSQL."""
+"""A generated service boots under real gunicorn with two workers, from its image's files, on a real PostgreSQL."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ Service = Callable[[str], Path]
 
 @pytest.fixture(params=["default", "httpx2"], scope="module")
 def app(request: pytest.FixtureRequest, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    """Boot the service with each HTTP client."""
+    """The booted service, with each HTTP client in turn."""
     with booted(service(request.param), tmp_path_factory.mktemp("boot")) as running:
         yield running
 
@@ -80,7 +80,7 @@ def test_an_error_is_a_problem_document_with_the_id_of_its_request(app: Booted) 
 
 
 def test_the_health_check_of_compose_asks_no_proxy(app: Booted, service: Service, tmp_path: Path) -> None:
-    """Docker hands HTTP_PROXY to its containers, and the proxy does not know their 127.0.0.1."""
+    """Docker passes HTTP_PROXY to its containers, but the proxy cannot reach a container's own 127.0.0.1."""
     check = yaml.safe_load((service("default") / "compose.yaml").read_text())["services"]["service"]["healthcheck"]
     program, *arguments = [part.replace("8000", str(app.client.base_url.port)) for part in check["test"][1:]]
 
@@ -89,8 +89,9 @@ def test_the_health_check_of_compose_asks_no_proxy(app: Booted, service: Service
 
 
 def test_sigterm_ends_both_workers_in_order(app: Booted) -> None:
-    """The last test of each service that was booted."""
-    workers = [process for process in app.gunicorn.with_children()[1:] if process.is_running()]
+    """This test ends the booted service, so it is the last one for each service."""
+    children = [process for process in app.gunicorn.with_children()[1:] if process.is_running()]
+    workers = [process for process in children if "app.observability.exporter" not in " ".join(process.cmdline())]
 
     code = app.gunicorn.stop()
 
@@ -101,7 +102,7 @@ def test_sigterm_ends_both_workers_in_order(app: Booted) -> None:
 
 
 def log(app: Booted) -> list[dict[str, object]]:
-    """Return the log; every line of it is JSON, whoever wrote it."""
+    """Return the log; every line must be JSON, whichever part wrote it."""
     return [json.loads(line) for line in app.gunicorn.output().splitlines()]
 
 

@@ -1,4 +1,4 @@
-"""The real `cookiecutter` command: what a person sees."""
+"""The real `cookiecutter` command: its questions, messages and results."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ COMMAND = Path(sys.prefix, "bin", "cookiecutter")
 
 
 def generate(template: Path | str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in `folder`."""
+    """Run `cookiecutter` in `folder`."""
     home = ["--config-file", str(cookiecutter_home(folder))]
     return run([COMMAND, template, "--no-input", *home, *arguments], folder, env=environment({"PYTHONUTF8": "1"}))
 
@@ -27,7 +27,8 @@ def test_it_ends_with_the_answers_and_the_commands_to_type_next(template: Path, 
 
     answers, *commands = [line.split("   #")[0] for line in done.stdout.splitlines()[-7:]]
     assert done.returncode == 0
-    assert answers == "Generated with ci=gitlab example=plain http_client=httpx jobs=no licence=MIT proofs=no"
+    asked = "auth=none ci=gitlab deploy=none example=plain http_client=httpx jobs=no licence=MIT proofs=no"
+    assert answers == f"Generated with {asked}"
     commit = "git add --all && git commit --message 'A new service'"
     first = ["cd order-service", "git init", "make setup", commit]
     assert commands == [*first, "uv tool run pre-commit install", "make run"]
@@ -76,12 +77,12 @@ def test_what_cookiecutter_would_pass_over_is_refused_and_nothing_is_written(
 
 def test_the_questions_can_be_answered_at_the_keyboard(template: Path, tmp_path: Path) -> None:
     home = ["--config-file", str(cookiecutter_home(tmp_path))]
-    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "", "", "3", "2"]
+    lines = ["Tea Shop", "", "Sells tea.", "Ada", "2", "", "", "", "", "", "3", "2"]
 
     done = run([COMMAND, template, *home], tmp_path, env=environment({"COLUMNS": "200"}), typed="\n".join(lines) + "\n")
 
     assert done.returncode == 0, done.stderr
-    assert "[4/10] Who owns it (a person or a team)? (Your Name): " in done.stdout
+    assert "[4/12] Who owns it (a person or a team)? (Your Name): " in done.stdout
     assert "2 - httpx2, its maintained continuation with the same interface" in done.stdout
     project = tomllib.loads((tmp_path / "tea-shop/pyproject.toml").read_text())["project"]
     assert project["description"] == "Sells tea."
@@ -116,7 +117,7 @@ def test_a_refusal_is_one_sentence(template: Path, tmp_path: Path, answer: str, 
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [sentence]
-    assert "pre_gen_project.py" not in done.stdout  # no traceback of ours; cookiecutter logs one of its own
+    assert "pre_gen_project.py" not in done.stdout  # the hook shows no traceback; cookiecutter logs its own
 
 
 def test_a_second_run_says_that_the_folder_exists(template: Path, tmp_path: Path) -> None:
@@ -173,6 +174,6 @@ def test_the_table_of_the_hook_names_files_that_exist() -> None:
 
 
 def assigned(script: Path, name: str) -> ast.expr:
-    """Return what a script assigns to a name; the hooks cannot be imported before they are rendered."""
+    """Return the value that a script assigns to a name; an unrendered hook cannot be imported."""
     body = ast.parse(script.read_text()).body
     return next(node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name)

@@ -1,4 +1,4 @@
-"""A service stays up to date with its template through cruft too: `.cruft.json` is the same, cruft's limits stay."""
+"""A service can be updated through cruft too: `.cruft.json` has cruft's form, and cruft's known limits still exist."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ ROUTER = "    # yours below\n"
 
 
 class Workplace:
-    """A template in a git repository, and a service made from it in another one."""
+    """A template and a service made from it, each in a git repository."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,17 +30,17 @@ class Workplace:
         self.commit(self.service)
 
     def start(self, command: list[str], folder: Path) -> str:
-        """Run a command and return what it printed."""
+        """Run a command and return its output."""
         done = subprocess.run(command, cwd=folder, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def git(self, folder: Path, *arguments: str) -> str:
-        """Run git as nobody in particular."""
+        """Run git with a neutral name and address."""
         return self.start(["git", *IDENTITY, *arguments], folder)
 
     def commit(self, folder: Path) -> None:
-        """Commit everything."""
+        """Commit all changes in a folder."""
         self.git(folder, "add", "--all")
         self.git(folder, "commit", "--quiet", "--message=change")
 
@@ -49,7 +49,7 @@ class Workplace:
         return self.start([str(Path(sys.prefix, "bin", "cruft")), *arguments], folder)
 
     def edit(self, path: Path, old: str, new: str) -> None:
-        """Replace a piece of a file in the template or in the service, and commit."""
+        """Replace a text in a file of the template or of the service, and commit."""
         text = path.read_text()
         assert text.count(old) == 1
         path.write_text(text.replace(old, new))
@@ -58,7 +58,7 @@ class Workplace:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """Return a service with edits of its own, whose template has moved on."""
+    """Return a service with its own edits, whose template has newer commits."""
     place = Workplace(tmp_path_factory.mktemp("cruft"))
     sources = place.template / "{{cookiecutter.project_slug}}"
     place.cruft(place.service, "check")

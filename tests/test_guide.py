@@ -1,8 +1,8 @@
-"""The guides are followed to the letter in a generated service, and all of its checks pass afterwards.
+"""The guides are followed to the letter in a generated service, and all checks pass afterwards.
 
 A feature and a downstream are added twice: under a name that sorts before all of the service's own names, and under a
-name that sorts after them. Where the example is deleted, the files are those of a service that was generated without
-it, whose checks run in `test_generated.py` and `test_generated_suites.py`.
+name that sorts after them. Where a guide deletes the example, the files must equal those of a service generated without
+the example, whose checks run in `test_generated.py` and `test_generated_suites.py`.
 """
 
 import re
@@ -20,7 +20,7 @@ NAMES = (
     {"review": "account", "stock": "abacus"},
     {"review": "zone", "stock": "zoology"},
 )
-"""The names in place of the guide's own, first and last in the alphabet."""
+"""Names that replace those of the guide, first and last in the alphabet."""
 
 HEADINGS = ("Add a feature", "Add a downstream", "Write, call, write again")
 
@@ -32,7 +32,7 @@ BLOCK = re.compile(r"^ +```(\w+)\n(.*?)^ +```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Step:
-    """One numbered step of a guide: its sentences, and its blocks of code."""
+    """A numbered step of a guide: its sentences and its code blocks."""
 
     text: str
 
@@ -44,12 +44,12 @@ class Step:
 
     @property
     def blocks(self) -> list[str]:
-        """The blocks of code as they stand in a file."""
+        """The code blocks of the step, without the indentation of the list."""
         return [textwrap.dedent(code) for _language, code in BLOCK.findall(self.text)]
 
 
 def steps(heading: str, names: dict[str, str]) -> list[Step]:
-    """Return the steps of a guide in docs/patterns.md, under other names."""
+    """Return the steps of a guide in docs/patterns.md, with replaced names."""
     section = PATTERNS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     for theirs, ours in names.items():
         section = section.replace(theirs, ours).replace(theirs.title(), ours.title())
@@ -57,7 +57,7 @@ def steps(heading: str, names: dict[str, str]) -> list[Step]:
 
 
 def follow(step: Step, folder: Path) -> None:
-    """Do what a step says: run its commands, put its lines below a mark, or write its file."""
+    """Perform a step: run its commands, insert its lines below a mark, or write its file."""
     if "```sh" in step.text:
         for command in "".join(step.blocks).splitlines():
             must(["sh", "-ec", command], folder)
@@ -75,7 +75,7 @@ def follow(step: Step, folder: Path) -> None:
 
 
 def checks(folder: Path) -> Iterator[str]:
-    """Run what `make check` runs in a default service, and yield what each command printed."""
+    """Run the commands of `make check` in a default service, and yield the output of each."""
     for command in ("format", "lint", "types", "test"):
         yield must(["make", command], folder)
 
@@ -91,18 +91,18 @@ def test_features_and_downstreams_are_added_as_the_guides_say(copied: Path) -> N
 
     main = (copied / "app/main.py").read_text("utf-8")
     assert main.index("as orders") < main.index(MARK) < main.index("as accounts") < main.index("as zones")
-    assert sorted(main) == sorted(before)  # `make format` has only changed the order of the imports below the mark
+    assert sorted(main) == sorted(before)  # `make format` has only reordered the imports below the mark
     assert " passed" in tested
 
 
 def commands(folder: Path, heading: str) -> list[str]:
-    """Return the shell commands of a section of a service's README."""
+    """Return the shell commands in a section of a service's README."""
     section = (folder / "README.md").read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
     return section.partition("```sh\n")[2].partition("```")[0].splitlines()
 
 
 def contents(folder: Path) -> dict[str, list[str]]:
-    """Return the lines of the files of a service; lines that only divide imports are left out."""
+    """Return the lines of a service's files, without lines that only separate imports."""
     found = {}
     for path in files_in(folder):
         name = path.relative_to(folder).as_posix()

@@ -1,4 +1,4 @@
-"""The lab's findings hold on any machine: ratios with room for a busy machine."""
+"""The lab's findings hold on any machine: the tests compare ratios, with tolerance for a busy machine."""
 
 import re
 import signal
@@ -21,22 +21,22 @@ from tests.repository import ROOT
 
 TIMES = 10
 LONG_WAIT = 0.5
-"""Ten times the wait of the experiment, so that all requests have begun to wait before the first ends."""
+"""Ten times the wait of the experiment, in seconds: all requests wait before the first one ends."""
 
 EXACT = 0.98
-"""A sleep may end a little early by another clock."""
+"""The least fraction of its time that a sleep takes: by a different clock, it may end a little early."""
 
 
 @pytest.fixture(scope="module")
 def address(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the lab's service."""
+    """The URL of the lab's service."""
     folder = service("full")
     with serving(Installed(folder, folder / ".venv"), tmp_path_factory.mktemp("lab"), database=True) as found:
         yield found
 
 
 def least(measure: Callable[[], float], enough: float) -> float:
-    """Return the least of several measurements: other programs on the machine only ever add."""
+    """Return the least of several measurements: other programs on the machine can only increase a measurement."""
     found = measure()
     for _ in range(TIMES - 1):
         if found <= enough:
@@ -61,7 +61,7 @@ def test_blocked_requests_wait_one_after_the_other(address: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "offloaded"])
 def test_threads_serve_in_batches_of_forty(address: str, kind: str) -> None:
-    """Forty requests wait at once and no more, and a batch never starts early."""
+    """Exactly forty requests wait at once, and no batch starts early."""
     answers = series(address, f"/wait/{kind}?seconds={LONG_WAIT}", 100)
 
     ends = sorted(answer.ended for answer in answers)
@@ -82,7 +82,7 @@ def test_a_response_model_makes_a_sync_route_queue_twice(address: str) -> None:
 
 def test_only_processes_leave_the_loop_free(address: str) -> None:
     def hello(kind: str) -> float:
-        """Return the share of the computing that the slowest greeting took."""
+        """Return the fraction of the computing time that the slowest response took."""
         work, greetings = cpu.measure(address, kind)
         return cpu.longest(greetings) / total(work)
 
@@ -91,10 +91,10 @@ def test_only_processes_leave_the_loop_free(address: str) -> None:
 
 
 def test_threads_that_compute_take_turns(address: str) -> None:
-    """Each thread takes much longer than alone, and together they gain nothing."""
+    """Each thread takes much longer than alone, and all of them together are no faster."""
 
     def alone_to_together() -> float:
-        """Return the time of a call on the loop, as a share of the time of a call in threads."""
+        """Return the time of a call on the event loop, as a fraction of a call's time in threads."""
         on_loop, in_threads = (
             median(answer.body for answer in cpu.measure(address, kind)[0]) for kind in ("loop", "threads")
         )
@@ -126,7 +126,7 @@ def test_one_tasks_error_spoils_the_statements_of_all_tasks_on_its_session(addre
 
 def test_a_session_for_each_task_runs_them_together(address: str) -> None:
     def share_of_shared() -> float:
-        """Return the time of three statements on three sessions, as a share of their time on a shared session."""
+        """Return the time of three statements on three sessions, as a fraction of their time on a shared session."""
         shared, own = (sessions.measure(address, kind) for kind in ("used", "own"))
         assert own.body == ["ok"] * 3
         return own.seconds / shared.seconds
@@ -152,10 +152,10 @@ def test_an_exhausted_pool_queues_and_only_the_bulkhead_is_fair(address: str) ->
 
 
 def test_a_slow_downstream_behind_a_bulkhead_leaves_the_fast_downstream_fast(address: str) -> None:
-    """The bulkhead admits ten requests and queues twenty; requests beyond are refused."""
+    """The bulkhead admits ten requests and queues twenty; any further request is refused."""
 
     def measure(kind: str) -> tuple[int, float]:
-        """Return the count of slow requests that were answered, and the p95 of the fast requests."""
+        """Return how many slow requests were answered, and the 95th percentile of the fast requests."""
         slow, fast = downstream.measure(address, kind)
         statuses = [answer.status for answer in slow]
         assert set(statuses) <= {OK, 503}

@@ -1,4 +1,4 @@
-"""The checks of a new service notice each way of blocking the loop that we know, and leave correct code alone."""
+"""A new service's checks find each known way to block the event loop, and do not report correct code."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +11,15 @@ from tests.loop_corpus.table import caught, caught_ratio, measured, written
 from tests.repository import EVERYTHING, render
 
 BUSY = {"tests", "monitor"}
-"""A busy machine makes a loop late, so these may notice more than the document says."""
+"""Checks that may find more than the document says, as a busy machine makes the event loop late."""
 
 HIDDEN = 4
-"""And so many cases less: a busy machine also keeps the thread that looks at the loop from looking in time."""
+"""How many cases these checks may miss: on a busy machine, the monitor's thread may look too late."""
 
 
 @pytest.fixture(scope="module")
 def found(service: Callable[[str], Path], template: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What each check of a new service notices."""
+    """The routes that each check of a new service finds."""
     return measure(render(template, tmp_path_factory.mktemp("judged"), EVERYTHING), service("full") / ".venv")
 
 
@@ -55,7 +55,7 @@ def test_no_other_check_flags_correct_code(found: Found, check: str) -> None:
 
 
 def test_the_document_shows_what_is_noticed(found: Found) -> None:
-    """`python -m tests.loop_corpus` writes it anew."""
+    """`python -m tests.loop_corpus` updates the document."""
     now = measured(found)
     different = [
         (case, check, says)

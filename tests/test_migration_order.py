@@ -1,4 +1,4 @@
-"""Migrations of the template are put on the history of a service before an update merges files."""
+"""Before an update merges files, the template's migrations are made to follow a service's own migrations."""
 
 import importlib.util
 from pathlib import Path
@@ -13,7 +13,7 @@ ONE_TWO = {"a": None, "b": "a"}
 
 
 def rechain(service: Path, old: Path, new: Path) -> list[str]:
-    """Call the function of the service's own file."""
+    """Call the function in the service's own file."""
     spec = importlib.util.spec_from_file_location("migrations_of_a_service", FILE)
     assert spec is not None
     assert spec.loader is not None
@@ -23,7 +23,7 @@ def rechain(service: Path, old: Path, new: Path) -> list[str]:
 
 
 def write(folder: Path, history: dict[str, str | tuple[str, ...] | None]) -> Path:
-    """Write a migration for each revision; a merge has several parents, on lines of their own."""
+    """Write a migration for each revision; a merge has several parents, each on its own line."""
     versions = folder / "migrations/versions"
     versions.mkdir(parents=True)
     for revision, parents in history.items():
@@ -34,8 +34,8 @@ def write(folder: Path, history: dict[str, str | tuple[str, ...] | None]) -> Pat
 
 
 @pytest.fixture
-def call(tmp_path: Path) -> Any:  # noqa: ANN401 - a function of three histories
-    """Return a function that rechains two trees for a service, and gives the lines and the trees' parents."""
+def call(tmp_path: Path) -> Any:  # noqa: ANN401 - a function of three migration histories
+    """Return a function that rechains two trees for a service, and returns the printed lines and the trees' parents."""
 
     def run(own: Any, old: Any, new: Any) -> tuple[list[str], dict[str, str], dict[str, str]]:  # noqa: ANN401
         service, before, after = (
@@ -47,7 +47,7 @@ def call(tmp_path: Path) -> Any:  # noqa: ANN401 - a function of three histories
 
 
 def parents(folder: Path) -> dict[str, str]:
-    """Return the parents of each migration as they are written."""
+    """Return the parents of each migration as its file has them."""
     texts = {file.stem: file.read_text() for file in (folder / "migrations/versions").glob("*.py")}
     return {name: text.partition("| None = ")[2].partition("\nbranch")[0] for name, text in texts.items()}
 
@@ -66,14 +66,14 @@ def test_a_new_migration_follows_a_merge_of_the_service(call: Any) -> None:  # n
 
 
 def test_a_migration_that_moved_at_its_arrival_stays_where_it_is(call: Any) -> None:  # noqa: ANN401
-    """So the template's word and the service's word agree, and its end is no conflict."""
+    """Template and service then name the same parents, so that a later removal of the migration makes no conflict."""
     lines, old, new = call({**ONE_TWO, "mine": "b", "c": "mine"}, {**ONE_TWO, "c": "b"}, {**ONE_TWO, "c": "b"})
 
     assert (lines, old["c"], new["c"]) == ([], "'mine'", "'mine'")
 
 
 def test_the_template_cannot_put_a_migration_below_one_that_ran(call: Any) -> None:  # noqa: ANN401
-    """A database that has run b never runs what comes before b, so the new one follows b."""
+    """A database that has run migration b never runs one before b, so the new migration follows b."""
     _, _, new = call(ONE_TWO, ONE_TWO, {"a": None, "aa": "a", "b": "aa"})
 
     assert (new["aa"], new["b"]) == ('"b"', "'a'")

@@ -1,6 +1,6 @@
-"""The pages of the lab, benchmarks, load tests, capacity and faults fit a phone and a screen, in a real browser.
+"""The HTML pages of lab, benchmarks, load tests, capacity and faults fit a phone and a screen, in a real browser.
 
-The pages show made-up numbers: the widths, the texts and the charts are those of real reports.
+The pages show made-up numbers, but their widths, texts and charts are those of real reports.
 """
 
 import json
@@ -56,7 +56,7 @@ names = ["test_sigterm.py::test_a_stop_loses_no_request", "test_frozen.py::test_
 timelines = [Timeline(name, took=12, passed=name == names[0], marks=marks, seen=seen) for name in names]
 (folder / "faults.html").write_text(report.html_of(timelines))
 """
-"""The pages of a generated service, made by its own modules."""
+"""A program that makes the pages of a generated service with the service's own modules."""
 
 LOOK = """
 const box = element => element.getBoundingClientRect();
@@ -81,7 +81,7 @@ function look(frame) {
 }
 onload = () => { document.body.textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(look)); };
 """
-"""The script that looks at the pages, each in a frame of each width."""
+"""JavaScript that inspects the pages, each in a frame of each width."""
 
 
 def lab() -> str:
@@ -98,7 +98,7 @@ def lab() -> str:
 
 
 def benchmarks() -> str:
-    """Return the page of a comparison with two cases and the growth of memory."""
+    """Return the page of a comparison with two cases and a chart of memory growth."""
     load = Load(requests=61_728, seconds=5.0, broken=0, failed=1, p50=1.23, p99=12.3, p999=123.4)
     cases = [GOALS[0].case, GOALS[-1].case]
     runs = [
@@ -117,7 +117,7 @@ def benchmarks() -> str:
 
 @pytest.mark.needs_program("chromium", "apt-get install chromium")
 def test_every_page_fits_a_phone_and_a_screen(service: Callable[[str], Path], tmp_path: Path) -> None:
-    """No page scrolls to the side, no text is too small to read, and no numbers along an axis run into each other."""
+    """No page scrolls sideways, no text is too small to read, and no numbers along an axis overlap."""
     must([service("full") / ".venv/bin/python", "-c", SERVICE_PAGES, tmp_path], service("full"))
     pages = {path.stem: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
     pages |= {"lab": lab(), "benchmarks": benchmarks()}

@@ -1,14 +1,18 @@
-"""The patterns of docs/patterns.md work when copied as listed: under another package name, with their packages only."""
+"""The patterns of docs/patterns.md work when copied as listed: under a new package name, with only their packages."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fasteners import InterProcessLock
 
 from tests.booted import database
+from tests.conftest import WORKSHOP
 from tests.documents import find
-from tests.patterns import EXAMPLES, LISTED, NEW_NAME, Pattern, copy, patterns, try_out, updated
+from tests.patterns import ANSWERS, EXAMPLES, LISTED, NEW_NAME, Pattern, copy, patterns, try_out, updated
+from tests.repository import render
 
 PROMISES = {
     "admission": ("app/web/admission.py", "await bulkhead.enter()", "bulkhead.try_enter()"),
@@ -17,6 +21,7 @@ PROMISES = {
     "blocking": ("tests/blocking.py", "buster.activate()", "pass"),
     "body_limit": ("app/web/body_limit.py", "if received > limit:", "if False:"),
     "bulkhead": ("app/limits/bulkhead.py", "len(self._queue) >= self.max_queue or ", ""),
+    "conditional": ("app/http_caching/conditional.py", "raise HTTPException(412", "HTTPException(412"),
     "commit_first": ("example.py", ', scope="function"', ""),
     "deadline": (
         "app/web/deadline.py",
@@ -32,7 +37,7 @@ PROMISES = {
     "keyset": ("example.py", ".where(orders.c.id < first[-1])", ".offset(2)"),
     "lifespan": ("example.py", 'stack.push_async_callback(close, "engine")', "pass"),
     "lingering_close": ("app/web/lingering_close.py", "await request.read_on(self.seconds)", "pass"),
-    "log_writer": ("app/observability/writer.py", "self._lost += 1", "pass"),
+    "log_writer": ("app/observability/writer.py", "self.lost += 1", "pass"),
     "logs": ("app/observability/rendering.py", 'event["request_id"] = value', "pass"),
     "loop_monitor": ("app/observability/loop_monitor.py", "if late >= self.stall_seconds:", "if late >= 60:"),
     "migration_lock": ("migrations/turn.py", "while not connection.scalar(", "if not connection.scalar("),
@@ -54,12 +59,18 @@ PROMISES = {
         "self._waiting.start(function, *args)",
     ),
     "problems": ("app/web/problem.py", "media_type=MEDIA_TYPE", 'media_type="application/json"'),
+    "rate_limits": ("app/rate_limits/limiter.py", "return self._local.take(key, policy)", "return Count(1, 0)"),
     "read_only": ("example.py", '"default_transaction_read_only": "on"', '"default_transaction_read_only": "off"'),
     "readiness": ("app/readiness/schema.py", "if not self.known.issuperset(found):", "if True:"),
     "reader": (
         "app/database/reader.py",
         "with self._engine.connect() as connection:",
         "if connection := self._engine.connect():",
+    ),
+    "response_cache": (
+        "app/http_caching/response_cache.py",
+        "if age < self.seconds + self.stale_seconds:",
+        "if False:",
     ),
     "settings": ("app/settings/environment.py", 'yield f"  {variable}: {reason}{purpose}"', 'yield f"  {reason}"'),
     "snapshot": ("example.py", '"REPEATABLE READ"', '"READ COMMITTED"'),
@@ -76,7 +87,8 @@ PROMISES = {
         '"default_transaction_read_only": "off"',
     ),
 }
-"""The line of each pattern that keeps its promise, with what stands there without it: then the example must fail."""
+"""For each pattern, the line of code that keeps its promise, and a replacement without it: the example must then fail.
+"""
 
 MAX_LINES = 30
 MAX_FILES = 20
@@ -89,20 +101,30 @@ CLOSURES = {
     "idempotency": 4,
     "downstream": 17,
 }
-"""The most files of the patterns that people copy most."""
+"""The most files that each of the most copied patterns may need."""
 
 
 @pytest.fixture(scope="module")
 def url(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a throwaway PostgreSQL, in SQLAlchemy's form."""
-    with database(service("full"), tmp_path_factory.mktemp("logs")) as found:
+    """Return the URL of a throwaway PostgreSQL, in SQLAlchemy's form."""
+    with database(service("client_bare"), tmp_path_factory.mktemp("logs")) as found:
         yield found.replace("postgresql:", "postgresql+asyncpg:")
 
 
+@pytest.fixture(scope="module")
+def shelf(template: Path) -> Path:
+    """Return the service from which patterns are copied, rendered once for all lanes and not installed."""
+    place = Path(os.environ[WORKSHOP]) / "patterns"
+    with InterProcessLock(f"{place}.lock"):
+        if not (place / "made").exists():
+            (place / "made").write_text(str(render(template, place, ANSWERS)))
+    return Path((place / "made").read_text())
+
+
 @pytest.fixture
-def pattern(service: Callable[[str], Path], request: pytest.FixtureRequest) -> Pattern:
-    """Return the pattern of a name."""
-    return Pattern(EXAMPLES / f"{request.param}.py", service("full"))
+def pattern(shelf: Path, request: pytest.FixtureRequest) -> Pattern:
+    """Return the pattern with the parameter's name."""
+    return Pattern(EXAMPLES / f"{request.param}.py", shelf)
 
 
 EVERY_PATTERN = pytest.mark.parametrize("pattern", sorted(PROMISES), indirect=True)
@@ -122,11 +144,11 @@ def test_each_example_is_followed_by_what_a_person_has_to_change() -> None:
     ] == []
 
 
-def test_the_lists_of_the_page_are_those_of_the_syntax_trees(service: Callable[[str], Path]) -> None:
-    """`python -m tests.patterns` writes them."""
+def test_the_lists_of_the_page_are_those_of_the_syntax_trees(shelf: Path) -> None:
+    """`python -m tests.patterns` updates the lists."""
     text = find("docs/patterns.md").text
 
-    assert updated(text, patterns(service("full"))) == text
+    assert updated(text, patterns(shelf)) == text
 
 
 @EVERY_PATTERN
@@ -146,7 +168,7 @@ def test_a_copied_pattern_keeps_its_promise(pattern: Pattern, tmp_path: Path, ur
 
 
 def unused(project: Path) -> list[Path]:
-    """Return the copied files that Python has not compiled: without them, the example would run too."""
+    """Return the copied files that Python has not compiled: the example runs without them."""
     compiled = {path.parents[1] / path.name.partition(".")[0] for path in project.rglob("__pycache__/*.pyc")}
     return [
         path for path in project.rglob("*.py") if path.name != "example.py" and path.with_suffix("") not in compiled
@@ -155,7 +177,7 @@ def unused(project: Path) -> list[Path]:
 
 @EVERY_PATTERN
 def test_without_the_promised_line_the_example_fails(pattern: Pattern, tmp_path: Path, url: str) -> None:
-    """The failure is that of the promise: nothing is missing, and the code still compiles."""
+    """The example must fail because of the promise: no file is missing, and the code still compiles."""
     name, line, instead = PROMISES[pattern.name]
     copy(pattern, tmp_path)
     file = tmp_path / name.replace("app/", f"{NEW_NAME}/")

@@ -1,4 +1,4 @@
-"""Peers that this machine cannot run get a row that says so; one that it can run is made from its commit."""
+"""Peers that this machine cannot run get a row that says so; a peer that it can run is built from its commit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +25,14 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Keep the checkouts of a test in a folder of its own."""
+    """Use a separate folder for the checkouts of a test."""
     own, peers.FOLDER = peers.FOLDER, tmp_path / "peers"
     yield tmp_path
     peers.FOLDER = own
 
 
 def repository(folder: Path) -> tuple[str, str]:
-    """Return the address and the first commit of a template that has a second commit, too."""
+    """Return the address and the first commit of a template that also has a second commit."""
     sources = folder / "sources"
     sources.mkdir()
     git = ("git", "-c", "user.name=Somebody", "-c", "user.email=nobody@example.com", "-c", "commit.gpgsign=false")
@@ -46,7 +46,7 @@ def repository(folder: Path) -> tuple[str, str]:
 
 
 def peer(address: str = UNREACHABLE, commit: str = "0" * 40) -> Peer:
-    """Return a peer that is served by a file of its sources."""
+    """Return a peer that is a file server for its own sources."""
     return Peer("a-peer", address, commit, make=(), serve="python3 server.py {port}", paths={NO_DATABASE: "/live"})
 
 

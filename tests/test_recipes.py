@@ -1,4 +1,4 @@
-"""The recipes work when copied, against real servers, and the lines of the tutorials fail as the pages say."""
+"""The recipes work when copied, against real servers, and the tutorials' lines fail as the pages say."""
 
 import ast
 import os
@@ -14,16 +14,16 @@ from tests.conftest import WORKSHOP
 from tests.documents import find
 from tests.patterns import PACKAGES, imported
 from tests.programs import Program, background, environment, run
-from tests.recipes import RECIPES, cases, copy, interpreter, names, typed, versions
+from tests.recipes import RECIPES, REQUIREMENTS_OF_ARQ, cases, copy, interpreter, names, typed, versions
 
 MAX_LINES = 80
 MAX_FUNCTION_LINES = 40
 MAX_TEST_LINES = 200
 SECONDS = 600
-"""The longest run of all tests of the recipes, about ten times that on a quiet machine."""
+"""The timeout for all tests of the recipes together, in seconds: about ten times their duration on an idle machine."""
 
 PARTS = ["The lines of the tutorials", "The recipe", "In a generated service"]
-"""The sections of each page, in this order."""
+"""The headings of each page, in this order."""
 
 
 PROGRAMS = {
@@ -45,19 +45,19 @@ with running_pgbouncer(service.geturl(), pool_size=1) as url:
     sys.stdin.read()
 """,
 }
-"""Programs of a generated service that start further servers, print their addresses, and stop them at the end."""
+"""Programs of a generated service that start additional servers, print their addresses, and stop them at the end."""
 
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """Return the Python of the recipes."""
+    """Return the Python with the recipes' packages."""
     return interpreter(Path(os.environ[WORKSHOP]))
 
 
 @pytest.fixture(scope="module")
 def postgres(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a throwaway PostgreSQL."""
-    with database(service("full"), tmp_path_factory.mktemp("logs")) as url:
+    """Return the URL of a throwaway PostgreSQL."""
+    with database(service("client_bare"), tmp_path_factory.mktemp("logs")) as url:
         yield url
 
 
@@ -65,8 +65,9 @@ def postgres(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
 def servers(
     service: Callable[[str], Path], postgres: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], dict[str, str]]]:
-    """Return a function that gives the addresses of the servers that a test reads from its environment."""
+    """Return a function that returns the variables that a test reads: server addresses, and arq's Python."""
     folder, started = tmp_path_factory.mktemp("servers"), {"RECIPES_POSTGRES": postgres}
+    started["RECIPES_ARQ"] = str(interpreter(Path(os.environ[WORKSHOP]), REQUIREMENTS_OF_ARQ))
     with ExitStack() as stack:
 
         def start(variable: str) -> None:
@@ -86,14 +87,14 @@ def servers(
 
 
 def end(holder: Program) -> None:
-    """Let a program stop its servers: it waits for the end of its input."""
+    """Close a program's input, at which it stops its servers, and wait for its end."""
     if holder.process.stdin:
         holder.process.stdin.close()
     holder.process.wait(30)
 
 
-APART = {"tenants__pgbouncer"}
-"""Tests whose server is a program that the package index does not have."""
+APART = {"psycopg_async__pgbouncer", "tenants__pgbouncer"}
+"""Tests whose server is a program that is not on the package index."""
 
 
 def test_the_recipes_hold_and_the_lines_of_the_tutorials_do_not(
@@ -103,14 +104,14 @@ def test_the_recipes_hold_and_the_lines_of_the_tutorials_do_not(
 
 
 @pytest.mark.needs_program("pgbouncer", "apt-get install pgbouncer, or brew install pgbouncer")
-def test_the_recipe_for_tenants_holds_behind_pgbouncer(
+def test_the_recipes_hold_behind_pgbouncer(
     python: Path, servers: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
     run_tests(python, servers, tmp_path, sorted(APART))
 
 
 def run_tests(python: Path, servers: Callable[[str], dict[str, str]], folder: Path, tested: list[str]) -> None:
-    """Run tests of recipes with the packages of the recipes and nothing of this repository."""
+    """Run recipe tests with only the recipes' packages, and without files of this repository."""
     copy(folder)
     tests = [folder / f"test_{name}.py" for name in tested]
     addresses = servers("".join(path.read_text("utf-8") for path in (*tests, folder / "conftest.py")))
@@ -126,11 +127,11 @@ def run_tests(python: Path, servers: Callable[[str], dict[str, str]], folder: Pa
 def test_a_recipe_stands_alone(name: str) -> None:
     modules = {module.partition(".")[0] for module in imported(RECIPES / f"{name}.py")}
 
-    assert modules & {*names(), *PACKAGES, "edges", "tutorials"} == set()
+    assert modules & {*names(), *PACKAGES, "edges", "wire", "tutorials"} == set()
 
 
 def test_the_recipes_are_typed(python: Path, tmp_path: Path) -> None:
-    """Each recipe is a module of its own for mypy, with the packages that it imports."""
+    """Mypy checks each recipe as a separate module, with the packages that it imports."""
     done = run(typed(python, tmp_path), RECIPES)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -171,7 +172,7 @@ def test_the_index_has_each_recipe_and_each_test_is_of_a_recipe() -> None:
 
 
 def test_the_versions_on_the_pages_are_those_that_are_installed() -> None:
-    """A package with its version stands in the pages as in `pymongo 4.20.0`."""
+    """The pages write a package with its version as in `pymongo 4.20.0`."""
     known, wrong = versions(), []
     for path in RECIPES.glob("*.md"):
         text = path.read_text("utf-8")

@@ -1,8 +1,9 @@
-"""What can be deleted leaves whole: after each deletion all checks pass, and a new migration drops the tables.
+"""Removable parts leave completely: after each removal all checks pass, and a new migration drops the tables.
 
-One service is emptied step by step, on a database that ran its migrations; a database that is kept needs the old ones.
-`test_guide.py` and `test_switches.py` hold that a tree without a part is the tree that never had it, whose whole suite
-`test_generated_suites.py` runs. So here run the tests of what each part is wired into.
+One service is emptied step by step, on a database that has run its migrations; a database that is kept needs the old
+migrations. `test_guide.py` and `test_switches.py` check that removing a part gives the same tree as never having it,
+and `test_generated_suites.py` runs that tree's whole suite. So only the tests of the files that refer to the removed
+part run here.
 """
 
 import re
@@ -18,11 +19,11 @@ from tests.test_guide import commands
 from tests.updating import commit, start, tool
 
 KEPT = "git checkout --quiet HEAD -- migrations/versions"
-"""What the README says for a database that is kept: so are the migrations."""
+"""The README's command for a database that is kept: the migrations are kept too."""
 
 
 def by_answer(answer: str) -> Callable[[Path], None]:
-    """Return the removal by an update of the template, with a changed answer."""
+    """Return a removal that updates the service from the template with a changed answer."""
 
     def remove(service: Path) -> None:
         done = tool(service, "update", f"--set={answer}")
@@ -32,7 +33,7 @@ def by_answer(answer: str) -> Callable[[Path], None]:
 
 
 def as_the_readme_says(heading: str) -> Callable[[Path], None]:
-    """Return the removal by the commands of the README; the commands of make have their turn afterwards."""
+    """Return a removal by the README's commands, without the make commands, which run later."""
 
     def remove(service: Path) -> None:
         found = [command for command in commands(service, heading) if not command.startswith("make ")]
@@ -47,14 +48,14 @@ PARTS: dict[str, tuple[Callable[[Path], None], str, tuple[str, ...]]] = {
     "downstreams": (by_answer("http_client=none"), "app/downstreams", ()),
     "idempotency keys": (as_the_readme_says("Delete idempotency keys"), "app/idempotency", ("idempotency_keys",)),
 }
-"""How each part goes, its folder, and its tables."""
+"""For each part, the way to remove it, its folder, and its tables."""
 
 TESTS = "tests/database tests/settings tests/web tests/test_*.py"
 
 
 @pytest.fixture
 def service(template: Path, copied: Path, tmp_path: Path) -> Path:
-    """Return a committed service with both examples, which shares the environment of the default service."""
+    """Return a committed service with both examples, which shares the default service's environment."""
     folder = render(template, tmp_path, {"example": "showcases"})
     (folder / "uv.lock").write_bytes((copied / "uv.lock").read_bytes())
     with (folder / ".gitignore").open("a") as ignored:
@@ -66,12 +67,12 @@ def service(template: Path, copied: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def typed(service: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Yield a function that runs a command beside a database with the migrations of the whole service.
+    """Yield a function that runs a command beside a database with the whole service's migrations.
 
-    uv leaves the shared environment as it is, although an answer takes packages away.
+    uv does not change the shared environment, although an answer removes packages.
     """
     with database(service, tmp_path) as url:
-        # With this seed, alembic by itself would drop the table of orders before the table that refers to it.
+        # With this hash seed, plain alembic would drop the table of orders before the table that refers to it.
         variables = environment({"DATABASE_URL": url, "UV_NO_SYNC": "1", "PYTHONHASHSEED": "2"})
         must(["make", "migrate"], service, env=variables)
         yield lambda command: must(["sh", "-ec", command], service, env=variables)
@@ -85,8 +86,8 @@ def test_each_part_leaves_whole(service: Path, typed: Callable[[str], str]) -> N
         assert [*(service / folder).glob("*.py")] == []
 
         typed(f"make migration m='drop {part}'")
-        (written,) = (service / "migrations/versions").glob(f"*_drop_{part.replace(' ', '_')}.py")
-        dropped = written.read_text("utf-8").partition("def downgrade")[0]
+        written = (service / "migrations/versions").glob(f"*_drop_{part.replace(' ', '_')}.py")  # none without tables
+        dropped = "".join(path.read_text("utf-8").partition("def downgrade")[0] for path in written)
         assert tuple(re.findall(r'op\.drop_table\("(\w+)', dropped)) == tables
         typed("make migrate && uv run ruff check . && uv run ruff format --check . && uv run python -m mypy")
         typed("uv run python -m devtools.postgres python -m alembic check")

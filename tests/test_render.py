@@ -1,4 +1,4 @@
-"""Every combination of answers renders a clean tree."""
+"""Every combination of answers renders a correct tree, without traces of parts that were left out."""
 
 import ast
 import itertools
@@ -16,6 +16,7 @@ from tests.programs import run
 from tests.repository import (
     EVERY_COMBINATION,
     LISTED,
+    MEETING,
     SERVICE,
     WHOLE_FILES,
     Answers,
@@ -24,60 +25,64 @@ from tests.repository import (
     tracked,
 )
 
-COPIED = ("*.mako",)
-"""Templates of alembic, copied as they are: their braces are those of Mako."""
+COPIED = ("*.mako", "ops/dashboard.*")
+"""Files that are copied unrendered: their braces belong to Mako in alembic's templates, and to Grafana in the
+dashboard."""
 
-TEMPLATE_SYNTAX = r".*((?<!\$)\{\{|\{%|%\}|\{#|cookiecutter\.(?!json\b)).*"
-"""The syntax of cookiecutter; `${{ ... }}` is an expression of GitHub's workflows."""
+TEMPLATE_SYNTAX = r".*((?<!\$)\{\{(?!\.)|\{%|%\}|\{#|cookiecutter\.(?!json\b)).*"
+"""Matches the syntax of cookiecutter, but not `${{ ... }}` of GitHub's workflows or `{{.Name}}` of docker."""
 
 PAGES = ("docs/*.md",)
-"""Pages of the template, which say in their second paragraph that they tell of a service that leaves nothing out."""
+"""Pages of the template; their second paragraph says that they describe a service which leaves nothing out."""
 
 SCAFFOLD = ("devtools/scaffold/*",)
-"""The commands `make feature` and `make downstream`, which know the example in services without it too."""
+"""The commands `make feature` and `make downstream`, which refer to the example even in services without it."""
 
 WHOLE_TEXTS = ("LICENSE",)
-"""Texts whose blank lines are not ours to judge."""
+"""Texts whose blank lines are not checked, as they are quoted."""
 
 EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_(?!by\b)| \d| id\b)|\bexchange).*"
-"""The words of the example feature; "in order" and `order_by` are no such words."""
+"""Matches words of the example feature, but not "in order" and `order_by`."""
 
 SHOWCASES = r".*(\bproducts\b|thumbnails|ROUTE_GROUPS__(REPORTS|UPLOADS)|\"pillow).*"
-"""The words of the second feature."""
+"""Matches words of the second example feature."""
 
 PROOFS = r".*(make (faults|ablate|load|capacity-chart)\b|tests/(faults|pgbouncer)\b|hypothesis>|locust).*"
-"""Commands, folders and packages of the tests that prove the plumbing."""
+"""Matches commands, folders and packages of the tests that prove the plumbing (`proofs: yes`)."""
+
+AUTHENTICATION = r".*(from app\.auth\b|app/auth\b|\"pyjwt|AUTH__|issuer_stub).*"
+"""Matches packages, folders and settings of access tokens."""
 
 PARSERS: dict[str, Callable[[str], object]] = {
     ".toml": tomllib.loads,
     ".json": json.loads,
-    ".yaml": yaml.safe_load,
+    ".yaml": lambda text: [*yaml.safe_load_all(text)],
     ".yml": yaml.safe_load,
 }
 
 
 def name_of(answers: Answers) -> str:
-    """Name a combination in the list of tests."""
+    """Return the name of a combination of answers in the list of tests."""
     return "-".join(list(answers.values())[1:])
 
 
 @pytest.fixture(scope="session")
 def trees(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the rendered tree of every combination."""
+    """Return the rendered tree of every combination of answers."""
     parent = tmp_path_factory.mktemp("trees")
     return {name_of(answers): render(template, parent / name_of(answers), answers) for answers in EVERY_COMBINATION}
 
 
 @pytest.fixture(params=EVERY_COMBINATION, ids=name_of)
 def answers(request: pytest.FixtureRequest) -> Answers:
-    """Return one combination."""
+    """Return one combination of answers."""
     combination: Answers = request.param
     return combination
 
 
 @pytest.fixture
 def tree(trees: dict[str, Path], answers: Answers) -> Path:
-    """Return the tree of that combination."""
+    """Return the tree rendered with these answers."""
     return trees[name_of(answers)]
 
 
@@ -88,19 +93,19 @@ def contents_of(tree: Path) -> dict[str, str]:
 
 
 def texts(tree: Path, *, but: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the content of each file, without those of these patterns."""
+    """Return the content of each file, except for files that match these patterns."""
     every = contents_of(tree)
     return {name: text for name, text in every.items() if not any(Path(name).match(pattern) for pattern in but)}
 
 
 @cache
 def matches(pattern: str, content: str) -> list[str]:
-    """Return the matches of a pattern in a text; nearly every file is the same in most trees, and judged once."""
+    """Return the matches of a pattern in a text; cached, as nearly every file is the same in most trees."""
     return [repr(match.group(0)) for match in re.finditer(pattern, content, re.MULTILINE)]
 
 
 def found(pattern: str, contents: dict[str, str]) -> list[str]:
-    """Return where a pattern is in these files, with the place's text."""
+    """Return each place in these files where a pattern matches, with its text."""
     return [f"{name}: {place}" for name, content in contents.items() for place in matches(pattern, content)]
 
 
@@ -111,7 +116,7 @@ def syntax(content: str) -> ast.Module:
 
 
 def test_some_questions_decide_about_whole_files_only() -> None:
-    """So their answers need not be combined with all others, but with those that the files themselves ask for."""
+    """Their answers need no combination with all others, only with those on which the files themselves depend."""
     asked = {path: set(re.findall(r"cookiecutter\.(\w+)", path.read_text("utf-8"))) for path in tracked(SERVICE)}
     of_ci = {name for path, questions in asked.items() if "ci.yml" in path.name for name in questions}
 
@@ -121,6 +126,21 @@ def test_some_questions_decide_about_whole_files_only() -> None:
     for name in of_ci:
         met = {(answers["ci"], answers[name]) for answers in EVERY_COMBINATION}
         assert met == set(itertools.product(LISTED["ci"], LISTED[name]))
+
+
+def test_both_answers_to_deploy_meet_each_other_answer() -> None:
+    for name in MEETING:
+        met = {(answers["deploy"], answers[name]) for answers in EVERY_COMBINATION}
+        assert met == set(itertools.product(LISTED["deploy"], LISTED[name]))
+
+
+def test_both_answers_to_auth_meet_each_combination_with_a_client() -> None:
+    names = ("example", "proofs", "jobs", "auth")
+    met = [tuple(answers[name] for name in names) for answers in EVERY_COMBINATION if answers["http_client"] != "none"]
+    clients = {(answers["http_client"], answers["auth"]) for answers in EVERY_COMBINATION}
+
+    assert sorted(met) == sorted(itertools.product(*(LISTED[name] for name in names)))
+    assert len(clients) == 5
 
 
 def test_no_template_syntax_is_left(tree: Path) -> None:
@@ -135,6 +155,21 @@ def test_no_scars_of_removed_lines_are_left(tree: Path) -> None:
     assert found(r"[ \t]+$", contents) == []
     assert found(r"\n\n\n\n", contents) == []
     assert found(r"\n\n\n", configuration) == []
+
+
+def test_the_manifests_have_the_addresses_of_the_downstreams(tree: Path, answers: Answers) -> None:
+    """A pod whose downstream has no URL does not start in production, and a closed port refuses its calls."""
+    base = tree / "deploy/kubernetes/base"
+    if answers["deploy"] == "none":
+        assert not base.exists()
+        return
+    texts_read = (file.read_text("utf-8") for file in (tree / "compose.yaml", base / "settings.env"))
+    compose, settings = (set(re.findall(r"\bDOWNSTREAMS__\w+__BASE_URL\b", text)) for text in texts_read)
+    policy = yaml.safe_load((base / "network.yaml").read_text("utf-8"))
+    opened = {way["port"] for rule in policy["spec"]["egress"] for way in rule["ports"]}
+
+    assert settings == compose
+    assert (443 in opened) == bool(compose)
 
 
 def test_every_file_ends_in_one_newline(tree: Path) -> None:
@@ -174,6 +209,9 @@ def test_a_dropped_option_leaves_no_trace(tree: Path, answers: Answers) -> None:
         assert [name for name in contents if "products" in name] == []
     if answers["proofs"] == "no":
         assert found(PROOFS, contents) == []
+    if answers["auth"] == "none":
+        assert found(AUTHENTICATION, contents) == []
+    assert [name for name in contents if re.search(r"_owned|signed\.py|authenticated", name)] == []
     assert ((tree / ".github").exists(), (tree / ".gitlab-ci.yml").exists()) == (
         answers["ci"] == "github",
         answers["ci"] == "gitlab",
@@ -193,7 +231,7 @@ def test_no_module_imports_one_that_is_not_there(tree: Path) -> None:
 
 
 def own_imports(module: ast.Module) -> set[str]:
-    """Return the modules of the service that this one imports from."""
+    """Return the service's modules that a module imports."""
     names = {node.module for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module}
     names |= {alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names}
     return {name for name in names if name.split(".")[0] in {"app", "devtools", "tests"}}
@@ -212,7 +250,7 @@ def test_the_licence_is_the_one_that_was_chosen(tree: Path, answers: Answers) ->
 
 
 def distinct(trees: dict[str, Path]) -> list[Path]:
-    """Return each distinct Python file once, in its tree: nearly all of them are the same in most trees."""
+    """Return each distinct Python file once, with its tree: nearly all files are the same in most trees."""
     found: dict[tuple[Path, bytes], Path] = {}
     for tree in trees.values():
         for path in tree.rglob("*.py"):
@@ -225,12 +263,12 @@ def test_the_formatter_and_the_linter_have_nothing_to_say(trees: dict[str, Path]
     files = distinct(trees)
     done = run(["uv", "run", "--no-sync", *command.split(), "--no-cache", *files], Path.cwd())
 
-    assert len(files) > 250  # or the trees were not read
+    assert len(files) > 250  # otherwise the trees were not read
     assert done.returncode == 0, done.stdout
 
 
 def test_a_document_names_only_paths_and_commands_that_exist(tree: Path) -> None:
-    targets = set(re.findall(r"^(\w+):", (tree / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (tree / "Makefile").read_text(), re.MULTILINE))
     documents = {name: content for name, content in texts(tree, but=PAGES).items() if name.endswith(".md")}
     paths = [
         (name, path)
@@ -241,7 +279,7 @@ def test_a_document_names_only_paths_and_commands_that_exist(tree: Path) -> None
     commands = [
         (name, target)
         for name, content in documents.items()
-        for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"`[^`]+`", content)))
+        for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"```.*?```|`[^`]+`", content, re.DOTALL)))
         if target not in targets
     ]
 

@@ -1,4 +1,4 @@
-"""`make feature` and `make downstream` add code that passes all checks of a service, and refuse without a change."""
+"""`make feature` and `make downstream` add code that passes all of a service's checks; a refusal changes nothing."""
 
 import re
 import subprocess
@@ -20,7 +20,8 @@ FEATURES = {
     "selects": 'name=select fields="due:datetime"',
     "abaci": f'name=abacus plural=abaci fields="{FIELDS}"',
 }
-"""By plural: two words, a plural of its own, two letters and thirty, SQLAlchemy's word, first in the alphabet."""
+"""The arguments of each feature, by its plural: two words, an irregular plural, names of two and of thirty letters, a
+word that SQLAlchemy uses, and the first in the alphabet."""
 
 DOWNSTREAMS = ("ledger", "credit_ledger")
 
@@ -48,7 +49,7 @@ REFUSED = {
     "name=invoice fields=amount": "A field has a type, as in amount:str, and `` is none of " + TYPES,
     "name=invoice": 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".',
 }
-"""The arguments of `make feature` that are refused, each with the sentence."""
+"""The refused arguments of `make feature`, each with the sentence of the refusal."""
 
 REFUSED_DOWNSTREAMS = {
     "": "`` " + NO_NAME,
@@ -58,7 +59,7 @@ REFUSED_DOWNSTREAMS = {
     "name=client": "`client` " + KNOWN,
     "name=body": "`body` is a name in the code of every downstream: choose a different name.",
 }
-"""The arguments of `make downstream` that are refused, each with the sentence."""
+"""The refused arguments of `make downstream`, each with the sentence of the refusal."""
 
 
 def feature(folder: Path, arguments: str, target: str = "feature") -> subprocess.CompletedProcess[str]:
@@ -69,7 +70,7 @@ def feature(folder: Path, arguments: str, target: str = "feature") -> subprocess
 
 
 def refusal(folder: Path, arguments: str, target: str = "feature") -> str:
-    """Return the sentence with which the command ends, having changed nothing."""
+    """Return the sentence of a refusal, after checking that nothing was changed."""
     done = feature(folder, arguments, target)
     assert done.returncode == 2, done.stdout
     assert git(folder, "status", "--porcelain") == ""
@@ -111,7 +112,7 @@ WIRED = ("app/main.py", "app/settings/route_groups.py", ".env.example")
 
 
 def special_words(service: Path) -> list[str]:
-    """Return the lines of the new features that speak of what only the example has."""
+    """Return lines of the new features with words that belong only to the example."""
     words = re.compile(r"(?i)\b(rates?|states?|customers?|currency|quantity|decimal_stores|(?<!in )orders?|lines?)\b")
     files = [file for room in ("app", "tests") for file in (service / room / "abaci").glob("*.py")]
     files += [service / "app/downstreams/ledger.py", service / "devtools/ledger_stub.py"]
@@ -119,13 +120,13 @@ def special_words(service: Path) -> list[str]:
 
 
 def stubs(service: Path) -> set[str]:
-    """Return the downstreams whose stub `make run` starts."""
+    """Return the downstreams for which `make run` starts a stub."""
     code = "from devtools.stubs import build_app, names; build_app(names()); print(*names())"
     return set(must(["uv", "run", "python", "-c", code], service).split())
 
 
 def test_a_wrong_feature_is_refused_in_a_sentence_and_nothing_is_written(service: Path) -> None:
-    (service / "app/invoices/__pycache__").mkdir(parents=True)  # what `git clean` leaves of a feature is no feature
+    (service / "app/invoices/__pycache__").mkdir(parents=True)  # the cache that `git clean` leaves is no feature
     assert {arguments: refusal(service, arguments) for arguments in REFUSED} == REFUSED
     assert {
         arguments: refusal(service, arguments, "downstream") for arguments in REFUSED_DOWNSTREAMS

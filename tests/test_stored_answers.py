@@ -1,7 +1,7 @@
-"""The answers that services keep in `.cruft.json` render for ever: questions and their values are a public interface.
+"""Answers that services store in `.cruft.json` always render: questions and their values are a public interface.
 
-`tests/answers/` has the questions of each released tag, and those of the branch `main` before there was a release. A
-service that no longer renders can never be updated again.
+`tests/answers/` has the questions of each released tag, and those of the branch `main` before the first release. A
+service whose answers no longer render can never be updated again.
 """
 
 import json
@@ -15,7 +15,7 @@ RELEASES = sorted((ROOT / "tests/answers").glob("*.json"))
 
 
 def rows(release: Path) -> list[Answers]:
-    """Return sets of answers that have each value of a release once."""
+    """Return sets of answers in which each value of a release occurs once."""
     questions = json.loads(release.read_text("utf-8"))
     values = {name: found if isinstance(found, list) else [found] for name, found in questions.items()}
     longest = max(map(len, values.values()))
@@ -38,7 +38,7 @@ def test_stored_answers_render(template: Path, tmp_path: Path, answers: Answers)
 @pytest.mark.parametrize("release", RELEASES, ids=lambda file: file.stem)
 def test_no_question_changed_its_kind_and_no_value_is_gone(release: Path) -> None:
     for name, values in json.loads(release.read_text("utf-8")).items():
-        now = QUESTIONS.get(name, values)  # a question may go: its stored answers are ignored
+        now = QUESTIONS.get(name, values)  # the stored answers to a removed question are ignored
 
         assert isinstance(now, list) == isinstance(values, list)
         assert not isinstance(values, list) or set(values) <= set(now)

@@ -1,4 +1,4 @@
-"""Streams need no jobs: with `app/jobs/` deleted, the service is checked and its streams pass their tests."""
+"""Streams need no jobs: with `app/jobs/` deleted, the service passes its checks, and the streams pass their tests."""
 
 import re
 import shutil
@@ -11,10 +11,10 @@ OF_JOBS = (
     *("app/jobs", "app/orders/imports.py", "app/orders/jobs.py", "tests/jobs"),
     *("tests/pgbouncer/test_notifications.py", "tests/streams/test_page.py"),
 )
-"""What goes: the folder, and the files that import from it. The page for development shows jobs."""
+"""The deleted files: the jobs folder, and the files that import from it. The development page shows jobs."""
 
 WIRED = re.compile(r"^.*(app\.jobs|app\.orders\.imports|include_router\((jobs|imports)\)).*\n", re.MULTILINE)
-"""The lines of `app/main.py` that put jobs into the application."""
+"""Matches the lines of `app/main.py` that add jobs to the application."""
 
 
 def test_streams_work_without_jobs(service: Callable[[str], Path], workshop: Path) -> None:

@@ -1,4 +1,4 @@
-"""The suite itself: lanes, phases, tests that need a missing program, and started programs that react to SIGINT."""
+"""The template's test suite itself: lanes, phases, missing programs, and started programs that react to SIGINT."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tests import phases
-from tests.lanes import ALSO_FIRST, TIMED, is_timed
+from tests.lanes import LANES, OTHER, lane_of
 from tests.needs import INSIDE, LINE, skipped_inside
 from tests.programs import environment, must, run
 from tests.repository import ROOT
@@ -84,7 +84,10 @@ def test_the_same_when_the_suite_was_started_with_sigint_ignored() -> None:
     must([*shell, sys.executable, "-m", "pytest", "-n=1", before], ROOT)
 
 
-def test_the_tests_of_running_services_have_a_lane_of_their_own() -> None:
+def test_each_file_of_tests_is_in_a_lane() -> None:
     files = {path.name for path in Path(__file__).parent.glob("test_*.py")}
+    lanes = {name: lane_of(f"tests/{name}::test_it[a::b]") for name in files}
 
-    assert {name for name in files if is_timed(f"tests/{name}::test_it[a::b]")} == TIMED | ALSO_FIRST
+    for lane, expected in LANES.items():
+        assert {name for name, found in lanes.items() if found == lane} == expected
+    assert lanes["test_suite.py"] == OTHER

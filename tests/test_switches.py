@@ -1,7 +1,7 @@
-"""Each answer is switched through all its values and back, with a person's features in between: nothing is left.
+"""Each answer is switched through all its values and back, between two features of the user: no trace is left.
 
-The trees are compared byte for byte. A person's lines stand below `# yours below`, and the template's above it, so
-there is no conflict.
+The trees are compared byte for byte. The user's lines are below `# yours below`, the template's above, so there is no
+conflict.
 """
 
 import shutil
@@ -12,16 +12,17 @@ import pytest
 from tests.repository import LISTED
 from tests.updating import add_feature, commit, service_in, template_in, tool, tree
 
-WALKS = [("example", "proofs", "jobs", "http_client", "ci", "licence")]
-"""The questions that are switched at the same time; an update costs seconds."""
+WALKS = [("example", "proofs", "jobs", "auth", "http_client", "deploy", "ci", "licence")]
+"""The questions that are switched together in one update, as each update costs seconds."""
 
 CHOICES = LISTED | {"http_client": [answer for answer in LISTED["http_client"] if answer != "none"]}
-"""The answers that are switched: without a client, the update would stop at the downstream of a person's feature."""
+"""The answers that are switched; "no client" is left out, as the update would stop at the downstream of a user's
+feature."""
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a service with the first answers and a person's first feature."""
+    """Return a service with the first answers and the user's first feature."""
     place = tmp_path_factory.mktemp("switches")
     folder = service_in(place, template_in(place), {})
     add_feature(folder, "reviews")
@@ -29,7 +30,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def with_second_feature(service: Path) -> Path:
-    """Add one more feature to a service."""
+    """Add a second feature to a service."""
     add_feature(service, "invoices")
     return commit(service)
 

@@ -1,4 +1,4 @@
-"""A generated service remembers its template in `.cruft.json`, and `make template` reads it as cruft does."""
+"""A generated service stores its template in `.cruft.json`, and `make template` reads the file as cruft does."""
 
 import json
 import os
@@ -18,7 +18,7 @@ CRUFT = Path(sys.prefix, "bin", "cruft")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a template that has an older commit."""
+    """Return a template with an older commit besides its newest."""
     folder = template_in(tmp_path_factory.mktemp("template"))
     (folder / "UPGRADING.md").write_text("# Upgrading\n\n## Old\n\nIt was.\n")
     commit(folder)
@@ -28,18 +28,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def original(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a service of the newest commit of the template."""
+    """Return a service made from the newest commit of the template."""
     return service_in(tmp_path_factory.mktemp("service"), template, {})
 
 
 @pytest.fixture
 def service(original: Path, tmp_path: Path) -> Path:
-    """Return a copy of the service for this test alone."""
+    """Return a copy of the service for this test only."""
     return shutil.copytree(original, tmp_path / "order-service", symlinks=True)
 
 
-def state(service: Path) -> Any:  # noqa: ANN401 - JSON
-    """Return what the service remembers."""
+def state(service: Path) -> Any:  # noqa: ANN401 - Any stands for JSON values
+    """Return the content of a service's `.cruft.json`."""
     return json.loads((service / ".cruft.json").read_text("utf-8"))
 
 
@@ -68,13 +68,13 @@ def test_a_password_in_the_address_is_not_remembered(template: Path, tmp_path: P
     git(tmp_path, "clone", "--quiet", str(template), "clones/known")
     git(tmp_path / "clones/known", "remote", "set-url", "origin", "https://me:secret@example.invalid/template.git")
 
-    service = generate("known", tmp_path)  # cookiecutter keeps clones, and takes them by name
+    service = generate("known", tmp_path)  # cookiecutter keeps clones, and reuses them by name
 
     assert state(service)["template"] == "https://example.invalid/template.git"
 
 
 def test_a_template_without_a_repository_of_its_own_is_not_remembered(tmp_path: Path) -> None:
-    """As of a zip file, unpacked in a folder of a larger repository: its commit is about other files."""
+    """As a zip file unpacked into a folder of a larger repository: that repository's commit is not the template's."""
     copy_template(tmp_path / "unpacked")
     (tmp_path / ".gitignore").write_text("*\n")
     git(tmp_path, "init", "--quiet")

@@ -1,4 +1,4 @@
-"""A person's mistake ends the update command with one sentence, and nothing in the service has changed."""
+"""A user's mistake ends the update command with one sentence, and nothing in the service has changed."""
 
 import json
 import re
@@ -13,19 +13,19 @@ from tests.updating import commit, git, service_in, template_in, tool
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a committed service whose template is beside it."""
+    """Return a committed service, with its template in the folder beside it."""
     place = tmp_path_factory.mktemp("refusals")
     return service_in(place, template_in(place), {"example": "no"})
 
 
 @pytest.fixture
 def service(original: Path, tmp_path: Path) -> Path:
-    """Return a copy of the service for this test alone."""
+    """Return a copy of the service for this test only."""
     return shutil.copytree(original, tmp_path / "order-service", symlinks=True)
 
 
 def state(**changes: object) -> Callable[[Path], None]:
-    """Return a change of `.cruft.json` that a person commits."""
+    """Return a function that changes `.cruft.json` and commits, as a user may do."""
 
     def change(service: Path) -> None:
         file = service / ".cruft.json"
@@ -36,22 +36,22 @@ def state(**changes: object) -> Callable[[Path], None]:
 
 
 def dirty(service: Path) -> None:
-    """Change a file without a commit."""
+    """Change a file without committing."""
     (service / "README.md").write_text("mine")
 
 
 def untracked(service: Path) -> None:
-    """Add a file that git does not know."""
+    """Add a file that is not in git."""
     (service / "mine.py").write_text("")
 
 
 def not_a_repository(service: Path) -> None:
-    """Take away the repository."""
+    """Delete the git repository."""
     shutil.rmtree(service / ".git")
 
 
 def ignored_by_a_larger_repository(service: Path) -> None:
-    """Put the service into a repository that ignores it, as a folder of builds is."""
+    """Put the service into a repository that ignores its folder, like a build folder."""
     shutil.rmtree(service / ".git")
     (service.parent / ".gitignore").write_text(f"{service.name}\n")
     git(service.parent, "init", "--quiet")
@@ -60,13 +60,13 @@ def ignored_by_a_larger_repository(service: Path) -> None:
 
 
 def without_state(service: Path) -> None:
-    """Lose the address of the template."""
+    """Delete `.cruft.json`, and with it the template's address."""
     git(service, "rm", "--quiet", ".cruft.json")
     commit(service)
 
 
 def in_the_way(service: Path) -> None:
-    """Have a file that git ignores where the template will add one."""
+    """Add a file that git ignores, where the template will add a file."""
     with (service / ".gitignore").open("a") as ignored:
         ignored.write("/app/orders/\n")
     commit(service)
@@ -141,8 +141,18 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(service: Path, row: str) 
     assert contents(service) == before
 
 
+def test_an_update_without_news_says_so_and_changes_nothing(service: Path) -> None:
+    before = contents(service)
+
+    done = tool(service, "update")
+
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+    assert " is 0 commits ahead of " in done.stdout
+    assert contents(service) == before
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return each file of a service, without the objects that a stopped update may leave."""
+    """Return the content of a service's files, without git objects that a stopped update may leave."""
     files = (
         path for path in sorted(folder.rglob("*")) if path.is_file() and not {".git", "__pycache__"} & {*path.parts}
     )

@@ -1,7 +1,7 @@
-"""An update from the template loses nothing: the events of a service's life, between two commits of this template.
+"""An update from the template loses nothing that happened in a service's life, between two commits of this template.
 
-A template and a person's service change in the same files and in different ones, and two answers change too. A single
-`python -m devtools.template update` brings all of it together; each test looks at one event.
+Template and service change in the same files and in different files, and two answers change too. A single `python -m
+devtools.template update` merges it all; each test checks one of the changes.
 """
 
 import json
@@ -21,7 +21,8 @@ down_revision: str | None = "order_service__0003"
 '''
 
 CONFIGURATION = ("merge.renames=false", "diff.renames=false", "merge.conflictStyle=merge", "commit.gpgSign=true")
-"""What a person may have configured, and what would lose moved files or hide the old lines of a conflict."""
+"""git settings of a user that would lose moved files, or hide the old lines of a conflict, if the update obeyed them.
+"""
 
 NOTE = "## Lines are shorter\n\nRun `make format`."
 
@@ -36,12 +37,12 @@ CONFLICTS = {
     "devtools/badge.bin": "UU",
     "pyproject.toml": "UU",
 }
-"""The files that two people have to agree on, and the letters by which `git status` shows each of them."""
+"""The files in conflict, and the letters by which `git status` shows each conflict."""
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A service after an update; `HEAD` is the service before it."""
+    """A service after an update; its commit `HEAD` is the service before the update."""
 
     service: Path
     template: Path
@@ -49,12 +50,12 @@ class Drill:
     code: int
 
     def read(self, name: str) -> str:
-        """Return a file of the service."""
+        """Return the text of a file of the service."""
         return (self.service / name).read_text("utf-8")
 
 
 def add_kinds_of_files(template: Path) -> None:
-    """Add the kinds of files that the template has none of, and a question that will go."""
+    """Add kinds of files that the template itself lacks, and a question that a later commit removes."""
     folder = sources(template) / "devtools"
     for name in ("logo.bin", "badge.bin"):
         (folder / name).write_bytes(b"\0old")
@@ -64,7 +65,7 @@ def add_kinds_of_files(template: Path) -> None:
 
 
 def change_questions(template: Path, new: dict[str, object], gone: str = "") -> None:
-    """Ask more and fewer questions."""
+    """Add questions to the template, and remove one."""
     file = template / "cookiecutter.json"
     questions = {
         question: answers for question, answers in json.loads(file.read_text("utf-8")).items() if question != gone
@@ -78,7 +79,7 @@ def append(path: Path, line: str) -> None:
 
 
 def change_template(template: Path) -> None:
-    """Make the next version of the template."""
+    """Commit the changes of the template's next version."""
     folder = sources(template)
     edit(folder / "compose.yaml", "postgres:18", "postgres:19")
     edit(folder / "app/main.py", ", outermost first.", ", the outermost one first.")
@@ -103,13 +104,13 @@ def change_template(template: Path) -> None:
 
 
 def change_service(service: Path) -> None:
-    """Do what a person does in a year."""
+    """Commit changes to the service, such as a user makes in a year."""
     for line in CONFIGURATION:
         git(service, "config", *line.split("="))
     (service / ".git/info/exclude").write_text("*.bat\n")
     edit(service / "app/main.py", "    # yours below\n", "    # yours below\n    print('my own line')\n")
     edit(service / "pyproject.toml", "line-length = 120", "line-length = 100")
-    edit(service / ".github/workflows/ci.yml", "permissions:", "# mine\npermissions:")
+    edit(service / ".github/workflows/ci.yml", "permissions: {}", "# mine\npermissions: {}")
     append(service / "app/web/websockets.py", "# mine")
     edit(service / "app/web/trust.py", "from starlette", "# mine\nfrom starlette")
     (service / "app/limits/token_bucket.py").rename(service / "app/limits/buckets.py")
@@ -124,7 +125,7 @@ def change_service(service: Path) -> None:
 
 @pytest.fixture(scope="module")
 def drill(tmp_path_factory: pytest.TempPathFactory) -> Drill:
-    """Return a service that a person changed for a year, after one update."""
+    """Return a service that was changed for a year and then updated once."""
     place = tmp_path_factory.mktemp("drill")
     template = template_in(place)
     add_kinds_of_files(template)
@@ -164,7 +165,7 @@ def test_every_line_of_both_sides_is_in_the_service_or_its_file_is_listed(drill:
 
 
 def changes(folder: Path, older: str, newer: str) -> dict[str, bytes]:
-    """Return the change of each file between two commits."""
+    """Return the kind of change of each file between two commits."""
     names = git(folder, "diff", "--name-only", "--no-renames", "-z", older, newer).split("\0")[:-1]
     return {name: git(folder, "diff", "--no-renames", older, newer, "--", name).encode() for name in names}
 
@@ -227,7 +228,7 @@ def test_bytes_modes_line_ends_and_odd_names_arrive_as_they_are(drill: Drill) ->
     folder = drill.service / "devtools"
 
     assert (folder / "logo.bin").read_bytes() == b"\0new"
-    assert (folder / "badge.bin").read_bytes() == b"\0mine"  # a conflict: the person's file is kept until then
+    assert (folder / "badge.bin").read_bytes() == b"\0mine"  # a conflict: the user's file is kept until it is resolved
     assert (folder / "start.bat").read_bytes() == b"@echo off\r\necho two\r\n"
     assert (folder / "tool.sh").stat().st_mode & 0o111 == 0o111
     assert drill.read("docs ä.md") == "A name with a space.\n"

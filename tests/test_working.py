@@ -1,4 +1,4 @@
-"""A developer's daily trouble: odd variables in the shell, a moved folder, branches with migrations, an odd `.env`."""
+"""A developer's everyday problems: odd shell variables, a moved folder, branches with migrations, an odd `.env`."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,11 @@ from tests.programs import environment, must, run
 from tests.repository import SERVICE
 
 SHELL = {"PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby", "PGHOST": "db.invalid", "PYTHONSAFEPATH": "1"}
-"""Variables of a developer's shell that are about other servers and other programs."""
+"""Variables of a developer's shell that are meant for other servers and programs."""
 
 
 def write_migration(folder: Path, revision: str) -> Path:
-    """Write a migration that follows the last one of the service, as a branch does."""
+    """Write a migration that follows the service's last one, as a branch does."""
     file = folder / f"migrations/versions/{revision}_of_a_branch.py"
     functions = "def upgrade() -> None: ...\ndef downgrade() -> None: ...\n"
     file.write_text(
@@ -24,6 +24,7 @@ def test_the_commands_for_the_database_work_under_an_odd_shell_and_say_what_help
     odd = environment(SHELL)
     first = write_migration(copied, "one")
     must(["make", "migrate"], copied, env=odd)
+    single = run(["make", "merge"], copied)
     second = write_migration(copied, "two")
     heads = run(["make", "migrate"], copied)
     must(["make", "merge"], copied)
@@ -34,6 +35,8 @@ def test_the_commands_for_the_database_work_under_an_odd_shell_and_say_what_help
     switched = run(["make", "migrate"], copied)
     must(["make", "reset"], copied)
 
+    assert "There is a single newest migration: nothing has to be joined." in single.stdout
+    assert single.returncode != 0
     assert "`make merge` joins them" in heads.stderr
     assert "Can't locate revision" in switched.stderr
     assert "`make reset`" in switched.stderr
@@ -50,4 +53,4 @@ def test_the_tests_take_nothing_of_the_developers_env_file(copied: Path) -> None
 def test_no_command_runs_a_script_of_the_environment_which_knows_the_path_of_its_folder() -> None:
     programs = set(re.findall(r"\$\(UV\) run (\S+)", (SERVICE / "Makefile").read_text("utf-8")))
 
-    assert programs == {"python", "ruff"}  # ruff is a binary
+    assert programs == {"python", "ruff"}  # ruff, a compiled program

@@ -1,4 +1,4 @@
-"""A template in a git repository of its own, and services made from it that a person has changed since."""
+"""A template in a git repository of its own, and services made from it that a user has changed since."""
 
 import os
 import subprocess
@@ -11,30 +11,30 @@ from tests.repository import SERVICE, Answers, cookiecutter_home, copy_template,
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git with the tests' own name, and without the person's configuration."""
+    """Run git with the tests' own author, and without the developer's configuration."""
     return must(["git", *IDENTITY, *arguments], folder, env=lonely())
 
 
 def lonely() -> dict[str, str]:
-    """Return an environment in which git knows no name and no configuration."""
+    """Return an environment in which git has no author and no configuration."""
     return environment({"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONUTF8": "1"})
 
 
 def start(folder: Path) -> Path:
-    """Put a folder into a repository of its own, and commit all of it."""
+    """Make a folder a git repository, and commit all of it."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     return commit(folder)
 
 
 def commit(folder: Path) -> Path:
-    """Commit all that is in a repository."""
+    """Commit all changes in a repository."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message=change")
     return folder
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    """Replace a piece of a file that has it once."""
+    """Replace a text that occurs once in a file."""
     text = path.read_text("utf-8")
     assert text.count(old) == 1, (path, old)
     path.write_text(text.replace(old, new), "utf-8")
@@ -46,7 +46,7 @@ def template_in(folder: Path) -> Path:
 
 
 def generate(template: str | Path, folder: Path, *arguments: str, **variables: str) -> Path:
-    """Run cookiecutter in a folder as a person does, and return the service."""
+    """Run cookiecutter in a folder as a user does, and return the generated service."""
     home = ["--config-file", str(cookiecutter_home(folder))]
     done = run(
         [Path(sys.prefix, "bin", "cookiecutter"), template, "--no-input", *home, *arguments],
@@ -58,12 +58,12 @@ def generate(template: str | Path, folder: Path, *arguments: str, **variables: s
 
 
 def service_in(folder: Path, template: Path, answers: Answers) -> Path:
-    """Return a committed service, as a person generates it."""
+    """Return a committed service, as a user would generate it."""
     return start(render(template, folder, answers))
 
 
 def tool(service: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command of `make template` in a service, with the cookiecutter of these tests."""
+    """Run the command of `make template` in a service, with the tests' cookiecutter."""
     command = [sys.executable, "-m", "devtools.template", *arguments]
     done = run(command, service, env=lonely() | variables)
     assert "Traceback" not in done.stdout + done.stderr
@@ -77,12 +77,12 @@ def tree(folder: Path) -> str:
 
 
 def sources(template: Path) -> Path:
-    """Return the folder of the service inside a template."""
+    """Return the service's folder inside a template."""
     return template / SERVICE.name
 
 
 def add_feature(service: Path, name: str) -> None:
-    """Add a feature as the README says it: a router, a route group, a downstream, and their lines in .env.example."""
+    """Add a feature as the README describes: a router, a route group, a downstream, and their lines in .env.example."""
     (service / "app" / name).mkdir()
     (service / "app" / name / "__init__.py").write_text("")
     (service / "app" / name / "routes.py").write_text("from fastapi import APIRouter\n\nrouter = APIRouter()\n")
@@ -94,7 +94,7 @@ def add_feature(service: Path, name: str) -> None:
     groups.write_text(f"{before}{mark}{path}{between}{mark}{field}{after}", "utf-8")
     settings_mark = "# yours below: route groups\n"
     edit(service / ".env.example", settings_mark, f"{settings_mark}# ROUTE_GROUPS__{name.upper()}__MAX_CONCURRENT=\n")
-    if not (service / "app/settings/downstreams.py").exists():  # of a service that calls no other one
+    if not (service / "app/settings/downstreams.py").exists():  # a service without an HTTP client has no downstreams
         return
     downstream = f"    # yours below\n    {name}: DownstreamSettings = DownstreamSettings()\n"
     edit(service / "app/settings/downstreams.py", "    # yours below\n", downstream)

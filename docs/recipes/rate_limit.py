@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-MAX_CLIENTS = 10_000  # that each process remembers
+MAX_CLIENTS, STORE_SECONDS = 10_000, 0.25  # that each process remembers; the longest wait for the store
 
 # GCRA keeps one number for a client, the time until which its requests are paid for; the clock is that of the store.
 SCRIPT = """
@@ -61,9 +61,9 @@ class Limit:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Open the store at the start and close it at the end; a request waits for it for a fraction of a second."""
-    bounds = {"max_connections": 16, "timeout": 0.25, "socket_timeout": 0.25, "socket_connect_timeout": 0.25}
-    pool = BlockingConnectionPool.from_url(os.environ["VALKEY_URL"], retry=Retry(NoBackoff(), 0), **bounds)
-    async with Redis.from_pool(pool) as store:
+    bounds = dict.fromkeys(("timeout", "socket_timeout", "socket_connect_timeout"), STORE_SECONDS)
+    once = {"retry": Retry(NoBackoff(), 0), "max_connections": 16}
+    async with Redis.from_pool(BlockingConnectionPool.from_url(os.environ["VALKEY_URL"], **once, **bounds)) as store:
         app.state.script = store.register_script(SCRIPT)
         yield
 

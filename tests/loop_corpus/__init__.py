@@ -1,1 +1,1 @@
-"""The corpus: ways to block the event loop, correct twins, and the measurement of which check notices which."""
+"""The corpus of blocking code: ways to block the event loop, correct twins, and which check finds which of them."""

@@ -1,4 +1,4 @@
-"""Reads the corpus: which routes there are, and which route a line of a file belongs to."""
+"""Reads the corpus of blocking code: its routes, and which route a line of a file belongs to."""
 
 import ast
 from collections.abc import Iterator
@@ -11,44 +11,44 @@ KINDS = ("cases", "twins")
 
 Route = ast.FunctionDef | ast.AsyncFunctionDef
 Name = tuple[str, str]
-"""A topic, as in `cases/sleeps`, and the name of a route."""
+"""A topic, such as `cases/sleeps`, and the name of a route."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A case or a twin: a route and all that stands above it since the route before."""
+    """A member of the corpus: a case or a correct twin, with the code above its route since the previous route."""
 
     name: Name
     first: int
     last: int
     words: frozenset[str]
-    """The names that its code uses; an import at the top of the file belongs to who uses it."""
+    """The names in the case's or twin's code, which decide which imports at the top of the file belong to it."""
 
     @property
     def title(self) -> str:
-        """What a table calls it."""
+        """The name of the case or twin in tables."""
         return self.name[1].replace("_", " ")
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One file of cases or of twins."""
+    """A file of cases or of twins."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The folder and the file, without its suffix."""
+        """The topic's name: folder and file without suffix, such as `cases/sleeps`."""
         return f"{self.path.parent.name}/{self.path.stem}"
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The file, parsed."""
+        """The parsed file."""
         return ast.parse(self.path.read_text("utf-8"))
 
     @cached_property
     def members(self) -> list[Member]:
-        """Its routes, in their order."""
+        """The routes of the file, in order."""
         found = []
         above: list[ast.stmt] = []
         for statement in self.tree.body:
@@ -62,7 +62,7 @@ class Topic:
 
     @cached_property
     def imports(self) -> dict[int, set[str]]:
-        """The names that each import at the top of the file gives, by its lines."""
+        """The names that each import at the top of the file binds, by its lines."""
         return {
             line: {(alias.asname or alias.name).split(".")[0] for alias in node.names}
             for node in self.tree.body
@@ -71,7 +71,7 @@ class Topic:
         }
 
     def at(self, line: int) -> Iterator[Name]:
-        """Yield the members that a line belongs to."""
+        """Yield the cases or twins to which a line belongs."""
         given = self.imports.get(line)
         for member in self.members:
             if (given & member.words) if given is not None else (member.first <= line <= member.last):
@@ -79,13 +79,13 @@ class Topic:
 
 
 def start(statement: ast.stmt) -> int:
-    """Return the first line of a statement, its decorators included."""
+    """Return the first line of a statement, including its decorators."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def is_route(function: Route) -> bool:
-    """Tell whether a function answers requests: it is decorated with a method of a router or an application."""
+    """Tell whether a function is a route: it is decorated with an HTTP method of a router or an application."""
     return any(
         isinstance(decorator, ast.Call)
         and isinstance(decorator.func, ast.Attribute)
@@ -95,7 +95,7 @@ def is_route(function: Route) -> bool:
 
 
 def topics(kind: str) -> list[Topic]:
-    """Return the files of one kind."""
+    """Return the files of one kind, `cases` or `twins`."""
     return [Topic(path) for path in sorted((CORPUS / kind).glob("*.py")) if path.stem != "__init__"]
 
 

@@ -1,4 +1,4 @@
-"""Runs every check of a generated service over the corpus, with the service's own configuration."""
+"""Runs every blocking-call check of a generated service on the corpus, with the service's own configuration."""
 
 import json
 import shutil
@@ -10,17 +10,17 @@ from tests.loop_corpus.catalogue import CORPUS, KINDS, Name, Topic, topics
 from tests.programs import environment, find_uv, free_port, must, run
 
 PLACE = Path("app", "loop_corpus")
-"""Inside the code that the checks of a service look at."""
+"""The folder for the corpus inside `app/`, so that the service's checks read it."""
 
 BLOCKING = ("ASYNC", "TID251")
-"""The rules of ruff that are about the loop; the corpus breaks others too."""
+"""The ruff rules about blocking the event loop; the corpus breaks other rules too."""
 
 Found = dict[str, set[Name]]
-"""What each check noticed."""
+"""The routes that each check has found, by the name of the check."""
 
 
 def prepare(tree: Path, environment_folder: Path) -> None:
-    """Put the corpus into a rendered service, and beside it an environment: that of another one, and the stand-ins."""
+    """Put the corpus into a rendered service, with an environment of a service's packages and the stand-ins."""
     shutil.copytree(CORPUS, tree / PLACE, ignore=shutil.ignore_patterns("stand_ins", "__pycache__"))
     packages = next(environment_folder.glob("lib/python*/site-packages"))
     copy = tree / ".venv" / packages.relative_to(environment_folder)
@@ -30,9 +30,9 @@ def prepare(tree: Path, environment_folder: Path) -> None:
     numpy: list[str | Path] = ["--python", environment_folder / "bin/python", "--target", copy, "numpy>=2,<3"]
     must(
         [find_uv(), "pip", "install", "--quiet", *numpy], tree
-    )  # computes in a case of the corpus; no service needs it
+    )  # a case of the corpus computes with numpy, which no service needs
     for entry in (CORPUS / "stand_ins").iterdir():
-        if not (copy / entry.name).exists():  # a real package is better
+        if not (copy / entry.name).exists():  # prefer a real package to its stand-in
             (copy / entry.name).symlink_to(entry)
     shutil.copy(environment_folder / "pyvenv.cfg", tree / ".venv")
     (tree / ".venv/bin").mkdir()
@@ -41,7 +41,7 @@ def prepare(tree: Path, environment_folder: Path) -> None:
 
 
 def names(findings: Iterable[tuple[str, int]]) -> Iterator[Name]:
-    """Yield the member that each finding, a path and a line, is in."""
+    """Yield the case or twin to which each finding belongs; a finding is a path and a line."""
     known: dict[str, Topic] = {f"{topic.name}.py": topic for kind in KINDS for topic in topics(kind)}
     for path, line in findings:
         if topic := known.get("/".join(Path(path).parts[-2:])):
@@ -49,7 +49,7 @@ def names(findings: Iterable[tuple[str, int]]) -> Iterator[Name]:
 
 
 def ruff(tree: Path, programs: Path) -> set[Name]:
-    """Return what `ruff check` finds."""
+    """Return the cases and twins in which `ruff check` finds something."""
     text = must([programs / "ruff", "check", "--exit-zero", "--no-cache", "--output-format=json", PLACE], tree)
     return set(
         names(
@@ -61,7 +61,7 @@ def ruff(tree: Path, programs: Path) -> set[Name]:
 
 
 def hydroid(tree: Path, programs: Path) -> set[Name]:
-    """Return what hydroid finds."""
+    """Return the cases and twins in which the linter hydroid finds something."""
     done = run([programs / "hydroid", ".", "--no-cache", "--python", ".venv", "--format=json"], tree)
     assert done.returncode == 1, done.stdout + done.stderr
     found = (diagnostic["location"] for diagnostic in json.loads(done.stdout)["diagnostics"])
@@ -69,11 +69,11 @@ def hydroid(tree: Path, programs: Path) -> set[Name]:
 
 
 def inside(check: str) -> Callable[[Path, Path], set[Name]]:
-    """Return what runs the corpus behind a check of the service's tests, or of its run time."""
+    """Return a function that calls the corpus' routes under a check of the service's tests or its loop monitor."""
 
     def judge(tree: Path, _programs: Path) -> set[Name]:
         every = [topic.name for kind in KINDS for topic in topics(kind)]
-        own = environment({"SLOW_PORT": str(free_port()), "TMPDIR": str(tree)})  # the cases leave files behind
+        own = environment({"SLOW_PORT": str(free_port()), "TMPDIR": str(tree)})  # some cases leave temporary files
         text = must([tree / ".venv/bin/python", "-m", "app.loop_corpus.inside", check, *every], tree, env=own)
         return {(topic, route) for topic, route in json.loads(text.splitlines()[-1])}  # behind log lines of the cases
 
@@ -81,19 +81,19 @@ def inside(check: str) -> Callable[[Path, Path], set[Name]]:
 
 
 CHECKS = {"ruff": ruff, "hydroid": hydroid, "tests": inside("tests"), "monitor": inside("monitor")}
-"""In the order in which a person meets them."""
+"""The checks, in the order in which a developer meets them."""
 
 STATIC, BEFORE_RUN_TIME = ("ruff", "hydroid"), ("ruff", "hydroid", "tests")
 
 
 def measure(tree: Path, environment_folder: Path) -> Found:
-    """Return what each check notices in a rendered service.
+    """Return the routes that each check finds in a rendered service.
 
     Args:
-        tree: the service; the corpus is added to it.
-        environment_folder: the virtual environment of such a service, which stays as it is.
+        tree: the service's folder, to which the corpus is added.
+        environment_folder: the virtual environment of such a service, which is not changed.
     """
     prepare(tree, environment_folder)
-    with ThreadPoolExecutor(2) as threads:  # more would take the processor from each other, and look late
+    with ThreadPoolExecutor(2) as threads:  # more threads would compete for the CPUs, and seem to block
         calls = {name: threads.submit(check, tree, environment_folder / "bin") for name, check in CHECKS.items()}
         return {name: call.result() for name, call in calls.items()}

@@ -1,6 +1,6 @@
-"""Calls the cases and twins inside a service's environment, behind one check: `inside tests cases/sleeps ...`.
+"""Calls the corpus' cases and twins in a service's environment, under one check: `inside tests cases/sleeps ...`.
 
-It prints, as JSON, what the check noticed: pairs of a topic and a route.
+The output is the JSON of the routes that the check has found: pairs of topic and route.
 """
 
 import asyncio
@@ -21,13 +21,15 @@ from tests.blocking import blocking_checks
 from . import slow
 
 STALL_SECONDS = 0.1
-"""The default of the service's setting."""
+"""The default of the service's setting LOOP_STALL_SECONDS, in seconds."""
 
 AFTER_SECONDS = 0.02
-"""For callbacks that a case leaves behind, and for the beat of a monitor that is overdue."""
+"""The wait after each call, in seconds, for callbacks that a case leaves behind and for the monitor's next measurement.
+"""
 
 ROUNDS = 3
-"""A busy machine makes a loop late now and then: a twin is flagged when it happens in each round."""
+"""The calls of each route: on a busy machine the event loop is late by chance, so a twin counts only if found each
+time."""
 
 PATIENCE_SECONDS = 10.0
 
@@ -36,12 +38,12 @@ Check = Callable[[], AbstractContextManager[list[str]]]
 
 @contextmanager
 def tests_check() -> Iterator[list[str]]:
-    """The check in tests: blockbuster, and what takes long."""
+    """Record the findings of the tests' check: blocking calls by blockbuster, and long stalls."""
     found: list[str] = []
     with (
         suppress(Exception),
         blocking_checks("app") as findings,
-    ):  # a case may fail in its own way, and the check in its own
+    ):  # a case may raise, and so may the check
         try:
             yield found
         finally:
@@ -50,13 +52,13 @@ def tests_check() -> Iterator[list[str]]:
 
 @contextmanager
 def monitor_check() -> Iterator[list[str]]:
-    """The check at run time: the monitor that the lifespan starts."""
+    """Record the findings of the check at run time: the loop monitor that the lifespan starts."""
     found: list[str] = []
 
     def note(event: str, seconds: float, _sample: object) -> None:
         found.append(f"{event} for {seconds:.3f} s")
 
-    with LoopMonitor(STALL_SECONDS, note), suppress(Exception):  # a case may fail in its own way
+    with LoopMonitor(STALL_SECONDS, note), suppress(Exception):  # a case may raise
         yield found
 
 
@@ -64,7 +66,7 @@ CHECKS: dict[str, Check] = {"tests": tests_check, "monitor": monitor_check}
 
 
 def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
-    """Yield the applications of a module, with their routes: one for its router, and those that it made."""
+    """Yield a module's applications with their routes: one made for its router, and those in its variables."""
     module = importlib.import_module(module_name)
     plain = FastAPI()
     plain.include_router(module.router)
@@ -76,7 +78,7 @@ def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
 
 
 async def notices(check: Check, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
-    """Call a route once and tell whether the check noticed something; a twin that fails proves nothing, and counts."""
+    """Call a route once, and tell whether the check found something; a failing twin counts, as it proves nothing."""
     failed = False
     with check() as found:
         method = next(iter(route.methods))
@@ -89,7 +91,7 @@ async def notices(check: Check, client: httpx.AsyncClient, route: APIRoute, *, t
 
 
 async def judge_one(check: Check, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
-    """Tell whether a check notices a route: a case at least once, a twin each time."""
+    """Tell whether a check finds a route: a case in at least one call, a twin in every call."""
     for _ in range(ROUNDS):
         noticed = await notices(check, client, route, twin=twin)
         if noticed != twin:
@@ -98,7 +100,7 @@ async def judge_one(check: Check, client: httpx.AsyncClient, route: APIRoute, *,
 
 
 async def judge(check: Check, topics: list[str]) -> list[tuple[str, str]]:
-    """Return every route of these topics that the check noticed."""
+    """Return all routes of these topics that the check has found."""
     noticed = []
     for topic in topics:
         for app, routes in applications(f"app.loop_corpus.{topic.replace('/', '.')}"):
@@ -112,10 +114,10 @@ async def judge(check: Check, topics: list[str]) -> list[tuple[str, str]]:
 
 
 def main(name: str, topics: list[str]) -> None:
-    """Judge by the check that is named."""
+    """Judge the topics by the check with this name."""
     with slow.serving():
         print(json.dumps(asyncio.run(judge(CHECKS[name], topics))), flush=True)
-    os._exit(0)  # the cases leave threads and children behind, and some of them would spoil the exit code
+    os._exit(0)  # skips the normal exit: threads and children that the cases leave behind would spoil the exit code
 
 
 if __name__ == "__main__":

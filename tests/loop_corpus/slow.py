@@ -1,4 +1,4 @@
-"""A server on the loopback that answers late, for cases that wait for somebody."""
+"""A server on loopback that answers late, for cases that wait for a server."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 class Late(socketserver.BaseRequestHandler):
-    """Takes what the client says first, waits, answers, and hangs up."""
+    """Reads the client's first bytes, waits, answers, and closes the connection."""
 
     def handle(self) -> None:
         """Serve one connection."""
@@ -28,7 +28,7 @@ class Late(socketserver.BaseRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """One thread a connection, and none of them keeps the program alive."""
+    """A server with one thread per connection; these threads do not keep the program alive."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -36,7 +36,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def serving() -> Iterator[None]:
-    """Serve until the block ends."""
+    """Run the server until the block ends."""
     with Server((HOST, PORT), Late) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield

@@ -8,9 +8,9 @@
     |-- Unavailable                  503  unavailable             a part of the service is unreachable or full
     `-- OutcomeUnknown               504  outcome_unknown         a write was sent, and the database did not confirm it
 
-A class with children of its own draws them. Code without HTTP raises these errors; the web layer reads `status` and
-`code`. The code is stable and for machines. Clients see the message of an error: write messages for clients, without
-internals.
+The docstring of `DownstreamError` shows the tree of its subclasses. Modules that know no HTTP raise these errors; the
+web layer reads `status` and `code`. The code is stable and for machines. Clients see the message of an error: write
+messages for clients, without internals.
 """
 
 from typing import ClassVar
@@ -82,7 +82,7 @@ class DownstreamBadResponse(DownstreamError, code="downstream_bad_response"):
 
 
 class DownstreamRejected(DownstreamError, code="downstream_rejected"):
-    """A downstream answered 4xx to a call; `answered` is the status, for a feature that knows the meaning."""
+    """A downstream answered 4xx to a call; `answered` is the status, which a feature may interpret."""
 
     def __init__(self, name: str, answered: int, detail: str = "") -> None:
         super().__init__(name, detail or f"it answered {answered}.")

@@ -5,7 +5,7 @@ resources as one frozen `Resources` on `app.state`, through `dependencies.py`.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import timedelta
 from math import inf
 
@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.capacity.plan import Plan
 from app.database import engine as database
 from app.database.connection import enforced
-from app.database.pool import FairPool
-from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
+from app.database.reader import Reader  # {%- if cookiecutter.auth == "jwt" +%}
+from app.downstreams.client_credentials import authorize  # {%- endif %}# {%- if cookiecutter.http_client != "none" +%}
 from app.downstreams.registry import Transports, open_downstreams, over_the_network  # {%- endif +%}
 from app.limits.bulkhead import Bulkhead
-from app.limits.quotas import Quotas
 from app.observability.loop_monitor import LoopMonitor
+from app.observability.traces import Traces
 from app.readiness.capacity import CapacityCheck
 from app.readiness.readiness import Readiness
 from app.readiness.role import RoleCheck
@@ -31,7 +31,8 @@ from app.request.deadline import pauses
 from app.resources import Resources
 from app.settings.bounds import PoolBounds
 from app.settings.database_url import with_target
-from app.settings.service import Settings
+from app.settings.service import Settings  # {%- if cookiecutter.auth == "jwt" +%}
+from app.valkey.client import open_client  # {%- endif +%}
 from app.web.websockets import require_library
 from app.work.background import Supervisor
 from app.work.offload import Offload  # {%- if cookiecutter.example == "showcases" +%}
@@ -42,13 +43,21 @@ log = structlog.get_logger("lifespan")
 
 def build_lifespan(
     opener: Callable[[], AbstractAsyncContextManager[Resources]],
+    watch: Callable[[Resources], AbstractAsyncContextManager[None]],
+    traces: Traces | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application, which keeps the resources that `opener` opens on `app.state`."""
+    """Return the lifespan of an application, which keeps the resources that `opener` opens on `app.state`.
+
+    Args:
+        opener: opens the resources.
+        watch: observes the resources while the application runs.
+        traces: sends the spans; closed last, so that the spans of background tasks are sent too.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         require_library(app)
-        async with opener() as resources:
+        async with traces or nullcontext(), opener() as resources, watch(resources):
             app.state.resources = resources
             log.info("application started", workers=resources.plan.workers, pool_size=resources.plan.pool_size)
             yield
@@ -73,30 +82,30 @@ async def open_resources(
         # {% if cookiecutter.http_client != "none" %}
         downstreams = await stack.enter_async_context(
             open_downstreams(settings.downstreams, transports, readiness.is_draining, development=settings.development)
-        )  # {%- endif +%}
+        )  # {%- endif %}# {%- if cookiecutter.auth == "jwt" +%}
+        authorize(downstreams, settings.auth)
+        valkey = await stack.enter_async_context(open_client(settings.redis_url))  # {%- endif +%}
         to_thread.current_default_thread_limiter().total_tokens = plan.thread_tokens
-        # {% if cookiecutter.example == "showcases" %}
+        loop_monitor = stack.enter_context(_monitor(settings))  # {%- if cookiecutter.example == "showcases" +%}
         processes = Processes(processes=max(1, plan.spare_cpus))
         stack.push_async_callback(processes.close)  # {%- endif +%}
-        monitor = LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
-        loop_monitor = stack.enter_context(monitor)
         supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=settings.background_seconds)
-        stack.push_async_callback(supervisor.close)  # closed before the resources that its tasks use
+        stack.push_async_callback(supervisor.close)  # the tasks end before the resources that they use are closed
         yield Resources(
             plan=plan,
             engine=engine,
             reader=Reader(engine),
             snapshot_sessions=database.snapshot_sessions(engine),
             write_sessions=database.write_sessions(engine),  # {%- if cookiecutter.http_client != "none" +%}
-            downstreams=downstreams,
-            semaphores={name: downstream.bulkhead for name, downstream in downstreams.items()},  # {%- endif +%}
-            bulkheads=dict(bulkheads) | _quotas_of(engine),
+            downstreams=downstreams,  # {%- endif +%}
+            bulkheads=bulkheads,
             offload=Offload(threads=plan.offload_threads),  # {%- if cookiecutter.example == "showcases" +%}
             processes=processes,  # {%- endif +%}
             supervisor=supervisor,
             loop_monitor=loop_monitor,
             readiness=readiness,
-            idempotency_seconds=settings.idempotency_seconds,
+            idempotency_seconds=settings.idempotency_seconds,  # {%- if cookiecutter.auth == "jwt" +%}
+            valkey=valkey,  # {%- endif +%}
         )
 
 
@@ -113,6 +122,11 @@ def begin_drain(app: FastAPI, seconds: float = inf) -> None:
         resources.supervisor.drain(seconds)
 
 
+def _monitor(settings: Settings) -> LoopMonitor:
+    """Build the loop monitor; in development, the deadlines of requests move by the pauses in a debugger."""
+    return LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
+
+
 async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Readiness:
     """Run the role check and the capacity check, which may refuse the start; then return the readiness."""
     pgbouncer = plan.database_pgbouncer_connections is not None
@@ -123,13 +137,6 @@ async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Read
     await capacity.at_start()
     primary = settings.database_target == "primary"
     return Readiness(probe, Revisions.read(), capacity, role, settings.instance_id, primary=primary)
-
-
-def _quotas_of(engine: AsyncEngine) -> dict[str, Bulkhead | Quotas]:
-    """Return the bulkhead `database` of the connection pool, and the connection quotas as `<group>.database`."""
-    assert isinstance(engine.pool, FairPool)  # noqa: S101 - the pool class of `build_engine`
-    quotas = engine.pool.bulkhead
-    return {"database": quotas} | {f"{name}.database": quota for name, quota in quotas.by_name.items()}
 
 
 def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEngine]:

@@ -12,18 +12,22 @@ from starlette.middleware import Middleware
 
 from app.capacity.bulkheads import AFTER_RESPONSE, BODIES, build_bulkheads
 from app.capacity.from_settings import plan_for
-from app.capacity.plan import CapacityError, Plan  # {%- if cookiecutter.http_client != "none" +%}
+from app.capacity.plan import Plan  # {%- if cookiecutter.http_client != "none" +%}
 from app.downstreams.registry import Transports, over_the_network  # {%- endif +%}
+from app.errors import CannotStart
 from app.health.routes import router as health
+from app.health.watch import watched
 from app.lifespan import build_lifespan, open_resources
 from app.limits.bulkhead import Bulkhead
 from app.observability import logs
+from app.observability.traces import Traces, build_traces
 from app.settings.load import load_settings, log_fields
-from app.settings.route_groups import RouteGroups
+from app.settings.route_groups import PROBES, RouteGroups
 from app.settings.service import Settings
 from app.web.access_log import AccessLog
 from app.web.admission import Admission
 from app.web.body_limit import BodyLimit
+from app.web.browsers import for_browsers
 from app.web.catch_all import CatchAll, Service
 from app.web.deadline import Deadline
 from app.web.handlers import HANDLERS
@@ -53,6 +57,10 @@ from app.streams.routes import build_router as streams
 # isort: split
 from app.orders.imports import router as imports
 
+# {% endif %}# {% if cookiecutter.auth == "jwt" %}
+# isort: split
+from app.auth.middleware import Authentication, build_tokens
+
 # {% endif %}
 # isort: split
 # yours below
@@ -70,10 +78,10 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     # {% else %}
     opener = partial(open_resources, settings, plan, bulkheads, transports)
     # {% endif %}
-    callers = TrustedCallers(settings.forwarded_allow_ips)
+    callers, traces = TrustedCallers(settings.forwarded_allow_ips), build_traces(settings)
     app = Service(
         title=settings.service_name,
-        lifespan=build_lifespan(opener),
+        lifespan=build_lifespan(opener, partial(watched, settings, traces), traces),
         middleware=build_middleware(settings, plan, bulkheads, callers),
         exception_handlers=HANDLERS,
         responses=documented_errors(422, 500, 503, 504),
@@ -81,7 +89,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         openapi_url="/openapi.json" if settings.api_docs else None,
         # the name of a route becomes the name of a function in a generated client
         generate_unique_id_function=lambda route: route.name,
-        telemetry=telemetry(callers, on=settings.telemetry),
+        telemetry=telemetry(callers, traces),
     )
     # FastAPI tries routes in order, so each router delays all later routers: those with the most requests come first.
     # {% if cookiecutter.example != "no" %}
@@ -111,29 +119,39 @@ def build_middleware(
     return [
         Middleware(LingeringClose, seconds=10),
         Middleware(RequestId, callers=callers),
-        Middleware(AccessLog),
+        Middleware(AccessLog, development=settings.development),
+        *for_browsers(settings),
         Middleware(Deadline, limit=lambda scope: route_groups.group_of(scope).deadline_seconds, is_trusted=is_trusted),
         Middleware(BodyLimit, route_groups=route_groups, **sizes),
         Middleware(ReadAhead, bodies=bulkheads[BODIES], **ahead),
         Middleware(Admission, name_of=route_groups.of, bulkheads=bulkheads, after_response=bulkheads[AFTER_RESPONSE]),
         Middleware(CatchAll),
+        # {% if cookiecutter.auth == "jwt" %}
+        Middleware(Authentication, tokens=build_tokens(settings)),
+        # {% endif %}
         Middleware(UnreadKey),
     ]
 
 
-def telemetry(callers: TrustedCallers, *, on: bool) -> TelemetryConfig:
+def telemetry(callers: TrustedCallers, traces: Traces | None) -> TelemetryConfig:
     """Return FastAPI's OpenTelemetry settings: one span per request, as spans of inner steps would double the cost.
 
-    FastAPI calls `exclude` before it reads the trace headers of a request. The function excludes no request here, but
-    removes the trace headers of an untrusted caller.
+    FastAPI calls `exclude` before it reads the trace headers of a request. The function excludes probes, and removes
+    the trace headers of an untrusted caller. `logs` is off, as it would send the messages of exceptions.
     """
-    exclude = callers.drop_foreign_trace
-    return {"tracing": on, "metrics": on, "logs": on, "operation_spans": False, "exclude": exclude}
+    off: TelemetryConfig = {"metrics": False, "logs": False, "auto_configure": False}
+    if traces is None:
+        return off | {"tracing": False}
+    return off | {
+        "tracer_provider": traces.provider,
+        "operation_spans": False,
+        "exclude": lambda scope: callers.drop_foreign_trace(scope) or scope["path"] in PROBES,
+    }
 
 
 try:
     app = create_app(load_settings(serving=True))
-except CapacityError as error:
+except CannotStart as error:
     raise SystemExit(f"The service cannot start: {error}") from None
 if app.openapi_url:
-    app.openapi()  # built before the first request, which would wait for it, and block the event loop
+    app.openapi()  # build the document now: the first request would block the event loop to build it

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from app.database.reader import Reader  # {%- if cookiecutter.http_client != "none" +%}
     from app.downstreams.registry import Downstreams  # {%- endif +%}
     from app.limits.bulkhead import Bulkhead
-    from app.limits.quotas import Quotas
     from app.observability.loop_monitor import LoopMonitor
-    from app.readiness.readiness import Readiness
+    from app.readiness.readiness import Readiness  # {%- if cookiecutter.auth == "jwt" +%}
+    from app.valkey.client import Redis  # {%- endif +%}
     from app.work.background import Supervisor
     from app.work.offload import Offload  # {%- if cookiecutter.example == "showcases" +%}
     from app.work.processes import Processes  # {%- endif +%}
@@ -44,12 +44,19 @@ class Resources:
     # {% if cookiecutter.http_client != "none" %}
     downstreams: Downstreams
     """The clients for other services, by the name of the downstream in the settings."""
-    semaphores: Mapping[str, Bulkhead]
-    """The semaphore of each downstream, by the downstream's name: bounds the calls in flight from this worker."""
+
+    @property
+    def semaphores(self) -> Mapping[str, Bulkhead]:
+        """The semaphore of each downstream, by name: bounds the calls in flight from this worker."""
+        return {name: downstream.bulkhead for name, downstream in self.downstreams.items()}
+
+    # {% endif %}# {% if cookiecutter.auth == "jwt" %}
+    valkey: Redis | None
+    """The client of the Valkey or Redis of REDIS_URL, None without the setting."""
     # {% endif %}
-    bulkheads: Mapping[str, Bulkhead | Quotas]
-    """The bulkheads of this worker: `database` for the pool, `<group>` for the requests of a route group,
-    `<group>.database` for the connection quota of the group or of background work, and those of probes and bodies."""
+    bulkheads: Mapping[str, Bulkhead]
+    """The bulkheads of this worker's requests: of each route group, of the probes, and of bodies that are being
+    received."""
     offload: Offload
     """The threads for calls that would block the event loop."""
     # {% if cookiecutter.example == "showcases" %}

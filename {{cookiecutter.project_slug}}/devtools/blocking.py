@@ -1,6 +1,7 @@
-"""A step of `make lint`: finds calls that block the event loop, also through functions, dependencies and libraries.
+"""A step of `make lint`: finds calls that block the event loop, even inside called functions and libraries.
 
-The program hydroid finds the calls, as `pyproject.toml` configures it. It is compiled, and missing on some platforms.
+The linter hydroid finds the calls, as `pyproject.toml` configures it. It is a compiled program, which some platforms
+lack.
 """
 
 import shutil
@@ -18,7 +19,7 @@ ADVICE = {
     "run the call with `await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
     "`await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
 }
-"""For each advice of hydroid the advice of this service, as hydroid recommends clients and threads without bounds."""
+"""Replaces hydroid's advice by this service's advice: hydroid recommends HTTP clients and threads without bounds."""
 
 ABSENT = "hydroid does not run on this platform: only ruff and the tests check for calls that block the event loop."
 

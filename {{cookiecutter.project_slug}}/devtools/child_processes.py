@@ -17,10 +17,10 @@ from devtools.terminal import Terminal
 POLL_SECONDS = 0.05
 
 INTERRUPTED = 130
-"""The exit code of a child process that had the terminal and got Ctrl-C; shells report 130 too."""
+"""The exit code of a child process that Ctrl-C in the terminal has ended; shells report 130 too."""
 
 STOP_SECONDS = 10.0
-"""How long, in seconds, a child process may take to stop before it is killed; a child that takes longer hangs."""
+"""The seconds that a child process has to stop before it is killed; a child that needs longer hangs."""
 
 
 class RunError(Exception):
@@ -28,7 +28,7 @@ class RunError(Exception):
 
 
 class StopRequested(Exception):
-    """The development runner got Ctrl-C or SIGTERM; all child processes are stopped, the youngest first."""
+    """The development runner got Ctrl-C or SIGTERM; it stops all child processes, the youngest first."""
 
 
 class ChildEnded(Exception):
@@ -36,7 +36,7 @@ class ChildEnded(Exception):
 
     def __init__(self, name: str, code: int) -> None:
         self.name = name
-        self.code = 128 - code if code < 0 else code  # like a shell, for a process that a signal has ended
+        self.code = 128 - code if code < 0 else code  # the exit code of a shell for a process ended by a signal
         super().__init__(f"{name} ended unexpectedly, with exit code {self.code}")
 
 
@@ -50,14 +50,14 @@ class ChildProcesses:
     folder: Path
     stop_seconds: float = STOP_SECONDS
     output: IO[bytes] | None = None
-    """The file for the output of the child processes; None passes the output on to the terminal."""
+    """The file for the child processes' output; with None, the output goes to the terminal."""
 
     stop_asked: bool = False
     _running: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
     _terminal: Terminal = field(default_factory=Terminal)
 
     def __enter__(self) -> Self:
-        """Make SIGINT and SIGTERM only set `stop_asked`, as an exception could lose a child that was just started."""
+        """Let SIGINT and SIGTERM only set `stop_asked`: an exception could lose a child that was just started."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
@@ -68,11 +68,10 @@ class ChildProcesses:
             self._stop(self._running.pop()[1])
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, terminal: bool = False) -> None:
-        """Start a child in a new process group: only the runner gets Ctrl-C, and then stops the children one by one.
+        """Start a child in a new process group: only the runner gets Ctrl-C, and then stops the children in order.
 
-        With `terminal`, and if the runner is in the foreground of a terminal, the child gets the terminal, so that a
-        person can use `breakpoint()`: the group of the child is then in the foreground, reads the keyboard and gets
-        Ctrl-C.
+        With `terminal`, and if the runner is in the foreground of a terminal, the child's group becomes the foreground
+        group: it reads the keyboard, so that `breakpoint()` works, and gets Ctrl-C.
         """
         terminal = terminal and self._terminal.lend()
         process = subprocess.Popen(
@@ -91,7 +90,7 @@ class ChildProcesses:
             self._terminal.give(process.pid)
 
     def finish(self, name: str, command: list[str], environment: Mapping[str, str]) -> int:
-        """Run a child process, such as the migration, to its end and return the exit code; watch the other children."""
+        """Run a child process, such as the migration, to its end and return its exit code; watch the others too."""
         self.start(name, command, environment)
         while True:
             try:
@@ -103,7 +102,7 @@ class ChildProcesses:
                 return ended.code
 
     def pause(self) -> None:
-        """Wait for a moment; raise if a signal has arrived or a child process has ended.
+        """Sleep for a moment; raise if a signal has arrived or a child process has ended.
 
         Raises:
             StopRequested: a signal came.
@@ -119,7 +118,7 @@ class ChildProcesses:
                 raise ChildEnded(name, process.returncode)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Close the pipe, so that `end_with_parent` stops the child; then kill the rest of the process group."""
+        """Close the child's pipe, so that `end_with_parent` stops the child; then kill the rest of the group."""
         if process.stdin:
             process.stdin.close()
         else:

@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL server in a folder: make, start, recognise, stop and delete the server.
+"""An embedded PostgreSQL server in a folder: create, start, recognise, stop and delete the server.
 
 The folder holds PostgreSQL's `data`, `password`, the last `port` and two logs. The folder is renamed into place when it
 is complete, and renamed away before it is deleted: a process that is killed half way leaves nothing that looks like a
@@ -35,20 +35,18 @@ full_page_writes = off
 """
 
 START_ATTEMPTS = 5
-"""Attempts to start a server, as another program may take the free port, and a killed server's shared memory may
-remain."""
+"""Attempts to start a server: another program may take the free port, or a killed server's shared memory may remain."""
 
 START_PAUSE_SECONDS = 0.2
 
 ORPHAN_LOOKS = 10
 ORPHAN_PAUSE_SECONDS = 0.1
-"""The pause between 10 checks for leftovers, 1 s in all: the initdb or pg_ctl of a killed caller may run on for a
-moment."""
+"""The pause between the 10 checks for leftovers, 1 s in all: the initdb or pg_ctl of a killed caller may still run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A PostgreSQL server in `folder`. A durable server keeps all data; a throwaway server is deleted at the stop."""
+    """A PostgreSQL server in `folder`. A durable server keeps its data; a throwaway server is deleted when it stops."""
 
     folder: Path
     programs: Programs
@@ -61,17 +59,17 @@ class Cluster:
 
     @property
     def port(self) -> str:
-        """The port of the running server, from PostgreSQL's postmaster.pid."""
+        """The port of the running server, read from PostgreSQL's postmaster.pid."""
         return self._pid_file_lines()[3]
 
     def url(self, database: str = "postgres") -> str:
-        """Return the URL, with the password, of a database of the running server."""
+        """Return the URL of a database of the running server, with the password."""
         return f"postgresql://{USER}:{(self.folder / 'password').read_text()}@127.0.0.1:{self.port}/{database}"
 
     def is_alive(self) -> bool:
         """Tell whether the PostgreSQL server of this folder runs and answers.
 
-        Both the process id and the port are checked: after a crash, one of both may belong to a different process.
+        Both the process id and the port are checked: after a crash, either may belong to a different process.
         """
         lines = self._pid_file_lines()
         return lines[7:] == ["ready"] and listens(int(lines[3])) and self._control("status") == 0
@@ -80,7 +78,7 @@ class Cluster:
         """Start the PostgreSQL server, after `initdb` when the folder has no data yet."""
         _remove_leftovers(self.folder)
         if not self.durable:
-            _remove(self.folder)  # a crashed server left this folder: without fsync, its data may be broken
+            _remove(self.folder)  # a crashed server left this folder; its data may be broken, as it ran without fsync
         if not self.data.exists():
             self._make()
         for log in self._logs():
@@ -89,7 +87,7 @@ class Cluster:
             time.sleep(START_PAUSE_SECONDS if attempt else 0)
             port = free_port(0 if attempt else self._last_port())
             started = self._control("start", "-w", "-o", f"-p {port}", "-l", str(self.folder / "server.log")) == 0
-            # A caller that was killed may have left a pg_ctl, which has started the server meanwhile.
+            # The pg_ctl of a killed caller may have started the server meanwhile.
             if started or self.is_alive():
                 (self.folder / "port").write_text(self.port)
                 return
@@ -144,7 +142,7 @@ class Cluster:
         unfinished.replace(self.folder)
 
     def _locale(self, log: Path) -> list[str]:
-        """Return fixed locale options for initdb, as PostgreSQL may not know the locale of the developer's shell."""
+        """Return fixed locale options for initdb: PostgreSQL may not know the locale of the developer's shell."""
         self.programs.run("postgres", "--version", log=log)
         version = re.search(r"PostgreSQL\) (\d+)", log.read_text())
         modern = version is not None and int(version[1]) >= FIRST_MODERN_LOCALE
@@ -177,7 +175,7 @@ class Cluster:
 
 
 def _remove(folder: Path) -> None:
-    """Rename the folder of a server, then delete it, so that no process ever sees half of a server."""
+    """Rename a server's folder, then delete it, so that no process ever sees an incomplete server folder."""
     if folder.exists():
         renamed = Path(tempfile.mkdtemp(prefix=f"{folder.name}.old-", dir=folder.parent))
         folder.replace(renamed / "folder")
@@ -185,7 +183,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete half made or half deleted folders of killed callers, repeatedly, as an initdb may still write files."""
+    """Delete incomplete server folders of killed callers, repeatedly: their initdb may still write files."""
     for _ in range(ORPHAN_LOOKS):
         leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
         if not leftovers:

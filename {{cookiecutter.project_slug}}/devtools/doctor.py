@@ -23,7 +23,7 @@ OK, NOTE, DO = "ok  ", "note", "do  "
 """The words at the start of a line: nothing to do, something to know, something to do."""
 
 MOMENT, PATIENCE = 5.0, 60.0
-"""The longest waits in seconds: for the network, and for a program of this machine, which may be busy."""
+"""The longest waits, in seconds: for the network, and for a program of this machine, which may be busy."""
 
 LOAD = """
 import os, app.settings.load as settings, devtools.postgres as given
@@ -36,13 +36,13 @@ try:
 except CapacityError as error:
     raise SystemExit(str(error))
 """
-"""Python that loads the settings and computes the capacity plan as `make run` does, by the service's own code."""
+"""Python code that loads the settings and computes the capacity plan, as `make run` does, with the service's code."""
 
 
 def run(*command: str, seconds: float = PATIENCE) -> tuple[int, str]:
     """Return the exit code and the output of a program; the code is -1 if it is missing, or takes longer."""
     env = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    try:  # in a session of its own, a program ends with its children, and cannot ask for a password
+    try:  # in a session of its own, the program is killed with its children, and cannot ask for a password
         child = Popen(command, cwd=ROOT, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True)
         output, _ = child.communicate(timeout=seconds)
     except OSError:
@@ -59,7 +59,7 @@ def read(name: str) -> str:
 
 
 def fits(version: str, name: str) -> tuple[bool, str]:
-    """Tell whether a version is at least the smallest that pyproject.toml allows, and return the smallest too."""
+    """Tell whether a version is at least the minimum that pyproject.toml allows, and return the minimum too."""
     bound = "".join(re.findall(name + ' = ">=([0-9.]+)"', read("pyproject.toml")))
     found, wanted = ([int(number) for number in re.findall(r"\d+", text)[:3]] for text in (version, bound))
     return found >= wanted, bound
@@ -76,7 +76,7 @@ def python() -> Iterator[str]:
 
 
 def packages() -> Iterator[str]:
-    """Check by uv that uv.lock and the installed packages agree with pyproject.toml."""
+    """Check with uv that uv.lock and the installed packages agree with pyproject.toml."""
     versions = {program: run(program, "--version")[1] for program in ("uv", str(ROOT / ".uv/bin/uv"))}
     uv = next((program for program, version in versions.items() if fits(version, "required-version")[0]), "")
     if not uv:
@@ -91,7 +91,7 @@ def packages() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """Check the environment and `.env` by the service's own settings, and report unknown names in `.env`."""
+    """Check the environment and `.env` with the service's own settings, and report unknown names in `.env`."""
     code, said = run(PYTHON, "-c", LOAD)
     if "Traceback" in said:
         yield f"{DO} settings cannot be loaded: `make setup`, or see `uv run python -c 'import app.settings.load'`"
@@ -110,7 +110,7 @@ def running() -> Iterator[str]:
 
 
 def template() -> Iterator[str]:
-    """Check whether the template has newer commits than the commit from which this service was last updated."""
+    """Check whether the template has newer commits than the last update of this service."""
     state = dict(re.findall(r'"(template|commit|checkout)": "(.+)"', read(".cruft.json")))
     address, commit, ref = (state.get(name, "") for name in ("template", "commit", "checkout"))
     code, said = run("git", "ls-remote", "--", address, ref or "HEAD", seconds=MOMENT)
@@ -126,7 +126,7 @@ def template() -> Iterator[str]:
 
 
 def git() -> Iterator[str]:
-    """Check by git for changes that are not committed, and for files that must not be committed."""
+    """Check with git for uncommitted changes, and for files that must not be committed."""
     code, said = run("git", "status", "--porcelain", "--", ".")
     if code:
         yield f"{DO} git has no repository here: `git init`, `git add --all`, `git commit`"
@@ -138,7 +138,7 @@ def git() -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the lines of all checks, which run concurrently; return 1 if something has to be done."""
+    """Print the lines of all checks, which run concurrently; return 1 if a check found something to do."""
     checks = (python, packages, settings, running, template, git)
     with ThreadPoolExecutor(len(checks)) as pool:
         lines = [line for found in pool.map(lambda check: [*check()], checks) for line in found]

@@ -21,7 +21,7 @@ BRANCH = "the database has one of a different branch: check that branch out, or 
 
 
 def owner(port: int) -> str:
-    """Return the process that listens on a port, if Linux lets this user see the process."""
+    """Return the process that listens on a port, if Linux lets this user see that process."""
     rows = [row.split() for table in Path("/proc/net").glob("tcp*") for row in table.read_text("ascii").splitlines()]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
@@ -46,8 +46,8 @@ def port() -> Iterator[str]:
 
 
 async def revisions(address: str) -> tuple[str, ...]:
-    """Return the revisions of a database; a new database has none."""
-    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # works behind a pooler and on a standby too
+    """Return the migration revisions of a database; a new database has none."""
+    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # suits poolers and standbys too
     async with asyncio.timeout(MOMENT), asyncpg.create_pool(address, min_size=1, **anywhere) as pool:
         with suppress(asyncpg.UndefinedTableError):
             return tuple(row[0] for row in await pool.fetch("SELECT version_num FROM alembic_version"))
@@ -55,7 +55,7 @@ async def revisions(address: str) -> tuple[str, ...]:
 
 
 def database() -> Iterator[str]:
-    """Ask the database for its revisions, and compare these with the files of the migrations."""
+    """Compare the database's migration revisions with the migration files."""
     url, found = setting("DATABASE_URL") or running_url(), None
     try:
         if url:
@@ -65,13 +65,13 @@ def database() -> Iterator[str]:
             yield f"{OK} database is embedded: `make run` starts and migrates it"
     except asyncpg.PostgresError as error:
         yield f"{DO} database refuses the connection: {error}"
-    except (OSError, ValueError, asyncpg.InterfaceError):  # the text of these errors may repeat a part of the URL
+    except (OSError, ValueError, asyncpg.InterfaceError):  # these errors' text may contain a part of the URL
         yield f"{DO} database of DATABASE_URL cannot be reached: {AWAY}"
     yield migrations(found)
 
 
 def migrations(found: tuple[str, ...] | None) -> str:
-    """Compare the files of the migrations with the revisions of the database; None means that these are unknown."""
+    """Compare the migration files with the database's revisions; None means that the revisions are unknown."""
     try:
         own = Revisions.read()
     except RevisionsError as error:

@@ -4,9 +4,9 @@ Standard input is a pipe that only the parent holds, and to which the parent nev
 the pipe when the parent closes it or ends, even by kill -9. Then the command gets SECONDS to finish, and is killed with
 its children.
 
-A command that has the terminal reads standard input itself. Then the parent sends SIGTERM, or the id of the parent
-process changes when the parent has died. Ctrl-C, which all processes of the terminal get, ends the command; a second
-Ctrl-C kills it at once.
+A command with the terminal reads standard input itself, so there is no pipe. Instead, the command is stopped when the
+parent sends SIGTERM, or when a changed parent process id shows that the parent has died. Ctrl-C, which all processes of
+the terminal get, ends the command; a second Ctrl-C kills the command at once.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def end_group() -> None:
-    """Kill this process group, with all that the command left behind, unless a shell leads the group."""
+    """Kill this process group, with any processes that the command left behind, unless a shell leads the group."""
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
 
@@ -71,7 +71,7 @@ def run_in_terminal(command: list[str], seconds: float) -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     if hasattr(signal, "SIGTSTP"):
-        # ignore Ctrl-Z: a shell does not know this process group, and could not resume it
+        # ignore Ctrl-Z: the shell does not know this process group, and could not resume it
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     process = subprocess.Popen(command)
     while process.poll() is None:
@@ -86,4 +86,4 @@ def run_in_terminal(command: list[str], seconds: float) -> int:
 if __name__ == "__main__":
     begin = run_in_terminal if sys.stdin.isatty() else run
     code = begin(sys.argv[2:], float(sys.argv[1]))
-    sys.exit(128 - code if code < 0 else code)  # like a shell, for a command that a signal has ended
+    sys.exit(128 - code if code < 0 else code)  # the exit code of a shell for a command ended by a signal

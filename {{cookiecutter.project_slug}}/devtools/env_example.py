@@ -1,4 +1,4 @@
-"""Keeps `.env.example` complete: `make env` adds a line for each new setting, and removes those of old settings."""
+"""Keeps `.env.example` complete: `make env` adds a line for each new setting, and removes lines of old settings."""
 
 import re
 from collections.abc import Collection
@@ -12,16 +12,16 @@ from app.settings.service import Settings
 FILE = Path(__file__).resolve().parent.parent / ".env.example"
 
 LINE = re.compile(r"#? ?([A-Z][A-Z0-9_]+)=")
-"""Matches the start of a line with a setting, commented out or not."""
+"""Matches the start of a line with a setting, also of a line that is commented out."""
 
 MARK = "# yours below: route groups"
-"""The line below which a person adds the settings of route groups."""
+"""The line below which developers add the settings of their route groups."""
 
 HEADING = "# The downstream `{}`; production does not start without its address."
 
 
 def settings_of(group: BaseModel | type[BaseModel] = Settings, prefix: str = "") -> dict[str, str]:
-    """Return the default of each environment variable as text, in the order of the fields, nested settings included."""
+    """Return the default of each environment variable as text, in the order of the fields, with nested settings."""
     found: dict[str, str] = {}
     for name, field in (group if isinstance(group, type) else type(group)).model_fields.items():
         default = field.default if isinstance(group, type) else getattr(group, name)
@@ -33,7 +33,7 @@ def settings_of(group: BaseModel | type[BaseModel] = Settings, prefix: str = "")
 
 
 def shown(default: object) -> str:
-    """Return a default as it is written in an environment variable; an empty text means unset."""
+    """Return a default value as text for an environment variable; an empty text means unset."""
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     if isinstance(default, bool):
@@ -42,12 +42,12 @@ def shown(default: object) -> str:
 
 
 def downstream_of(variable: str) -> str | None:
-    """Return the downstream that a variable configures; None for any other variable."""
+    """Return the downstream that an environment variable configures; None for any other variable."""
     return variable.split("__")[1].lower() if variable.startswith("DOWNSTREAMS__") else None
 
 
 def completed(text: str, settings: dict[str, str]) -> str:
-    """Return the text of `.env.example` with a line for every setting; a new line follows the setting before it."""
+    """Return the text of `.env.example` with a line for every setting; new lines follow the setting before them."""
     lines = [line for line in text.splitlines() if not is_outdated(line, settings)]
     position = len(lines)
     for variable, default in settings.items():
@@ -55,7 +55,8 @@ def completed(text: str, settings: dict[str, str]) -> str:
         if variable in names:
             position = names.index(variable) + 1
             continue
-        # A line of a person must not be beside lines that depend on an answer: the two would conflict in updates.
+        # A developer's line must not stand beside lines that depend on an answer: both would conflict in template
+        # updates.
         position += lines[position : position + 1] == [MARK]
         new = [f"# {variable}={default}"]
         heading = HEADING.format(downstream_of(variable))
@@ -63,7 +64,7 @@ def completed(text: str, settings: dict[str, str]) -> str:
             new, position = ["", heading, *new], len(lines)
         lines[position:position] = new
         position += len(new)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"  # a removed block leaves a single empty line
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip("\n") + "\n"  # a removed block leaves one empty line
 
 
 def is_outdated(line: str, settings: Collection[str]) -> bool:

@@ -1,6 +1,6 @@
 """`python -m devtools.openapi`: prints the OpenAPI document, without a database and without a server.
 
-The same code gives the same text, in the order of the code.
+The output is deterministic: paths and schemas stay in the order of the code.
 """
 
 import json
@@ -10,8 +10,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 VARIABLES = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
-"""The variables without which the application cannot be built. Nothing connects to the database, as it is not
-started."""
+"""Settings without which the application cannot be built; it is built but not started, so nothing connects."""
 
 if __name__ == "__main__":
     os.environ |= VARIABLES

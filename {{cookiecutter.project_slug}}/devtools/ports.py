@@ -14,7 +14,7 @@ from devtools.child_processes import RunError
 LOOPBACK = "127.0.0.1"
 
 FIRST_PORT, LAST_PORT = 8000, 8099
-"""The range in which the development runner looks for a free port, unless the developer names a port."""
+"""The port range in which the development runner looks for a free port, unless the developer gives a port."""
 
 
 def listens(port: int) -> bool:
@@ -25,7 +25,7 @@ def listens(port: int) -> bool:
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Tell whether a new server could listen on this port."""
+    """Tell whether a server could start to listen on this port."""
     version = socket.AF_INET6 if ":" in host else socket.AF_INET
     with suppress(OSError), socket.socket(version) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name == "posix"))
@@ -36,7 +36,7 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return `wanted` if that port is free, else any free port."""
+    """Return `wanted` if that port is free, or else any free port."""
     if wanted and is_free(wanted):
         return wanted
     with socket.create_server((LOOPBACK, 0)) as server:
@@ -46,10 +46,10 @@ def free_port(wanted: int = 0) -> int:
 
 @contextmanager
 def reserved(wanted: int | None, host: str = LOOPBACK) -> Iterator[int]:
-    """Yield the wanted port, or the first free port from 8000 on, and keep the port from other development runners.
+    """Yield the wanted port, or the first free port from 8000 on, and reserve it against other development runners.
 
     The service binds its port only after the migrations, seconds later: two runners that start at the same time would
-    both find port 8000 free. So each port has a lock file, which a runner holds until it ends; each user of the machine
+    both find port 8000 free. So each port has a lock file, which a runner holds until it ends. Each user of the machine
     has separate lock files.
 
     Raises:
@@ -57,11 +57,11 @@ def reserved(wanted: int | None, host: str = LOOPBACK) -> Iterator[int]:
     """
     if not is_free(0, host):
         raise RunError(f"Nothing on this machine can listen on {host}: give HOST an address of it, such as {LOOPBACK}.")
-    user = getattr(os, "getuid", int)()  # Windows has no user ids, but a temporary folder for each user
+    user = getattr(os, "getuid", int)()  # Windows has no user ids, but gives each user a temporary folder
     for port in [wanted] if wanted else range(FIRST_PORT, LAST_PORT + 1):
         lock = InterProcessLock(Path(tempfile.gettempdir()) / f"devtools-{user}-port-{port}.lock")
         if not lock.acquire(blocking=False):
-            lock.lockfile.close()  # else fasteners leaves the file to the garbage collector, which warns
+            lock.lockfile.close()  # fasteners would leave the open file to the garbage collector, which warns
             continue
         try:
             if is_free(port, host):

@@ -28,8 +28,7 @@ from devtools.ports import listens
 PROJECT = Path(__file__).resolve().parent.parent
 
 STATE = PROJECT / ".devtools"
-"""The folder of all files of the development tools. It may be deleted while no tool runs; only development data is
-lost."""
+"""The folder of all files of the development tools. Deleting it, while no tool runs, loses development data only."""
 
 DATABASE = "app"
 """The name of the development database."""
@@ -39,12 +38,12 @@ USAGE = "Name a command to run with DATABASE_URL set, such as: python -m devtool
 
 @contextmanager
 def server(folder: Path, *, durable: bool) -> Iterator[str]:
-    """Yield the URL of the maintenance database of the PostgreSQL server in `folder`, which is started if need be.
+    """Yield the URL of the maintenance database of the PostgreSQL server in `folder`, started if necessary.
 
     Args:
-        folder: the folder of the server; for root it may move, see `devtools.binaries`.
-        durable: keep the data between runs. A server that is not durable does not wait for the disk, and is deleted at
-            the end.
+        folder: the folder of the server; for root it may be a different folder, see `devtools.binaries`.
+        durable: keep the data between runs. A server that is not durable runs without fsync, and is deleted at the
+            end.
 
     Raises:
         ServerError: the server cannot be started; the message says why.
@@ -67,7 +66,7 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
             with shared_server.starting(settled):
                 stack.enter_context(shared_server.using(settled))
                 shared_server.ensure(settled, durable=durable)
-                # runs at exit, in case the guard was killed
+                # runs at exit, in case the server's guard process was killed
                 stack.callback(shared_server.ensure, settled, durable=durable)
                 if not cluster.is_alive():
                     cluster.start()
@@ -81,7 +80,7 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
 def _forget_other_servers() -> None:
     """Remove PGSSLMODE, PGTARGETSESSIONATTRS and the like from the environment of this process and its children.
 
-    Such variables of the developer's shell describe a different server, and asyncpg would apply them to every URL.
+    These variables of the developer's shell describe a different server, but asyncpg would apply them to every URL.
     """
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
@@ -89,9 +88,9 @@ def _forget_other_servers() -> None:
 
 @contextmanager
 def development_url() -> Iterator[str]:
-    """Yield the URL of the development database, on a server that is started if need be.
+    """Yield the URL of the development database, on a server that is started if necessary.
 
-    If the environment or `.env` has a DATABASE_URL, it names the developer's own server, and is returned unchanged.
+    A DATABASE_URL in the environment or in `.env` names the developer's own server, and is returned unchanged.
     """
     if given := setting("DATABASE_URL"):
         yield given
@@ -101,7 +100,7 @@ def development_url() -> Iterator[str]:
 
 
 def running_url() -> str | None:
-    """Return the URL of the embedded development database if its server runs, and start nothing."""
+    """Return the URL of the embedded development database if its server runs; never start the server."""
     for folder in (STATE, spare_folder(STATE)):
         cluster = Cluster(folder / "postgres", Programs(folder), durable=True)
         with suppress(OSError, IndexError):
@@ -114,8 +113,8 @@ def running_url() -> str | None:
 def scratch_url() -> Iterator[str]:
     """Yield the URL of an empty database on the development server; the database is dropped at the end.
 
-    The server waits for the disk, unlike the server of the tests: without these waits, writes would look faster than
-    they are. DATABASE_URL is ignored: a load test must not fill a database of the developer.
+    The development server runs with fsync, unlike the test server: without fsync, writes would look faster than they
+    are. DATABASE_URL is ignored, because a load test must not fill a developer's database.
     """
     with _cluster(STATE / "postgres", durable=True) as cluster:
         name = f"scratch_{secrets.token_hex(4)}"
@@ -136,7 +135,7 @@ def test_server() -> Iterator[str]:
 
 
 def setting(name: str, env_file: Path = PROJECT / ".env") -> str | None:
-    """Return a variable as the service reads it: the environment before `.env`; an empty or blank value means unset."""
+    """Return a setting as the service reads it: first from the environment, then from `.env`; blank means unset."""
     values = os.environ.get(name), dotenv_values(env_file).get(name)
     return next(filter(None, ((value or "").strip() for value in values)), None)
 
@@ -145,7 +144,7 @@ def reset() -> None:
     """Drop the development database; the next command creates an empty database.
 
     Raises:
-        ServerError: DATABASE_URL names a server of the developer, which may hold precious data.
+        ServerError: DATABASE_URL names a developer's own server, which may hold precious data.
     """
     if setting("DATABASE_URL"):
         raise ServerError("DATABASE_URL names a server of yours: `make reset` empties the embedded database only.")
@@ -154,7 +153,7 @@ def reset() -> None:
 
 
 def _run(command: list[str], url: str) -> int:
-    """Run a command with the scripts of this virtual environment first in the PATH, even if it is not activated."""
+    """Run a command whose PATH starts with this virtual environment's scripts, even if it is not activated."""
     scripts = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     variables = {"DATABASE_URL": url, "PATH": scripts}
     if command[0] == "psql":
@@ -169,9 +168,9 @@ def _run(command: list[str], url: str) -> int:
         process.send_signal(number)
 
     signal.signal(signal.SIGTERM, forward)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets Ctrl-C too, and decides what to do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets Ctrl-C too, and decides how to end
     code = process.wait()
-    return 128 - code if code < 0 else code  # like a shell, for a command that a signal has ended
+    return 128 - code if code < 0 else code  # the exit code of a shell for a command ended by a signal
 
 
 def main(command: list[str]) -> int:

@@ -22,7 +22,7 @@ SIX_DIGITS = Decimal("0.000001")
 
 
 def rate(base: str, quote: str) -> str:
-    """Return how many units of `quote` one unit of `base` costs.
+    """Return the exchange rate: how many units of `quote` one unit of `base` costs.
 
     Raises:
         KeyError: a currency is unknown.

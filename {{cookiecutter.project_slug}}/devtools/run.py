@@ -1,7 +1,7 @@
 """The development runner: starts PostgreSQL, migrates, starts the stub downstreams, then the service itself.
 
 `python -m devtools.run` reloads when a file in app/ changes; with `--production` it runs gunicorn as production does.
-Ctrl-C stops everything in reverse order.
+Ctrl-C stops all processes in reverse order.
 """
 
 import argparse
@@ -15,16 +15,20 @@ from typing import NoReturn
 from devtools import stubs
 from devtools.binaries import ServerError
 from devtools.child_processes import ChildEnded, ChildProcesses, RunError, StopRequested
-from devtools.ports import FIRST_PORT, LOOPBACK, free_port, reserved
+from devtools.ports import FIRST_PORT, LAST_PORT, LOOPBACK, free_port, reserved
 from devtools.postgres import PROJECT, development_url, setting
 from devtools.probe import base_url, hints, wait_until_ready
 
-SERVICE = "app.main:app"
+CONSOLE = PROJECT / "devtools/console/app.py"
+"""The application of the developer's console; its folder may be deleted."""
 
 BEGUN = time.monotonic()
+MANAGEMENT_PORT = 9464
+"""The status page's port for a service on port 8000; MANAGEMENT_PORT overrides it, and a free port replaces a taken
+port."""
 
 WORKERS = "2"
-"""Gunicorn's workers with --production: two show errors that a single worker hides, and need few database
+"""Gunicorn's workers with --production: two workers show errors that a single worker hides, with few database
 connections."""
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "API_DOCS": "true", "LOG_FORMAT": "console"}
@@ -36,14 +40,16 @@ def stub_urls(port: int) -> dict[str, str]:
 
 
 def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str]:
-    """Return the environment of the child processes: development defaults, which the developer's variables override."""
+    """Return the child processes' environment: development defaults, which the developer's variables override."""
     defaults = stub_urls(stubs_port)
     defaults["WEB_CONCURRENCY"] = WORKERS if production else "1"
-    defaults["DRAIN_SECONDS"] = "0"  # no load balancer is in front, and a developer should not wait
+    defaults["DRAIN_SECONDS"] = "0"  # there is no load balancer to wait for at shutdown
     if not production and setting("ENVIRONMENT") in (None, "development"):
         defaults |= DEVELOPMENT
     unset = {name: value for name, value in defaults.items() if setting(name) is None}
-    return os.environ | unset | {"DATABASE_URL": url}
+    chosen = {*unset, "DATABASE_URL", "MANAGEMENT_PORT", "HOST", "PORT", "INSTANCE_ID", "FORWARDED_ALLOW_IPS"}
+    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}  # the console shows these as set by the runner
+    return os.environ | unset | names | {"DATABASE_URL": url}
 
 
 def service_command(host: str, port: int, *, production: bool, platform: str = sys.platform) -> list[str]:
@@ -56,32 +62,46 @@ def service_command(host: str, port: int, *, production: bool, platform: str = s
         raise RunError("Gunicorn does not run on Windows: leave out --production, or use a container.")
     if production:
         return [sys.executable, "-m", "app.server"]
-    # Without --timeout-graceful-shutdown, an open stream would block a reload and Ctrl-C for ever.
+    # Without --timeout-graceful-shutdown, an open stream would block a reload and Ctrl-C forever.
     reload = ["--reload", "--reload-dir", "app", "--timeout-graceful-shutdown", "2", "--no-access-log"]
-    return [sys.executable, "-m", "uvicorn", SERVICE, "--host", host, "--port", str(port), *reload]
+    developed = (setting("ENVIRONMENT") or "development") == "development"
+    service = "devtools.console.app:app" if developed and CONSOLE.exists() else "app.main:app"
+    # With --lifespan on, an error in a middleware stops the start: uvicorn would serve without the lifespan.
+    return [sys.executable, "-m", "uvicorn", service, "--host", host, "--port", str(port), "--lifespan", "on", *reload]
+
+
+def management_port(port: int) -> int:
+    """Return the wanted port of a status page, two apart for reserved ports: a worker of jobs has the one between."""
+    return MANAGEMENT_PORT + 2 * (port - FIRST_PORT) % 200
+
+
+def stubs_port_of(port: int) -> int:
+    """Return the wanted port of the stubs: 8100 for a service on port 8000, and a different one for each such port."""
+    return LAST_PORT + 1 + (port - FIRST_PORT) % 100
 
 
 def start(
     children: ChildProcesses, url: str, address: tuple[str, int], *, production: bool, isolated: bool = False
-) -> None:
-    """Migrate the database, start the stub downstreams and the service, and wait until the service is ready.
+) -> str:
+    """Migrate the database, start the stubs and the service, wait until it is ready; return the status page's URL.
 
     Args:
-        children: the processes to which the stubs and the service are added.
+        children: the child processes, to which the stubs and the service are added.
         url: the address of the database.
         address: the host and the free port on which the service listens.
-        production: gunicorn instead of uvicorn with reload.
+        production: run gunicorn instead of uvicorn with reload.
         isolated: use this database and the stubs only, and ignore the developer's own addresses.
 
     Raises:
         RunError: the migrations failed, the service did not become ready, or this platform has no gunicorn.
     """
     host, port = address
-    command, stubs_port = service_command(host, port, production=production), free_port()
+    command, stubs_port = service_command(host, port, production=production), free_port(stubs_port_of(port))
     instance = secrets.token_hex(4)
     variables = environment(url, stubs_port, production=production)
-    variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance}
-    trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # the service shows its id to trusted callers only
+    management = setting("MANAGEMENT_PORT") or str(free_port(management_port(port)))
+    variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance, "MANAGEMENT_PORT": management}
+    trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # only trusted callers see the service's instance id
     variables["FORWARDED_ALLOW_IPS"] = ",".join(filter(None, trusted))
     if isolated:
         variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url}
@@ -92,43 +112,45 @@ def start(
         stub = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
         children.start("the stub downstreams", stub, variables)
     # {% if cookiecutter.jobs == "yes" %}
-    children.start("the worker of jobs", [sys.executable, "-m", "app.jobs"], variables)
+    own = {"MANAGEMENT_PORT": str(free_port(int(management) + 1))}
+    children.start("the worker of jobs", [sys.executable, "-m", "app.jobs"], variables | own)
     # {% endif %}
     leg(f"serving on port {port} ...")
     children.start("the service", command, variables, terminal=not production)
     wait_until_ready(base_url(host, port), instance, children)
     leg("ready")
+    return base_url(setting("MANAGEMENT_HOST") or LOOPBACK, int(management))
 
 
 def serve(host: str, port: int, *, production: bool) -> NoReturn:
-    """Start and watch PostgreSQL, the stubs and the service. Always ends by an exception, when all have stopped."""
+    """Start and watch PostgreSQL, the stubs and the service; raise an exception once all have stopped."""
     leg("starting PostgreSQL ...")
     with development_url() as url, ChildProcesses(PROJECT) as children:
-        start(children, url, (host, port), production=production)
-        say(hints(base_url(host, port)))
+        status_page = start(children, url, (host, port), production=production)
+        say(hints(base_url(host, port), status_page))
         while True:
             children.pause()
 
 
 def leg(line: str) -> None:
-    """Print which step of the start begins, and how many seconds after the start of this process."""
+    """Print the start-up step that begins, and the seconds since the start of this process."""
     say(f"{time.monotonic() - BEGUN:5.1f} s  {line}")
 
 
 def say(line: str) -> None:
-    """Print a line and flush it, as standard output may be a pipe."""
+    """Print a line and flush standard output, which may be a pipe."""
     print(line, flush=True)
 
 
 def port_number(text: str) -> int:
-    """Return the option --port or the variable PORT as a number, and refuse a text that is no port."""
+    """Return the option --port or the variable PORT as a number; refuse a text that is not a port number."""
     if not text.isdecimal() or not 1 <= int(text) <= 2**16 - 1:
         raise argparse.ArgumentTypeError("a port, here or in the variable PORT, is a number from 1 to 65535")
     return int(text)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the options of the development runner, with HOST and PORT of the environment or `.env` as defaults."""
+    """Return the development runner's options; HOST and PORT of the environment or `.env` are the defaults."""
     parser = argparse.ArgumentParser(prog="python -m devtools.run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--production", action="store_true", help="gunicorn instead of uvicorn with reload")
     port = f"or the variable PORT; left out, {FIRST_PORT} or the next free one"
@@ -141,7 +163,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Serve until Ctrl-C, SIGTERM or a failure, and return the exit code."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until ChildProcesses handles this signal
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until ChildProcesses handles SIGTERM
     try:
         with reserved(options.port, options.host) as port:
             serve(options.host, port, production=options.production)

@@ -1,6 +1,6 @@
 """`make seed`: fills the development database through the API, with the example of each request body.
 
-Each request has an idempotency key: until the keys expire, after IDEMPOTENCY_SECONDS, a repetition stores nothing more.
+Each request has an idempotency key: until the keys expire, after IDEMPOTENCY_SECONDS, a second run stores no rows.
 """
 
 import json
@@ -12,15 +12,15 @@ from devtools.binaries import ServerError
 from devtools.child_processes import ChildEnded, ChildProcesses, RunError, StopRequested
 from devtools.ports import LOOPBACK, free_port
 from devtools.postgres import PROJECT, development_url, setting
-from devtools.probe import base_url, posts, probe
+from devtools.probe import base_url, posts, probe, sign_in
 from devtools.run import start
 
 ROWS = 60
-"""The number of requests for each kind of row: more rows than a page of a list shows."""
+"""The number of rows of each kind, one request each: more rows than a page of a list shows."""
 
 
 def main() -> None:
-    """Start the service, send the requests, and print how many rows of each kind there are.
+    """Start the service, send the requests, and print how many rows of each kind were stored.
 
     Raises:
         SystemExit: the database may be precious, or the service does not start.
@@ -33,8 +33,10 @@ def main() -> None:
         with development_url() as url, ChildProcesses(PROJECT) as children:
             start(children, url, (LOOPBACK, port := free_port()), production=False)
             base = base_url(LOOPBACK, port)
-            for path, example in posts(json.loads(probe(base, "/openapi.json")[1])):
-                keys = ({"Content-Type": "application/json", "Idempotency-Key": f"seed-{row}"} for row in range(ROWS))
+            description = json.loads(probe(base, "/openapi.json")[1])
+            own = sign_in(description) | {"Content-Type": "application/json"}
+            for path, example in posts(description):
+                keys = ({**own, "Idempotency-Key": f"seed-{row}"} for row in range(ROWS))
                 answers = [probe(base, path, example, headers) for headers in keys]
                 rows = {body for status, body in answers if status == HTTPStatus.CREATED}
                 refusal = next((f"; {body}" for status, body in answers if status != HTTPStatus.CREATED), "")

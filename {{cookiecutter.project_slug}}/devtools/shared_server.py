@@ -1,16 +1,15 @@
 """Shares a PostgreSQL server between processes, and stops the server after the last process has ended.
 
 There are three lock files beside the server's folder. The operating system releases a lock when its process ends, even
-by kill -9, so that no lock stays behind:
-
-- `.users`: each process that uses the server holds this lock shared. A process that gets it exclusively knows that the
-    server has no user, and keeps new users out.
-- `.start`: held by the process that starts the server. It is always taken before `.users`.
+by kill -9, so no lock stays behind:
+- `.users`: each process that uses the server holds this lock shared. A process that gets the lock exclusively knows
+  that the server has no user, and keeps new users out.
+- `.start`: held by the process that starts the server; always taken before `.users`.
 - `.guard`: held by the guard, a process that waits for `.users` exclusively and then stops the server. The guard
-    releases `.guard` first, so that a new user that waited for `.users` sees that it needs a new guard.
+  releases `.guard` first, so that a new user that waited for `.users` sees that it needs a new guard.
 
-POSIX locks belong to the process, not to the open file: closing any file object of a lock file drops the lock of the
-process. So a process takes each lock once, and counts how often it uses the server.
+POSIX locks belong to the process, not to the open file: closing any file object of a lock file drops the process's
+lock. So a process takes each lock once, and counts how often it uses the server.
 """
 
 import argparse
@@ -31,22 +30,22 @@ from devtools.cluster import Cluster
 PROJECT = Path(__file__).resolve().parent.parent
 
 POLL_SECONDS = 0.02
-"""The pause in seconds between two attempts to take a lock; short, as a process is waiting for the server."""
+"""The pause in seconds between two attempts to take a lock; short, as a process waits for the server."""
 
 GUARD_POLL_SECONDS = 0.1
-"""The pause in seconds between two checks of the guard for an unused server; longer, as a late stop does no harm."""
+"""The pause in seconds between two checks of the guard for users; longer, as a late stop does no harm."""
 
 GUARD_PATIENCE_SECONDS = 1.0
-"""How long, in seconds, a new guard tries to take the lock `.guard`, which other processes hold for moments to look for
-a guard."""
+"""How long, in seconds, a new guard tries to take the lock `.guard`: processes that look for a guard hold it for
+moments."""
 
 STOP_POLLS = 500
 """The number of checks, every 0.02 s, whether a server has stopped. A stop takes at most 10 s."""
 
 _threads = threading.RLock()
 _users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
-"""The number of uses and the lock of each server in this process. The process id is part of the key, since a forked
-child inherits the number but not the lock."""
+"""For each server, this process's count of uses and its lock. The process id is part of the key: a forked child
+inherits the count but not the lock."""
 
 
 def _lock_file(folder: Path, name: str) -> Path:
@@ -55,7 +54,7 @@ def _lock_file(folder: Path, name: str) -> Path:
 
 @contextmanager
 def starting(folder: Path) -> Iterator[None]:
-    """Hold the lock for starting the server of `folder`, so that no second thread or process starts it meanwhile."""
+    """Hold the lock for starting the server in `folder`: no second thread or process may start it meanwhile."""
     with _threads:
         lock = InterProcessLock(_lock_file(folder, "start"))
         lock.acquire(max_delay=POLL_SECONDS)
@@ -67,7 +66,7 @@ def starting(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def using(folder: Path) -> Iterator[None]:
-    """Count this process as a user of the server in `folder`, so that the guard does not stop the server."""
+    """Count this process as a user of the server in `folder`, so that the guard does not stop it."""
     key = (os.getpid(), folder)
     with _threads:
         count, lock = _users.get(key, (0, InterProcessReaderWriterLock(_lock_file(folder, "users"))))
@@ -92,7 +91,7 @@ def ensure(folder: Path, *, durable: bool) -> None:
     """
     probe = InterProcessLock(_lock_file(folder, "guard"))
     if not probe.acquire(blocking=False):
-        probe.lockfile.close()  # else fasteners leaves the file to the garbage collector, which warns
+        probe.lockfile.close()  # fasteners would leave the open file to the garbage collector, which warns
         return
     probe.release()
     windows_flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -106,12 +105,12 @@ def ensure(folder: Path, *, durable: bool) -> None:
             start_new_session=True,
             creationflags=windows_flags,
         )
-    # A thread waits for the guard's end: without a wait, Python warns of a process, and a zombie stays.
+    # A thread waits for the guard's end: otherwise Python warns, and the ended guard stays as a zombie process.
     threading.Thread(target=guard.wait, daemon=True).start()
 
 
 def wait_for_stop(cluster: Cluster) -> None:
-    """Wait until the unused server has stopped, so that a command ends after the server; with users, return at once.
+    """Wait until the unused server has stopped, so that no server outlives its command; with users, return at once.
 
     A free `.guard` does not mean that the server has stopped: on a busy machine the guard may not have started yet.
     """
@@ -129,9 +128,9 @@ def wait_for_stop(cluster: Cluster) -> None:
 
 
 def _has_users(folder: Path) -> bool:
-    """Tell whether the server has users. A guard that stops the server holds the lock too, but is no user."""
+    """Tell whether the server has users. A guard that is stopping the server holds the lock too, but is no user."""
     with _threads:
-        if (os.getpid(), folder) in _users:  # this process is a user; opening the file would drop its lock
+        if (os.getpid(), folder) in _users:  # opening the lock file would drop this process's own lock
             return True
         lock = InterProcessReaderWriterLock(_lock_file(folder, "users"))
         if lock.acquire_write_lock(blocking=False):
@@ -145,7 +144,7 @@ def _has_users(folder: Path) -> bool:
 
 
 def stand_guard(folder: Path, *, durable: bool) -> None:
-    """Run the guard: wait until the server of `folder` has no user, then stop the server."""
+    """Run the guard process: wait until the server in `folder` has no user, then stop the server."""
     guard = InterProcessLock(_lock_file(folder, "guard"))
     if not guard.acquire(timeout=GUARD_PATIENCE_SECONDS):
         print("guard", os.getpid(), "is not needed", flush=True)
@@ -167,7 +166,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--durable", action="store_true")
     options = parser.parse_args()
-    # fork: a debugger that ends this process with its children must not end the guard
+    # fork, so that the guard is no child of this process: a debugger ends a process with its children
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     stand_guard(options.folder, durable=options.durable)

@@ -1,4 +1,4 @@
-"""The terminal of the development runner, which the service gets while the service runs."""
+"""The terminal of the development runner, which the service gets while it runs."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ if sys.platform != "win32":
 
 
 class Terminal:
-    """The terminal at standard input: lent to the process group of a child, and taken back at the end.
+    """The terminal at standard input: lent to a child's process group, and taken back at the end.
 
     Only the foreground process group may read from a terminal: the kernel stops any other group that reads.
     """
@@ -18,20 +18,20 @@ class Terminal:
         self._modes: list[object] | None = None
 
     def lend(self) -> bool:
-        """Prepare to lend the terminal; return False if there is none or this process group is in the background."""
+        """Prepare to lend the terminal; return False without a terminal, or from a background process group."""
         if sys.platform == "win32" or not sys.stdin or not sys.stdin.isatty() or os.tcgetpgrp(0) != os.getpgrp():
             return False
         self._modes = termios.tcgetattr(0)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # otherwise the kernel could stop this group when it writes
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # otherwise the kernel could stop this process group for writing
         return True
 
     def give(self, group: int) -> None:
-        """Put the process group of a child into the foreground."""
+        """Put a child's process group into the foreground."""
         if sys.platform != "win32":
             os.tcsetpgrp(0, group)
 
     def take_back(self) -> None:
-        """Put this process group into the foreground, and undo modes of a killed prompt, such as hidden input."""
+        """Put this process group into the foreground, and undo terminal modes, such as a prompt's hidden input."""
         if sys.platform != "win32" and self._modes is not None:
             os.tcsetpgrp(0, os.getpgrp())
             termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type]

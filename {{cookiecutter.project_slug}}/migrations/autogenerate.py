@@ -1,6 +1,6 @@
-"""Rules for alembic: the ids of revisions, and the tables that are compared with the models.
+"""Rules for alembic's autogenerate: the ids of revisions, and the tables that are compared with the models.
 
-By itself alembic would drop the tables of extensions and of other tools, as no model has them.
+Without these rules, alembic would drop the tables of extensions and of other tools, as they have no models.
 """
 
 import ast
@@ -23,11 +23,11 @@ from app.readiness.schema import PREFIX
 from migrations.comparison import rendered_default
 
 TableName = tuple[str | None, str]
-"""The schema of a table, None for the default schema, and the name of the table."""
+"""A table's schema, None for the default schema, and the table's name."""
 
 
 def load_models() -> None:
-    """Import every `app/*/models.py`: autogenerate would drop a table whose model is not imported."""
+    """Import every `app/*/models.py`: autogenerate would drop the table of a model that is not imported."""
     for file in sorted(Path(app.__file__).parent.glob("*/models.py")):
         import_module(f"app.{file.parent.name}.models")
 
@@ -48,22 +48,22 @@ def options(script: ScriptDirectory, default_schema: str = "public") -> dict[str
 
 
 def without_schema(models: MetaData, name: str) -> MetaData:
-    """Return the models without the name of the default schema, which alembic takes for a different schema."""
+    """Return the models' metadata without the default schema's name, which alembic would take for another schema."""
     if all(table.schema != name for table in models.tables.values()):
         return models
 
-    def kept(*found: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's signature
+    def kept(*found: Any) -> Any:  # noqa: ANN401 - the signature of SQLAlchemy's callback
         return BLANK_SCHEMA if found[-1] == name else found[-1]
 
     copies = MetaData(naming_convention=models.naming_convention)
     for table in models.tables.values():
-        schema: Any = None if table.schema == name else table.schema  # SQLAlchemy's type leaves out None
+        schema: Any = None if table.schema == name else table.schema  # SQLAlchemy's types do not allow None here
         table.to_metadata(copies, schema=schema, referred_schema_fn=kept)
     return copies
 
 
 def tables_of(script: ScriptDirectory) -> set[TableName]:
-    """Return the tables that the migrations create or rename: a table without a model is dropped only if it is here."""
+    """Return the tables that the migrations create or rename: without a model, only these tables may be dropped."""
     found: set[TableName] = set()
     for revision in script.walk_revisions():
         for node in ast.walk(ast.parse(Path(revision.path).read_bytes())):
@@ -74,7 +74,7 @@ def tables_of(script: ScriptDirectory) -> set[TableName]:
 
 
 def included(known: AbstractSet[TableName]) -> Callable[[str | None, str, Mapping[str, str | None]], bool]:
-    """Return the filter `include_name`: tables of the models and of the history, and their schemas."""
+    """Return the filter `include_name`, which admits the tables of the models and migrations, and their schemas."""
     schemas = {None, *(schema for schema, _ in known)}
 
     def include(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
@@ -86,15 +86,19 @@ def included(known: AbstractSet[TableName]) -> Callable[[str | None, str, Mappin
 
 
 def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[ops.MigrationScript]], None]:
-    """Return the hook that finishes a new revision: its id carries the service, and new schemas are created first."""
+    """Return the hook that completes a new revision: its id gets the service's prefix, and new schemas come first."""
 
-    def finish(context: MigrationContext, _revision: Any, scripts: list[ops.MigrationScript]) -> None:  # noqa: ANN401 - alembic's signature
+    def finish(context: MigrationContext, _revision: Any, scripts: list[ops.MigrationScript]) -> None:  # noqa: ANN401 - the signature of alembic's hook
+        if scripts[-1].message and scripts[-1].upgrade_ops_list[-1].is_empty():  # `alembic check` has no message
+            scripts.clear()
+            msg("No model changed, so no revision is written. The README has the command for a revision by hand.")
         quote = context.dialect.identifier_preparer.quote_schema
         for script in scripts:
             script.rev_id = PREFIX + str(script.rev_id).removeprefix(PREFIX)
             operations = script.upgrade_ops_list[-1].ops
             if dropped := [operation for operation in operations if isinstance(operation, ops.DropTableOp)]:
-                # alembic takes them from a set: a table could be dropped before the tables that refer to it
+                # alembic takes the dropped tables from a set: a table could be dropped before the tables that refer to
+                # it
                 operations[:] = [operation for operation in operations if operation not in dropped]
                 operations += referring_first(dropped)
                 script.upgrade_ops_list[-1].reverse_into(script.downgrade_ops_list[-1])
@@ -108,9 +112,9 @@ def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[
 
 
 def referring_first(dropped: Collection[ops.DropTableOp]) -> Iterable[ops.DropTableOp]:
-    """Return operations that drop tables in an order for their foreign keys: a table comes after the referring tables.
+    """Return operations that drop tables, in foreign key order: a table comes after the tables that refer to it.
 
-    Tables that refer to each other keep their order, and a person finishes the migration.
+    Tables that refer to each other keep their order, and a developer completes the migration.
     """
     names = {".".join(filter(None, (table.schema, table.table_name))): table for table in dropped}
     referring: dict[str, set[str]] = {name: set() for name in sorted(names)}
@@ -125,7 +129,7 @@ def referring_first(dropped: Collection[ops.DropTableOp]) -> Iterable[ops.DropTa
 
 
 def warnings(operations: Iterable[ops.MigrateOperation]) -> Iterator[str]:
-    """Yield a sentence for each added column that has no value for the rows of its table: the migration would fail."""
+    """Yield a sentence for each added column without a value for existing rows: the migration would fail."""
     for table in operations:
         for added in table.ops if isinstance(table, ops.ModifyTableOps) else ():
             if isinstance(added, ops.AddColumnOp) and not (added.column.nullable or added.column.server_default):

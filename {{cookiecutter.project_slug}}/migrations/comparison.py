@@ -1,6 +1,7 @@
-"""The comparison of the models with a database, as `alembic check` and `make migration` run it.
+"""Compares the models with a database, for `alembic check` and `make migration`.
 
-alembic compares no conditions of CHECK constraints, no predicates of indexes, and defaults only by their values.
+By itself, alembic compares neither conditions of CHECK constraints nor predicates of indexes, and defaults only by
+their values. It sees a changed length or precision of a type, and not that one is new or gone.
 """
 
 from typing import Any
@@ -24,28 +25,35 @@ UNFINISHED = text("""
     ) AS found JOIN pg_class ON pg_class.oid = owner JOIN pg_namespace ON pg_namespace.oid = relnamespace
     ORDER BY problem
 """)
-"""Indexes that PostgreSQL does not use, and constraints that may not hold for all rows: autogenerate sees neither."""
+"""SQL that finds invalid indexes and constraints not yet validated: autogenerate ignores both states."""
 
 
 class PostgreSQL(PostgresqlImpl):
-    """alembic's rules for PostgreSQL, with room for ids of revisions, and with expressions that PostgreSQL compares.
+    """alembic's rules for PostgreSQL, but with longer revision ids, and with expressions compared by PostgreSQL itself.
 
-    PostgreSQL stores expressions in a form of its own, which alembic compares as text, by their values, or not at all.
+    PostgreSQL stores expressions in a normal form of its own; alembic compares them as text, by their values, or not at
+    all.
     """
 
-    __dialect__ = "postgresql"  # registers this class in place of alembic's own
+    __dialect__ = "postgresql"  # registers this class in place of alembic's
 
-    def version_table_impl(self, **options: Any) -> Table:  # noqa: ANN401 - passed on to alembic
-        """Return the table `alembic_version` with ids of up to 100 characters; alembic itself has 32."""
+    def version_table_impl(self, **options: Any) -> Table:  # noqa: ANN401 - options passed on to alembic
+        """Return the table `alembic_version` with ids of up to 100 characters; alembic's own has 32."""
         table = super().version_table_impl(**options)
         table.c.version_num.type = String(100)
         return table
 
+    def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
+        """Tell whether two types differ, also when just one of them has a length or a precision."""
+        texts = [column.type.compile(dialect=self.dialect) for column in (inspector_column, metadata_column)]
+        has_size = ["(" in text for text in texts if text.startswith(("VARCHAR", "NUMERIC"))]
+        return set(has_size) == {True, False} or super().compare_type(inspector_column, metadata_column)
+
     def compare_server_default(
         self, _inspector_column: Column[Any], metadata_column: Column[Any], rendered: str | None, found: str | None
     ) -> bool:
-        """Tell whether two defaults of a column differ; the default of a SERIAL column is not compared."""
-        if metadata_column.primary_key and metadata_column is metadata_column.table._autoincrement_column:  # noqa: SLF001 - as alembic itself
+        """Tell whether two defaults of a column differ; defaults of SERIAL columns are not compared."""
+        if metadata_column.primary_key and metadata_column is metadata_column.table._autoincrement_column:  # noqa: SLF001 - the condition is alembic's own
             return False
         if rendered is None or found is None:
             return rendered is not found
@@ -59,7 +67,7 @@ class PostgreSQL(PostgresqlImpl):
         return self.compared("condition", wanted.sqltext, found.sqltext, found.table)
 
     def compare_indexes(self, wanted: Index, found: Index) -> ComparisonResult:
-        """Compare two indexes, and also their predicates."""
+        """Compare two indexes, including their predicates."""
         result: ComparisonResult = super().compare_indexes(wanted, found)
         if result.is_different:
             return result
@@ -69,7 +77,7 @@ class PostgreSQL(PostgresqlImpl):
         differs = self.compared("predicate", predicate, stored, found.table)
         return differs if differs.is_different else result
 
-    def compared(self, name: str, wanted: Any, found: Any, table: FromClause | None) -> ComparisonResult:  # noqa: ANN401 - as alembic itself
+    def compared(self, name: str, wanted: Any, found: Any, table: FromClause | None) -> ComparisonResult:  # noqa: ANN401 - Any stands for alembic's types
         """Compare two expressions on the columns of a table."""
         texts = [self._compile_element(part) for part in (wanted, found)]
         if self.reads_alike(*texts, table=table):
@@ -77,13 +85,13 @@ class PostgreSQL(PostgresqlImpl):
         return ComparisonResult.Different(f"{name} {texts[1]} to {texts[0]}")
 
     def reads_alike(self, *expressions: str, table: FromClause | None = None) -> bool:
-        """Tell whether PostgreSQL reads two expressions alike, which EXPLAIN shows without a lock and without a write.
+        """Tell whether PostgreSQL parses two expressions to the same plan, by EXPLAIN, which neither locks nor writes.
 
-        Expressions that PostgreSQL cannot read differ: their columns do not exist yet, or not any more.
+        Expressions that PostgreSQL cannot parse count as different: their columns do not exist yet, or no longer.
         """
         columns = ", ".join(f"({expression})" for expression in expressions)
         source = "" if table is None else f"FROM ONLY {self.dialect.identifier_preparer.format_table(table)}"
-        assert self.connection is not None  # noqa: S101 - there is nothing to compare without a database
+        assert self.connection is not None  # noqa: S101 - without a database there is nothing to compare
         try:
             with self.connection.begin_nested():
                 plan: Any = self.connection.exec_driver_sql(
@@ -96,8 +104,8 @@ class PostgreSQL(PostgresqlImpl):
 
 
 @comparators.dispatch_for("column", subgroup="server_default", priority=DispatchPriority.FIRST)
-def refuse_changed_generated(context: AutogenContext, *arguments: Any) -> PriorityDispatchResult:  # noqa: ANN401 - alembic's
-    """Refuse a generated column whose expression is not that of the model; alembic warns only, and writes nothing.
+def refuse_changed_generated(context: AutogenContext, *arguments: Any) -> PriorityDispatchResult:  # noqa: ANN401 - the signature of alembic's hook
+    """Refuse a generated column whose expression differs from the model's; alembic itself only warns.
 
     Raises:
         CommandError: the column differs; the message says what to do.
@@ -119,12 +127,12 @@ def refuse_changed_generated(context: AutogenContext, *arguments: Any) -> Priori
 
 @comparators.dispatch_for("schema")
 def refuse_unfinished(context: AutogenContext, *_: object) -> PriorityDispatchResult:
-    """Refuse to compare the models with a database in which an index is invalid or a constraint does not hold.
+    """Refuse to compare the models with a database that has an invalid index or a constraint not validated.
 
     Raises:
-        CommandError: tables of this service have such indexes or constraints; the message names all of them.
+        CommandError: tables of this service have such indexes or constraints; the message names them all.
     """
-    assert context.connection is not None  # noqa: S101 - there is nothing to compare without a database
+    assert context.connection is not None  # noqa: S101 - without a database there is nothing to compare
     problems = [
         problem
         for schema, table, problem in context.connection.execute(UNFINISHED)
@@ -138,8 +146,8 @@ def refuse_unfinished(context: AutogenContext, *_: object) -> PriorityDispatchRe
     return PriorityDispatchResult.CONTINUE
 
 
-def rendered_default(kind: str, item: Any, _context: AutogenContext) -> str | bool:  # noqa: ANN401 - alembic's signature
-    """Return the Python text of a default that is a string: alembic itself cuts quotes off at its ends."""
+def rendered_default(kind: str, item: Any, _context: AutogenContext) -> str | bool:  # noqa: ANN401 - the signature of alembic's hook
+    """Return the Python text of a default that is a string, as alembic itself strips quotes at its ends."""
     if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
         return repr(item.arg)
-    return False  # alembic renders the item
+    return False  # lets alembic render the item

@@ -1,7 +1,7 @@
 """The environment of alembic: the async engine, a lock for one migration at a time, and the models of all features.
 
-`make migrate` starts a migration. In production, run migrations as a step before the new code starts, never as a part
-of the start.
+`make migrate` runs the migrations. In production, run them as a step before new code starts, never at the start of a
+process.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from migrations.turn import wait_for_turn
 
 LOCK_NOT_AVAILABLE = "55P03"  # the SQLSTATE of a lock timeout
 
-PATIENT = Timeouts(  # long statements, short lock waits: all queries queue behind a migration that waits for a table
+PATIENT = Timeouts(  # long statements, short lock waits: queries queue behind a migration that waits for a table
     connect=timedelta(seconds=5),
     lock=timedelta(seconds=3),
     statement=timedelta(minutes=30),
@@ -40,11 +40,11 @@ def begin(connection: Connection) -> None:
     """Wait until no other migration of this database runs, and prepare the session.
 
     Raises:
-        SystemExit: a different migration took longer than one statement may take.
+        SystemExit: the other migration took longer than one statement may take.
     """
     wait_for_turn(connection, PATIENT.statement)
-    # for autocommit blocks: a lock timeout would end CREATE INDEX CONCURRENTLY, which waits for old transactions and
-    # blocks no query meanwhile; and connections are read-only outside of an explicit transaction
+    # For autocommit blocks: a lock timeout would end CREATE INDEX CONCURRENTLY, which waits for old transactions but
+    # blocks no query meanwhile. Connections are also read-only outside of an explicit transaction.
     connection.execute(text("SET lock_timeout = 0"))
     driver = connection.connection.driver_connection
     if isinstance(driver, DriverConnection) and not driver.obeys_default:
@@ -53,17 +53,17 @@ def begin(connection: Connection) -> None:
 
 
 def limit_lock_waits(connection: Connection) -> None:
-    """Set the lock timeout of a transaction that begins; an autocommit block is no transaction."""
+    """Set the lock timeout at the begin of a transaction; an autocommit block has no transaction and so no timeout."""
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENT.lock.total_seconds()}s'")
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in one transaction; a second process waits for its turn and then has nothing left to do.
+    """Run the migrations in one transaction; a second process waits for its turn, and then finds nothing to do.
 
-    CREATE INDEX CONCURRENTLY runs in `with op.get_context().autocommit_block():`, which commits all that was done
-    before. So such a block is a migration of its own, and drops first what an interrupted run left behind: see
-    the README, "Change a large table".
+    CREATE INDEX CONCURRENTLY runs in `with op.get_context().autocommit_block():`, which commits everything before it.
+    So such a block must be a migration of its own, and first drop what an interrupted run left behind: see the README,
+    "Change a large table".
     """
     begin(connection)
     event.listen(connection, "begin", limit_lock_waits)
@@ -76,14 +76,14 @@ def migrate(connection: Connection) -> None:
 
 
 def write_sql() -> None:
-    """Print the SQL of the migrations for `alembic upgrade --sql`, without a database."""
+    """Print the migrations' SQL for `alembic upgrade --sql`, without a database."""
     context.configure(dialect_name="postgresql", literal_binds=True, **options(context.script))
     with context.begin_transaction():
         context.run_migrations()
 
 
 def advice(message: str) -> str:
-    """Return alembic's message about the history of migrations, with the command that helps."""
+    """Return alembic's message about the migration history, with the command that helps."""
     if message.startswith("Can't locate revision"):
         if foreign := Revisions.read().foreign(re.findall(r"'(\S+)'$", message)):
             return foreign
@@ -98,8 +98,8 @@ def advice(message: str) -> str:
 
 
 async def run() -> None:
-    """Connect to the database of the settings, and run the migrations."""
-    # tests pass the settings of a throwaway database; the command line reads the environment
+    """Connect to the database in the settings, and run the migrations."""
+    # tests pass settings of a throwaway database; the command line reads the environment
     settings: Settings = context.config.attributes.get("settings") or load_settings()
     logs.configure(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
     name = f"{settings.service_name} migrations"
@@ -119,9 +119,9 @@ async def run() -> None:
 
 
 def interruption(error: BaseException | None) -> str | None:
-    """Return the sentence for a migration that the server has interrupted, None for an error of the migration itself.
+    """Return the sentence for a migration that the server interrupted, or None for an error of the migration itself.
 
-    After an autocommit block SQLAlchemy's complaint about the lost connection hides the error of the connection.
+    After an autocommit block, SQLAlchemy's error about the lost connection hides the connection's own error.
     """
     if isinstance(error, PendingRollbackError):
         error = error.__context__
@@ -135,7 +135,7 @@ def interruption(error: BaseException | None) -> str | None:
 
 
 def address(settings: Settings) -> str:
-    """Return the URL of PostgreSQL itself: behind PgBouncer, session settings and locks would reach other clients."""
+    """Return PostgreSQL's own URL, not PgBouncer's, which would share session settings and locks with other clients."""
     if settings.database_direct_url is not None:
         return settings.database_direct_url.get_secret_value()
     if settings.database_pgbouncer_connections is not None:
@@ -147,7 +147,7 @@ def address(settings: Settings) -> str:
 
 
 async def connected(engine: AsyncEngine, variable: str) -> AsyncConnection:
-    """Connect to the database; a failure, such as a wrong address, exits with one sentence and no traceback."""
+    """Connect to the database; on a failure, such as a wrong address, exit with a sentence and no traceback."""
     try:
         return await transactional(engine).connect()
     except PgBouncerInBetween as error:

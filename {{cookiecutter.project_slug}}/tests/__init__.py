@@ -1,6 +1,6 @@
 """Tests of the service: the production app runs on a real PostgreSQL, and only downstreams are replaced by fakes.
 
-The developer's environment must not reach the tests: a database named in DATABASE_URL is never touched. This file is
+The developer's environment must not reach the tests: they never touch a database named in DATABASE_URL. This file is
 imported before all other test files, and removes the service's variables from the environment.
 """
 
@@ -14,7 +14,7 @@ from app.settings.service import Settings
 for variable in list(os.environ):
     if variable.partition("__")[0].lower() in Settings.model_fields:
         del os.environ[variable]
-# importing `app.main` builds the app, which needs these variables; no test starts that app, so no database is reached
+# Importing `app.main` builds the app, which needs these variables; no test starts this app, so nothing connects.
 os.environ |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
-with chdir(Path(__file__).parent):  # a folder without `.env`, whose numbers may fit no capacity plan of the tests
+with chdir(Path(__file__).parent):  # a folder without a developer's `.env`, which could break the tests' capacity plans
     import_module("app.main")

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 APP = Path(__file__).parents[1] / "app"
-"""The package whose source is judged; the tests of a different package set it to their own."""
+"""The package whose source is checked; tests of a different package replace it."""
 
 FEATURES = {file.parent.name for file in APP.glob("*/repository.py")}
 
-# The files of a feature, from the HTTP routes to the tables: a file may import files later in this list only.
+# The files of a feature, from HTTP routes to tables: a file may import only files later in this list.
 FEATURE_ORDER = ("routes", "dependencies", "service", "repository", "schemas", "models")
 
 Finding = tuple[str, int, str]
-"""A module, a line number, and the code of that line that a test is about."""
+"""A finding of an architecture test: module, line number, and the line's code."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -54,7 +54,7 @@ def calls_of(function: str) -> list[Finding]:
 
 
 def refuse(findings: Iterable[Finding], way_out: str, *, but: Iterable[str] = ()) -> None:
-    """Fail with a line for each finding outside of the allowed modules; a package allows all its modules."""
+    """Fail with a line for each finding outside of the allowed modules; an allowed package covers all its modules."""
     lines = [
         f"{module.replace('.', '/')}.py:{line}: {code.splitlines()[0]}. {way_out}"
         for module, line, code in findings

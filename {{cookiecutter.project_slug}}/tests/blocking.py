@@ -26,7 +26,7 @@ STALL_SECONDS = 0.2
 The time in which the thread waited for a CPU is subtracted first, so that a busy machine fails no test."""
 
 OWN_FRAMES = 3
-"""The number of stack frames of blockbuster and of this file, which the report of a blocking call leaves out."""
+"""How many innermost stack frames, of blockbuster and of this file, the report of a blocking call leaves out."""
 
 LIBRARIES = (
     ("tests/blocking.py", "waited_for_a_processor"),
@@ -34,7 +34,7 @@ LIBRARIES = (
     ("fastapi/routing.py", "_extract_endpoint_context"),  # reads the source file of a failing handler, once
     ("importlib/metadata/__init__.py", "version"),
     ("mimetypes.py", "init"),  # reads the system's table of file types, once in a process
-    ("bdb.py", "trace_dispatch"),  # a person types into a debugger
+    ("bdb.py", "trace_dispatch"),  # a developer types into a debugger
     ("pdb.py", "__init__"),
     ("_pytest/debugging.py", "set_trace"),
     ("pydevd.py", "do_wait_suspend"),
@@ -74,7 +74,7 @@ class Findings:
 
 
 def waited_for_a_processor(thread: int) -> float:
-    """Return the seconds for which a thread was ready to run and had no CPU; 0 outside of Linux."""
+    """Return the seconds for which a thread was ready to run but had no CPU; 0 outside of Linux."""
     try:
         return int(Path(f"/proc/self/task/{thread}/schedstat").read_text("ascii").split()[1]) / 1e9
     except (OSError, IndexError):
@@ -97,7 +97,7 @@ class Watch(LoopMonitor):
     def _note(self, event: str, seconds: float, sample: Sample | None) -> None:
         waited = waited_for_a_processor(self._thread_id) - self._before
         stack = sample.stack if sample else "by a call in C that left no stack"
-        # While pytest formats a failure, no loop runs.
+        # While pytest formats a failure, the event loop stands still without a fault of the service.
         if seconds - waited >= STALL_SECONDS and "_pytest/_code/" not in stack:
             self._stalls.append(f"The {event} for {seconds:.2f} s:\n{stack}")
 
@@ -133,7 +133,7 @@ def blocking_checks(*modules: str) -> Generator[Findings]:
             function.can_block_in(file, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blockbuster, "BlockingError", Noted)
-        with Watch(findings.stalls):  # before blockbuster, which forbids the locks that start the monitor's thread
+        with Watch(findings.stalls):  # started before blockbuster, which forbids the locks that its thread needs
             buster.activate()
             try:
                 yield findings

@@ -1,4 +1,4 @@
-"""Functions that tests run in a worker process, which imports this file, so imports stay few."""
+"""Functions that tests run in a worker process; the process imports this file, so its imports stay few."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 
 
 def compute(seconds: float) -> int:
-    """Keep a CPU busy for `seconds` without a pause, and return the id of the process that did the work."""
+    """Compute without a pause for `seconds`, and return the id of the process that did the work."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         pass
@@ -15,7 +15,7 @@ def compute(seconds: float) -> int:
 
 
 def die() -> None:
-    """Kill the worker process from inside with SIGKILL, as the kernel does to a process that needs too much memory."""
+    """Kill the current worker process with SIGKILL, as the kernel does when memory runs out."""
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
@@ -25,14 +25,14 @@ def fail() -> None:
 
 
 class TwoArguments(Exception):
-    """An exception that is pickled and cannot be unpickled: `Exception.args` has one argument, `__init__` takes two."""
+    """An exception that pickles but cannot be unpickled: `Exception.args` has one argument, `__init__` takes two."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
 
 
 class HasLock(Exception):
-    """An exception that cannot be pickled, because an attribute cannot."""
+    """An exception that cannot be pickled, because one of its attributes is a lock."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -40,32 +40,32 @@ class HasLock(Exception):
 
 
 def fail_with_two_arguments() -> None:
-    """Raise an exception whose class takes two arguments."""
+    """Raise an exception that cannot be unpickled, as its class takes two arguments."""
     raise TwoArguments("stock", "no answer")
 
 
 def fail_with_a_lock() -> None:
-    """Raise an exception that holds a lock."""
+    """Raise an exception that cannot be pickled, as it holds a lock."""
     raise HasLock("its text")
 
 
 def return_a_lock() -> object:
-    """Return an object that no pipe can carry."""
+    """Return a lock, which cannot be pickled."""
     return threading.Lock()
 
 
 class BrokenCopy:
-    """An argument or a result whose copy cannot be made in the other process."""
+    """An object that pickles but cannot be unpickled in the other process."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        """Return a function that raises where the object is unpickled, an OSError like a broken pipe."""
+        """Make unpickling raise an OSError, like a broken pipe."""
         return open, ("/nowhere/at/all",)
 
 
 def take(_value: object) -> None:
-    """Take an argument that the worker process may fail to unpickle."""
+    """Take an argument that the worker process may be unable to unpickle."""
 
 
 def return_a_broken_copy() -> object:
-    """Return an object that the service fails to unpickle."""
+    """Return an object that the service cannot unpickle."""
     return BrokenCopy()

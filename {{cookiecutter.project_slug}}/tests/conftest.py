@@ -1,7 +1,7 @@
 """Fixtures for tests of the service: databases, the started app and an HTTP client, with rolled-back or real commits.
 
-`client` runs in a transaction that is rolled back after the test: fast, for most tests. `committed_client` has a
-database of its own where commits are real: for commits, read-only sessions, and several connections at once.
+`client` runs in a transaction that is rolled back after the test, which is fast. `committed_client` has a database of
+its own where commits are real: for commits, read-only sessions, and several connections at once.
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from devtools.postgres import test_server as throwaway_server
 from tests import http_client, programs
 from tests.databases import cloned, ensure_template, make_settings, on_database, run_statement
 from tests.guarded import guarded
-from tests.http_client import build_app, httpx
+from tests.http_client import build_app, httpx, token
 from tests.phases import PhaseReport, phase
 from tests.session_state import refuse_state_of
 from tests.workers import pytest_cmdline_main
 
 FINISHED = count()
-"""The number of finished tests. The first collection, before the second test, is the one of all collected modules."""
+"""The number of finished tests. The first garbage collection, before the second test, covers all imported modules."""
 
-__all__ = ["pytest_cmdline_main"]  # a hook of pytest, which it looks for in this file
+__all__ = ["pytest_cmdline_main"]  # a hook, which pytest looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the hooks that print the seconds of each phase and skip tests of a missing program, and `fakes`."""
+    """Register plugins: phase timings, skipped tests of missing programs, and the fixture `fakes` if it exists."""
     config.pluginmanager.register(PhaseReport())
     programs.add_to(config)
-    config.pluginmanager.register(http_client)  # has the fixture `fakes` where the service has a client
+    config.pluginmanager.register(http_client)  # has the fixture `fakes`, in a service with an HTTP client
 
 
 def pytest_runtest_logfinish() -> None:
-    """After every twentieth test, leave what is alive out of later garbage collections, which would block the loop."""
+    """After every 20th test, exempt live objects from garbage collection, whose pauses would block the event loop."""
     if next(FINISHED) % 20 == 0:
         gc.collect()
         gc.freeze()
@@ -55,7 +55,7 @@ def pytest_runtest_logfinish() -> None:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The event loop of anyio's pytest plugin, asyncio; in session scope, all fixtures and tests share the loop."""
+    """The event loop for anyio's pytest plugin: asyncio; in session scope, so that all fixtures and tests share it."""
     return "asyncio"
 
 
@@ -84,7 +84,7 @@ def committed_url(server_url: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_url(server_url: str) -> Iterator[str]:
-    """The URL of an empty database, on which no migration has run."""
+    """The URL of an empty database without migrations."""
     name = f"empty_{uuid4().hex}"
     asyncio.run(run_statement(server_url, f"CREATE DATABASE {name}"))
     yield on_database(server_url, name)
@@ -93,7 +93,7 @@ def empty_url(server_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_url(server_url: str, template: str) -> Iterator[str]:
-    """The URL of the database that tests share; the fixture `app` rolls back, so that the tables stay empty."""
+    """The URL of the database that tests share; its tables stay empty, as the fixture `app` rolls back."""
     with cloned(server_url, template) as url:
         yield url
 
@@ -102,7 +102,7 @@ def shared_url(server_url: str, template: str) -> Iterator[str]:
 async def shared_app(shared_url: str) -> AsyncGenerator[FastAPI]:
     """The app on the shared database, started once in a test run, because a start for each test would be slow."""
     app = build_app(make_settings(shared_url))
-    app.openapi()  # built once: on a busy machine this takes long enough to count as a blocked loop
+    app.openapi()  # built once: on a busy machine, this takes so long that it counts as a blocked event loop
     async with app.router.lifespan_context(app):
         yield app
 
@@ -113,7 +113,7 @@ async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
     resources: Resources = shared_app.state.resources
     async with transactional(resources.engine).connect() as connection:
         async with connection.begin() as transaction:
-            forget()  # the fixture's own connection must not count as a connection that a request holds during a call
+            forget()  # the fixture's own connection must not count as held by a request
             shared_app.state.resources = _on_one_connection(resources, connection)
             yield shared_app
             shared_app.state.resources = resources
@@ -124,7 +124,7 @@ async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
 class ReaderInside(Reader):
     """A reader on the connection of the `app` fixture, so that reads see rows that are never committed.
 
-    Statements run in turn: a connection runs a single statement at a time.
+    A connection runs one statement at a time, so statements wait for their turn.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -178,9 +178,9 @@ async def committed_client(committed_app: FastAPI) -> AsyncGenerator[httpx.Async
 async def client_of(app: FastAPI, *, raises_bugs: bool = True) -> AsyncGenerator[httpx.AsyncClient]:
     """Yield an HTTP client that calls an app without a network, and fail the test if the app blocks the event loop.
 
-    A request that meets a bug raises the bug's exception, which `Service` would end; a test of the response with status
-    500 turns this off.
+    A request that meets a bug raises the bug's exception, which the app's class `Service` would otherwise turn into a
+    500; a test of that response turns this off.
     """
     transport = httpx.ASGITransport(app=partial(FastAPI.__call__, app) if raises_bugs else app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http, guarded(app):
+    async with httpx.AsyncClient(auth=token(app), transport=transport, base_url="http://service") as http, guarded(app):
         yield http

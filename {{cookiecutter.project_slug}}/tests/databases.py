@@ -24,21 +24,22 @@ from app.settings.service import Settings
 from tests.phases import phase
 
 ROOT = Path(__file__).parents[1]
-LOCK = 4_311_907_002  # the key of an advisory lock, so that only the first xdist worker migrates the template
+LOCK = 4_311_907_002  # the key of an advisory lock: only the first xdist worker migrates the template
 
 
-def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN401 - each setting has a type of its own
-    """Return settings of the service for a test database; the environment and the developer's `.env` are not read."""
+def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
+    """Return settings of the service for a test database, without reading the environment or a developer's `.env`."""
     values: dict[str, Any] = {
         "environment": "development",
         "api_docs": True,
         "database_url": database_url,
-        "web_concurrency": 2,  # the default, a worker per CPU, may need more connections than the server has
+        "management_port": 0,  # a free port, as many apps run at the same time
+        "web_concurrency": 2,  # the default, a worker per CPU, may need more connections than the server allows
     }
     return Settings(_env_file=None, **(values | changes))
 
 
-def opened(settings: Settings, *outside: Any) -> AbstractAsyncContextManager[Resources]:  # noqa: ANN401 - see `open_resources`
+def opened(settings: Settings, *outside: Any) -> AbstractAsyncContextManager[Resources]:  # noqa: ANN401 - passed on to `open_resources`
     """Open the service's resources without an app, with the capacity plan and bulkheads that `create_app` builds."""
     plan = plan_for(settings)
     return open_resources(settings, plan, build_bulkheads(plan), *outside)
@@ -53,7 +54,7 @@ async def exhaust(resources: Resources) -> list[AsyncConnection]:
         token = connection_quota.set(name)
         while quota.has_room():
             taken.append(await resources.engine.connect())
-            forget()  # each connection stands for a request of its own
+            forget()  # each connection stands for a separate request
         connection_quota.reset(token)
     return taken
 
@@ -80,7 +81,7 @@ def alembic_config(database_url: str) -> Config:
 
 
 def template_name() -> str:
-    """Return the template database's name, a hash of the migrations: a changed migration makes a new template."""
+    """Return the template database's name, with a hash of the migrations: changed migrations make a new template."""
     digest = hashlib.sha256()
     for file in sorted((ROOT / "migrations").rglob("*.py")):
         digest.update(file.read_bytes())
@@ -88,7 +89,7 @@ def template_name() -> str:
 
 
 def ensure_template(server_url: str) -> str:
-    """Make the migrated template database unless the server has the database already, and return the name."""
+    """Create the migrated template database unless it exists, and return its name."""
     name = template_name()
 
     async def missing(connection: asyncpg.Connection) -> bool:
@@ -111,7 +112,7 @@ def ensure_template(server_url: str) -> str:
 
 
 async def run_statement(server_url: str, statement: str) -> None:
-    """Run one SQL statement over a new connection, such as CREATE DATABASE, which needs to be outside a transaction."""
+    """Run one SQL statement on a new connection, outside a transaction, as CREATE DATABASE needs."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(statement)
@@ -121,9 +122,9 @@ async def run_statement(server_url: str, statement: str) -> None:
 
 @contextmanager
 def cloned(server_url: str, template: str) -> Iterator[str]:
-    """Yield the URL of a new database that is cloned from the migrated template, and drop the database afterwards."""
+    """Yield the URL of a new database, cloned from the migrated template; drop the database at the end."""
     name = f"test_{uuid4().hex}"
-    # STRATEGY FILE_COPY writes no WAL; the default, WAL_LOG, clones a small database several times slower
+    # STRATEGY FILE_COPY writes no WAL; the default, WAL_LOG, clones a small database several times more slowly.
     with phase("clones"):
         asyncio.run(run_statement(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     yield on_database(server_url, name)

@@ -14,7 +14,7 @@ router = APIRouter()
 
 
 class Strict(BaseModel):
-    """A request body that allows the field `number` only: an additional field must be refused."""
+    """A request body that allows only the field `number`: any other field must be refused."""
 
     model_config = ConfigDict(extra="forbid")
     number: int
@@ -27,7 +27,7 @@ class Cat(BaseModel):
 
 
 class Dog(BaseModel):
-    """The second request body of the union of `Cat` and `Dog`, which pydantic tells apart by the field `kind`."""
+    """A request body for the same union as `Cat`."""
 
     kind: Literal["dog"]
 

@@ -13,10 +13,10 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class Fakes(dict[str, Handler]):
-    """Fake downstreams: a function from request to response, by the name of the downstream. Tests add functions."""
+    """Fake downstreams: for each downstream's name a function from request to response, added by the test."""
 
     def transport(self, name: str) -> httpx.AsyncBaseTransport:
-        """Return an HTTP transport on which the fake answers, or raises KeyError if the test registered no fake."""
+        """Return an HTTP transport on which the fake answers; without a fake for the name, a call raises KeyError."""
 
         def answer(request: httpx.Request) -> httpx.Response:
             return self[name](request)
@@ -25,12 +25,12 @@ class Fakes(dict[str, Handler]):
 
 
 FAKES = Fakes()
-"""The fake downstreams of every app of the test run; the fixture `fakes` removes them after each test."""
+"""The fake downstreams of all apps of the test run; the fixture `fakes` removes them after each test."""
 
 
 @pytest.fixture
 def fakes() -> Iterator[Fakes]:
-    """The fake downstreams, to which a test adds functions; after the test all functions are removed."""
+    """The fake downstreams, to which a test adds functions; removed after the test."""
     yield FAKES
     FAKES.clear()
 

@@ -1,4 +1,4 @@
-"""The guard of every test that runs the app: the loop is not blocked, no task, connection or state is left behind.
+"""Checks around every test that runs the app: no blocked event loop, no leaked task, connection or session state.
 
 `conftest.py` puts `guarded` around every client.
 """
@@ -16,14 +16,14 @@ from tests.blocking import blocking_checks
 from tests.session_state import own_settings, refuse_state_in_pool
 
 RUNNER = "_call_in_runner_task"
-"""The coroutine of the task in which anyio runs tests and fixtures: such a task is not leaked by the service."""
+"""The name of the coroutine in which anyio runs tests and fixtures: its task is not a leak of the service."""
 
 END_SECONDS = 1.0
-"""The time for tasks to finish after a test, in seconds; a task that still runs then fails the test as leaked."""
+"""The seconds that tasks have to finish after a test; a task that still runs then fails the test as leaked."""
 
 
 class LeftBehind(Exception):
-    """The failure of a test that ended with a running task or a database connection that is still checked out."""
+    """The failure of a test that leaked a running task or a checked-out database connection."""
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ async def guarded(app: FastAPI) -> AsyncGenerator[None]:
     Raises:
         BlockedLoop: code blocked the event loop.
         LeftBehind: a task has not ended, or a connection was not returned to the pool.
-        StateLeft: session state was left on a pooled connection.
+        StateLeft: a pooled connection still has session state.
     """
     before, held = asyncio.all_tasks(), connections_of(app)
     with own_settings(app) as names, blocking_checks("app"):
@@ -56,13 +56,13 @@ async def guarded(app: FastAPI) -> AsyncGenerator[None]:
 
 
 def supervisor_of(app: FastAPI) -> Supervisor | None:
-    """Return the supervisor of an app. Its tasks may outlive a test, because the shutdown of the app waits for them."""
+    """Return an app's supervisor; its tasks may outlive a test, because the app's shutdown waits for them."""
     resources: Resources | None = getattr(app.state, "resources", None)
     return resources.supervisor if resources else None
 
 
 def connections_of(app: FastAPI) -> int:
-    """Return the number of database connections that are checked out of the app's pool."""
+    """Return how many database connections of an app's pool are checked out."""
     resources: Resources | None = getattr(app.state, "resources", None)
     pool = resources.engine.pool if resources else None
     return pool.bulkhead.in_use if isinstance(pool, FairPool) else 0

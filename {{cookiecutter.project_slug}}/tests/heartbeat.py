@@ -1,4 +1,4 @@
-"""Heartbeat: a task measures how long the event loop stands still while a test does CPU work or waits."""
+"""Measures how long the event loop is blocked while a test computes or waits."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,22 +9,22 @@ from time import perf_counter
 
 @dataclass(slots=True)
 class Heartbeat:
-    """The wake-ups of a task that sleeps for 1 ms again and again: a long gap means a blocked event loop."""
+    """The wake-ups of a task that repeatedly sleeps for 1 ms: a long gap means a blocked event loop."""
 
     seconds: float = 0.0
     count: int = 0
-    """The number of times that the sleeping task woke up while the measured block ran."""
+    """How often the sleeping task woke up during the measured block."""
     largest_gap: float = 0.0
 
     @property
     def stalled_fraction(self) -> float:
-        """The longest time without a wake-up as a fraction of the measured time: 1 is a loop that stood still."""
+        """The longest gap between wake-ups as a fraction of the measured time; 1: the loop was always blocked."""
         return self.largest_gap / self.seconds
 
 
 @asynccontextmanager
 async def heartbeat() -> AsyncGenerator[Heartbeat]:
-    """Measure how long the event loop stands still during the `async with` block, and yield the measurement."""
+    """Measure how long the event loop is blocked during the `async with` block, and yield the measurement."""
     beat = Heartbeat()
 
     async def run() -> None:
@@ -40,6 +40,6 @@ async def heartbeat() -> AsyncGenerator[Heartbeat]:
     start, beat.count = perf_counter(), 0
     yield beat
     beat.seconds, count = perf_counter() - start, beat.count
-    await asyncio.sleep(0.01)  # lets the task wake up once more, so that a gap at the end of the block is measured too
+    await asyncio.sleep(0.01)  # the task wakes up once more, so that a gap at the end of the block is measured too
     beat.count = count
     beating.cancel()

@@ -1,9 +1,14 @@
-"""The HTTP client of the tests, which is that of the service, and the app with fakes for what the client calls."""
+"""The HTTP client library of the tests, which is the service's own, and the function that builds the app with fakes."""
 
 # {% if cookiecutter.http_client == "none" %}import httpx{{ "\n\nfrom app.main import create_app as build_app\n" }}
 # {% else %}
 from app.downstreams.client import httpx
-from tests.fakes import build_app, fakes  # noqa: F401 - a fixture, for the conftest
+from tests.fakes import build_app, fakes  # noqa: F401 - a fixture, imported by the conftest
 
 # {% endif %}
-__all__ = ["build_app", "httpx"]
+__all__ = ["build_app", "httpx", "token"]
+
+
+def token(_app: object) -> httpx.Auth | None:
+    """Return None: in a service without authentication, the test client sends no access token."""
+    return None

@@ -4,7 +4,7 @@ import threading
 
 
 class BlockingCall:
-    """A blocking function for an offload test: a call sets the event `running`, and waits for the event `end`."""
+    """A blocking function for offload tests: a call sets the event `running`, and waits for the event `end`."""
 
     def __init__(self) -> None:
         self.running = threading.Event()

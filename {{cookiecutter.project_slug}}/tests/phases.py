@@ -1,8 +1,8 @@
 """Phases of a test run: pytest's last lines show the seconds of server start, migration, clones, drops and tests.
 
-Each process measures its own phases, and the workers of xdist send their figures to the process that prints. The line
-shows the busiest worker: its phases add up to the time of the run, without the start of Python and pytest. A sum over
-all workers would count a shared wait, such as the start of the server, several times.
+Each process measures its own phases, and xdist's workers send their figures to the process that prints. The line shows
+the busiest worker: its phases add up to the run's time, without the start of Python and pytest. A sum over all workers
+would count a shared wait, such as the server's start, several times.
 """
 
 from collections.abc import Generator, Iterator
@@ -15,7 +15,7 @@ NAMES = ("cluster", "migration", "clones", "drops", "tests")
 """The phases of a test run in printed order: start PostgreSQL, migrate the template, clone and drop databases, test."""
 
 Figures = dict[str, tuple[float, int]]
-"""A type: the seconds and the number of runs of each phase of a test run, by the name of the phase."""
+"""The type of measured phases: seconds and number of runs, by the name of the phase."""
 
 MEASURED: Figures = {}
 """The phases that this process has measured so far."""
@@ -23,7 +23,7 @@ MEASURED: Figures = {}
 
 @contextmanager
 def phase(name: str, figures: Figures = MEASURED) -> Iterator[None]:
-    """Add the duration of the `with` block to a phase of the test run, minus the durations of nested phases."""
+    """Add the duration of the `with` block, without nested phases, to a phase of the test run."""
     started, counted = perf_counter(), total(figures)
     try:
         yield
@@ -34,12 +34,12 @@ def phase(name: str, figures: Figures = MEASURED) -> Iterator[None]:
 
 
 def total(figures: Figures) -> float:
-    """Return the sum of the seconds of all phases of a process."""
+    """Return the total seconds of a process over all phases."""
     return sum(seconds for seconds, _times in figures.values())
 
 
 def describe(processes: list[Figures]) -> str:
-    """Return the printed line about the busiest process, with the number of runs of each phase in parentheses."""
+    """Return the printed line about the busiest process, with each phase's number of runs in parentheses."""
     busiest = max(processes, key=total)
     of_workers = f" of the busiest of {len(processes)} workers" if len(processes) > 1 else ""
     rows = [(name, *busiest[name]) for name in NAMES if name in busiest]
@@ -48,7 +48,7 @@ def describe(processes: list[Figures]) -> str:
 
 
 class PhaseReport:
-    """A pytest plugin that measures tests, collects the phases of xdist's workers, and prints a line of phases."""
+    """A pytest plugin that measures tests, collects the phases of xdist's workers, and prints the line of phases."""
 
     def __init__(self, measured: Figures = MEASURED) -> None:
         self.measured = measured
@@ -56,17 +56,17 @@ class PhaseReport:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Add the duration of a test with its fixtures to the sum of `tests`, but for parts with a sum of their own."""
+        """Add the duration of a test with its fixtures to the phase `tests`, without parts that are other phases."""
         with phase("tests", self.measured):
             return (yield)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """In a worker of xdist, put the measured phases into `workeroutput`, which xdist sends to the main process."""
+        """In an xdist worker, put the measured phases into `workeroutput`, which xdist sends to the main process."""
         output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
             output["phases"] = self.measured
 
-    @pytest.hookimpl(optionalhook=True)  # the hook belongs to xdist, which may be turned off
+    @pytest.hookimpl(optionalhook=True)  # a hook of xdist, which may be turned off
     def pytest_testnodedown(self, node: object) -> None:
         """Collect the phases that an xdist worker measured; a crashed worker has sent none."""
         output: dict[str, Figures] = getattr(node, "workeroutput", {})

@@ -1,8 +1,8 @@
-"""Programs that tests start: a missing program skips a test, and a closing line of pytest names the program.
+"""External programs of tests: a missing program skips its tests, and a closing line of pytest names the program.
 
-Every machine has Python, git, make and a C library. A test that needs a further program carries the marker
-`needs_program` with the program's name and the way to get it. With the environment variable REQUIRE_PROGRAMS=1, which
-CI sets after installing the programs, a missing program fails the test instead of skipping it.
+Every machine has Python, git, make and a C library. A test that needs a further program has the marker `needs_program`
+with the program's name and the way to get it. With the environment variable REQUIRE_PROGRAMS=1, which CI sets after
+installing the programs, a missing program fails the test instead of skipping it.
 """
 
 import os
@@ -14,35 +14,35 @@ from collections import Counter
 import pytest
 
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
-"""PATH with the `sbin` folders added, where Debian installs servers: the PATH of a normal user lacks these folders."""
+"""PATH with the `sbin` folders added, where Debian installs servers; an ordinary user's PATH lacks these folders."""
 
 MISSING = " is not installed. To get it: "
 
 
 def find(name: str) -> str | None:
-    """Return the path of an installed program, or None when the machine lacks the program."""
+    """Return the path of an installed program, or None when it is missing."""
     return shutil.which(name, path=SEARCH_PATH)
 
 
 def add_to(config: pytest.Config) -> None:
-    """Register the pytest hooks of this module, which skip a test whose program is missing."""
+    """Register this module's pytest hooks, which skip tests whose program is missing."""
     module = sys.modules[__name__]
-    if not config.pluginmanager.is_registered(module):  # both test suites call this when run together
+    if not config.pluginmanager.is_registered(module):  # when both test suites run together, each calls this
         config.pluginmanager.register(module)
 
 
 def pytest_configure() -> None:
-    """Restore Python's handler of SIGINT, so that programs which tests start can be interrupted.
+    """Restore Python's handler of SIGINT, so that programs started by tests can be interrupted.
 
-    A shell's `&` and some CI runners start the tests with SIGINT ignored. Each started program would inherit that, and
-    a test that interrupts the program would wait for ever.
+    A shell's `&` and some CI runners start the tests with SIGINT ignored. Each started program would inherit this, and
+    a test that interrupts the program would wait forever.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose `needs_program` mark names a missing program; fail the test with REQUIRE_PROGRAMS=1.
+    """Skip a test whose `needs_program` mark names a missing program; with REQUIRE_PROGRAMS=1, fail it.
 
     The check runs before the fixtures of the test start any process.
     """
@@ -55,7 +55,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print one line with the missing programs and the number of tests that were skipped without each program."""
+    """Print one line with the missing programs and the number of tests skipped for each."""
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
     counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons if MISSING in reason)
     if counts:

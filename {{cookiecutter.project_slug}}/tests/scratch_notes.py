@@ -1,4 +1,4 @@
-"""Routes on a table whose unique constraint is checked at commit: tests see when sessions commit or roll back."""
+"""Routes on a table whose unique constraint is checked at commit, for tests of when sessions commit or roll back."""
 
 from contextlib import suppress
 
@@ -10,8 +10,8 @@ from app.dependencies import ReadSession, SnapshotSession, WriteSession
 
 router = APIRouter()
 
-# A trigger makes each commit last 5 ms, as on a disk: a response that is wrongly sent before the commit then fails a
-# test every time, and not only sometimes.
+# A trigger makes each commit last 5 ms, as on a disk: a response that is sent before the commit then fails a test every
+# time, not only sometimes.
 SCHEMA = (
     "CREATE TABLE scratch_notes (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)",
     """CREATE FUNCTION wait_a_moment() RETURNS trigger LANGUAGE plpgsql AS

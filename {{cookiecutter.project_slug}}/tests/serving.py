@@ -1,4 +1,4 @@
-"""An app under uvicorn in the test's event loop, on a real socket: an in-process client would skip HTTP and TCP."""
+"""Runs an app under uvicorn in the test's event loop, on a real socket: in-process clients would skip HTTP and TCP."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,6 +7,9 @@ from socket import socket
 
 import uvicorn
 from fastapi import FastAPI
+
+PATIENCE_SECONDS = 60
+"""The longest wait for the start and for the end of a server, in seconds: uvicorn waits for open connections."""
 
 
 class AnnouncedServer(uvicorn.Server):
@@ -24,11 +27,12 @@ class AnnouncedServer(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncGenerator[str]:
-    """Serve an app on a free port of this machine and yield the URL; the caller runs the lifespan of the app."""
+    """Serve an app on a free port of this machine and yield the URL; the caller runs the app's lifespan."""
     server = AnnouncedServer(app)
     serving = asyncio.create_task(server.serve())
-    await server.listening.wait()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await server.listening.wait()
     host, port = server.servers[0].sockets[0].getsockname()
     yield f"http://{host}:{port}"
     server.should_exit = True
-    await serving
+    await asyncio.wait_for(serving, PATIENCE_SECONDS)

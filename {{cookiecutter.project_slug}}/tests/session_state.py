@@ -1,8 +1,8 @@
-"""The check of the session state that a test leaves on a pooled connection, where the next request would find it.
+"""Checks for session state that a test leaves on a pooled connection, where the next request would find it.
 
-A transaction ends with COMMIT or ROLLBACK, and nothing else is reset: a `SET`, a role, a lock of the session, a
-`LISTEN`, a temporary table and the like stay on the connection. `conftest.py` and `guarded.py` run the check after
-each test. PostgreSQL lists no settings of an own name such as `app.tenant`: their names are read from the statements.
+COMMIT or ROLLBACK ends a transaction, but resets nothing else: a `SET`, a role, an advisory lock of the session, a
+`LISTEN`, a temporary table and the like stay on the connection. `conftest.py` and `guarded.py` run the check after each
+test. PostgreSQL does not list custom settings such as `app.tenant`: their names are read from the statements.
 """
 
 import asyncio
@@ -49,13 +49,13 @@ STATE = text("""
 """)
 
 OWN_NAME = re.compile(r"(?:set_config\W+|\bSET\s+(?:SESSION\s+)?)(\w+(?:\.\w+)+)", re.IGNORECASE)
-"""A statement that sets a setting of an own name, without double quotes; `SET LOCAL` does not match."""
+"""Matches a statement that sets a custom setting, such as `app.tenant`, without double quotes; not `SET LOCAL`."""
 
 BOUND_NAME = re.compile(r"\w+(?:\.\w+)+")
-"""A value of a statement with `set_config` that may be the name of a setting."""
+"""Matches a value, in a statement with `set_config`, that may be a custom setting's name."""
 
 PATIENCE_SECONDS = 5.0
-"""The timeout of the check: a test may have frozen or stopped its database on purpose."""
+"""The timeout of the check, in seconds: a test may have frozen or stopped its database on purpose."""
 
 
 class StateLeft(Exception):
@@ -73,7 +73,7 @@ async def refuse_state_of(connection: AsyncConnection, names: Collection[str] = 
 
     Args:
         connection: the connection to check.
-        names: settings of an own name that the test may have set.
+        names: custom settings that the test may have set.
         reading: whether the connection is in AUTOCOMMIT, where each statement is read-only by default.
 
     Raises:
@@ -85,7 +85,7 @@ async def refuse_state_of(connection: AsyncConnection, names: Collection[str] = 
 
 @contextmanager
 def own_settings(app: FastAPI) -> Generator[set[str]]:
-    """Yield the names of an own kind that statements of the app have set during the `with` block."""
+    """Yield the names of the custom settings that the app's statements set during the `with` block."""
     names: set[str] = set()
     resources: Resources | None = getattr(app.state, "resources", None)
     if resources is None:
@@ -105,7 +105,7 @@ def own_settings(app: FastAPI) -> Generator[set[str]]:
 
 
 async def refuse_state_in_pool(app: FastAPI, names: set[str]) -> None:
-    """Check all idle connections of an app's pool; a database that does not answer is not checked."""
+    """Check all idle connections of an app's pool; a database that does not answer is skipped."""
     resources: Resources | None = getattr(app.state, "resources", None)
     pool = resources.engine.pool if resources else None
     if resources is None or not isinstance(pool, QueuePool):

@@ -1,6 +1,6 @@
-"""Tests of the architecture of `app/`: the parsed source has no import that breaks the structure of the modules.
+"""The architecture of `app/`: no import in its source code breaks the structure of the modules.
 
-Each finding is a line with the file, the line number, the code that is not allowed there, and the way out.
+Each finding is a line with the file, the line number, the forbidden code, and how to change it.
 """
 
 import ast
@@ -26,9 +26,7 @@ def test_nothing_imports_main() -> None:
 
 
 def test_only_the_lifespan_builds_the_engine() -> None:
-    way_out = (
-        "Ask for `WriteSession` or `ReadSession` in a route; work without a request takes the engine as an argument."
-    )
+    way_out = "Ask for `WriteSession` or `ReadSession` in a route; other work takes the engine as an argument."
 
     refuse(calls_of("create_async_engine"), way_out, but=["app.database.engine"])
     refuse(calls_of("build_engine"), way_out, but=["app.lifespan"])
@@ -62,7 +60,7 @@ def test_the_environment_is_read_by_the_settings_only() -> None:
     )
 
     way_out = "Make it a field of `Settings` in `app/settings/service.py`, and take the value as an argument."
-    refuse(reading, way_out, but=["app.settings.environment"])  # it hands checked values on to gunicorn
+    refuse(reading, way_out, but=["app.settings.environment"])  # checks the variables for gunicorn
     refuse(imports_of("os.environ") + imports_of("os.getenv"), way_out, but=["app.settings.environment"])
     refuse(imports_of("pydantic_settings"), way_out, but=["app.settings"])
 
@@ -106,20 +104,20 @@ def test_inside_a_feature_imports_go_down_only() -> None:
             if any(is_or_in(imported, f"app.{feature}.{name}") for name in above):
                 wrong.append((module, line, imported))
 
-    refuse(
-        wrong, f"Imports go down this list: {', '.join(FEATURE_ORDER)}. Move the code down, or pass it as an argument."
-    )
+    refuse(wrong, f"Imports go down: {', '.join(FEATURE_ORDER)}. Move the code down, or pass it as an argument.")
 
 
-def test_services_import_no_web_framework() -> None:
+FOREIGN = dict.fromkeys(("service", "repository", "models"), ("fastapi", "starlette")) | {"routes": ("sqlalchemy",)}
+
+
+def test_services_import_no_web_framework_and_routes_no_sql() -> None:
     wrong = [
         (module, line, imported)
         for module, line, imported in imports()
-        if module.rpartition(".")[2] in {"service", "repository", "models"}
-        and imported.split(".")[0] in {"fastapi", "starlette"}
+        if imported.split(".")[0] in FOREIGN.get(module.rpartition(".")[2], ())
     ]
 
-    refuse(wrong, "Raise an error of `app/errors.py`, and leave requests, statuses and headers to `routes.py`.")
+    refuse(wrong, "Services raise errors of `app/errors.py`; requests and statuses are for `routes.py`, SQL is not.")
 
 
 def test_every_module_has_a_docstring() -> None:

@@ -1,4 +1,4 @@
-"""Tests of the blocking-call checks: a test whose app blocks the event loop or leaks a task or a connection fails."""
+"""Blocking-call checks: a test whose app blocks the event loop or leaks a task or a connection fails."""
 
 import asyncio
 import pkgutil
@@ -42,7 +42,7 @@ async def compute() -> None:
 async def run(app: FastAPI, work: Work) -> None:
     app.get("/work")(work)
     async with client_of(app) as client:
-        await client.get("/health/live")  # FastAPI builds its routes at the first request: a stall of its own
+        await client.get("/health/live")  # FastAPI builds its routes at the first request, which is a stall too
         await asyncio.sleep(0.1)
         with suppress(Exception):
             await client.get("/work")
@@ -50,7 +50,7 @@ async def run(app: FastAPI, work: Work) -> None:
 
 @pytest.fixture
 def app(shared_url: str) -> FastAPI:
-    """An app of the service, to which each test adds a route that blocks the event loop or leaks a task."""
+    """The service's app, to which each test adds a route that blocks the event loop or leaks a task."""
     return create_app(make_settings(shared_url))
 
 

@@ -1,6 +1,6 @@
-"""Tests that README and AGENTS.md agree with the code: files, commands, folders, settings, errors, a request's way.
+"""README and AGENTS.md agree with the code: files, commands, folders, settings, errors, the way of a request.
 
-When you replace a part of the README by your own words, delete the test of that part.
+If you replace a part of the README by your own words, delete the test of that part.
 """
 
 import ast
@@ -23,12 +23,12 @@ from tests.test_layers import layer_of
 
 README, MAKEFILE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
 DOCUMENTS = pytest.mark.parametrize("name", ["README.md", "AGENTS.md"])
-
+PAGES = [page for where in ("", "ops/*/", "deploy/*/", ".agents/*/*/") for page in ROOT.glob(f"{where}*.md")]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def section(heading: str) -> str:
-    """Return the text of the README between a heading of the second level and the next such heading."""
+    """Return the README's text between a second-level heading and the next one."""
     return README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
 
 
@@ -36,7 +36,7 @@ STEPS = re.findall(r"^\d+\. \[.+\]\((.+)\): ", section("A request's way"), re.MU
 WAY = pytest.mark.skipif(not STEPS, reason="the README has no section of a request's way")
 ROOMS = re.findall(r"^\| \[app/(\w+)(?:\.py|/)\]", section("The rooms"), re.MULTILINE)
 SUFFIXES = (".py", ".md", ".toml", ".yaml", ".yml", ".example")
-MADE = {"uv.lock", ".env", ".devtools/"}  # files that commands and people create, which a fresh checkout lacks
+MADE = {"uv.lock", ".env", ".devtools/"}  # files that commands or developers create, missing in a fresh checkout
 
 
 def prose(name: str) -> str:
@@ -44,25 +44,25 @@ def prose(name: str) -> str:
 
 
 def words(name: str) -> list[str]:
-    """Return the words between backticks in a Markdown document, without the fenced blocks of code."""
+    """Return the words between backticks in a Markdown document, without its code blocks."""
     return [word for span in re.findall(r"`([^`\n]+)`", prose(name)) for word in span.split()]
 
 
 def is_path(word: str) -> bool:
-    """Tell whether a word of a document names a file of the repository, and not a placeholder or an address."""
+    """Tell whether a word names a file of the repository; placeholders and URLs do not."""
     plain = re.fullmatch(r"[\w.\-]+(/[\w.\-]+)*/?", word)
     return bool(plain) and word not in MADE and (word.endswith(SUFFIXES) or "/" in word)
 
 
 @DOCUMENTS
 def test_every_file_that_is_named_exists(name: str) -> None:
-    of_features = {f"{file}.py" for file in FEATURE_ORDER}  # may be named even if the service has no feature yet
+    of_features = {f"{file}.py" for file in FEATURE_ORDER}  # may be named even if the service has no feature
     named = {word for word in words(name) if is_path(word)}
 
     assert [word for word in named - of_features if not (ROOT / word).exists()] == []
 
 
-@DOCUMENTS
+@pytest.mark.parametrize("name", [page.relative_to(ROOT).as_posix() for page in PAGES])
 def test_every_link_leads_somewhere(name: str) -> None:
     links = re.findall(r"\]\(([^)]+)\)", prose(name))
 
@@ -70,11 +70,12 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 def leads_somewhere(name: str, link: str) -> bool:
-    """Tell whether a Markdown link is valid: the linked file exists, and has the heading that the link names."""
+    """Tell whether a Markdown link is valid: the file exists, and has the heading that the link names."""
     file, _, anchor = link.partition("#")
-    headings = re.findall(r"^#+ (.+)$", prose(file or name), re.MULTILINE) if anchor else []
+    target = (ROOT / name).parent / file if file else ROOT / name
+    headings = re.findall(r"^#+ (.+)$", prose(str(target)), re.MULTILINE) if anchor else []
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    return (ROOT / file).exists() and (not anchor or anchor in anchors)
+    return target.exists() and (not anchor or anchor in anchors)
 
 
 @DOCUMENTS
@@ -88,14 +89,14 @@ def test_every_command_that_is_named_exists(name: str) -> None:
 
 
 def is_program(module: str) -> bool:
-    """Tell whether `python -m` can run a module: a file, a folder with `__main__.py`, or the program of a package."""
+    """Tell whether `python -m` can run a module: a file, a folder with `__main__.py`, or a package's program."""
     path = ROOT / module.replace(".", "/")
     return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file() or module in {"pytest", "alembic"}
 
 
 @DOCUMENTS
 def test_every_variable_that_is_named_is_a_setting(name: str) -> None:
-    """A variable with two underscores names a field of nested settings; only the part before `__` is checked."""
+    """A variable with two underscores names a nested setting; only the part before `__` is checked."""
     named = {word.partition("__")[0].lower() for word in words(name) if re.fullmatch(r"[A-Z]+(_+[A-Z]+)+", word)}
 
     assert named <= Settings.model_fields.keys()
@@ -116,13 +117,13 @@ def test_the_table_of_rooms_is_in_the_order_of_the_layers() -> None:
 
 
 def settings_of(model: type[BaseModel], prefix: str = "") -> set[tuple[str, str, str]]:
-    """Return each settings field's variable, default and docstring. Nested settings have a table of their own."""
+    """Return variable, default and docstring of each settings field; nested settings have a table of their own."""
     fields = [(name, field) for name, field in model.model_fields.items() if not isinstance(field.default, BaseModel)]
     return {(prefix + name.upper(), default_of(one), " ".join(f"{one.description}".split())) for name, one in fields}
 
 
 def default_of(field: FieldInfo) -> str:
-    """Return the default of a settings field as the README's table of settings shows the value."""
+    """Return a settings field's default as the README's table of settings shows it."""
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     text = f"`{str(default).lower() if isinstance(default, bool) else default}`"
     return "required" if field.is_required() else "unset" if default is None else text
@@ -143,7 +144,6 @@ def errors(parent: type[ServiceError] = ServiceError) -> list[type[ServiceError]
 
 def test_the_table_of_error_codes_has_every_code_with_its_status() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| .+ \|$", section("Error codes"), re.MULTILINE)
-
     codes = {(error.code, str(error.status)) for error in errors()} | {(own[0], str(at)) for at, own in ERRORS.items()}
     assert sorted(rows, key=lambda row: row[1]) == rows
     assert set(rows) == codes
@@ -167,7 +167,7 @@ def test_the_commands_for_windows_are_those_of_the_makefile() -> None:
 
 
 def mentions(file: str) -> set[str]:
-    """Return the modules that a source file imports, or names in a string such as gunicorn's `worker_class`."""
+    """Return the modules that a source file imports or names in a string, such as gunicorn's `worker_class`."""
     found = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -193,8 +193,8 @@ def test_each_file_of_the_requests_way_is_reached_from_one_before_it() -> None:
 @WAY
 def test_the_requests_way_has_every_middleware_in_its_order() -> None:
     source = (ROOT / "app/main.py").read_text(encoding="utf-8")
-    imports = re.findall(r"from app\.web\.(\w+) import (\w+)", source)
-    file_of = {name: f"app/web/{module}.py" for module, name in imports}
+    imports = re.findall(r"from app\.(\w+)\.(\w+) import (\w+)", source)
+    file_of = {name: f"app/{room}/{module}.py" for room, module, name in imports}
     order = [file_of[name] for name in re.findall(r"Middleware\((\w+)", source)]
 
     assert [file for file in STEPS if file in order] == order

@@ -1,4 +1,4 @@
-"""The report of the fault tests and the table of the ablation show exactly the recorded outcomes."""
+"""The report of the fault tests and the ablation table show exactly the recorded outcomes."""
 
 from contextlib import suppress
 from importlib import import_module
@@ -45,6 +45,14 @@ def test_the_begin_and_the_end_of_a_fault_are_on_the_chart_also_when_the_test_fa
     assert mark.end - mark.begin >= 0.02
     assert f"<li>A: {mark.time}, the database is away</li>" in page.read_text("utf-8")
     assert page.read_text("utf-8").count('class="edge"') == 2
+
+
+def test_failed_tests_come_first_in_their_section(tmp_path: Path) -> None:
+    found = [timeline.Timeline(f"test_a.py::test_{name}", passed=name != "failed") for name in ("good", "failed")]
+
+    page = report.write(found, tmp_path)[1].read_text("utf-8")
+
+    assert page.index("Failed:") < page.index("Good:")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests of the layers of `app/`: a module may import only modules of lower layers, so that imports form no circle."""
+"""The layers of `app/`: a module may import only from lower layers, so that imports form no cycle."""
 
 import ast
 from collections.abc import Iterator
@@ -7,14 +7,17 @@ from tests.architecture import FEATURES, modules
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"main"}),
-    frozenset({*FEATURES, "health", "server", "pgbouncer"}),
+    frozenset({*FEATURES, "server", "pgbouncer"}),
     # {% if cookiecutter.jobs == "yes" %}
     frozenset({"jobs", "streams"}),
+    # {% endif %}# {% if cookiecutter.auth == "jwt" %}
+    frozenset({"auth", "http_caching", "rate_limits"}),
     # {% endif %}
+    frozenset({"health"}),
     frozenset({"lifespan", "dependencies"}),
     frozenset({"resources"}),
     frozenset({"idempotency", "readiness", "web"}),
-    frozenset({"capacity", "database", "downstreams", "work"}),
+    frozenset({"capacity", "database", "downstreams", "valkey", "work"}),
     frozenset({"limits", "observability"}),
     frozenset({"settings", "request", "errors"}),
 )

@@ -1,10 +1,8 @@
-"""Tests of the lifespan: a start opens each resource once, and a shutdown or a failed start closes all."""
+"""The lifespan of the app: start-up opens each resource once, and a shutdown or a failed start-up closes them all."""
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
 
-import pytest
 from anyio import to_thread
 from fastapi import FastAPI
 
@@ -14,20 +12,11 @@ from app.settings.route_groups import PROBES
 from tests.databases import ROOT, make_settings, opened
 
 
-async def test_resources_are_frozen(committed_app: FastAPI) -> None:
-    resources: Resources = committed_app.state.resources
-
-    with pytest.raises(FrozenInstanceError):
-        resources.engine = resources.engine  # type: ignore[misc] # the point of the test
-
-
 async def test_the_resources_are_complete_when_the_app_has_started(committed_app: FastAPI) -> None:
     resources: Resources = committed_app.state.resources
 
     assert resources.bulkheads.keys() == {
-        "database",
         *resources.plan.route_groups,
-        *(f"{name}.database" for name in (*resources.plan.route_groups, "background")),
         *PROBES,
         BODIES,
         AFTER_RESPONSE,
@@ -35,7 +24,7 @@ async def test_the_resources_are_complete_when_the_app_has_started(committed_app
 
 
 def test_the_resources_load_no_heavy_package() -> None:
-    """An import of `app.resources` for annotations must not import SQLAlchemy, FastAPI or pydantic, which are slow."""
+    """Importing `app.resources` for annotations must not import SQLAlchemy, FastAPI or pydantic, which are slow."""
     command = "import sys; import app.resources; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run(
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Tests of the lifespan with downstreams: clients open in order, and a shutdown or a failed start closes them."""
+"""The lifespan with downstreams: clients open in order, and a shutdown or a failed start-up closes them."""
 
 import asyncio
 from inspect import signature
@@ -11,7 +11,6 @@ from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
 from app.dependencies import get_downstreams
-from app.resources import Resources
 from app.settings.downstreams import DownstreamSettings, DownstreamsSettings
 from app.settings.service import Settings
 from tests.databases import make_settings, opened
@@ -19,14 +18,14 @@ from tests.http_client import httpx
 
 
 class TwoDownstreams(DownstreamsSettings):
-    """Settings with two additional downstreams: a test lets the second fail to open, and the first must be closed."""
+    """Settings with two additional downstreams: if the second fails to open, the first must be closed."""
 
     first: DownstreamSettings = DownstreamSettings(base_url=HttpUrl("http://first.invalid"), max_concurrent=3)
     second: DownstreamSettings = DownstreamSettings(base_url=HttpUrl("http://second.invalid"))
 
 
 class Recorded(httpx.AsyncBaseTransport):
-    """An HTTP transport that records when a client opens and closes the transport."""
+    """An HTTP transport that records when it is opened and closed."""
 
     def __init__(self, name: str, events: list[str]) -> None:
         self.name = name
@@ -40,7 +39,7 @@ class Recorded(httpx.AsyncBaseTransport):
         self.events.append(f"close {self.name}")
 
 
-def with_two_downstreams(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - each setting has a type of its own
+def with_two_downstreams(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
     return make_settings(url, **changes).model_copy(update={"downstreams": TwoDownstreams()})
 
 
@@ -53,7 +52,7 @@ async def test_open_resources_are_closed_in_reverse_order(committed_url: str) ->
     names = [event.removeprefix("open ") for event in events if event.startswith("open")]
     assert names[-2:] == ["first", "second"]
     assert events == [f"open {name}" for name in names] + [f"close {name}" for name in reversed(names)]
-    assert resources.engine.pool is not pool  # dispose() closed the pool: the engine has a new, empty pool
+    assert resources.engine.pool is not pool  # dispose() has closed the pool: the engine has a new, empty pool
 
 
 async def test_a_start_that_fails_half_way_closes_the_open_resources(committed_url: str) -> None:
@@ -72,12 +71,6 @@ async def test_a_start_that_fails_half_way_closes_the_open_resources(committed_u
     assert events.count("open first") == events.count("close first") == 1
 
 
-async def test_each_downstream_has_its_semaphore_among_the_resources(committed_app: FastAPI) -> None:
-    resources: Resources = committed_app.state.resources
-
-    assert resources.semaphores == {name: found.bulkhead for name, found in resources.downstreams.items()}
-
-
 async def test_each_downstream_has_a_bulkhead_of_its_max_concurrent(committed_url: str) -> None:
     async with opened(with_two_downstreams(committed_url)) as resources:
         first = resources.downstreams["first"]
@@ -89,7 +82,7 @@ async def test_each_downstream_has_a_bulkhead_of_its_max_concurrent(committed_ur
 
 
 async def test_a_websocket_route_gets_the_downstreams_too(committed_app: FastAPI) -> None:
-    """FastAPI gives a `Request` to no WebSocket route: the dependency must take any HTTP connection."""
+    """FastAPI passes no `Request` to a WebSocket route, so the dependency must accept any HTTP connection."""
     websocket = HTTPConnection({"type": "websocket", "app": committed_app})
 
     assert signature(get_downstreams).parameters["request"].annotation is HTTPConnection

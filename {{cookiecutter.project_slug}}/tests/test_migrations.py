@@ -1,4 +1,4 @@
-"""Tests of the migrations: a single head, reversible, in agreement with the models, and safe to run concurrently."""
+"""The migrations have a single head, are reversible, agree with the models, and are safe to run concurrently."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ def test_the_history_has_one_head() -> None:
 
 
 def test_every_revision_carries_the_service() -> None:
-    """By this prefix old replicas accept a revision of newer code; `make migration` and `make merge` write it."""
+    """Old replicas accept newer revisions with the service's prefix; `make migration` and `make merge` write it."""
     assert [revision for revision in sorted(Revisions.read().known) if not revision.startswith(PREFIX)] == []
 
 
@@ -88,7 +88,7 @@ async def create_from_models(url: str) -> None:
 
 
 async def test_the_migrations_define_what_the_models_define(committed_url: str, empty_url: str) -> None:
-    """Compares what `alembic check` passes over: CHECK constraints, predicates of indexes, generated columns, enums."""
+    """Compares what `alembic check` does not: CHECK constraints, index predicates, generated columns, enums."""
     load_models()
     await create_from_models(empty_url)
 
@@ -109,7 +109,7 @@ def upgrade() -> None:
 
 
 async def test_an_index_can_be_made_without_blocking_writers(committed_url: str, tmp_path: Path) -> None:
-    """CREATE INDEX CONCURRENTLY runs outside a transaction, where connections of the service are read-only."""
+    """CREATE INDEX CONCURRENTLY runs outside a transaction, where the service's connections are read-only."""
     folder = shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     head = ScriptDirectory(str(folder)).get_current_head()
     (folder / "versions" / "concurrent.py").write_text(CONCURRENT_INDEX.format(head=head), encoding="utf-8")
@@ -140,10 +140,10 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND app
 
 
 async def test_four_migrations_at_once_all_succeed(empty_url: str) -> None:
-    """Two locks let four migrations begin at once; without the lock of migrations three would fail."""
+    """The test's two locks let four migrations begin together; without the migration lock, three would fail."""
     await asyncio.to_thread(command.ensure_version, alembic_config(empty_url))
     locker, watcher = await asyncpg.connect(empty_url), await asyncpg.connect(empty_url)
-    async with locker.transaction(), asyncio.timeout(60):  # four processes start in 2 s, on a busy machine later
+    async with locker.transaction(), asyncio.timeout(60):  # four processes start in 2 s, slower when busy
         await locker.execute("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK)
         await locker.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
         migrations = [await start_migration(empty_url) for _ in range(4)]

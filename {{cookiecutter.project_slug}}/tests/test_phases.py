@@ -1,4 +1,4 @@
-"""Tests of the printed phases of a test run: each second counts for a single phase, and xdist's workers are shown."""
+"""The printed phases of a test run: each second counts for one phase, and xdist's workers are included."""
 
 from time import perf_counter, sleep
 from types import SimpleNamespace
@@ -50,13 +50,13 @@ def printed_by(report: PhaseReport) -> list[str]:
 
 
 def test_figures_of_workers_reach_the_line() -> None:
-    """The seconds travel as in xdist: a worker's `workeroutput` is serialized by execnet, and set on a node object."""
+    """As in xdist, execnet serializes a worker's `workeroutput`, which is then set on a node object."""
     output: dict[str, object] = {}
     worker = PhaseReport({"cluster": (0.5, 1), "tests": (4.0, 7)})
     worker.pytest_sessionfinish(cast("pytest.Session", SimpleNamespace(config=SimpleNamespace(workeroutput=output))))
     printer = PhaseReport({})
     printer.pytest_testnodedown(SimpleNamespace(workeroutput=execnet.loads(execnet.dumps(output))))
-    printer.pytest_testnodedown(SimpleNamespace())  # a crashed worker sends no `workeroutput`
+    printer.pytest_testnodedown(SimpleNamespace())  # a crashed worker has no `workeroutput`
 
     assert printed_by(printer) == ["phases of the busiest of 2 workers: cluster 0.5 s, tests 4.0 s (7)"]
 

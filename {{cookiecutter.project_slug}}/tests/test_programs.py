@@ -1,4 +1,4 @@
-"""Tests of `tests/programs.py`: a missing program skips tests, or fails tests in CI; SIGINT stops programs."""
+"""`tests/programs.py`: a missing program skips tests, or fails them in CI; SIGINT stops started programs."""
 
 import os
 import subprocess
@@ -22,12 +22,12 @@ def test_needs_git(): pass
 
 
 def said(folder: Path, about: str, **variables: str) -> list[str]:
-    """Run pytest on the code `TESTS` in a new process, and return the output lines that start with `about`."""
+    """Run pytest in a new process on the code in `TESTS`, and return the output lines that start with `about`."""
     (folder / "test_needs.py").write_text(TESTS, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = needs_program\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "tests.programs", "-q", "--rootdir", str(folder), str(folder)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "REQUIRE_"))}
-    # COLUMNS: pytest must not cut off lines of output; without plugins, pytest starts some seconds faster
+    # COLUMNS keeps pytest from cutting off output lines; without plugins, pytest starts some seconds faster.
     clean |= {"COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=ROOT, env=clean | variables, capture_output=True, text=True, check=False)
     return [line for line in done.stdout.splitlines() if line.startswith(about)]
@@ -53,7 +53,7 @@ def test_a_program_that_a_test_starts_reacts_to_sigint() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child inherits no ignored signals on Windows")
 def test_the_same_when_the_suite_was_started_with_sigint_ignored() -> None:
-    shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # a shell ignores SIGINT in a command before `&`
+    shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # a shell ignores SIGINT in a command that ends with `&`
     before = f"{__file__}::{test_a_program_that_a_test_starts_reacts_to_sigint.__name__}"
     command = [*shell, sys.executable, "-m", "pytest", "-n1", before]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Tests that session state left on a pooled connection fails the test of the route that left it."""
+"""Session state left on a pooled connection fails the test of the route that left it."""
 
 import pytest
 from fastapi import FastAPI

@@ -1,4 +1,4 @@
-"""Tests that no duration is measured by the wall clock, which may jump: only listed modules may read that clock."""
+"""No duration is measured by the wall clock, which may jump: only the listed modules may read that clock."""
 
 import ast
 from collections.abc import Iterator
@@ -12,18 +12,22 @@ WALL = {
     "datetime": {"now", "utcnow", "today"},
     "date": {"today"},
 }
-"""The functions of Python that read the wall clock, by module or class."""
+"""Python's functions that read the wall clock, by module or class."""
 
 TELL_THE_TIME = {
+    "app.auth.tokens": "the times in an access token are of the wall clock of its issuer",
     "app.downstreams.retry_budget": "a Retry-After may be a date, and another machine's dates are of the wall clock",
+    "app.health.sampler": "a metric says when it was sampled, which Prometheus compares with its own clock",
     "app.jobs.enqueue": "the id of a job, a UUIDv7, begins with the time",
+    "app.observability.otlp": "the times of spans, which a collector compares with those of other services",
     "app.observability.rendering": "a line says when it was written",
+    "app.streams.hub": "a stream ends with its access token, at a time of the wall clock of the token's issuer",
 }
-"""The modules of the service that may read the wall clock, each with the reason; none measures a duration."""
+"""The service's modules that may read the wall clock, with the reason; none of them measures a duration."""
 
 
 def wall_clocks(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of the wall-clock functions that a parsed module imports, calls or passes as an argument."""
+    """Yield the wall-clock functions that a parsed module imports, calls or passes as an argument."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             yield from (alias.name for alias in node.names if alias.name in WALL["time"])

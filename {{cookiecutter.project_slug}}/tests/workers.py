@@ -1,20 +1,21 @@
-"""The worker processes of a test run: two, and none for a debugger, which needs the process that has the terminal."""
+"""The number of a test run's xdist workers: two, or none under a debugger, which needs a process with the terminal."""
 
 import sys
 
 import pytest
 
-WORKERS = 2
+WORKERS = 3
+"""One more than the CPUs of a small machine: the tests wait for PostgreSQL and clocks during a third of their time."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Choose the number of workers unless the command line says `-n`; in `pyproject.toml`, `--pdb` would be refused."""
-    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):  # the latter: this is a worker
+    """Choose the number of xdist workers unless the command line has `-n`; pyproject.toml would refuse `--pdb`."""
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):  # the latter: an xdist worker
         return
     option = config.option
     if option.numprocesses is None:
-        debugged = option.usepdb or option.trace or "pydevd" in sys.modules  # pydevd: an editor's debugger
+        debugged = option.usepdb or option.trace or "pydevd" in sys.modules  # pydevd is the debugger of editors
         option.numprocesses = 0 if debugged else WORKERS
     if option.numprocesses and option.dist == "no":
         option.dist = "loadfile"

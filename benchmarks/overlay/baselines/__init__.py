@@ -1,1 +1,1 @@
-"""Baselines: programs with the same tables and the same answers, which the service is compared with."""
+"""Baselines: programs with the same tables and the same responses, with which the service is compared."""

@@ -1,4 +1,4 @@
-"""Baseline `bare`: FastAPI and one route without a database; no middleware, no log, no settings."""
+"""The baseline `bare`: FastAPI and one route without a database; no middleware, no log, no settings."""
 
 from fastapi import FastAPI
 
@@ -9,5 +9,5 @@ app = FastAPI(openapi_url=None)
 
 @app.get("/api/v1/item-kinds")
 async def list_kinds() -> Kinds:
-    """List the kinds."""
+    """List the kinds of items."""
     return Kinds(kinds=["book", "part", "tool"])

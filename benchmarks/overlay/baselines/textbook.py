@@ -1,7 +1,7 @@
-"""Baseline `textbook`: the service as tutorials teach it, which most services of today resemble.
+"""The baseline `textbook`: a service as tutorials teach it, and as most services are.
 
-One engine with every default, an AsyncSession from a yield dependency, entities through a response_model, and
-add + commit + refresh. No middleware, no log, no limits.
+One engine with all defaults, an AsyncSession from a yield dependency, entities through a response_model, and add +
+commit + refresh. No middleware, no log, no limits.
 """
 
 import os
@@ -26,7 +26,7 @@ app = FastAPI()
 
 
 async def get_session() -> AsyncGenerator[AsyncSession]:
-    """Yield a session for the request."""
+    """Yield a database session for the request."""
     async with session_factory() as session:
         yield session
 
@@ -35,30 +35,30 @@ SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
 
 class Base(DeclarativeBase):
-    """Base of the entities."""
+    """The declarative base of the entities."""
 
 
 class OrderLine(Base):
-    """Line of an order, on the service's table."""
+    """A line of an order, on the service's table."""
 
     __table__ = models.OrderLine.__table__
 
 
 class Order(Base):
-    """Order with its lines, on the service's table."""
+    """An order with its lines, on the service's table."""
 
     __table__ = models.Order.__table__
     lines = relationship(OrderLine, order_by=OrderLine.__table__.c.position)
 
 
 class FromEntity(BaseModel):
-    """Base of the answers, which are read from the attributes of an entity."""
+    """The base of response bodies that are read from an entity's attributes."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class ItemOut(FromEntity):
-    """Item of an answer."""
+    """An item in a response."""
 
     id: int
     name: str
@@ -69,14 +69,14 @@ class ItemOut(FromEntity):
 
 
 class ItemPage(FromEntity):
-    """Page of items."""
+    """A page of items in a response."""
 
     items: list[ItemOut]
     next: int | None
 
 
 class LineOut(FromEntity):
-    """Line of an order in an answer."""
+    """A line of an order in a response."""
 
     sku: str
     quantity: int
@@ -84,7 +84,7 @@ class LineOut(FromEntity):
 
 
 class OrderOut(FromEntity):
-    """Order of an answer, with its lines."""
+    """An order with its lines in a response."""
 
     id: int
     customer: str

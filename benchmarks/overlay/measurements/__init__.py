@@ -1,1 +1,1 @@
-"""Measurements that run in the service's own interpreter, in one process; `benchmarks.in_process` starts them."""
+"""Measurements that run in the service's own Python, in one process; `benchmarks.in_process` starts them."""

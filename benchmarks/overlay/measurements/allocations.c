@@ -1,4 +1,4 @@
-/* Counts the blocks of memory that Python takes for its objects. Python's own lists of free objects are not seen. */
+/* Counts the memory blocks that Python allocates for objects. Objects reused from Python's free lists are not counted. */
 
 #include <stddef.h>
 

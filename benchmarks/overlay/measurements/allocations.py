@@ -1,4 +1,4 @@
-"""Count of the blocks of memory that Python allocates; a small C library counts them, as Python itself does not."""
+"""Counts the memory blocks that Python allocates, with a small C library, as Python itself does not count them."""
 
 import ctypes
 import shutil
@@ -13,12 +13,12 @@ SOURCE = Path(__file__).with_suffix(".c")
 
 @cache
 def counter() -> Callable[[], int]:
-    """Compile the library, and return the function that tells the allocations of this process from now on."""
+    """Compile the library, and return the function that counts this process's allocations from now on."""
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "allocations.so"
         compiler = shutil.which("cc") or "cc"
         subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, SOURCE], check=True)
-        loaded = ctypes.CDLL(str(library))  # stays loaded without its file
+        loaded = ctypes.CDLL(str(library))  # the library stays loaded when its file is deleted
     loaded.count.restype = ctypes.c_ulong
     loaded.begin()
     count: Callable[[], int] = loaded.count

@@ -1,4 +1,4 @@
-"""Client that calls an ASGI application directly, request after request, and returns the cost of a request."""
+"""Calls an ASGI application directly, one request after another, and returns the cost per request."""
 
 import sys
 import time
@@ -19,26 +19,27 @@ class Request:
 
     method: str
     target: str
-    """Path and query."""
+    """The path and query string."""
     body: str = ""
+    client: str = "127.0.0.1"
 
     def scope(self) -> Scope:
-        """Return the ASGI scope of the request, with the keys that a server sets."""
+        """Return the request's ASGI scope, with the keys that a server sets."""
         path, _, query = self.target.partition("?")
         headers = [(b"host", b"service"), (b"user-agent", b"benchmark"), (b"accept", b"*/*")]
         if self.body:
             headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self.body.encode()))]
         shape = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""}
-        address = {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}
+        address = {"client": (self.client, 1), "server": ("127.0.0.1", 2)}
         target = {"method": self.method, "path": path, "raw_path": path.encode(), "query_string": query.encode()}
         return shape | address | target | {"headers": headers}
 
 
 async def cpu_microseconds(app: ASGIApp, request: Request, times: int) -> float:
-    """Send a request some times and return the CPU microseconds of one request, all threads together.
+    """Send a request `times` times, and return the CPU microseconds per request, over all threads.
 
     Raises:
-        RuntimeError: an answer was an error, which would count as a fast answer.
+        RuntimeError: a response was an error, which would count as a fast response.
     """
     started = time.process_time()
     for _ in range(times):
@@ -47,7 +48,7 @@ async def cpu_microseconds(app: ASGIApp, request: Request, times: int) -> float:
 
 
 async def calls(app: ASGIApp, request: Request, times: int) -> float:
-    """Send a request some times and return the fewest calls of functions, of Python and of C, that it took."""
+    """Send a request `times` times, and return the fewest function calls, of Python and of C, that one took."""
     counts = []
     for _ in range(times):
         seen: Counter[str] = Counter()
@@ -59,7 +60,7 @@ async def calls(app: ASGIApp, request: Request, times: int) -> float:
 
 
 async def allocations(app: ASGIApp, request: Request, times: int) -> float:
-    """Send a request some times and return the fewest allocations of memory that it took."""
+    """Send a request `times` times, and return the fewest memory allocations that one took."""
     counts, count = [], counter()
     for _ in range(times):
         before = count()
@@ -73,10 +74,10 @@ def _count(seen: Counter[str], _frame: FrameType, event: str, _argument: object)
 
 
 async def send_once(app: ASGIApp, request: Request) -> None:
-    """Send a request and receive the answer.
+    """Send a request and receive the response.
 
     Raises:
-        RuntimeError: the answer was an error.
+        RuntimeError: the response was an error.
     """
     scope, body = request.scope(), request.body.encode()
 

@@ -1,6 +1,6 @@
-"""Time a hundred concurrent requests that only wait, through httpx's test transport, and write JSON into a file.
+"""Times a hundred concurrent requests that only wait, through httpx's test transport, and writes JSON into a file.
 
-Time on top of the wait is CPU: of httpx, of FastAPI, and of the service. Three programs tell these apart.
+Time on top of the wait is CPU time: of httpx, of FastAPI, and of the service. Three programs separate these parts.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ ROUNDS = 15
 
 
 async def wait() -> dict[str, bool]:
-    """Wait, as a route does that calls a downstream."""
+    """Wait, like a route that calls a downstream."""
     await asyncio.sleep(SECONDS)
     return {"waited": True}
 
 
 async def client_alone(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Wait without a framework: time on top of the wait is httpx's."""
+    """Wait without a framework: any time on top of the wait is httpx's."""
     await asyncio.sleep(SECONDS)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": b'{"waited":true}'})
 
 
 def with_route(app: FastAPI) -> FastAPI:
-    """Add the route that waits."""
+    """Return the app with the route that waits."""
     app.get("/api/v1/wait")(wait)
     return app
 
 
 async def burst(app: ASGIApp) -> float:
-    """Send all requests at once and return the time until the last answer, as a multiple of the wait."""
+    """Send all requests at once, and return the time until the last response, as a multiple of the wait."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         await client.get("/api/v1/wait")
         started = time.perf_counter()
@@ -55,7 +55,7 @@ async def burst(app: ASGIApp) -> float:
 
 
 async def main() -> dict[str, float]:
-    """Return the median of each program; the programs take turns."""
+    """Return the median of each program; the programs alternate."""
     service = with_route(create_app(load_settings()))
     programs: dict[str, ASGIApp] = {
         "httpx alone": client_alone,

@@ -1,4 +1,4 @@
-"""Ratios of the service's cost per request to a baseline's, without a network, as JSON in a file.
+"""Measures ratios of the service's cost per request to a baseline's, without a network, as JSON in a file.
 
 Arguments: the file, the number of rounds, and the pairs as JSON.
 """
@@ -18,7 +18,7 @@ from app.main import app
 from measurements.asgi_client import Request, allocations, calls, cpu_microseconds
 
 REQUESTS = 40
-"""For each program and round: some tens of milliseconds, so that a disturbance spoils one round and not two."""
+"""The requests per program and round: some tens of milliseconds, so that a disturbance spoils one round, not two."""
 
 WARM_UP = 100
 
@@ -27,28 +27,28 @@ COSTS = {"us": cpu_microseconds, "calls": calls, "allocations": allocations}
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The service and a baseline, and the request that both answer."""
+    """The service and a baseline, with the request that both answer."""
 
     programs: tuple[ASGIApp, ASGIApp]
     request: Request
     cost: Callable[[ASGIApp, Request, int], Awaitable[float]]
 
     async def turn(self, number: int) -> tuple[float, float]:
-        """Measure both right after each other; the order changes from turn to turn."""
+        """Measure service and baseline one right after the other; the order alternates."""
         order = (0, 1) if number % 2 else (1, 0)
         costs = {place: await self.cost(self.programs[place], self.request, REQUESTS) for place in order}
         return costs[0], costs[1]
 
 
 def load(target: str) -> ASGIApp:
-    """Import a program by the target that gunicorn gets."""
+    """Import a program by its gunicorn target, such as `app.main:app`."""
     module, _, name = target.partition(":")
     program: ASGIApp = getattr(importlib.import_module(module), name)
     return program
 
 
 async def compare(pairs: Sequence[Pair], rounds: int) -> list[dict[str, float]]:
-    """Return for each pair the median of the rounds' ratios and of both costs; the pairs take turns."""
+    """Return for each pair the median ratio over the rounds and both median costs; the pairs alternate."""
     for pair in pairs:
         for program in pair.programs:
             await cpu_microseconds(program, pair.request, WARM_UP)
@@ -64,7 +64,7 @@ async def compare(pairs: Sequence[Pair], rounds: int) -> list[dict[str, float]]:
 
 
 async def main(rounds: int, asked: list[dict[str, str]]) -> list[dict[str, float]]:
-    """Open the service and compare all pairs."""
+    """Open the service, and compare all pairs."""
     pairs = [
         Pair(
             (load(pair["service"]), load(pair["base"])),

@@ -1,4 +1,4 @@
-"""Create an empty database; the arguments are the address of another database on the server, and the name."""
+"""Creates an empty database; the arguments are the URL of another database on the same server, and the name."""
 
 import asyncio
 import sys

@@ -1,7 +1,7 @@
-"""Compare HTTP clients for calls to downstreams, under load and after faults, and write JSON into a file.
+"""Compares HTTP clients for downstream calls, under load and after faults, and writes JSON into a file.
 
-Arguments: the file, the number of rounds, the address of the downstream. The program runs in any environment that has
-the packages. With the arguments `serve PORT` it is the downstream, in a process of its own.
+Arguments: the file, the number of rounds, the URL of the downstream. The program runs in any environment with the
+packages. With the arguments `serve PORT`, it is the downstream, in a separate process.
 """
 
 import asyncio
@@ -25,31 +25,31 @@ CALLERS = (1, 20, 100, 200, 300)
 SECONDS = 1.0
 FAULT_SECONDS = 5.0
 MAX_CONCURRENT = 20
-"""Calls in flight at most, as a downstream's bulkhead allows."""
+"""The most calls in flight, as a downstream's bulkhead allows."""
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n" + b'{"rate": "0.9"}'[:15]
 
 MAX_CONCURRENT_AT_FAULTS = 4
-"""Calls in flight at most while faults are met, so that six callers compete for each connection."""
+"""The most calls in flight during faults, so that six callers compete for each connection."""
 
 LEAVING_CALLERS = 24
-"""Callers that leave at random moments, as timeouts make callers leave."""
+"""The number of callers that cancel their calls at random moments, as timeouts would."""
 
 CALLS_AFTER_FAULT = 5
-"""Calls after a fault, one after the other, with a timeout of a second each."""
+"""The number of calls after a fault, one after another, each with a timeout of one second."""
 
 Call = Callable[[str], Awaitable[object]]
 
 
 class Downstream(asyncio.Protocol):
-    """Downstream that answers each request at once, at next to no cost, or with the fault that the path names."""
+    """A downstream that answers each request at once, at almost no cost, or with the fault that the path names."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport for the answers."""
+        """Keep the transport for the responses."""
         self.transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request whose head has ended."""
+        """Answer each request whose head is complete."""
         for head in data.split(b"\r\n\r\n")[:-1]:
             fault = FAULTS.get(head.split(b" ", 2)[1])
             if fault is None:
@@ -58,8 +58,8 @@ class Downstream(asyncio.Protocol):
                 fault(self.transport)
 
 
-def answer_later(transport: Any) -> None:  # noqa: ANN401 - of asyncio or uvloop
-    """Answer after five milliseconds, during which callers leave."""
+def answer_later(transport: Any) -> None:  # noqa: ANN401 - `transport` is asyncio's or uvloop's
+    """Answer after five milliseconds, during which callers cancel their calls."""
 
     def answer() -> None:
         if not transport.is_closing():
@@ -68,12 +68,12 @@ def answer_later(transport: Any) -> None:  # noqa: ANN401 - of asyncio or uvloop
     asyncio.get_running_loop().call_later(0.005, answer)
 
 
-def answer_half(transport: Any) -> None:  # noqa: ANN401 - as above
-    """Send a part of an answer and never the rest."""
+def answer_half(transport: Any) -> None:  # noqa: ANN401 - `transport` is asyncio's or uvloop's
+    """Send a part of a response and never the rest."""
     transport.write(ANSWER[:-5])
 
 
-def reset(transport: Any) -> None:  # noqa: ANN401 - as above
+def reset(transport: Any) -> None:  # noqa: ANN401 - `transport` is asyncio's or uvloop's
     """Reset the connection."""
     transport.abort()
 
@@ -91,18 +91,18 @@ FAULTS: dict[bytes, Callable[[Any], None]] = {
 
 
 def limits(library: Any, size: int) -> Any:  # noqa: ANN401 - httpx or httpx2, which have the same interface
-    """Return the connection limits of a client."""
+    """Return the connection limits for a client."""
     return library.Limits(max_connections=size, max_keepalive_connections=size)
 
 
 async def shared_httpx(stack: AsyncExitStack, url: str, _max_concurrent: int) -> Call:
-    """A client that all callers share, without a bulkhead: the usual way in services."""
+    """A client shared by all callers, without a bulkhead: the usual way in services."""
     client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
     return lambda path: client.get(url + path)
 
 
 async def client_per_call(_stack: AsyncExitStack, url: str, _max_concurrent: int) -> Call:
-    """A new client for each call: the way of tutorials."""
+    """A new client for each call: the way that many tutorials show."""
 
     async def call(path: str) -> object:
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
@@ -123,14 +123,14 @@ def behind_bulkhead(call: Call, max_concurrent: int) -> Call:
 
 
 async def httpx_behind_bulkhead(stack: AsyncExitStack, url: str, max_concurrent: int) -> Call:
-    """The client httpx and the connection pool of httpx, behind a bulkhead."""
+    """Httpx with its own connection pool, behind a bulkhead."""
     client = httpx.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx, max_concurrent))
     await stack.enter_async_context(client)
     return behind_bulkhead(lambda path: client.get(url + path), max_concurrent)
 
 
 async def httpx_on_aiohttp_behind_bulkhead(stack: AsyncExitStack, url: str, max_concurrent: int) -> Call:
-    """The client httpx on aiohttp's connections, behind a bulkhead: the template's default."""
+    """Httpx on aiohttp's connections, behind a bulkhead: the template's default."""
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -143,7 +143,7 @@ async def httpx_on_aiohttp_behind_bulkhead(stack: AsyncExitStack, url: str, max_
 
 
 async def httpx2_behind_bulkhead(stack: AsyncExitStack, url: str, max_concurrent: int) -> Call:
-    """The client httpx2, behind a bulkhead: the template's answer `httpx2`."""
+    """httpx2 behind a bulkhead: the template's answer `httpx2`."""
     client = httpx2.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx2, max_concurrent))
     await stack.enter_async_context(client)
     return behind_bulkhead(lambda path: client.get(url + path), max_concurrent)
@@ -159,7 +159,7 @@ CLIENTS = {
 
 
 async def load(call: Call, callers: int) -> dict[str, float]:
-    """Let callers call again and again for a second, and return calls per second, p99 and CPU per call."""
+    """Let callers call repeatedly for a second, and return calls per second, p99 and CPU per call."""
     times: list[float] = []
     ends = time.perf_counter() + SECONDS
 
@@ -180,7 +180,7 @@ async def load(call: Call, callers: int) -> dict[str, float]:
 
 
 async def turn(url: str) -> dict[str, dict[str, float]]:
-    """Measure each client at each number of callers once."""
+    """Measure each client once at each number of callers."""
     found = {}
     for name, build in CLIENTS.items():
         async with AsyncExitStack() as stack:
@@ -192,8 +192,8 @@ async def turn(url: str) -> dict[str, dict[str, float]]:
 
 
 async def answered_after(call: Call, fault: str) -> int:
-    """Let callers meet the fault and leave at random moments; return the count of answers to five later calls."""
-    random = Random(7)  # noqa: S311 - the same moments for each client
+    """Let callers meet a fault and cancel calls at random moments; return how many of five later calls succeed."""
+    random = Random(7)  # noqa: S311 - a fixed seed, so that each client has the same moments
     ends = time.perf_counter() + FAULT_SECONDS
 
     async def call_and_leave() -> None:
@@ -201,7 +201,7 @@ async def answered_after(call: Call, fault: str) -> int:
             try:
                 async with asyncio.timeout(random.uniform(0, 0.01)):
                     await call(fault)
-            except Exception:  # noqa: BLE001 - each client has errors of its own
+            except Exception:  # noqa: BLE001 - each client raises its own kinds of errors
                 await asyncio.sleep(0)
 
     await asyncio.gather(*(call_and_leave() for _ in range(LEAVING_CALLERS)))
@@ -215,7 +215,7 @@ async def answered_after(call: Call, fault: str) -> int:
 
 
 async def recovery(url: str) -> dict[str, dict[str, int]]:
-    """Return for each client the count of answers to five calls after each fault."""
+    """Return for each client how many of five calls succeed after each fault."""
     found: dict[str, dict[str, int]] = {}
     for name, build in CLIENTS.items():
         found[name] = {}
@@ -227,14 +227,14 @@ async def recovery(url: str) -> dict[str, dict[str, int]]:
 
 
 async def main(rounds: int, url: str) -> dict[str, Any]:
-    """Return the medians of the rounds, and the recovery after the faults."""
+    """Return the medians over the rounds, and the recovery after the faults."""
     turns = [await turn(url) for _ in range(rounds)]
     load = {key: {value: median(found[key][value] for found in turns) for value in turns[0][key]} for key in turns[0]}
     return {"load": load, "recovery": await recovery(url)}
 
 
 async def serve(port: int) -> None:
-    """Serve as the downstream until the process is ended."""
+    """Serve as the downstream until the process is killed."""
     server = await asyncio.get_running_loop().create_server(Downstream, "127.0.0.1", port, backlog=1000)
     async with server:
         await server.serve_forever()

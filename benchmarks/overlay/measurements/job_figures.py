@@ -1,4 +1,4 @@
-"""The figures of a job queue, measured in the same way for each engine, and written as JSON."""
+"""Measures the figures of a job queue, in the same way for each queue, and writes them as JSON."""
 
 import asyncio
 import json
@@ -16,46 +16,46 @@ PAUSE_SECONDS = 0.05
 
 
 class Engine(ABC):
-    """An engine of jobs whose one kind calls `ran`."""
+    """A job queue with one kind of job, whose function calls `ran`."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
         self._called = asyncio.Event()
 
     def ran(self) -> None:
-        """Note the time of a job's run."""
+        """Record the time at which a job runs."""
         self.times.append(time.perf_counter())
         self._called.set()
 
     @abstractmethod
     async def write(self, *, with_job: bool) -> None:
-        """Write a row, and enqueue a job with it: in the same transaction where the engine can."""
+        """Write a row, and enqueue a job with it: in the same transaction if the queue can do so."""
 
     @abstractmethod
     async def enqueue_many(self, jobs: int) -> None:
-        """Enqueue jobs as fast as the engine can."""
+        """Enqueue jobs as fast as the queue can."""
 
     @abstractmethod
     def working(self) -> AbstractAsyncContextManager[object]:
-        """Run a worker with `CONCURRENT` jobs at the same time, in this process."""
+        """Run a worker in this process with `CONCURRENT` concurrent jobs."""
 
     async def statements(self) -> int:
-        """Return how many statements an enqueue adds to a transaction; 0 where nobody counts them."""
+        """Return how many statements an enqueue adds to a transaction, or 0 if they are not counted."""
         return 0
 
     async def calls(self, number: int) -> None:
-        """Wait until as many jobs have run."""
+        """Wait until `number` jobs have run."""
         while len(self.times) < number:
             self._called.clear()
             await self._called.wait()
 
     async def is_done(self, number: int) -> None:
-        """Wait until the engine has stored the end of each job; by default the runs themselves."""
+        """Wait until the queue has stored the end of `number` jobs; by default, until they have run."""
         await self.calls(number)
 
 
 async def measure(engine: Engine, file: str) -> None:
-    """Measure an engine, and write the figures."""
+    """Measure a job queue, and write the figures into a file."""
     costs: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(PAIRS):
         for with_job in (False, True):
@@ -80,7 +80,7 @@ async def measure(engine: Engine, file: str) -> None:
 
 
 async def start(engine: Engine) -> float:
-    """Return the seconds from the commit of a job until its run, on a worker that is idle."""
+    """Return the seconds from a job's commit to its run, on an idle worker."""
     await asyncio.sleep(PAUSE_SECONDS)
     engine.times.clear()
     await engine.write(with_job=True)

@@ -1,4 +1,4 @@
-"""CPU of every composition of `measurements.layers`, without a network, as JSON in a file.
+"""Measures the CPU time of every composition of `measurements.layers`, without a network, as JSON in a file.
 
 Arguments: the file and the number of rounds. The log goes to standard output, as in production.
 """
@@ -21,16 +21,16 @@ from measurements.layers import Composition, compositions
 
 READ = Request("GET", "/api/v1/items/7")
 REQUESTS = 100
-"""For each composition and round: long enough for the clock, short enough that a disturbance hits few."""
+"""The requests per composition and round: long enough for the clock, short enough that a disturbance hits few."""
 
 WARM_UP = 300
 
 
 async def costs_of(stack: list[Composition], rounds: int) -> list[float]:
-    """Return the cost of each composition: the cost of the composition before it plus the median of the differences.
+    """Return the cost of each composition: the cost of the composition before it plus the median difference.
 
-    The compositions take turns, so that a slow moment slows two consecutive compositions alike and their difference
-    does not show it.
+    The compositions alternate, so that a slow moment slows two consecutive compositions alike and does not change their
+    difference.
     """
     for composition in stack:
         await cpu_microseconds(composition.app, READ, WARM_UP)

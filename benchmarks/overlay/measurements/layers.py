@@ -1,7 +1,7 @@
-"""Compositions of the service's read of an item, layer by layer from the service's own modules.
+"""Compositions of the service's read of an item, layer by layer, from the service's own modules.
 
-Each composition is a whole application: the composition before it and one layer more. A new layer is a new row in
-`compositions`; a middleware is found automatically.
+Each composition is a whole application: the composition before it with one more layer. A new layer is a new row in
+`compositions`; a new middleware is found automatically.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,32 +32,32 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """An application, named after the outermost layer; `benchmarks.layer_reasons` has the reason of each layer."""
+    """An application, named after its outermost layer; `benchmarks.layer_reasons` has the reason for each layer."""
 
     name: str
     app: ASGIApp
 
 
 async def constant(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer with a constant: the cost of the measuring itself."""
+    """Send a constant response: the cost of measuring itself."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": BODY})
 
 
 async def no_dependency(item_id: ItemId) -> ItemOut:
-    """Validate the path parameter and write the answer from a model."""
+    """Validate the path parameter, and send a response from a model."""
     del item_id
     return CONSTANT
 
 
 async def session_unused(item_id: ItemId, session: ReadSession) -> ItemOut:
-    """Ask for a session and leave the session unused."""
+    """Depend on a session without using it."""
     del item_id, session
     return CONSTANT
 
 
 def driver_alone(pool: asyncpg.Pool) -> Callable[..., object]:
-    """Return a route that asks for the session, but runs the statement through asyncpg itself."""
+    """Return a route that depends on the session, but runs the statement through asyncpg itself."""
 
     async def read_item(item_id: ItemId, session: ReadSession) -> ItemOut:
         del session
@@ -68,13 +68,13 @@ def driver_alone(pool: asyncpg.Pool) -> Callable[..., object]:
 
 
 async def one_statement(item_id: ItemId, session: ReadSession) -> ItemOut:
-    """Run the statement and drop the row."""
+    """Run the statement, and drop the row."""
     await repository.find(session, item_id)
     return CONSTANT
 
 
 async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemOut | None:
-    """Run the statement and answer with the row."""
+    """Run the statement, and respond with the row."""
     return await repository.find(session, item_id)
 
 
@@ -87,7 +87,7 @@ def routed(endpoint: Callable[..., object], resources: object, middleware: Seque
 
 
 def compositions(resources: Resources, driver: asyncpg.Pool, whole: FastAPI) -> list[Composition]:
-    """Return all compositions, the innermost layer first."""
+    """Return all compositions, from the innermost layer outwards."""
     return [
         Composition("the measuring itself", constant),
         Composition("FastAPI", routed(no_dependency, resources)),
@@ -101,7 +101,7 @@ def compositions(resources: Resources, driver: asyncpg.Pool, whole: FastAPI) -> 
 
 
 def middleware_layers(resources: Resources, middleware: Sequence[Middleware]) -> list[Composition]:
-    """Return a composition for each middleware of main.py, innermost first; a new middleware needs no row here."""
+    """Return a composition for each middleware of main.py, from the innermost outwards, found automatically."""
     return [
         Composition(
             getattr(middleware[place].cls, "__name__", ""), routed(row_to_answer, resources, middleware[place:])

@@ -1,4 +1,4 @@
-"""Write the costs of handing work over as JSON into the file that is named by the first argument.
+"""Writes the costs of offloading work as JSON into the file named by the first argument.
 
 A worker process imports the main module once more, so the main module imports everything else below its guard.
 """

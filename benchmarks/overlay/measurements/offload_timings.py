@@ -1,4 +1,4 @@
-"""Timings of the ways to hand work over (task, thread, process), and the cost of the loop monitor."""
+"""Timings of the ways to offload work (task, thread, process), and the cost of the loop monitor."""
 
 import asyncio
 import os
@@ -33,11 +33,11 @@ SCOPE = {
 
 
 async def nothing() -> None:
-    """Do nothing."""
+    """Do nothing, so that only the offloading is measured."""
 
 
 async def microseconds(call: Callable[[], Awaitable[object]]) -> float:
-    """Return the microseconds of a call, as the median of rounds."""
+    """Return the microseconds per call, as the median over rounds."""
     rounds = []
     for _ in range(ROUNDS):
         begin = time.perf_counter()
@@ -48,7 +48,7 @@ async def microseconds(call: Callable[[], Awaitable[object]]) -> float:
 
 
 async def ways() -> dict[str, float]:
-    """Return the microseconds of each way; `process, started` includes the start of the worker process."""
+    """Return the microseconds of each way to offload work; `process, started` includes the worker process's start."""
     offload, processes = Offload(threads=1), Processes(processes=1)
     supervisor = Supervisor(tasks=2 * TIMES, stop_seconds=10)
 
@@ -71,8 +71,8 @@ async def ways() -> dict[str, float]:
     return found
 
 
-async def rate(app: Any) -> float:  # noqa: ANN401 - an ASGI application
-    """Return the requests per second of a route that does nothing, during a turn."""
+async def rate(app: Any) -> float:  # noqa: ANN401 - `app` is any ASGI application
+    """Return the requests per second of a route that does nothing, during one turn."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -90,7 +90,7 @@ async def rate(app: Any) -> float:  # noqa: ANN401 - an ASGI application
 
 
 async def monitored_ratio() -> float:
-    """Return the rate with the monitor as a multiple of the rate without monitor: the median of pairs, in turns."""
+    """Return the request rate with the loop monitor divided by the rate without it, as the median of pairs."""
     app = create_app(load_settings().model_copy(update={"loop_stall_seconds": 0.0}))
     ratios = []
     async with app.router.lifespan_context(app):
@@ -105,5 +105,5 @@ async def monitored_ratio() -> float:
 
 
 async def main() -> dict[str, float]:
-    """Measure the ways and the monitor."""
+    """Measure the ways to offload work, and the loop monitor."""
     return await ways() | {"monitored": await monitored_ratio()}

@@ -1,4 +1,4 @@
-"""Measure other engines of jobs: `other_jobs.py ENGINE FILE`, with DATABASE_URL, in an environment that has them."""
+"""Measures other job queues: `other_jobs.py ENGINE FILE`, with DATABASE_URL, in an environment with their packages."""
 
 import asyncio
 import logging
@@ -21,20 +21,20 @@ WRITE = "INSERT INTO written VALUES (gen_random_uuid())"
 
 
 class Written(Engine):
-    """An engine beside which rows are written on connections of psycopg."""
+    """A job queue beside which rows are written on psycopg connections."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
         super().__init__()
         self.pool = pool
 
     async def noop(self, *_: object, **__: object) -> None:
-        """Do nothing, and tell the measurement."""
+        """The job function: do nothing, and record the run."""
         self.ran()
 
 
 @asynccontextmanager
 async def in_a_task(work: asyncio.Future[object] | asyncio.Task[None]) -> AsyncGenerator[None]:
-    """Cancel the work at the end of the block."""
+    """Cancel `work` at the end of the block."""
     yield
     work.cancel()
     with suppress(asyncio.CancelledError):
@@ -42,10 +42,10 @@ async def in_a_task(work: asyncio.Future[object] | asyncio.Task[None]) -> AsyncG
 
 
 class Procrastinate(Written):
-    """procrastinate, whose jobs are enqueued on the connection of the write."""
+    """The queue procrastinate, whose jobs are enqueued on the connection of the write."""
 
     async def open(self) -> None:
-        """Open the application, with its tables."""
+        """Open the procrastinate application, and create its tables."""
         self.app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=URL, min_size=4, max_size=13))
         await self.app.open_async()
         await self.app.schema_manager.apply_schema_async()
@@ -59,22 +59,22 @@ class Procrastinate(Written):
                 await self.task.configure(connection=connection).defer_async()
 
     async def enqueue_many(self, jobs: int) -> None:
-        """Enqueue a batch."""
+        """Enqueue a batch of jobs."""
         await self.task.batch_defer_async(*({} for _ in range(jobs)))
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
-        """Run a worker."""
+        """Run a procrastinate worker."""
         worker = self.app.run_worker_async(concurrency=CONCURRENT, install_signal_handlers=False)
         async with in_a_task(asyncio.create_task(worker)):
             yield
 
 
 class Saq(Written):
-    """saq on PostgreSQL, whose jobs are enqueued after the commit."""
+    """The queue saq on PostgreSQL, whose jobs are enqueued after the commit."""
 
     async def open(self) -> None:
-        """Open the queue, with its tables."""
+        """Open the queue, and create its tables."""
         self.queue = PostgresQueue(url=URL, min_size=4, max_size=13)
         await self.queue.connect()
 
@@ -92,7 +92,7 @@ class Saq(Written):
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
-        """Run a worker."""
+        """Run a saq worker."""
         worker = Worker(self.queue, [("noop", self.noop)], concurrency=CONCURRENT)
         worker.SIGNALS = []
         async with in_a_task(asyncio.create_task(worker.start())):
@@ -101,10 +101,10 @@ class Saq(Written):
 
 
 class Taskiq(Written):
-    """taskiq with taskiq-postgres, whose jobs are enqueued after the commit, and lost with their worker."""
+    """The queue taskiq with taskiq-postgres, whose jobs are enqueued after the commit, and lost with their worker."""
 
     async def open(self) -> None:
-        """Open the broker, with its tables."""
+        """Open the broker, and create its tables."""
         self.broker = taskiq_pg.asyncpg.AsyncpgBroker(dsn=URL)
 
         @self.broker.task(task_name="noop")
@@ -122,13 +122,13 @@ class Taskiq(Written):
             await self.task.kiq()
 
     async def enqueue_many(self, jobs: int) -> None:
-        """Enqueue jobs, ten at a time: the pool's size."""
+        """Enqueue jobs, ten at a time, which is the pool's size."""
         for _ in range(jobs // 10):
             await asyncio.gather(*(self.task.kiq() for _ in range(10)))
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
-        """Run a worker."""
+        """Run a taskiq worker."""
         worker = run_receiver_task(self.broker, max_async_tasks=CONCURRENT)
         async with in_a_task(asyncio.create_task(worker)):
             yield
@@ -142,7 +142,7 @@ ENGINES: dict[str, Callable[[AsyncConnectionPool], Procrastinate | Saq | Taskiq]
 
 
 async def main(name: str, file: str) -> None:
-    """Open an engine, and measure."""
+    """Open a job queue, and measure it."""
     logging.disable(logging.WARNING)
     async with AsyncConnectionPool(URL, min_size=4, max_size=10) as pool:
         async with pool.connection() as connection:

@@ -1,4 +1,4 @@
-"""Measure the jobs of the service: `python -m measurements.own_jobs FILE`, with the settings in the environment."""
+"""Measures the service's own jobs: `python -m measurements.own_jobs FILE`, with the settings in the environment."""
 
 import asyncio
 import sys
@@ -27,11 +27,11 @@ ENDED = text("SELECT count(*) FROM jobs WHERE kind = 'bench.noop' AND state = 's
 
 
 class Nothing(BaseModel):
-    """The payload."""
+    """The empty payload of the measured jobs."""
 
 
 class Jobs(Engine):
-    """The jobs of the service."""
+    """The service's own job queue."""
 
     def __init__(self, settings: Settings, resources: Resources) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Jobs(Engine):
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
-        """Run a worker."""
+        """Run a job worker."""
         stop = asyncio.Event()
         worker = asyncio.create_task(Worker(self._settings).run(stop))
         yield
@@ -62,13 +62,13 @@ class Jobs(Engine):
         await worker
 
     async def is_done(self, number: int) -> None:
-        """Wait until each row says that its job has succeeded."""
+        """Wait until the rows of `number` jobs say that they have succeeded."""
         await self.calls(number)
-        while await self._ended() < self._before + number:  # noqa: ASYNC110 - the worker sets no event
+        while await self._ended() < self._before + number:  # noqa: ASYNC110 - polls: the worker sets no event
             await asyncio.sleep(0.01)
 
     async def statements(self) -> int:
-        """Count the statements of SQLAlchemy that an enqueue adds."""
+        """Count the SQLAlchemy statements that an enqueue adds to a transaction."""
         seen: list[str] = []
         event.listen(self._resources.engine.sync_engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
         async with transaction(self._resources.write_sessions) as session:
@@ -87,12 +87,12 @@ ENGINES: list[Jobs] = []
 
 @job("bench.noop")
 async def noop(_payload: Nothing, _run: Run) -> None:
-    """Do nothing, and tell the measurement."""
+    """The job function: do nothing, and record the run."""
     ENGINES[0].ran()
 
 
 async def main(file: str) -> None:
-    """Open the resources of a web process, and measure."""
+    """Open the resources of a web process, and measure the jobs."""
     settings = load_settings(serving=True)
     logs.configure(level="error", log_format="json", fields={})
     plan = plan_for(settings)

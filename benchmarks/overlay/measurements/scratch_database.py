@@ -1,4 +1,4 @@
-"""An empty database on a PostgreSQL that waits for the disk, which is dropped when the standard input ends."""
+"""Runs a PostgreSQL with fsync and an empty database, which is dropped when standard input ends."""
 
 import sys
 
@@ -6,7 +6,7 @@ from devtools.postgres import scratch_url
 
 
 def main() -> None:
-    """Print the address, and wait."""
+    """Print the database's URL, and wait for the end of standard input."""
     with scratch_url() as url:
         print("ready", url, flush=True)
         sys.stdin.read()

@@ -1,16 +1,16 @@
-"""Start the application in this process and print "ready" when all readiness checks pass; the parent has the clock."""
+"""Starts the application and prints "ready" once all readiness checks pass; the parent process measures the time."""
 
 import asyncio
 import gc
 
-gc.disable()  # as a worker does until the end of its start
+gc.disable()  # as a worker does until its start is complete
 
-from app.main import app  # noqa: E402 - after the line above
-from app.resources import Resources  # noqa: E402 - as the import before
+from app.main import app  # noqa: E402 - imported after the line above
+from app.resources import Resources  # noqa: E402 - imported after the line above
 
 
 async def main() -> None:
-    """Open the application, run the readiness checks, and close the application."""
+    """Open the application, run the readiness checks, and close it."""
     async with app.router.lifespan_context(app):
         resources: Resources = app.state.resources
         reasons = await resources.readiness.reasons()

@@ -1,6 +1,6 @@
-"""Throwaway PostgreSQL with migrated and filled databases, which runs until the standard input ends.
+"""Runs a throwaway PostgreSQL with migrated and filled databases until standard input ends.
 
-The program prints the word ready and, as JSON, the server's log and process id, and the address of each database.
+The program prints the word ready and, as JSON, the server's log and process id, and the URL of each database.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ INSERT INTO orders (customer, currency, state, created_at)
 SELECT 'Customer ' || n, 'EUR', 'placed', '2026-01-01'::timestamptz FROM generate_series(1, {ORDERS}) n;
 INSERT INTO order_lines (order_id, position, sku, quantity, unit_price)
 SELECT n, line, 'TEA-' || line, line, 4.50 FROM generate_series(1, {ORDERS}) n, generate_series(1, 3) line;
-"""  # noqa: S608 - constants only
+"""  # noqa: S608 - SQL from constants only
 
 DATABASES = {"measured": "none", "counted": "all"}
-"""Databases and the `log_statement` of each: the statements of the second database are counted."""
+"""The databases, each with its `log_statement`: the SQL statements on the second database are counted from the log."""
 
 
 def on_database(url: str, name: str) -> str:
-    """Return the address of a database of the same server."""
+    """Return the URL of another database on the same server."""
     return f"{url.rpartition('/')[0]}/{name}"
 
 
 async def create(server_url: str) -> None:
-    """Create the databases, empty."""
+    """Create the empty databases."""
     connection = await asyncpg.connect(server_url)
     for name, logged in DATABASES.items():
         await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -47,7 +47,7 @@ async def create(server_url: str) -> None:
 
 
 async def fill(url: str) -> None:
-    """Put rows into a database; ANALYZE, so that no query plan changes during the measurement."""
+    """Insert rows into a database, then run ANALYZE, so that no query plan changes during the measurement."""
     connection = await asyncpg.connect(url)
     await connection.execute(FILL)
     await connection.execute("ANALYZE")
@@ -55,7 +55,7 @@ async def fill(url: str) -> None:
 
 
 async def describe(server_url: str) -> dict[str, object]:
-    """Return the server's log and process id, and the address of each database."""
+    """Return the server's log and process id, and the URL of each database."""
     connection = await asyncpg.connect(server_url)
     data = Path(await connection.fetchval("SHOW data_directory"))
     await connection.close()
@@ -65,7 +65,7 @@ async def describe(server_url: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Start the server, fill the databases, print the addresses, and wait."""
+    """Start the server, fill the databases, print their URLs, and wait for the end of standard input."""
     with throwaway_server() as server_url:
         asyncio.run(create(server_url))
         for name in DATABASES:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +20,9 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+
+FROZEN_SECONDS, LONG_STALL_SECONDS = 2.0, 0.5
+"""How long a server stands still, and the stall that tells a blocked loop: a busy machine delays the call meanwhile."""
 
 START_SECONDS = 30
 """The longest wait for a server, ten times what the slowest of them takes."""
@@ -41,6 +45,7 @@ class Server:
     def freeze(self) -> None:
         """Stop the process, as a paused machine does: its connections stay, and nothing is answered."""
         os.kill(self.process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # each of its threads stands still
 
     def thaw(self) -> None:
         """Let the process go on, if it still lives."""
@@ -115,14 +120,41 @@ async def served(app: FastAPI) -> AsyncGenerator[str]:
             await task
 
 
+def delay_of_the_scheduler() -> float:
+    """Return the seconds for which this thread was ready and had to wait for a CPU; Linux counts them."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 async def longest_stall(work: Coroutine[Any, Any, object]) -> float:
-    """Return the longest time in seconds for which some work kept the event loop from turning."""
-    worst, last, task = 0.0, time.monotonic(), asyncio.create_task(work)
+    """Return the longest time in seconds for which some work kept the event loop from turning.
+
+    The time for which other programs had the CPU is no stall: on a busy machine it exceeds any bound.
+    """
+    worst, task = 0.0, asyncio.create_task(work)
+    last, delayed = time.monotonic(), delay_of_the_scheduler()
     while not task.done():
         await asyncio.sleep(0.01)
-        worst, last = max(worst, time.monotonic() - last), time.monotonic()
+        now, delay = time.monotonic(), delay_of_the_scheduler()
+        worst, last, delayed = max(worst, now - last - (delay - delayed)), now, delay
     await task
     return worst
+
+
+async def stall_while_frozen(frozen: Server, work: Coroutine[Any, Any, object]) -> float:
+    """Return the longest stall of some work that begins while a server stands still, for some seconds."""
+    timer = threading.Timer(FROZEN_SECONDS, frozen.thaw)
+
+    async def begin() -> None:
+        timer.start()
+        await work
+
+    frozen.freeze()
+    stall = await longest_stall(begin())
+    timer.join()
+    return stall
 
 
 async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:

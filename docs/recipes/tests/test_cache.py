@@ -2,8 +2,8 @@
 
 import asyncio
 import importlib
+import inspect
 import os
-import time
 from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any
@@ -55,18 +55,32 @@ async def test_many_callers_of_an_empty_cache_load_once(monkeypatch: pytest.Monk
 
 
 async def test_a_frozen_cache_costs_a_bounded_time(valkey: Server) -> None:
+    """Each caller of the recipe has its response before one caller of the tutorial, which began first."""
     async with client_of(cache.app) as client, client_of(tutorial("cache").app) as other:
         await asyncio.gather(client.get("/report"), other.get("/report"))
         valkey.freeze()
-        started = time.monotonic()
+        slow = asyncio.create_task(other.get("/report"))
         found = await asyncio.gather(*(client.get("/report") for _ in range(CALLERS)))
-        seconds = time.monotonic() - started
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(other.get("/report"), 4)
+        is_waiting = not slow.done()
         valkey.thaw()
+        await slow
 
     assert {response.status_code for response in found} == {200}
-    assert seconds < 4
+    assert is_waiting
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_the_recipe_runs_with_valkey_py_when_its_imports_are_renamed() -> None:
+    """The names change and nothing else; the short timeouts are of the recipe, and a busy machine would meet them."""
+    renamed = inspect.getsource(cache).replace("redis.", "valkey.").replace("Redis", "Valkey").replace("0.25", "10")
+    fork = ModuleType("cache_of_valkey")
+    exec(compile(renamed, "cache_of_valkey.py", "exec"), fork.__dict__)  # noqa: S102 - the recipe beside this test
+    async with client_of(fork.app) as client, fork.connect(os.environ["VALKEY_URL"]) as reader:
+        found = [(await client.get("/report")).json() for _ in range(2)]
+        stored = await reader.get("v1:report")
+
+    assert found == [{"report": "the figures of today"}] * 2
+    assert (type(reader).__module__, stored) == ("valkey.asyncio.client", b"the figures of today")
 
 
 async def test_a_command_whose_reply_was_lost_is_sent_once(valkey: Server) -> None:

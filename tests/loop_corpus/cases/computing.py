@@ -1,4 +1,4 @@
-"""Computing: the loop is busy instead of waiting."""
+"""Cases that block by computing: the event loop is busy instead of waiting."""
 
 import bz2
 import copy

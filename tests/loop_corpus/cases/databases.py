@@ -1,4 +1,4 @@
-"""Drivers and clouds without async."""
+"""Cases that block in database drivers and cloud clients without async."""
 
 import contextlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""Files: the loop waits for the disk, or for who writes the other end of a pipe."""
+"""Cases that block on files: the event loop waits for the disk, or for the other end of a pipe."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""Code that the framework runs around a route, on the loop."""
+"""Cases that block in code which the framework runs on the event loop around a route."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

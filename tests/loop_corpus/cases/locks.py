@@ -1,4 +1,4 @@
-"""What threads wait on: locks, events, queues, futures, joins."""
+"""Cases that block on synchronisation of threads: locks, events, queues, futures, joins."""
 
 import asyncio
 import concurrent.futures

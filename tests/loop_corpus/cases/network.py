@@ -1,4 +1,4 @@
-"""Clients without async: HTTP, name resolution, sockets, mail."""
+"""Cases that block in network clients without async: HTTP, name resolution, sockets, mail."""
 
 import contextlib
 import http.client

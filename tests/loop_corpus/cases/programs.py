@@ -1,4 +1,4 @@
-"""Other programs and processes, waited for without async."""
+"""Cases that block by waiting for other programs and processes without async."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A sleep that stands somewhere else than in the route."""
+"""Cases that block by a sleep in a place other than the route itself."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""What the stand-ins of database drivers share."""
+"""The connection class that all stand-ins of database drivers share."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from _wire import ask
 
 
 class Conversation:
-    """A connection and its cursor in one: each statement asks the server, and waits."""
+    """A connection that is its own cursor: each statement sends a request to the server, and waits."""
 
     def __init__(self, host: str, port: int) -> None:
         self.address = (host, port)

@@ -1,1 +1,1 @@
-"""Correct code that looks like a case: each route is a twin, with all that stands above it since the route before."""
+"""Correct code that looks like a case: each route is a twin, with the code above it since the previous route."""

@@ -1,4 +1,4 @@
-"""Computing elsewhere, in small pieces, or little."""
+"""Twins that compute elsewhere than on the event loop, in small pieces, or only a little."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Blocking work that is handed to a thread in a less usual way, and calls whose names only sound like waiting."""
+"""Twins that give blocking work to a thread in unusual ways, and calls that only have the name of a blocking call."""
 
 import asyncio
 import functools
@@ -74,7 +74,7 @@ async def a_body_streamed_from_a_generator_without_async() -> StreamingResponse:
 
 @router.get("/a_file_as_the_answer")
 async def a_file_as_the_answer() -> FileResponse:
-    return FileResponse(FILE, media_type="text/plain")  # else the first one reads the tables of the system
+    return FileResponse(FILE, media_type="text/plain")  # otherwise the first response would read the system's tables
 
 
 threads = ThreadPoolExecutor(1)

@@ -1,4 +1,4 @@
-"""Other programs, the network and files, without a wait on the loop."""
+"""Twins that use other programs, the network and files without blocking the event loop."""
 
 import asyncio
 import pathlib

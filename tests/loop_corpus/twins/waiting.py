@@ -1,4 +1,4 @@
-"""Waits that leave the loop free."""
+"""Twins that wait without blocking the event loop."""
 
 import asyncio
 import contextlib

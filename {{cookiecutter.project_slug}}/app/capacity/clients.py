@@ -1,4 +1,4 @@
-"""Client connections of a worker: as many as the open files allow, less the files that the worker needs itself."""
+"""The bound on a worker's client connections: the allowed open files, less the files that the worker needs itself."""
 
 OTHER_FILES = 48
 """Open files of a worker that are no connections: the log, the event loop, the listener and pipes take 20, the rest is

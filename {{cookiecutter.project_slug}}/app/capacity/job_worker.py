@@ -1,4 +1,4 @@
-"""The connections of the workers of jobs, in the capacity plan of the service and in the plan of a worker itself."""
+"""The capacity plan of a worker that runs jobs, with the number of its database connections."""
 
 from app.capacity.from_settings import plan_for
 from app.capacity.plan import CapacityError, Plan
@@ -11,10 +11,10 @@ NOT_PLANNED = (
 
 
 def plan_for_worker(settings: Settings) -> Plan:
-    """Return the plan of this service for a process that runs jobs: its pool is as large as the jobs need.
+    """Return the capacity plan for a process that runs jobs: the pool has JOBS__POOL_LIMIT connections.
 
     Raises:
-        CapacityError: the service is in production, and its plan knows of no worker; or the plan does not fit.
+        CapacityError: JOBS__WORKERS is 0 in production, or the plan needs more connections than there are.
     """
     jobs, plan = settings.jobs, plan_for(settings)
     if not jobs.workers and not settings.development:

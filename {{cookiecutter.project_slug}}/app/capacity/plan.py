@@ -64,7 +64,7 @@ class Plan(CapacitySettings, frozen=True):
     connection_quota: int
     """Database connections that one route group, or background work, may hold at most."""
     reserved_for_quotas: int
-    """Database connections that are kept free for route groups, and for background work, that use none."""
+    """Database connections kept free for route groups, and background work, that use no connection at the moment."""
     left_by_two_stuck_groups: int
     """Database connections that all other work may use when two route groups hang: the worst case that is planned
     for."""
@@ -160,9 +160,9 @@ def make_plan(
 def reserved_connections(connections: int, *, route_groups: int) -> int:
     """Return how many connections of a pool are reserved for quotas that use no connection at the moment.
 
-    Each quota but the busy quota gets one connection, and together at most half of the pool: with many route groups a
-    busy group could use next to nothing otherwise. In a pool of 3 connections or more, two stuck groups leave at least
-    one to a third group; a pool of 1 or 2 connections cannot be divided.
+    Each unused quota reserves one connection, and all unused quotas together at most half of the pool: otherwise, with
+    many route groups, hardly any connection would be left for a busy group. In a pool of 3 connections or more, two
+    stuck groups leave at least one to a third group; a pool of 1 or 2 connections cannot be divided.
     """
     return min(route_groups, max(connections // 2, min(2, connections - 1)))
 

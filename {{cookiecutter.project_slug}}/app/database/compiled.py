@@ -31,7 +31,7 @@ class Compiled:
     @classmethod
     def of(cls, statement: Executable, values: Values, result: AnyRows) -> Self | None:
         """Take the compiled statement out of a first result; None if later runs may differ in more than values."""
-        shape: Any = result._metadata  # noqa: SLF001 - SQLAlchemy keeps it for its own next run, too, if the flag says so
+        shape: Any = result._metadata  # noqa: SLF001 - SQLAlchemy reuses these metadata for its next run, too
         if not (isinstance(statement, SelectBase) and getattr(shape, "_safe_for_cache", False)):
             return None
         context: Any = result.context  # type: ignore[attr-defined] # of a cursor

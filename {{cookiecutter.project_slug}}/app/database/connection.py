@@ -88,11 +88,11 @@ def _is_outdated(context: ExceptionContext) -> bool:
     # SQLSTATE XX000 stands for many internal errors. This one is recognised by its text, which is never translated.
     if isinstance(refusal, asyncpg.InternalServerError):
         return str(refusal).startswith("cache lookup failed")
-    # A context means that the error is inside of an SQL function, and not in a statement that was prepared here.
+    # An error with a context is from inside of an SQL function, and not from a statement that was prepared here.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
         # If the statement is in no cache, it could not be prepared at all: a mistake in the SQL, and no older schema.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
-        own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - shown nowhere
+        own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - no public attribute has the caches
         return context.statement in own or driver.has((context.statement, asyncpg.Record, False))
     return isinstance(refusal, OUTDATED_ERRORS)
 

@@ -4,6 +4,8 @@ asyncpg begins and ends a transaction by sending `BEGIN ...` and `COMMIT`. This 
 costs no extra round trip.
 """
 
+from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,12 +19,16 @@ from app.settings.bounds import DSN_ONLY
 STANDBY = "The database is a standby, which takes no writes."
 READ_ONLY = "The database is read-only at the moment."
 
+Observer = Callable[[str, float, int, BaseException | None], object]
+"""A function that is called after a statement, with the SQL text, the seconds, the number of rows, -1 when unknown, and
+the error of a statement that failed."""
+
 OWN_DEFAULT = "tru"
 """A spelling of `true` that PostgreSQL accepts and stores as written, and that no administrator would use. By this
 spelling the service recognises its own read-only default on the database role, see `role_sql`."""
 
 FIND_DEFAULTS = r"SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=(?!tru\W)'"
-"""Finds the read-only defaults that ALTER DATABASE or ALTER ROLE has stored on the server, usually none."""
+"""SQL that finds the read-only defaults which ALTER DATABASE or ALTER ROLE has stored on the server, usually none."""
 
 OBEY_DEFAULTS = """
     SELECT set_config('transaction_read_only', 'on', true) WHERE coalesce((
@@ -32,15 +38,15 @@ OBEY_DEFAULTS = """
         AND setrole IN (0, quote_ident(session_user)::regrole)
         ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), {})
 """
-"""Makes a transaction read-only if an administrator's default says so. PostgreSQL takes the most specific stored
-default, of role and database; without any, the default of the server, which replaces `{}`."""
+"""SQL that makes a transaction read-only if an administrator's default says so. PostgreSQL takes the most specific
+stored default, of role and database; without any, the default of the server, which replaces `{}`."""
 
 LIFT_OWN = "SET LOCAL default_transaction_read_only TO DEFAULT;"
-"""Removes the service's own read-only default for one transaction, so that the default of the server is in force."""
+"""SQL that removes the service's own read-only default for one transaction, so that the server's default applies."""
 
 IS_OF_SERVER = "SELECT FROM pg_settings WHERE name = 'default_transaction_read_only' AND source ~ 'default|file|line'"
-"""Tells whether a connection began with the read-only default of the server, from postgresql.conf or the command line,
-and not with that of a database or a role."""
+"""SQL that tells whether a connection began with the read-only default of the server, from postgresql.conf or the
+command line, and not with the default of a database or a role."""
 
 
 class PgBouncerInBetween(CannotStart):
@@ -67,6 +73,9 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
     """Whether the last transaction asked to write. If not, a refused write is a bug of the service."""
     obeys_default = False
     """Whether the last transaction is read-only because of a default that an administrator has stored on the server."""
+    observe: Observer = staticmethod(lambda *_: None)
+    """Called after each COMMIT, to time it for the request; `Reader` and SQLAlchemy's events report all other
+    statements."""
     _lift_own = ""
     """The SQL that removes the service's own read-only default, so that the server's default is visible; else empty."""
 
@@ -82,7 +91,7 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
         set_own = f"SELECT set_config('default_transaction_read_only', '{default}', false)"
         await super().execute(f"{set_own} WHERE current_setting('lock_timeout')::interval = '{lock_timeout} ms'")
 
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's signature
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the signature of asyncpg's `execute`
         """Run one or several statements without values; asyncpg begins and ends transactions by this method."""
         if query.startswith("BEGIN"):
             return await self._begin(query)
@@ -110,19 +119,22 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
 
     async def _commit(self, query: str) -> str:
         await_commit(self._config.command_timeout)
+        began = perf_counter()
         try:
             status: str = await super().execute(query)
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as error:
             self.terminate()
             raise OutcomeUnknown(f"The database did not confirm the write. {UNCONFIRMED}") from error
+        finally:
+            self.observe("COMMIT", perf_counter() - began, 0, None)
         commit_answered()
         if status == "ROLLBACK":
             # A statement failed and the caller ignored the error: PostgreSQL then answers COMMIT with ROLLBACK.
-            raise asyncpg.InFailedSQLTransactionError("nothing was committed: a statement failed and was passed over")
+            raise asyncpg.InFailedSQLTransactionError("not committed: the error of a statement was ignored")
         return status
 
 
-async def connect(read_only: str | None = None, **arguments: Any) -> DriverConnection:  # noqa: ANN401 - asyncpg's own
+async def connect(read_only: str | None = None, **arguments: Any) -> DriverConnection:  # noqa: ANN401 - the arguments of asyncpg's `connect`
     """Open a database connection; raise `Unavailable` for an unreachable server.
 
     SQLAlchemy would pass on asyncpg's OSError, which no error handler could tell from other errors.
@@ -144,7 +156,7 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
         if read_only:
             try:
                 await connection.only_read(read_only, arguments["server_settings"]["lock_timeout"])
-            # also after a cancellation: the connection is in no pool yet, so nothing else would close it
+            # close the connection also after a cancellation: it is in no pool yet, so nothing else would close it
             except BaseException:
                 connection.terminate()
                 raise

@@ -70,7 +70,7 @@ def build_engine(
     """
     engine = create_async_engine(
         url,
-        isolation_level="AUTOCOMMIT",  # set here, as setting it for each read would take a fifth of the read's time
+        isolation_level="AUTOCOMMIT",  # set on the engine: setting it per read would take a fifth of the read's time
         poolclass=FairPool,
         pool_size=pool.size,
         max_overflow=pool.overflow,
@@ -83,7 +83,8 @@ def build_engine(
         hide_parameters=True,  # keep values, such as a customer's name, out of log lines about failed statements
         connect_args=connect_args(timeouts, application_name, pgbouncer=pgbouncer),
     )
-    # The listener is on the dialect, as one on the engine makes SQLAlchemy check all kinds of events at each statement.
+    # The listener is on the dialect: with a listener on the engine, SQLAlchemy would check all kinds of events at each
+    # statement.
     event.listen(engine.dialect, "handle_error", end_refused_statement)
     event.listen(engine.dialect, "handle_error", replace_outdated_connection)
     event.listen(engine.dialect, "handle_error", refuse_write)

@@ -74,10 +74,10 @@ class FairPool(AsyncAdaptedQueuePool):
         return fresh
 
     async def lend(self) -> ConnectionPoolEntry | None:
-        """Wait for a connection, and take it without a greenlet; afterwards call `give_back` or `adopt`.
+        """Wait for a connection, and take it without a switch to SQLAlchemy's greenlet.
 
-        None means that the connection must be opened or tested, which needs a greenlet: call `connect` before any
-        `await`.
+        Afterwards the caller calls `give_back` or `adopt`. None means that the connection must first be opened or
+        tested, in a greenlet: the caller must then call `connect` before any `await`.
         """
         quota = self._quota()
         if not quota.try_enter():
@@ -97,9 +97,9 @@ class FairPool(AsyncAdaptedQueuePool):
             self._do_return_conn(record)
 
     def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
-        """Make `connect` return a connection that `lend` has lent, so that SQLAlchemy handles its errors."""
+        """Make `connect` return a connection from `lend`, so that SQLAlchemy handles the connection's errors."""
         adopted: Any = record
-        # an old connection would be replaced here, so its age is hidden
+        # SQLAlchemy would replace an old connection here, while it is in use: hide its age
         opened, adopted.starttime = adopted.starttime, inf
         self._adopted = record
         try:
@@ -122,8 +122,8 @@ class FairPool(AsyncAdaptedQueuePool):
         """Tell whether the next connection of the pool can be used at once, without opening or testing."""
         if self._pool.empty():
             return False
-        record = self._pool._queue._queue[0]  # type: ignore[attr-defined] # noqa: SLF001 - a queue cannot be looked into
-        return not record._is_hard_or_soft_invalidated() and self._is_fresh(record)  # noqa: SLF001 - as SQLAlchemy asks
+        record = self._pool._queue._queue[0]  # type: ignore[attr-defined] # noqa: SLF001 - asyncio.Queue has no method to look into it
+        return not record._is_hard_or_soft_invalidated() and self._is_fresh(record)  # noqa: SLF001 - SQLAlchemy makes the same check
 
     def _do_get(self) -> ConnectionPoolEntry:
         adopted, self._adopted = self._adopted, None
@@ -150,7 +150,8 @@ class FairPool(AsyncAdaptedQueuePool):
         record.info[RETURNED_AT] = monotonic()
         quota, held = self._loans.pop(record)
         try:
-            # closes a connection beyond the pool's size; the deadline of a request may cancel this
+            # SQLAlchemy closes a connection beyond the pool's size here; the deadline of a request may cancel this
+            # close
             super()._do_return_conn(record)
         finally:
             held.returned = True

@@ -5,7 +5,6 @@ columns once. From then on its SQL text goes straight to the driver, without a g
 connection is held while the request calls a downstream, and concurrent tasks may share a `Reader`.
 """
 
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, overload
 from weakref import WeakKeyDictionary
@@ -22,6 +21,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.database.compiled import AnyRows, Compiled, Values
 from app.database.connection import remembers_older_schema
+from app.database.driver import Observer
 from app.limits.token_bucket import TokenBucket
 
 T = TypeVar("T")
@@ -32,8 +32,8 @@ RETRY_BURST, RETRY_REFILL_SECONDS = 20, 1.0
 breaks the reads in flight, at most a full pool; more retries would add load to a server that is failing."""
 
 STALE_RETRIES = 10
-"""The most retries of a read on a connection with an older schema: each retry may get one more such connection of the
-pool."""
+"""The most retries of a read whose connection has prepared statements of an older schema: each retry may take a further
+such connection from the pool."""
 
 NO_VALUES: Values = {}
 
@@ -52,10 +52,9 @@ class Reader:
         self._engine = engine.sync_engine
         self._retries = TokenBucket(size=RETRY_BURST, refill_seconds=RETRY_REFILL_SECONDS)
         self._compiled: WeakKeyDictionary[Executable, Compiled] = WeakKeyDictionary()
-        self.observers: list[Callable[[str, float], None]] = []
-        """Functions that are called with the SQL text and the seconds of each statement that was sent directly to
-        the driver. SQLAlchemy's events `before_cursor_execute` and `after_cursor_execute` report only the other
-        statements."""
+        self.observers: list[Observer] = []
+        """Functions that are called after each statement that was sent directly to the driver. SQLAlchemy's events
+        report only the other statements."""
 
     @overload
     async def execute(self, statement: TypedReturnsRows[*Ts], values: Values | None = None) -> Result[*Ts]: ...
@@ -89,7 +88,7 @@ class Reader:
         """Run one read-only statement and return the first column of all rows, usually entities."""
         return (await self.execute(statement, values)).scalars()
 
-    async def scalar(self, statement: Executable, values: Values | None = None) -> Any:  # noqa: ANN401 - as in SQLAlchemy
+    async def scalar(self, statement: Executable, values: Values | None = None) -> Any:  # noqa: ANN401 - SQLAlchemy's `scalar` returns Any, too
         """Run one read-only statement and return the first column of the first row, or None without a row."""
         return (await self.execute(statement, values)).scalar()
 
@@ -106,11 +105,13 @@ class Reader:
         try:
             rows = await lent.driver_connection.fetch(compiled.text, *arguments)  # type: ignore[union-attr] # asyncpg's
         except BaseException as error:
+            for observe in self.observers:
+                observe(compiled.text, perf_counter() - started, -1, error)
             await greenlet_spawn(self._fail, lent, compiled.text, arguments, error)
             raise
-        await self._pool.give_back(lent)
         for observe in self.observers:
-            observe(compiled.text, perf_counter() - started)
+            observe(compiled.text, perf_counter() - started, len(rows), None)
+        await self._pool.give_back(lent)
         return IteratorResult(compiled.shape, iter(rows))
 
     def _run_in_greenlet(self, statement: Executable, values: Values) -> AnyRows:
@@ -133,7 +134,7 @@ class Reader:
                 connection._handle_dbapi_exception(translated, text, arguments, None, context)  # noqa: SLF001
 
     @property
-    def _pool(self) -> Any:  # noqa: ANN401 - a FairPool, or a pool of SQLAlchemy
+    def _pool(self) -> Any:  # noqa: ANN401 - a FairPool, or any pool of SQLAlchemy
         return self._engine.pool
 
 
@@ -141,7 +142,7 @@ def _translate(connection: Connection, error: BaseException) -> NoReturn:
     """Raise an error of asyncpg as the SQLAlchemy error for the same problem."""
     if isinstance(error, Exception):
         pooled: Any = connection.connection.dbapi_connection
-        pooled._handle_exception(error)  # noqa: SLF001 - as its cursor does
+        pooled._handle_exception(error)  # noqa: SLF001 - SQLAlchemy's cursor calls this too
     raise error
 
 

@@ -2,9 +2,9 @@
 
 Background tasks that are started in the block wait for the commit.
 
-A task that starts at once is faster than the commit: most tasks would not find the row that the request has written,
-and a task could report a write that is rolled back afterwards. So `Supervisor.start` asks for the open transaction. The
-task starts after the commit, and is dropped after a rollback. The price: a process that dies between the commit and the
+A task that started at once would run before the commit: it would not find the row that the request has written, or
+could report a write that is rolled back afterwards. So `Supervisor.start` asks for the open transaction. The task
+starts after the commit, and is dropped after a rollback. The price: a process that dies between the commit and the
 start loses the task, as a killed process loses every running task. A task that must not be lost is a job: a row that is
 stored in the same transaction, which a worker finds even after a crash.
 """

@@ -13,7 +13,7 @@ def why_unreachable(error: Exception) -> str:
     Clients of the service see this text.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.partition(",")[0]  # what follows the comma is the address
+        reason = error.verify_message.partition(",")[0]  # the address follows after the comma
         return f"The certificate of the database is not accepted: {reason}."
     if isinstance(error, ssl.SSLError):
         return "The TLS handshake with the database failed."

@@ -31,7 +31,8 @@ class State(Enum):
 class Breaker:
     """The circuit breaker of one downstream.
 
-    A call asks `enter` for a ticket, and reports its outcome with that ticket to `succeeded`, `failed` or `left`.
+    A call asks `enter` for a ticket, and reports its outcome with that ticket: to `succeeded`, to `failed`, or, when
+    it was cancelled, to `left`.
     """
 
     def __init__(self, thresholds: Thresholds, clock: Callable[[], float] = monotonic) -> None:
@@ -46,8 +47,8 @@ class Breaker:
         self._clock = clock
         self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] for each second of the window
         self._opened_at: float | None = None
-        # counts changes of state: the outcome of a call that began before a change is ignored
-        self._era = 0
+        self.transitions = 0
+        """The number of changes of state. The outcome of a call that began before a change is ignored."""
         self._probing = 0
         self._succeeded = 0
 
@@ -72,11 +73,11 @@ class Breaker:
             return None
         if state is State.HALF_OPEN:
             self._probing += 1
-        return self._era
+        return self.transitions
 
     def succeeded(self, ticket: int) -> None:
         """Count a call that succeeded; after enough successful probes, close the circuit breaker."""
-        if ticket != self._era:
+        if ticket != self.transitions:
             return  # the breaker has changed state since this call began: the outcome is outdated
         if self._opened_at is None:
             self._count(failed=False)
@@ -88,7 +89,7 @@ class Breaker:
 
     def failed(self, ticket: int) -> None:
         """Count a call that failed; open the circuit breaker if too many calls failed, or if this call was a probe."""
-        if ticket != self._era:
+        if ticket != self.transitions:
             return
         if self._opened_at is None:
             self._count(failed=True)
@@ -98,20 +99,20 @@ class Breaker:
 
     def left(self, ticket: int) -> None:
         """End a call without counting the outcome: the downstream was not the cause, as when the client left."""
-        if ticket == self._era and self._opened_at is not None:
+        if ticket == self.transitions and self._opened_at is not None:
             self._probing -= 1
 
     def _open(self) -> None:
         self._opened_at = self._clock()
-        self._begin_era()
+        self._begin_anew()
 
     def _close(self) -> None:
         self._opened_at = None
         self._seconds.clear()
-        self._begin_era()
+        self._begin_anew()
 
-    def _begin_era(self) -> None:
-        self._era += 1
+    def _begin_anew(self) -> None:
+        self.transitions += 1
         self._probing = self._succeeded = 0
 
     def _count(self, *, failed: bool) -> None:

@@ -58,6 +58,8 @@ class Cache(Generic[T]):
         """
         self.seconds, self.stale_seconds, self.max_bytes = seconds, stale_seconds, max_bytes
         self.bytes = 0
+        self.requests = {"hit": 0, "miss": 0, "stale": 0}
+        """The number of look-ups by their result: a fresh response, a load, or a stale response as the load failed."""
         self.context_of_load: Callable[[], Context] = copy_context
         """Returns the context variables for a load. A load may outlive the request that started it, so `registry.py`
         sets `detached` here: the deadline of the request then does not apply to the load."""
@@ -76,23 +78,26 @@ class Cache(Generic[T]):
         if entry is not None:
             self._kept.move_to_end(key)
             if self._clock() - entry.at < self.seconds:
+                self.requests["hit"] += 1
                 return entry.value
+        self.requests["miss"] += 1
         try:
-            return await self._load(key, load)
+            return await asyncio.shield(self.loading(key, load))
         except (DownstreamUnavailable, DownstreamTimedOut, DownstreamBadResponse) as error:
             if entry is None or self._clock() - entry.at >= self.seconds + self.stale_seconds:
                 raise
+            self.requests["stale"] += 1
             log.warning("stale response of a downstream served", downstream=error.name, reason=error.detail)
             return entry.value
 
-    async def _load(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Wait for the load of this key in flight, or start a load; cancelling a caller does not cancel the load."""
+    def loading(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> asyncio.Task[T]:
+        """Return the load of this key in flight, or start a load; callers must await the task in `asyncio.shield`."""
         task = self._loading.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(load(), context=self.context_of_load())
             self._loading[key] = task
             task.add_done_callback(lambda done: self._loaded(key, done))
-        return await asyncio.shield(task)
+        return task
 
     def _loaded(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._loading[key]
@@ -102,6 +107,8 @@ class Cache(Generic[T]):
         if key in self._kept:
             self.bytes -= self._kept.pop(key).weight
         entry = Entry(task.result(), self._clock(), OVERHEAD_BYTES + self._weigh(task.result()))
+        if entry.weight > self.max_bytes:  # else it would drop all others, and then itself
+            return
         self._kept[key] = entry
         self.bytes += entry.weight
         while self.bytes > self.max_bytes:

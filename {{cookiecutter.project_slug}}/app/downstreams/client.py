@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib import import_module
 from typing import Self
 
 # {% if cookiecutter.http_client == "httpx2" %}import httpx2 as httpx{{ "\n" }}
@@ -88,6 +89,16 @@ class Client:
             transport=transport or build_transport(settings),
         )
 
+    def instrument(self, tracer_provider: object) -> None:
+        """Record a span of OpenTelemetry for each call, and send the id of the span to the downstream.
+
+        OpenTelemetry's usual instrumentation, of all clients at once, replaces methods of httpx's own transports, which
+        are not used here. The package is imported by name, as most processes record no traces.
+        """
+        instrumentors = import_module("opentelemetry.instrumentation.httpx")
+        instrumentor = getattr(instrumentors, f"{httpx.__name__.upper()}ClientInstrumentor")
+        instrumentor.instrument_client(self._client, tracer_provider=tracer_provider)
+
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
         return self
@@ -112,7 +123,7 @@ class Client:
             ) as response:
                 return Answer(response.status_code, response.headers, await self._read(response))
         except httpx.TimeoutException as error:
-            raise DownstreamTimedOut(self.name, "it did not go on in time.") from error
+            raise DownstreamTimedOut(self.name, "it did not respond in time.") from error
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise DownstreamUnavailable(self.name, "it did not answer properly.") from error
         except httpx.HTTPError as error:

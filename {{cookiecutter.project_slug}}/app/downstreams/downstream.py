@@ -10,7 +10,9 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from time import monotonic
 from typing import Any, TypeVar
 
 import stamina
@@ -36,7 +38,7 @@ from app.settings.downstreams import DownstreamSettings
 T = TypeVar("T")
 
 
-def _unchanged(value: Any) -> Any:  # noqa: ANN401 - JSON may be anything
+def _unchanged(value: Any) -> Any:  # noqa: ANN401 - JSON may be any value
     return value
 
 
@@ -61,9 +63,7 @@ class Downstream:
             draining: tells whether this process is stopping; then calls are not retried.
             development: refuse calls while a database connection is held.
         """
-        self.name = name
-        self.client = client
-        self.settings = settings
+        self.name, self.client, self.settings = name, client, settings
         self.breaker = Breaker(settings.thresholds)
         self.bulkhead = Bulkhead(
             max_concurrent=settings.max_concurrent,
@@ -78,10 +78,13 @@ class Downstream:
             max_bytes=settings.cache_bytes,
             weigh=lambda answer: len(answer.body),
         )
-        self._draining = draining
-        self._development = development
+        self.observe: Callable[[int | None, float], object] = lambda _status, _seconds: None
+        """Called with the status, None for no response, and the seconds of each attempt, for metrics."""
+        self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
+        """Returns a context manager around each call, which adds the seconds to the request's timings."""
+        self._draining, self._development = draining, development
 
-    async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
+    async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be any value; the caller validates it
         """Send a GET request, or use the cache, and return the JSON of the response without conversion; see `get`."""
         return await self.get(*path, params=params, read=_unchanged)
 
@@ -108,12 +111,13 @@ class Downstream:
             return read(json_in(self.name, await self.call(call, retryable=True)))
         # Before the cache is read: code that holds a database connection must fail each time, not only on a miss.
         self._refuse_held_connections()
-        answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
-        # `sleep(0)` lets other work run between the callers of one load, which would all parse its JSON in one turn.
+        with self.timed():
+            answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
+        # `sleep(0)` lets other tasks run: the callers that share a load would otherwise all parse its JSON in one turn.
         await asyncio.sleep(0)
         return read(json_in(self.name, answer))  # each caller gets JSON of its own, and may change it
 
-    async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
+    async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - JSON may be any value; the caller validates it
         """Send a request with a JSON body and return the JSON of the response, None for an empty response.
 
         Args:
@@ -140,9 +144,10 @@ class Downstream:
         """
         self._refuse_held_connections()
         attempts = Attempts(self.settings, self.retries, retryable=retryable, draining=self._draining)
-        async for attempt in stamina.retry_context(on=attempts.pause_after, attempts=None, timeout=None):
-            with attempt:
-                return await self._attempt(call, attempts)
+        with self.timed():
+            async for attempt in stamina.retry_context(on=attempts.pause_after, attempts=None, timeout=None):
+                with attempt:
+                    return await self._attempt(call, attempts)
         raise AssertionError("stamina returns or raises")
 
     def _refuse_held_connections(self) -> None:
@@ -181,9 +186,13 @@ class Downstream:
                 except Unavailable as full:
                     raise DownstreamOverloaded(self.name, full.detail) from None
                 attempts.sent()
+                began, status = monotonic(), None
                 try:
-                    return await self.client.send(replace(call, headers={**call.headers, **attempts.headers()}))
+                    answer = await self.client.send(replace(call, headers={**call.headers, **attempts.headers()}))
+                    status = answer.status
+                    return answer
                 finally:
+                    self.observe(status, monotonic() - began)
                     self.bulkhead.leave()
         except TimeoutError:
             if not attempts.cut_off():

@@ -40,13 +40,13 @@ def error_in(name: str, answer: Answer) -> DownstreamError | None:
     if status >= SERVER_ERROR or status == TOO_MANY_REQUESTS:
         return DownstreamUnavailable(name, said, retry_after(answer.headers.get("retry-after")))
     if status == NOT_FOUND:
-        return DownstreamNotFound(name, status, "it knows no such thing.")
+        return DownstreamNotFound(name, status, "it did not find the object.")
     if status >= BAD_REQUEST:
         return DownstreamRejected(name, status)
     return DownstreamBadResponse(name, said)
 
 
-def json_in(name: str, answer: Answer) -> Any:  # noqa: ANN401 - JSON may be anything; the caller validates it
+def json_in(name: str, answer: Answer) -> Any:  # noqa: ANN401 - JSON may be any value; the caller validates it
     """Return the JSON of a downstream's response, None when the body is empty.
 
     Raises:

@@ -36,6 +36,7 @@ class RetryBudget:
         Args:
             ratio: retries per call, such as 0.1.
         """
+        self.taken = self.refused = 0
         self._ratio = ratio
         self._saved = 0.0
         self._floor = TokenBucket(size=FLOOR_RETRIES, refill_seconds=FLOOR_REFILL_SECONDS)
@@ -46,10 +47,12 @@ class RetryBudget:
 
     def take(self) -> bool:
         """Take a retry, first of the earned retries, then of the floor; return False when the budget is empty."""
-        if self._saved < 1 - 1e-9:  # in floating point, ten times 0.1 is a little less than 1
-            return self._floor.take()
-        self._saved -= 1
-        return True
+        earned = self._saved >= 1 - 1e-9  # in floating point, ten times 0.1 is a little less than 1
+        self._saved -= earned
+        taken = earned or self._floor.take()
+        self.taken += taken
+        self.refused += not taken
+        return taken
 
 
 def backoff(failures: int, first_seconds: float, max_seconds: float) -> float:
@@ -60,7 +63,7 @@ def backoff(failures: int, first_seconds: float, max_seconds: float) -> float:
 
     Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter.
     """
-    return random.uniform(0, min(max_seconds, first_seconds * 2 ** (failures - 1)))  # noqa: S311 - a pause is no secret
+    return random.uniform(0, min(max_seconds, first_seconds * 2 ** (failures - 1)))  # noqa: S311 - a random pause is no secret
 
 
 def retry_after(value: str | None) -> int | None:

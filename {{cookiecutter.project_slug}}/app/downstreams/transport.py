@@ -44,7 +44,7 @@ class Transport(httpx.AsyncBaseTransport):
         return aiohttp.ClientSession(
             connector=self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),  # a cookie set in one call must not be sent with the next call
-            skip_auto_headers=("Content-Type",),  # aiohttp would add this header after `_send_once`
+            skip_auto_headers=("Content-Type",),  # aiohttp would add a default that httpx did not send
             auto_decompress=False,
         )
 

@@ -1,8 +1,8 @@
 """The health probes: `/health/live` shows that the event loop runs, `/health/ready` that requests can be served."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesDep
@@ -17,51 +17,15 @@ class Live(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-class BulkheadState(BaseModel):
-    """The bounds of one bulkhead, and the numbers of running, queued and refused requests or calls."""
-
-    max_concurrent: int
-    in_use: int
-    max_queue: int
-    queued: int
-    queue_timeout_seconds: float
-    refused: int
-
-
-# {% if cookiecutter.http_client != "none" %}
-class DownstreamState(BaseModel):
-    """The state of a downstream, as seen by this worker: circuit breaker and bulkhead."""
-
-    breaker: str
-    bulkhead: BulkheadState
-
-
-# {% endif %}
-class EventLoop(BaseModel):
-    """The lag of the event loop, the largest of the last 10 to 20 s, and the number of stalls since the start."""
-
-    lag_seconds: float
-    stalls: int
-
-
 class Ready(BaseModel):
-    """The response of the readiness probe, with the reasons why this process must receive no traffic."""
+    """The response of the readiness probe: the status alone for strangers, with the reasons for trusted callers."""
 
     status: Literal["ready", "not ready"]
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[str, ...] | None = Field(default=None, exclude_if=lambda reasons: reasons is None)
+    """The reasons why this process must receive no traffic; for trusted callers only."""
     warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
     instance: str | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The setting INSTANCE_ID, which tells whose response this is; only with `?verbose`."""
-    event_loop: EventLoop | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The lag and the stalls of this worker's event loop; only with `?verbose`."""
-    background_tasks: int | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The number of running background tasks; only with `?verbose`."""
-    bulkheads: dict[str, BulkheadState] | None = Field(default=None, exclude_if=lambda bulkheads: bulkheads is None)
-    """The bulkheads of this worker, only with `?verbose`: `database`, each route group and each connection quota."""
-    # {% if cookiecutter.http_client != "none" %}
-    downstreams: dict[str, DownstreamState] | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The circuit breaker and bulkhead of each downstream in this worker, by name; only with `?verbose`."""
-    # {% endif %}
+    """The setting INSTANCE_ID; for trusted callers only."""
 
 
 @router.head("/live", include_in_schema=False)
@@ -76,30 +40,17 @@ async def live() -> Live:
 
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses={503: {"model": Ready, "description": "Not ready"}})
-async def ready(
-    resources: ResourcesDep, request: Request, response: Response, verbose: Annotated[str | None, Query()] = None
-) -> Ready:
-    """Answer 200 if this process may receive traffic, else 503 with reasons; `?verbose` adds the worker's load.
+async def ready(resources: ResourcesDep, request: Request, response: Response) -> Ready:
+    """Answer 200 if this process may receive traffic, else 503; trusted callers get the reasons too.
 
-    Only trusted callers see the load, as it would tell an attacker how well an attack works.
+    The load of the workers is served on the management port only: a stranger would see how well an attack works.
     """
-    reasons = await resources.readiness.reasons()
+    readiness = resources.readiness
+    reasons = await readiness.reasons()
     if reasons:
         response.status_code = 503
-    answer: dict[str, object] = {
-        "status": "not ready" if reasons else "ready",
-        "reasons": reasons,
-        "warnings": () if reasons else resources.readiness.capacity.warnings,
-    }
-    if verbose is not None and is_trusted(request.scope):
-        answer["instance"] = resources.readiness.instance_id
-        answer["event_loop"] = resources.loop_monitor
-        answer["background_tasks"] = resources.supervisor.running
-        answer["bulkheads"] = resources.bulkheads
-        # {% if cookiecutter.http_client != "none" %}
-        answer["downstreams"] = {
-            name: {"breaker": downstream.breaker.state.value, "bulkhead": downstream.bulkhead}
-            for name, downstream in resources.downstreams.items()
-        }
-        # {% endif %}
-    return Ready.model_validate(answer, from_attributes=True)
+    answer = Ready(status="not ready" if reasons else "ready")
+    if is_trusted(request.scope):
+        answer.reasons, answer.instance = reasons, readiness.instance_id
+        answer.warnings = () if reasons else readiness.capacity.warnings
+    return answer

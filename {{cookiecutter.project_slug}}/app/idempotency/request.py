@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 JSON, REPLAYED = {"content-type": "application/json"}, {"Idempotency-Replayed": "true"}
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(:number)")
-"""Locks an Idempotency-Key until the end of the transaction; returns false if another request holds the lock. An
-advisory lock, because there is no row to lock yet. An early INSERT would make a repeated request wait until the first
-ends; with this lock the repeated request is refused at once."""
+"""Locks an Idempotency-Key until the end of the transaction; returns false if another request holds the lock. The lock
+is an advisory lock, because there is no row to lock yet. An early INSERT would make a repeated request wait until the
+first request ends; with this lock the repeated request is refused at once."""
 
 SWEEP_ROWS = 10
 """How many expired responses are deleted with each new response, so that the table does not grow without end."""
@@ -70,7 +70,9 @@ class IdempotentRequest:
         if self.key is None:
             return None
         if not await session.scalar(LOCK, {"number": int.from_bytes(self.key[:8], signed=True)}):
-            raise Conflict("A request with this Idempotency-Key is being worked on.")
+            busy = Conflict("A request with this Idempotency-Key is being worked on.")
+            busy.retry_after_seconds = 1
+            raise busy
         mine = FOUND.where(IdempotencyKey.key == self.key, IdempotencyKey.expires_at > func.now())
         found = (await session.execute(mine)).one_or_none()
         if found is None:

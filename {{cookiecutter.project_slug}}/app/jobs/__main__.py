@@ -34,8 +34,8 @@ async def serve(settings: Settings) -> None:
             await Worker(settings).run(stop)
         except CannotStart:
             raise
-        except Exception as error:  # noqa: BLE001 - the queue raises what its driver raises
-            log.warning("worker starts anew", error=repr(error))
+        except Exception as error:  # noqa: BLE001 - pgqueuer passes on any error of its driver
+            log.warning("job worker restarts after an error", error=repr(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.database.engine import ReadWriteSession
 from app.jobs import queue
-from app.jobs.models import IS_LIVE, Job, JobState
+from app.jobs.models import HOLDS_KEY, Job, JobState
 from app.jobs.registry import KINDS, Kind
 from app.request.identity import request_id
 from app.request.trace import trace
@@ -36,7 +36,7 @@ def uuid7() -> UUID:
     return UUID(int=time_ns() // 1_000_000 << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
 
 
-async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by name
+async def enqueue(  # noqa: PLR0913 - all but the first three arguments are optional
     session: ReadWriteSession,
     kind: Kind[Any],
     payload: BaseModel,
@@ -53,7 +53,8 @@ async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by n
         kind: the registered kind, which the decorator `job` returned.
         payload: the input of the job, an object of the kind's model.
         owner: the owner of the request's principal; no other owner can see the job.
-        unique_key: while a job with this key is not finished, that job is returned instead of a second job.
+        unique_key: while a job of the owner with this key is not finished, that job is returned instead of a second
+            job.
         total: the number of steps, if the job reports its progress.
         delay: how long the first attempt waits.
 
@@ -65,9 +66,10 @@ async def enqueue(  # noqa: PLR0913 - all but the first three are optional, by n
     row = _row(kind, payload) | {"owner": owner, "unique_key": unique_key, "total": total, "run_at": func.now() + delay}
     new = insert(Job).values(row)
     if unique_key is not None:  # check first, as a violated constraint would abort the caller's transaction
-        new = new.on_conflict_do_nothing(index_elements=["unique_key"], index_where=text(IS_LIVE))
+        new = new.on_conflict_do_nothing(index_elements=["owner", "unique_key"], index_where=text(HOLDS_KEY))
     while (stored := await session.scalar(new.returning(Job))) is None:
-        live = select(Job).where(Job.unique_key == unique_key, text(IS_LIVE))
+        mine = Job.unique_key == unique_key, Job.owner.is_not_distinct_from(owner)
+        live = select(Job).where(*mine, text(HOLDS_KEY))
         if (found := await session.scalar(live)) is not None:
             return Enqueued(found, is_new=False)
     await queue.push(session, kind.name, stored.id, priority=kind.priority, delay=delay)
@@ -86,5 +88,5 @@ def _row(kind: Kind[Any], payload: BaseModel) -> dict[str, Any]:
         "priority": kind.priority,
         "max_attempts": kind.max_attempts,
         "request_id": request_id.get(),
-        "trace": "-".join(context) if context else None,
+        "trace": context.text() if context else None,
     }

@@ -1,4 +1,4 @@
-"""Maintenance jobs, which keep the tables of jobs small. One of all workers runs each at its scheduled time."""
+"""The maintenance job that keeps the tables of jobs small; at each scheduled time one of all workers runs the job."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from app.jobs.registry import job
 from app.jobs.run import Run
 
 ROWS = 1000
-"""The number of rows that one DELETE removes, in milliseconds: a larger DELETE would hold locks for too long."""
+"""The most rows of one DELETE, which takes some milliseconds; a larger DELETE would hold locks for too long."""
 
 LOG_AGE = timedelta(days=1)
 

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 DATABASE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
 PAUSE_SECONDS = 0.5
-"""The pause, in seconds, before a statement is repeated whose database is unreachable."""
+"""The pause, in seconds, before a statement that failed on an unreachable database is repeated."""
 
 BEGIN = """
 UPDATE jobs SET
@@ -35,8 +35,8 @@ UPDATE jobs SET
 WHERE id = ANY($1::uuid[]) AND state IN ('queued', 'running', 'failed')
 RETURNING id, state, version, payload, attempts, max_attempts, claim, progress, total, result, owner, request_id, trace
 """
-"""Starts attempts of jobs. An attempt is counted before it runs, so that a job which kills its worker each time is dead
-after its last attempt."""
+"""SQL that starts attempts of jobs. An attempt is counted before it runs, so that a job which kills its worker each
+time is dead after its last attempt."""
 
 FINISH = """
 UPDATE jobs SET
@@ -53,7 +53,7 @@ FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[
 WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.state = 'running'
 RETURNING jobs.id
 """
-"""Stores the ends of attempts, but not of an attempt whose job another worker has taken over."""
+"""SQL that stores the ends of attempts, except for jobs that another worker has taken over."""
 
 INTERRUPTED = """
 SELECT running.id, jobs.id IS NULL AS taken_over
@@ -64,9 +64,9 @@ WHERE jobs.id IS NULL OR jobs.cancel_requested_at IS NOT NULL
 
 IS_LIVE = "SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND state IN ('queued', 'running', 'failed'))"
 
-LATE = """
+WAITING = """
 SELECT kind, count(*) AS jobs, extract(epoch FROM now() - min(run_at))::int AS seconds FROM jobs
-WHERE state IN ('queued', 'failed') AND run_at < now() - $1 * interval '1 second' GROUP BY kind
+WHERE state IN ('queued', 'failed') AND run_at <= now() GROUP BY kind
 """
 
 log = structlog.get_logger("jobs")
@@ -89,7 +89,7 @@ class Ended:
 
 
 class Together(Generic[K, R]):
-    """Runs one statement for all callers that came while the previous statement was running."""
+    """Batches a statement: one run serves all callers that came while the previous run was going on."""
 
     def __init__(self, execute: Callable[[Sequence[K]], Awaitable[dict[UUID, R]]]) -> None:
         self._execute = execute
@@ -98,7 +98,7 @@ class Together(Generic[K, R]):
         self._results: dict[UUID, R] = {}
 
     async def run(self, item: K, job_id: UUID) -> R | None:
-        """Run the statement with this item among others; return the row of the job, or None without a row."""
+        """Add an item to the next run of the statement; return the resulting row of its job, None without a row."""
         self._waiting.append(item)
         async with self._free:
             while item in self._waiting:
@@ -106,7 +106,7 @@ class Together(Generic[K, R]):
                 try:
                     found = await self._execute(batch)
                 except DATABASE_AWAY as error:
-                    log.warning("job not stored yet, as the database is away", jobs=len(batch), error=repr(error))
+                    log.warning("states of jobs not stored, will retry", jobs=len(batch), error=repr(error))
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 self._results.update(found)
@@ -115,7 +115,7 @@ class Together(Generic[K, R]):
 
 
 class Ledger:
-    """Stores starts and ends of attempts, and finds jobs that were cancelled, were taken over, or are late."""
+    """Stores starts and ends of attempts, and finds jobs that were cancelled, were taken over, or wait."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -141,9 +141,9 @@ class Ledger:
         """Tell whether a job is not finished: queued, running, or waiting for a retry."""
         return bool(await self._pool.fetchval(IS_LIVE, job_id))
 
-    async def late(self, seconds: float) -> list[dict[str, Any]]:
-        """Return the kinds of jobs that should have started more than `seconds` ago, and still wait."""
-        return [dict(row) for row in await self._pool.fetch(LATE, seconds)]
+    async def waiting(self) -> list[dict[str, Any]]:
+        """Return the kinds with jobs that could run now: the number of jobs, and the seconds of the longest wait."""
+        return [dict(row) for row in await self._pool.fetch(WAITING)]
 
     async def _begin(self, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
         return {row["id"]: row for row in await self._pool.fetch(BEGIN, list(ids))}
@@ -153,6 +153,6 @@ class Ledger:
         return {row["id"]: row for row in await self._pool.fetch(FINISH, *map(list, columns))}
 
 
-def read_json(text: str | None) -> Any:  # noqa: ANN401 - JSON may be anything
+def read_json(text: str | None) -> Any:  # noqa: ANN401 - JSON may be any value
     """Return the value of a JSON column, which asyncpg returns as text."""
     return None if text is None else orjson.loads(text)

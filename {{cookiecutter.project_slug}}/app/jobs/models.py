@@ -27,7 +27,10 @@ FINAL = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED})
 """The final states of a job; only a dead job can leave the state, when a client asks for a retry."""
 
 IS_LIVE = "state IN ('queued', 'running', 'failed')"
-"""The SQL condition of a job that is not finished. For each unique key only one such job can exist."""
+"""The SQL condition of a job that is not finished. Each owner can have only one such job for a unique key."""
+
+HOLDS_KEY = f"unique_key IS NOT NULL AND {IS_LIVE}"
+"""The SQL condition of a job whose unique key no other job of the owner can have."""
 
 
 class Job(Base):
@@ -41,7 +44,13 @@ class Job(Base):
         Index("ix_jobs_owner_sequence", "owner", "sequence"),
         Index(None, "finished_at"),
         Index("ix_jobs_waiting", "run_at", postgresql_where=text("state IN ('queued', 'failed')")),
-        Index("uq_jobs_unique_key", "unique_key", unique=True, postgresql_where=text(IS_LIVE)),
+        Index(
+            "uq_jobs_key",
+            *("owner", "unique_key"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text(HOLDS_KEY),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -51,12 +60,13 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(20))
     priority: Mapped[int]
     unique_key: Mapped[str | None] = mapped_column(String(200))
-    owner: Mapped[str | None] = mapped_column(String(200))
+    owner: Mapped[str | None] = mapped_column(String(255))
     request_id: Mapped[str | None] = mapped_column(String(64))
     trace: Mapped[str | None] = mapped_column(String(600))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int]
-    # Grows with each start and never shrinks, unlike `attempts`: by it, a run whose job was taken over stores nothing.
+    # `claim` grows with each start and never shrinks, unlike `attempts`: a run with an older claim has lost its job to
+    # another worker, and stores nothing.
     claim: Mapped[int] = mapped_column(server_default=text("0"))
     progress: Mapped[int] = mapped_column(server_default=text("0"))
     total: Mapped[int | None]

@@ -5,7 +5,7 @@ All names of tables and channels are set here: pgqueuer would read them from var
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -36,6 +36,9 @@ from app.settings.jobs import QUEUE_CONNECTIONS
 MAX_BATCH = 20
 """The most jobs that a worker takes from the queue at once; also at most half of JOBS__MAX_CONCURRENT."""
 
+CLOSE_SECONDS = 5.0
+"""The most seconds that a stopping worker waits for the queue's connections to be released; then it terminates them."""
+
 NAMES = DBSettings.model_construct(
     prefix="",
     db_schema="pgqueuer",
@@ -63,9 +66,9 @@ PRUNE_LOG = text("DELETE FROM pgqueuer.pgqueuer_log WHERE created < now() - CAST
 MAY_ONLY_READ = rf"""
 SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=tru\W')
     AND NOT EXISTS ({FIND_DEFAULTS})
-"""  # noqa: S608 - constants
-"""Tells whether the role has the read-only default of the service itself, which is for connections of PgBouncer, and no
-default of an administrator."""
+"""  # noqa: S608 - the SQL is built from constants only
+"""SQL that tells whether the database role has the read-only default of the service itself, which is meant for
+connections through PgBouncer, and no such default of an administrator."""
 
 Handler = Callable[[Kind[Any], UUID], Awaitable[float | None]]
 """A function that runs a job, and returns the seconds until the queue hands the job out again; None means never."""
@@ -87,7 +90,9 @@ async def prune_log(session: ReadWriteSession, older_than: timedelta) -> None:
 
 
 @asynccontextmanager
-async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[asyncpg.Pool]:
+async def open_pool(
+    url: str, timeouts: Timeouts, name: str, *, close_seconds: float = CLOSE_SECONDS
+) -> AsyncGenerator[asyncpg.Pool]:
     """Open the connections of the queue directly to PostgreSQL, as PgBouncer passes on no notifications."""
     of_url = dialect().create_connect_args(make_url(url))[1]  # type: ignore[no-untyped-call] # SQLAlchemy's own
     arguments = of_url | connect_args(timeouts, name, pgbouncer=False)
@@ -102,15 +107,19 @@ async def open_pool(url: str, timeouts: Timeouts, name: str) -> AsyncGenerator[a
         return connection
 
     size = {"min_size": 2, "max_size": QUEUE_CONNECTIONS}
-    async with asyncpg.create_pool(connect=connected, connection_class=DriverConnection, **size) as pool:
+    pool = await asyncpg.create_pool(connect=connected, connection_class=DriverConnection, **size)
+    try:
         yield pool
+    finally:
+        with suppress(TimeoutError):  # asyncpg waits for ever for a connection that a cancelled task has not released
+            await asyncio.wait_for(pool.close(), close_seconds)
 
 
 class Driver(AsyncpgPoolDriver):
     """The driver of pgqueuer, which sends no notification before it listens.
 
-    pgqueuer tests its listener by a notification to itself, and the first may overtake the LISTEN. Its loss would look
-    like a lost listener, and the worker would start anew ten seconds later.
+    pgqueuer tests its listener by a notification to itself. The first such notification may overtake the LISTEN and be
+    lost; pgqueuer would take the listener for dead, and the worker would restart after ten seconds.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -118,12 +127,12 @@ class Driver(AsyncpgPoolDriver):
         self._listens = asyncio.Event()
 
     async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
-        """Listen, and let notifications pass."""
+        """Listen to a channel, and from then on let `notify` send."""
         await super().add_listener(channel, callback)
         self._listens.set()
 
     async def notify(self, channel: str, payload: str) -> None:
-        """Send a notification, once this process listens."""
+        """Send a notification, after waiting until this process listens."""
         await self._listens.wait()
         await super().notify(channel, payload)
 
@@ -159,7 +168,7 @@ class Queue:
         """Hand out jobs until `stop`, and then wait for running jobs.
 
         Raises:
-            Exception: the database is unreachable, or the connection that listens was lost: restart the worker.
+            Exception: the database is unreachable, or the LISTEN connection was lost: restart the worker.
         """
         await self._manager.run(
             batch_size=max(1, min(MAX_BATCH, max_concurrent // 2)),
@@ -180,8 +189,7 @@ class Queue:
         The queue sets a message aside when its handler fails, and a handler fails only if the database is unreachable
         at the end of a job.
         """
-        held = [message.id for message in await self._queries.list_failed_jobs()]
-        if held:
+        if held := [message.id for message in await self._queries.list_failed_jobs()]:
             await self._queries.requeue_jobs(held)
         return len(held)
 

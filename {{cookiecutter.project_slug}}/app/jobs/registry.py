@@ -60,7 +60,7 @@ class Kind(Generic[P]):
 
     def backoff(self, attempt: int) -> float:
         """Return the seconds until the next attempt: random, below a bound that doubles with each failure."""
-        return random.uniform(0, min(self.max_backoff_seconds, self.first_backoff_seconds * 2.0 ** (attempt - 1)))  # noqa: S311 - no secret
+        return random.uniform(0, min(self.max_backoff_seconds, self.first_backoff_seconds * 2.0 ** (attempt - 1)))  # noqa: S311 - a random pause is no secret
 
 
 KINDS: dict[str, Kind[Any]] = {}

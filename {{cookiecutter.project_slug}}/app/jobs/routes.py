@@ -11,10 +11,13 @@ from app.idempotency.request import IdempotentRequest
 from app.jobs import store
 from app.jobs.models import Job
 from app.jobs.schemas import JobOut, JobPage, JobsQuery
-from app.request.principal import PrincipalDep
+from app.request.principal import Principal, needs
 from app.web.openapi import LOCATION, documented_errors
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
+
+MayRead = Annotated[Principal, needs("jobs:read")]
+MayWrite = Annotated[Principal, needs("jobs:write")]
 
 ACCEPTED: dict[str, Any] = {
     "status_code": 202,
@@ -34,13 +37,13 @@ async def accepted(request: Request, session: ReadWriteSession, idempotent: Idem
 
 
 @router.get("/jobs/{job_id}", response_model=JobOut, responses=documented_errors(404), dependencies=STRICT)
-async def read_job(job_id: UUID, session: ReadSession, principal: PrincipalDep) -> Job:
+async def read_job(job_id: UUID, session: ReadSession, principal: MayRead) -> Job:
     """Read a job with state, progress and result."""
     return await store.get(session, job_id, principal.owner)
 
 
 @router.get("/jobs")
-async def list_jobs(session: ReadSession, principal: PrincipalDep, query: Annotated[JobsQuery, Query()]) -> JobPage:
+async def list_jobs(session: ReadSession, principal: MayRead, query: Annotated[JobsQuery, Query()]) -> JobPage:
     """List jobs, newest first, by keyset pagination."""
     filters = store.Filters(query.state, query.kind)
     jobs, following = await store.page(session, principal.owner, filters, limit=query.limit, after=query.after)
@@ -49,7 +52,7 @@ async def list_jobs(session: ReadSession, principal: PrincipalDep, query: Annota
 
 @router.delete("/jobs/{job_id}", **OF_A_JOB)
 async def cancel_job(
-    job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+    job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: MayWrite, request: Request
 ) -> Response:
     """Cancel a job: at once while the job waits, and within a second or two while the job runs."""
     if (answered := await idempotent.answered(session)) is not None:
@@ -59,7 +62,7 @@ async def cancel_job(
 
 @router.post("/jobs/{job_id}/retry", **OF_A_JOB)
 async def retry_job(
-    job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+    job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: MayWrite, request: Request
 ) -> Response:
     """Put a dead job back into the queue, with all attempts again; the work continues at the stored progress."""
     if (answered := await idempotent.answered(session)) is not None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -18,6 +18,7 @@ from app.database.engine import ReadWriteSession
 from app.database.transaction import transaction
 from app.errors import ServiceError
 from app.jobs.ledger import Ended, Ledger, read_json
+from app.jobs.metrics import attempts
 from app.jobs.models import Job, JobState
 from app.jobs.registry import Kind
 from app.request.detached import detached
@@ -26,12 +27,10 @@ from app.request.trace import Trace, trace
 from app.resources import Resources
 
 CLEANUP_SECONDS = 5.0
-"""How long, in seconds, a cancelled function may clean up. After that the worker no longer waits for the function,
-whose later changes are not stored."""
+"""How long, in seconds, a cancelled function may clean up; changes that it makes later are not stored."""
 
 NEWER_SECONDS = 5.0
-"""The pause, in seconds, before a job with a newer payload is handed out again, so that a worker with newer code can
-take the job."""
+"""The pause, in seconds, before a job whose payload is newer than this worker's code is handed out again."""
 
 log = structlog.get_logger("jobs")
 failures = logging.getLogger("jobs")
@@ -60,7 +59,7 @@ class Run:
     attempt: int
     claim: int
     progress: int
-    """The number of steps that are stored, in this attempt or earlier attempts: where the work continues."""
+    """The number of steps whose work is stored, by this or earlier attempts; the function continues after them."""
     total: int | None
     result: Any
     """The intermediate result that earlier attempts stored with the progress, None without any."""
@@ -108,6 +107,8 @@ class Runner:
 
     def __init__(self, ledger: Ledger, resources: Resources) -> None:
         self.running: dict[UUID, Run] = {}
+        self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
+        """Returns a context manager that records a span of an attempt; called with the name of the kind."""
         self._ledger = ledger
         self._resources = resources
 
@@ -115,12 +116,13 @@ class Runner:
         """Run a job once; return the seconds until the queue hands the job out again, None for never."""
         row = await self._ledger.begin(job_id)
         if row is None or row["state"] != JobState.RUNNING:
-            return None  # the job has ended meanwhile, or is dead, as its attempts have killed their workers
+            return None  # the job has ended meanwhile, or is dead after attempts that killed their workers
         run = self._run_of(kind, row)
         started = monotonic()
         ended = await self._attempt(kind, run, row)
-        while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - see below
-            await asyncio.sleep(1)  # the message is another worker's now: returning would delete it
+        while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(1)  # a return would delete the queue's message, which another worker has
+        attempts.labels(kind.name, ended.state).observe(monotonic() - started)
         stored = await self._ledger.finish(ended)
         seconds = round(monotonic() - started, 3)
         log.info("job ended", job=str(job_id), kind=kind.name, state=ended.state, stored=stored, seconds=seconds)
@@ -137,9 +139,9 @@ class Runner:
             return Ended(run.id, run.claim, JobState.QUEUED, again_after=NEWER_SECONDS, uncounted=1)
         context = detached()
         context.run(request_id.set, row["request_id"])
-        context.run(trace.set, Trace(*row["trace"].split("-", 2)) if row["trace"] else None)
+        context.run(trace.set, Trace.of_text(row["trace"]))
         loop = asyncio.get_running_loop()
-        run.task = loop.create_task(_call(kind, run, row), name=f"{kind.name} {run.id}", context=context)
+        run.task = loop.create_task(self._call(kind, run, row), name=f"{kind.name} {run.id}", context=context)
         self.running[run.id] = run
         try:
             await _wait(run, kind.timeout_seconds)
@@ -150,16 +152,16 @@ class Runner:
             del self.running[run.id]
         return _end_of(kind, run, row["max_attempts"])
 
-
-async def _call(kind: Kind[Any], run: Run, row: asyncpg.Record) -> str | None:
-    payload = kind.payload.model_validate(read_json(row["payload"]), context={"version": row["version"]})
-    result = await kind.function(payload, run)
-    return None if result is None else result.model_dump_json()
+    async def _call(self, kind: Kind[Any], run: Run, row: asyncpg.Record) -> str | None:
+        with self.span(kind.name):
+            payload = kind.payload.model_validate(read_json(row["payload"]), context={"version": row["version"]})
+            result = await kind.function(payload, run)
+        return None if result is None else result.model_dump_json()
 
 
 async def _wait(run: Run, seconds: float) -> None:
     """Wait for the job's function, and cancel it at the time limit."""
-    assert run.task is not None  # noqa: S101 - set before
+    assert run.task is not None  # noqa: S101 - `_attempt` has set the task
     await asyncio.wait({run.task}, timeout=seconds)
     if not run.task.done():
         run.stop("time limit")
@@ -169,7 +171,7 @@ async def _wait(run: Run, seconds: float) -> None:
 def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
     """Return how an attempt ended: by the result of the task, or by the reason for the stop."""
     task = run.task
-    assert task is not None  # noqa: S101 - set before
+    assert task is not None  # noqa: S101 - `_attempt` has set the task
     if task.done() and not task.cancelled() and task.exception() is None:
         return Ended(run.id, run.claim, JobState.SUCCEEDED, result=task.result())
     if run.stopped_by == "stopping":
@@ -186,7 +188,7 @@ def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
 
 
 def _explained(error: BaseException | None) -> tuple[str, str | None, bool, float]:
-    """Return the error's code and detail for clients, whether a retry may help, and the least seconds until then."""
+    """Return the error's code and detail for clients, whether a retry may help, and the seconds until the retry."""
     if isinstance(error, JobFailed):
         return error.code, error.detail, error.retry, 0
     if isinstance(error, ServiceError):

@@ -56,7 +56,7 @@ async def cancel(session: ReadWriteSession, job_id: UUID, owner: str | None) -> 
 
     Raises:
         NotFound: there is no such job, or the job belongs to a different owner.
-        Conflict: the job has ended otherwise.
+        Conflict: the job has ended already, in a different state.
     """
     mine = update(Job).where(Job.id == job_id, _of(owner)).returning(Job.id)
     waiting = mine.where(Job.state.in_((JobState.QUEUED, JobState.FAILED)))
@@ -79,7 +79,8 @@ async def retry(session: ReadWriteSession, job_id: UUID, owner: str | None) -> J
     """
     again = {"state": JobState.QUEUED, "attempts": 0, "error_code": None, "error_detail": None, "run_at": func.now()}
     dead = update(Job).where(Job.id == job_id, _of(owner), Job.state == JobState.DEAD).returning(Job.id)
-    revived = await session.scalar(dead.values({**again, "finished_at": None}))
+    # without the wish to cancel, which the job did not live to hear: it would end the next attempt before its start
+    revived = await session.scalar(dead.values({**again, "finished_at": None, "cancel_requested_at": None}))
     job = await get(session, job_id, owner)
     if revived is None:
         raise Conflict(f"The job {job_id} is {job.state}: only a dead job is retried.")

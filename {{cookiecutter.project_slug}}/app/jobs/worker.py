@@ -1,14 +1,16 @@
-"""The worker: runs jobs until a signal, touches a health file, and puts back the jobs that do not end in time.
+"""The worker: runs jobs until a signal, touches a health file, and puts unfinished jobs back into the queue.
 
-queue      hands out the ids of jobs, on connections of its own
-ledger     counts each attempt before it runs, and stores how it ended
-runner     calls the functions
-watch      each second: cancelled and taken over jobs stop, late kinds are logged, the health file is touched
+The parts of a worker:
+
+    queue      hands out the ids of jobs, on separate connections
+    ledger     counts each attempt before it runs, and stores how it ended
+    runner     calls the functions
+    watch      each second: cancelled and taken over jobs stop, late kinds are logged, the health file is touched
 """
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,23 @@ from app.capacity.bulkheads import build_bulkheads
 from app.capacity.job_worker import plan_for_worker
 from app.database.engine import connection_name
 from app.database.transaction import transaction
+from app.health.watch import watched
 from app.jobs.enqueue import enqueue
 from app.jobs.ledger import DATABASE_AWAY, Ledger
+from app.jobs.metrics import show_queue
 from app.jobs.queue import Queue, open_pool
 from app.jobs.registry import KINDS, Kind
 from app.jobs.run import CLEANUP_SECONDS, Runner
 from app.lifespan import open_resources
+from app.observability.traces import build_traces
 from app.resources import Resources
 from app.settings.database_url import with_target
 from app.settings.service import Settings
 
 WATCH_SECONDS = 1.0
 UPKEEP_EVERY = 10
-"""The number of rounds of the watch, one per second, between two checks for late jobs and for messages set aside."""
+"""The number of rounds of the watch, one per second, between two searches for late jobs and for jobs that pgqueuer has
+set aside."""
 
 log = structlog.get_logger("jobs")
 
@@ -40,8 +46,10 @@ log = structlog.get_logger("jobs")
 class Worker:
     """One worker from start to end. When the database is lost, `run` raises, and the caller starts a new worker."""
 
-    def __init__(self, settings: Settings, *outside: Any) -> None:  # noqa: ANN401 - as `open_resources` has it
-        """Build a worker; `outside` are further arguments of `open_resources`, such as transports for tests."""
+    queue_class = Queue
+
+    def __init__(self, settings: Settings, *outside: Any) -> None:  # noqa: ANN401 - passed on to `open_resources`
+        """Build a worker; `outside` is passed on to `open_resources`, such as the transports of tests."""
         self._settings, self._outside = settings, outside
         self.started = asyncio.Event()
         self._health = Path(settings.jobs.health_file) if settings.jobs.health_file else None
@@ -49,31 +57,36 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Run jobs until `stop` is set.
 
-        Running jobs then have JOBS__STOP_SECONDS to end, and are put back into the queue after.
+        Then running jobs have JOBS__STOP_SECONDS to end; unfinished jobs are put back into the queue.
 
         Raises:
             CannotStart: the database has too few connections, or is not the service's own.
-            Exception: the database is unreachable, or the connection that listens was lost.
+            Exception: the database is unreachable, or the LISTEN connection was lost.
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
             plan = plan_for_worker(settings)
             opened = open_resources(settings, plan, build_bulkheads(plan), *self._outside)
+            traces = build_traces(settings)
+            await stack.enter_async_context(traces or nullcontext())
             resources = await stack.enter_async_context(opened)
+            await stack.enter_async_context(watched(settings, traces, resources))
             url = with_target(settings.database_direct_url or settings.database_url, settings.database_target)
             name = connection_name(settings.service_name, "queue")
             pool = await stack.enter_async_context(open_pool(url, settings.database_timeouts, name))
             ledger = Ledger(pool)
             runner = Runner(ledger, resources)
-            queue = Queue(pool, KINDS.values(), runner.run)
+            if traces is not None:
+                runner.span = traces.job
+            queue = self.queue_class(pool, KINDS.values(), runner.run)
             scheduled = [kind for kind in KINDS.values() if kind.schedule]
             for kind in scheduled:
                 queue.schedule(kind, partial(enqueue_scheduled, resources, kind))
             self.started.set()
-            log.info("worker started", kinds=sorted(KINDS), max_concurrent=settings.jobs.max_concurrent)
-            works = [self._handing_out(queue), self._watch(queue, ledger, runner), stop.wait()]
-            await self._until_first_end(queue, runner, [*works, queue.run_scheduler()] if scheduled else works)
-        log.info("worker stopped")
+            log.info("job worker started", kinds=sorted(KINDS), max_concurrent=settings.jobs.max_concurrent)
+            ended_by_stop = [self._handing_out(queue), *([queue.run_scheduler()] if scheduled else [])]
+            await self._until_first_end(queue, runner, ended_by_stop, self._watch(queue, ledger, runner), stop.wait())
+        log.info("job worker stopped")
 
     def _handing_out(self, queue: Queue) -> Coroutine[Any, Any, None]:
         jobs = self._settings.jobs
@@ -83,18 +96,29 @@ class Worker:
             heartbeat_seconds=jobs.heartbeat_seconds,
         )
 
-    async def _until_first_end(self, queue: Queue, runner: Runner, works: list[Coroutine[Any, Any, Any]]) -> None:
-        """Run all parts of the worker until one ends, at a signal or a failure; then let running jobs finish."""
-        tasks = [asyncio.get_running_loop().create_task(work) for work in works]
+    async def _until_first_end(
+        self,
+        queue: Queue,
+        runner: Runner,
+        ended_by_stop: list[Coroutine[Any, Any, Any]],
+        *works: Coroutine[Any, Any, Any],
+    ) -> None:
+        """Run all tasks of the worker until one ends, by a signal or an error; then let running jobs finish.
+
+        Tasks that `queue.stop` ends are cancelled only when they are late: a cancelled task of pgqueuer may not release
+        its connection.
+        """
+        tasks = [asyncio.get_running_loop().create_task(work) for work in (*ended_by_stop, *works)]
+        stopping = tasks[: len(ended_by_stop)]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         queue.stop()
         if runner.running:
-            log.info("waiting for jobs", jobs=len(runner.running), seconds=self._settings.jobs.stop_seconds)
-        await asyncio.wait(tasks[:1], timeout=self._settings.jobs.stop_seconds)
+            log.info("job worker is stopping", jobs=len(runner.running), seconds=self._settings.jobs.stop_seconds)
+        await asyncio.wait(stopping, timeout=self._settings.jobs.stop_seconds)
         for run in list(runner.running.values()):
-            log.warning("job put back into the queue by a stopping worker", job=str(run.id), kind=run.kind)
+            log.warning("job put back into the queue by a stopping job worker", job=str(run.id), kind=run.kind)
             run.stop("stopping")
-        await asyncio.wait(tasks[:1], timeout=2 * CLEANUP_SECONDS)
+        await asyncio.wait(stopping, timeout=2 * CLEANUP_SECONDS)
         for task in tasks:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -115,15 +139,17 @@ class Worker:
                 if self._health:
                     await to_thread.run_sync(self._health.touch)
             except DATABASE_AWAY as error:
-                log.warning("worker does not reach the database", error=repr(error))
+                log.warning("job worker cannot reach the database", error=repr(error))
             rounds += 1
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _upkeep(self, queue: Queue, ledger: Ledger) -> None:
-        for late in await ledger.late(self._settings.jobs.late_seconds):
+        waiting = await ledger.waiting()
+        show_queue(waiting)
+        for late in (row for row in waiting if row["seconds"] > self._settings.jobs.late_seconds):
             log.warning("jobs wait too long", **late, known=late["kind"] in KINDS)
         if released := await queue.release_held():
-            log.warning("jobs handed out again", jobs=released)
+            log.warning("jobs whose end was not stored put back into the queue", jobs=released)
 
 
 async def enqueue_scheduled(resources: Resources, kind: Kind[Any]) -> None:

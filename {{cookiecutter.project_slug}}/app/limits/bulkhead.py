@@ -6,6 +6,7 @@ the bulkhead measures how fast the queue moves, and refuses a new caller at once
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from math import inf
 from time import monotonic
 
@@ -34,6 +35,9 @@ class Bulkhead:
         self.queue_timeout_seconds = queue_timeout_seconds
         self.in_use = 0
         self.refused = 0
+        self.wait_seconds = 0.0
+        self.observe_wait: Callable[[float], object] = lambda _seconds: None
+        """Called with the seconds of each wait in the queue, in the context of the caller."""
         self._refusal = refusal
         # for each waiting caller, the time of arrival
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
@@ -85,7 +89,7 @@ class Bulkhead:
             turn = next(iter(self._queue))
             if not turn.done():
                 return self._queue[turn]
-            del self._queue[turn]  # this caller was cancelled while it waited
+            del self._queue[turn]  # the caller was cancelled in the queue
         return inf
 
     def admit_first(self) -> None:
@@ -102,7 +106,7 @@ class Bulkhead:
         if len(self._queue) >= self.max_queue or self._expected_wait() > seconds:
             raise self._refused()
         turn = asyncio.get_running_loop().create_future()
-        self._queue[turn] = monotonic()
+        self._queue[turn] = began = monotonic()
         try:
             async with asyncio.timeout(seconds):
                 await turn
@@ -111,7 +115,10 @@ class Bulkhead:
             if isinstance(error, TimeoutError):
                 raise self._refused() from None
             raise
-        now = monotonic()
+        finally:
+            now = monotonic()
+            self.wait_seconds += now - began
+            self.observe_wait(now - began)
         self._interval += (now - self._entered_at - self._interval) * MEMORY
         self._entered_at = now
 

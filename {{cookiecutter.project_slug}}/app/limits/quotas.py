@@ -1,10 +1,10 @@
 """Connection quotas: bulkheads that divide the connections of one pool, with a guaranteed minimum for each quota.
 
 Each route group has a quota, and background work has one too. Beyond the minimum of its quota, a caller gets a
-connection only while enough connections stay free for the quotas that use none. Each quota also has a cap. With caps
-alone, two stuck route groups with caps of three quarters of the pool would hold the whole pool. With minimums alone,
-one stuck group would take all but the minimums, and leave a busy group only its minimum. The price of having both: a
-busy route group cannot use the last connections of the pool, even if no other group needs them.
+connection only while enough connections stay free for the quotas of which no connection is in use. Each quota also has
+a cap. With caps alone, two stuck route groups with caps of three quarters of the pool would hold the whole pool. With
+minimums alone, one stuck group would take all but the minimums, and leave a busy group only its minimum. The price of
+having both: a busy route group cannot use the last connections of the pool, even if no other group needs them.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Quota(Bulkhead):
         self._pool = pool
 
     def leave(self) -> None:
-        """Return a connection to the pool, and let in the waiting callers of all quotas that may take one now."""
+        """Return a connection to the pool, and let in the waiting callers of all quotas that may use a connection."""
         self._count(-1)
         if not self.in_use:
             self._interval = 0.0  # the quota is unused: the average time between entries no longer predicts a wait
@@ -54,7 +54,7 @@ class Quota(Bulkhead):
 
     async def _wait(self, within: float) -> None:
         if not self._queue:
-            # Nobody has waited until now: do not count the time since the last entry as a stuck queue.
+            # No caller has waited until now: do not count the time since the last entry as a stuck queue.
             self._entered_at = monotonic()
         self._pool.waiting += 1
         try:
@@ -84,7 +84,7 @@ class Quotas:
             max_queue: the callers of one quota that may wait.
             queue_timeout_seconds: the longest wait of a caller, in seconds.
             quota: the most connections that one quota may use; by default all.
-            reserved: the most connections that are kept free for quotas that use none.
+            reserved: the most connections that are kept free for quotas of which no connection is in use.
         """
         self.max_concurrent = max_concurrent
         self.max_queue = max_queue
@@ -97,16 +97,6 @@ class Quotas:
     def of(self, name: str) -> Quota:
         """Return the quota with this name; for an unknown name, the quota of background work."""
         return self.by_name.get(name) or self.by_name[BACKGROUND]
-
-    @property
-    def queued(self) -> int:
-        """The number of callers that wait for a connection, in all quotas."""
-        return sum(quota.queued for quota in self.by_name.values())
-
-    @property
-    def refused(self) -> int:
-        """The number of callers that were refused a connection, in all quotas."""
-        return sum(quota.refused for quota in self.by_name.values())
 
     def reserved(self) -> int:
         """Return how many connections stay free for the quotas that use fewer than their minimum."""

@@ -29,7 +29,7 @@ LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
 TALKATIVE_LOGGERS = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),
     *("alembic.runtime.plugins", "alembic.autogenerate"),
-    "app.database.pool",  # SQLAlchemy names this logger after the class of the pool
+    "app.database.pool",  # SQLAlchemy's logger of the pool, named after the class
 )
 # The service writes an access log line per request itself; that of uvicorn or gunicorn would lack the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")

@@ -36,8 +36,9 @@ LINE_SECONDS = 1.0
 """The shortest time between two log lines about stalls, in seconds: otherwise a route that blocks would cause a line
 per request."""
 
-WINDOW_SECONDS = 10.0
-"""The length of a window in seconds; the reported lag is the largest lag in the current and the previous window."""
+MAX_BEAT_SECONDS = 0.05
+"""The longest time between two beats, in seconds, however long a stall must be to be logged: a block of the event loop
+is measured one beat too short."""
 
 log = structlog.get_logger("loop")
 
@@ -80,11 +81,10 @@ class LoopMonitor:
                 monotonic clock; for development.
         """
         self.stall_seconds = stall_seconds
-        self.stalls = 0
-        self._report = report or Lines()
-        self._lags = [0.0, 0.0]  # the largest lags of the current and of the previous window
-        self._window_ends = 0.0
-        self._beat_seconds = stall_seconds / BEATS
+        self.report = report or Lines()
+        self.observe: Callable[[float], object] = float
+        """Called with the lag of each beat in seconds, for metrics."""
+        self._beat_seconds = min(stall_seconds / BEATS, MAX_BEAT_SECONDS)
         self._due = 0.0
         # when a beat became overdue, and the stack that was sampled then
         self._seen: tuple[float, Sample | None] | None = None
@@ -92,11 +92,6 @@ class LoopMonitor:
         self._pause = pause
         self._debugged: float | None = None  # the time of a late beat, if a debugger was the cause of the delay
         self._warned = False
-
-    @property
-    def lag_seconds(self) -> float:
-        """The largest lag of the event loop in the last 10 to 20 s, in seconds."""
-        return max(*self._lags, monotonic() - self._due if self._due else 0.0)
 
     def __enter__(self) -> Self:
         if not self.stall_seconds:
@@ -124,15 +119,12 @@ class LoopMonitor:
         self._handle.cancel()
         self._due = now + self._beat_seconds
         self._handle = self._loop.call_later(self._beat_seconds, self._beat)
-        if now > self._window_ends:
-            self._lags, self._window_ends = [0.0, self._lags[0]], now + WINDOW_SECONDS
         if self._pause and self._debugged == due:
             self._pause(due, now)
             return
-        self._lags[0] = max(self._lags[0], late)
+        self.observe(max(0.0, late))
         if late >= self.stall_seconds:
-            self.stalls += 1
-            self._report("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
+            self.report("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
 
     def _watch(self) -> None:
         """Run in the monitor thread: when `_beat` is overdue, sample the stack of the event loop's thread."""
@@ -150,7 +142,7 @@ class LoopMonitor:
                 self._seen = due, self._look()
             if late >= LONG_STALL_SECONDS and told_of != due:
                 told_of = due
-                self._report("event loop is blocked", late, self._seen[1])
+                self.report("event loop is blocked", late, self._seen[1])
 
     def _in_debugger(self, due: float) -> bool:
         """Tell whether a debugger has stopped the event loop and so delayed a beat; log a warning the first time."""

@@ -3,9 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from time import gmtime, strftime, time_ns
+from traceback import format_tb
 from typing import Any, Literal
 
 import orjson
@@ -29,7 +30,7 @@ def processors_of(log_format: LogFormat, fields: Mapping[str, str]) -> list[Proc
     return [partial(stamped, fields), *rendering]
 
 
-def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes:  # noqa: ANN401 - an event, at last bytes
+def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes:  # noqa: ANN401 - processors turn an event dict into bytes
     """Return the line of a log event."""
     for processor in processors:
         event = processor(None, level, event)
@@ -59,13 +60,31 @@ def _second_text(second: str) -> str:
 
 
 def exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Render a traceback as text for the JSON format, without local variables, which may hold secrets."""
-    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
+    """Render a traceback as text for the JSON format, without messages and local variables, which have values."""
+    return format_stacks(logger, method, event) if "exc_info" in event else event
+
+
+format_stacks = structlog.processors.ExceptionRenderer(lambda exc_info: "\n".join(stacks(exc_info[1], set())))
+
+
+def stacks(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+    """Yield stack and class of an exception, after those of its cause and of the exceptions of a group.
+
+    The message stays out: PostgreSQL quotes the value that it refused, and a KeyError is a key and nothing else.
+    """
+    if error is None or id(error) in seen:  # an exception may be its own cause
+        return
+    seen.add(id(error))
+    yield from stacks(error.__cause__ or (None if error.__suppress_context__ else error.__context__), seen)
+    for part in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from stacks(part, seen)
+    frames, kind = "".join(format_tb(error.__traceback__)), type(error)
+    yield f"Traceback (most recent call last):\n{frames}{kind.__module__}.{kind.__qualname__}"
 
 
 def console() -> Processor:
     """Return the renderer of lines for people, coloured on a terminal."""
-    plain = structlog.dev.plain_traceback  # no sorting: an access line begins with method, path and status
+    plain = structlog.dev.plain_traceback  # keep the order of keys: an access line begins with the method
     return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
 
 

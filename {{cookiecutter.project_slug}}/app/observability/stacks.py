@@ -36,14 +36,14 @@ class Sample:
 
 def sample_of(thread: int, loop: asyncio.AbstractEventLoop) -> Sample:
     """Sample the stack of an event loop's thread, and the current request, without stopping the thread."""
-    frames = [frame for frame, _line in walk_stack(sys._current_frames().get(thread))]  # noqa: SLF001 - Python documents this function, in spite of the underscore
+    frames = [frame for frame, _line in walk_stack(sys._current_frames().get(thread))]  # noqa: SLF001 - Python documents `_current_frames`, in spite of the underscore
     task = asyncio.current_task(loop)
     context = _context_of(task) if task else Context()
     scope = context.get(request_scope) or {}
     return Sample(
         stack="\n".join(map(_named, frames[:FRAMES])),
         method=scope.get("method"),
-        path=scope.get("path"),  # without the query string, which may hold secrets
+        path=scope.get("path"),  # the path without the query, which may hold secrets
         request_id=context.get(request_id),
         task=task.get_name() if task else None,
     )
@@ -51,7 +51,7 @@ def sample_of(thread: int, loop: asyncio.AbstractEventLoop) -> Sample:
 
 def in_debugger(thread: int) -> bool:
     """Tell whether a thread is in a debugger: stopped at a breakpoint, or started by an editor in debug mode."""
-    frame = sys._current_frames().get(thread)  # noqa: SLF001 - see above
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - Python documents `_current_frames`
     return any(DEBUGGER.search(caller.f_code.co_filename) for caller, _line in walk_stack(frame))
 
 

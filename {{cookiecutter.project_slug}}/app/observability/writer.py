@@ -24,7 +24,7 @@ from app.observability.output_lock import locked
 STANDARD_OUTPUT = 1
 
 MAX_LINES = 10_000
-"""The most queued lines: about 2.5 MB of access lines, or seconds at full load. A log reader seldom pauses so long."""
+"""The most queued log lines: about 2.5 MB, some seconds of full load. A log reader seldom pauses for so long."""
 
 MAX_BYTES = 16 * 1024 * 1024
 """The most bytes of queued lines, for long lines such as tracebacks; a blocked write may hold as many bytes again."""
@@ -68,9 +68,9 @@ class LineWriter:
     def _begin(self) -> None:
         """Start with an empty queue, also in a forked child: the parent process writes the lines queued before."""
         self._lines: deque[bytes] = deque()
-        self._bytes = self._lost = 0
+        self._bytes = self.lost = self._told = 0  # `_told` is the part of `lost` that a log line has reported
         self._awake = False
-        self._wake: SimpleQueue[Event | None] = SimpleQueue()  # the entry None ends the writing thread
+        self._wake: SimpleQueue[Event | None] = SimpleQueue()  # the entry None in the queue ends the writing thread
         self._thread: Thread | None = None
         self._started = Lock()
         self._writing = Lock()
@@ -80,7 +80,7 @@ class LineWriter:
     def put(self, line: bytes) -> None:
         """Queue a log line, without a newline; a full queue drops the line and counts the loss."""
         if len(self._lines) >= MAX_LINES or self._bytes >= MAX_BYTES:
-            self._lost += 1
+            self.lost += 1
             return
         self._bytes += len(line)
         self._lines.append(line)
@@ -109,7 +109,7 @@ class LineWriter:
 
         A process of uvicorn always ends so: after the shutdown, uvicorn raises the signal that started it once more.
         """
-        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
+        if threading.current_thread() is threading.main_thread():  # only the main thread may set signal handlers
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is signal.SIG_DFL:
                     signal.signal(number, self._end)
@@ -149,7 +149,7 @@ class LineWriter:
 
     def _write_waiting(self) -> None:
         """Write the queued lines until the queue is empty; do nothing if another thread is writing."""
-        self._awake = False  # reset before lines are taken: a line queued meanwhile must wake the thread again
+        self._awake = False  # reset `_awake` before lines are taken: a line queued meanwhile must wake the thread again
         while self._lines and self._writing.acquire(blocking=False):
             try:
                 self._write_batch()
@@ -158,13 +158,13 @@ class LineWriter:
 
     def _write_batch(self) -> None:
         self._bytes = 0
-        lost, self._lost = self._lost, 0  # reported after the queued lines, which are older than the lost lines
+        lost = self.lost  # reported after the queued lines, which are older than the lost lines
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         for piece in _pieces(lines):
             if not self._write(b"\n".join(piece) + b"\n"):
-                lost += len(piece)
-        if lost and not self._write(self.loss_line(lost) + b"\n"):
-            self._lost += lost
+                lost, self.lost = lost + len(piece), self.lost + len(piece)
+        if lost > self._told and self._write(self.loss_line(lost - self._told) + b"\n"):
+            self._told = lost
 
     def _write(self, data: bytes) -> bool:
         """Write data to the log and return True; return False when the log reader has stopped or the disk is full."""

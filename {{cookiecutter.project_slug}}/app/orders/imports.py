@@ -1,6 +1,6 @@
 """The HTTP route that imports many orders by a job; see `jobs.py`."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -9,7 +9,7 @@ from app.errors import Invalid, UnsupportedType
 from app.jobs.enqueue import enqueue
 from app.jobs.routes import ACCEPTED, accepted
 from app.orders.jobs import ImportPayload, import_orders, lines_of
-from app.request.principal import PrincipalDep
+from app.request.principal import Principal, needs
 
 router = APIRouter(prefix="/api/v1", tags=["orders"])
 
@@ -40,7 +40,10 @@ async def read_lines(request: Request) -> str:
 
 @router.post("/orders/imports", openapi_extra=FILE, **ACCEPTED)
 async def start_import(
-    session: WriteSession, idempotent: IdempotentDep, principal: PrincipalDep, request: Request
+    session: WriteSession,
+    idempotent: IdempotentDep,
+    principal: Annotated[Principal, needs("orders:write")],
+    request: Request,
 ) -> Response:
     """Import orders from JSON Lines, as a job: the result counts the placed orders, and names the wrong lines."""
     if (answered := await idempotent.answered(session)) is not None:

@@ -10,10 +10,11 @@ from app.orders import service
 from app.orders.schemas import OrderIn
 
 LINES = 100
-"""The lines of one transaction: a stop, a cancel or a crash repeats none, and costs this many at most."""
+"""The most lines that one transaction imports: a crash repeats no committed line, and loses the work on at most this
+many."""
 
 MAX_ERRORS = 100
-"""The wrong lines that a result names; the rest is only counted."""
+"""The most wrong lines that a result lists; further wrong lines are only counted."""
 
 
 class ImportPayload(BaseModel):
@@ -23,14 +24,14 @@ class ImportPayload(BaseModel):
 
 
 class LineError(BaseModel):
-    """Why a line of an import is no order."""
+    """A wrong line of an import, with the reason."""
 
     line: int
     detail: str
 
 
 class ImportResult(BaseModel):
-    """The result of an import, also of the part that is done."""
+    """The result of an import; while the job runs, the result so far."""
 
     placed: int = 0
     refused: int = 0
@@ -38,7 +39,7 @@ class ImportResult(BaseModel):
 
 
 class Confirmation(BaseModel):
-    """The payload of a confirmation: what the recipient is told."""
+    """The payload of a confirmation: the numbers of placed and of refused orders."""
 
     placed: int
     refused: int
@@ -51,17 +52,17 @@ def lines_of(text: str) -> list[str]:
 
 @job("orders.confirm", max_attempts=8, timeout_seconds=30)
 async def confirm_import(payload: Confirmation, run: Run) -> None:
-    """Tell the downstream `confirmations` of an import. It counts a repeated key once, so that a retry is harmless."""
+    """Report an import to the downstream `confirmations`; the idempotency key makes a retry harmless."""
     confirmations = run.resources.downstreams["confirmations"]
     try:
         await confirmations.send_json("POST", "imports", body=payload.model_dump(), idempotency_key=run.key)
     except DownstreamRejected as error:
-        raise JobFailed(error.code, error.detail) from error  # it said no: a retry would hear the same
+        raise JobFailed(error.code, error.detail) from error  # a 4xx response: a retry would get the same
 
 
 @job("orders.import", max_attempts=3, timeout_seconds=600)
 async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
-    """Place the orders of a file, 100 in a transaction with the progress; go on where an earlier attempt ended."""
+    """Place the orders of a file, 100 per transaction together with the progress, from the stored progress on."""
     lines = lines_of(payload.text)
     result = ImportResult.model_validate(run.result or {})
     while run.progress < len(lines):
@@ -76,7 +77,7 @@ async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
                     await service.place(session, order)
                     result.placed += 1
             await run.advance(session, end, total=len(lines), result=result)
-            if end == len(lines):  # in the same transaction: after a crash the import is not confirmed twice
+            if end == len(lines):  # enqueue in the same transaction: no crash confirms an import twice
                 told = Confirmation(placed=result.placed, refused=result.refused)
                 await enqueue(session, confirm_import, told, owner=run.owner)
     return result

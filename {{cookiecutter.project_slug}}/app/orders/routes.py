@@ -50,7 +50,7 @@ async def create_order(order: OrderIn, session: WriteSession, idempotent: Idempo
 
 @router.get("/orders")
 async def list_orders(session: ReadSession, query: Annotated[PageQuery, Query()]) -> OrderPage:
-    """List orders, newest first, by keyset pagination: orders placed meanwhile neither repeat nor hide an order."""
+    """List orders, newest first, by keyset pagination: new rows do not shift the pages."""
     return await service.page(session, limit=query.limit, after=query.after)
 
 

@@ -141,4 +141,4 @@ class Dashboard(BaseModel):
     orders_by_state: dict[str, int] = Field(description="Only the latest 1,000 orders are counted.")
     latest: list[OrderSummary]
     usd_to_eur: Decimal | None
-    missing: list[str] = Field(default=[], description="What did not come in time; the rest is complete.")
+    missing: list[str] = Field(default=[], description="The parts that could not be read; the rest is complete.")

@@ -116,7 +116,7 @@ async def total(reader: Reader, rates: Rates, order_id: int, currency: str) -> T
         Invalid: there is no rate for this pair of currencies.
         DownstreamError: the exchange rate could not be fetched.
     """
-    order = await get(reader, order_id)  # gives its connection back, so a slow downstream holds none
+    order = await get(reader, order_id)  # the connection is returned: none is held during the call
     rate = await rates.rate(order.currency, currency)
     with localcontext(prec=DIGITS):
         exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))

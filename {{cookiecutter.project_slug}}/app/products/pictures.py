@@ -20,14 +20,15 @@ MAX_PIXELS = 16_000_000
 0.4 s to decode, even from a file of 38 bytes."""
 
 MAX_SCANS = 150
-"""The most scans of a progressive JPEG: a scan of 31 bytes may take 10 ms to decode. Real pictures have ten at most;
-the two bytes that begin a scan also occur, 80 times by chance, in 5 MiB of video that some phones append."""
+"""The most scans of a progressive JPEG: a scan of 31 bytes may take 10 ms to decode. Real pictures have ten scans at
+most. The check counts the two bytes that begin a scan, which also occur about 80 times by chance in the 5 MiB of video
+that some phones append."""
 
 TOO_MANY_PIXELS = f"The picture has more than {MAX_PIXELS} pixels."
 START_OF_SCAN = b"\xff\xda"
 
 FAR_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""Pillow's own refusals to open a picture, at about six and eleven times `MAX_PIXELS`."""
+"""The warning and the error with which Pillow itself refuses a huge picture, at about 6 and 11 times `MAX_PIXELS`."""
 
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, struct.error)
 """The exceptions that Pillow raises for damaged pictures. MemoryError is not among them, as the picture is not the

@@ -7,7 +7,14 @@ from fastapi import APIRouter, Query, Request, Response
 from app.dependencies import STRICT, IdempotentDep, OffloadDep, ProcessesDep, ReadSession, WriteSession
 from app.products import service
 from app.products.dependencies import PictureType
-from app.products.schemas import PICTURE_FORMATS, EstimateQuery, ExportQuery, PriceEstimate, ProductIn, ProductOut
+from app.products.schemas import (
+    PICTURE_FORMATS,
+    EstimateQuery,
+    ExportQuery,
+    PriceEstimate,
+    ProductIn,
+    ProductOut,
+)
 from app.web.openapi import documented_errors
 
 router = APIRouter(prefix="/api/v1", tags=["products"])

@@ -56,14 +56,14 @@ class CapacityCheck:
             raise CapacityError(self.misfit)
 
     async def ask(self) -> None:
-        """Check the plan against PostgreSQL's limits, unless an earlier check found that the plan fits or warned."""
+        """Check the plan against PostgreSQL's limits, unless an earlier check has succeeded or warned."""
         if self._settled or self.policy == "off":
             return
         limits = {name: number for name, number in await self.reader.execute(LIMITS)}  # noqa: C416 - mypy rejects `dict(rows)`
         self.misfit = misfit(self.plan, limits)
         self._settled = self.misfit is None or self.policy == "warn"
         if self.misfit and self.policy == "warn":
-            log.warning("capacity plan exceeds the database server", reason=self.misfit)
+            log.warning("capacity plan exceeds the connections of the database server", reason=self.misfit)
 
     @property
     def refusals(self) -> tuple[str, ...]:

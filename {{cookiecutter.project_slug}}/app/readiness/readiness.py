@@ -88,7 +88,7 @@ class Readiness:
     async def _ask_database(self) -> tuple[str, ...]:
         try:
             found = (await self.reader.execute(FIND)).all()
-            await self.capacity.ask()  # sends a query until the plan is known to fit
+            await self.capacity.ask()  # the capacity check queries until the plan fits
             await self.role.ask()
         except DBAPIError as error:
             sqlstate = getattr(error.orig, "sqlstate", None) or ""

@@ -17,7 +17,7 @@ PREFIX = "{{ cookiecutter.project_slug }}".replace("-", "_") + "__"
 FOLDER = Path(__file__).parents[2] / "migrations"
 
 NO_MIGRATIONS = (".#", "__init__")
-"""Prefixes of names of files that are no migrations, and that alembic skips too: lock files of editors,
+"""Prefixes of file names in the folder that are no migrations, as alembic skips them too: editors' lock files,
 `__init__.py`."""
 
 
@@ -71,7 +71,7 @@ class Revisions:
         names = [name for name in found if name not in self.known and not name.startswith(PREFIX)]
         if not names:
             return None
-        return f"revision {', '.join(names)} is not ours: DATABASE_URL leads to the database of a different service"
+        return f"revision {', '.join(names)} is foreign: DATABASE_URL leads to the database of a different service"
 
 
 def _revision(file: Path) -> tuple[str, tuple[str, ...]]:

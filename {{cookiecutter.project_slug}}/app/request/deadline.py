@@ -16,9 +16,9 @@ class Pauses:
     _end: float = 0.0
 
     def add(self, begin: float, end: float) -> None:
-        """Add a pause that a loop monitor measured.
+        """Add the begin and the end of a pause that a loop monitor has measured.
 
-        Time that another monitor has added already is not counted twice.
+        Of two monitors that measure the same pause, only the first adds time.
         """
         self.seconds += max(0.0, end - max(begin, self._end))
         self._end = end

@@ -5,10 +5,11 @@ from contextvars import Context, copy_context
 from app.request import deadline, held_connections
 from app.request.open_transaction import open_transaction
 from app.request.slot import BACKGROUND, connection_quota, slot
+from app.request.timings import timings
 
 
 def detached() -> Context:
-    """Return a copy of the context without deadline, slot, connection quota, held connections and open transaction.
+    """Return a copy of the context without deadline, slot, quota, held connections, open transaction and timings.
 
     Background tasks and single-flight loads run in this context: the deadline of the request that started them does not
     apply, and their database connections count for the quota of background work. The request id and the trace are kept,
@@ -20,4 +21,5 @@ def detached() -> Context:
     context.run(slot.set, None)
     context.run(held_connections.forget)
     context.run(open_transaction.set, None)
+    context.run(timings.set, None)
     return context

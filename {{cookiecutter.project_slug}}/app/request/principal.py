@@ -1,18 +1,20 @@
-"""The principal of a request: who sent it, as far as jobs, streams and limits must know.
+"""The principal of a request: the sender, as jobs, streams and rate limits see it.
 
-There is no authentication yet, so every request has the principal `Anyone`. Authentication is added by returning a
-different principal from `get_principal`; features that use `PrincipalDep` need no change.
+There is no authentication yet, so every request has the principal `Anyone`, and may do what needs any scope.
+Authentication is added by returning a different principal from `get_principal`; features that use `PrincipalDep` or
+`needs` need no change.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from math import inf
+from typing import Annotated, Any, Protocol
 
-from fastapi import Depends
+from fastapi import Security
 from fastapi.requests import HTTPConnection
 
 
 class Principal(Protocol):
-    """The sender of a request, as far as jobs, streams and idempotency must know."""
+    """The sender of a request, with the properties that jobs, streams and idempotency keys need."""
 
     @property
     def owner(self) -> str | None:
@@ -22,6 +24,10 @@ class Principal(Protocol):
     def key(self) -> str:
         """A text that identifies the sender, for limits such as the number of streams of each client."""
 
+    @property
+    def expires_at(self) -> float:
+        """The end of the proof of the sender, in seconds since 1970: a stream ends then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Anyone:
@@ -29,6 +35,7 @@ class Anyone:
 
     key: str
     owner: str | None = None
+    expires_at: float = inf
 
 
 async def get_principal(connection: HTTPConnection) -> Principal:
@@ -36,5 +43,10 @@ async def get_principal(connection: HTTPConnection) -> Principal:
     return Anyone(key=connection.client.host if connection.client else "unknown")
 
 
-PrincipalDep = Annotated[Principal, Depends(get_principal)]
+def needs(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI types markers such as `Depends` as Any
+    """Return the dependency of a route on a principal with all of these scopes, such as `invoices:write`."""
+    return Security(get_principal, scopes=scopes)
+
+
+PrincipalDep = Annotated[Principal, needs()]
 """For a route whose rows or streams belong to a client: the owner of the rows, and the key by which limits count."""

@@ -6,10 +6,10 @@ Source: https://www.w3.org/TR/trace-context/
 import random
 import re
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HEADER, STATE_HEADER = b"traceparent", b"tracestate"
-WELL_FORMED = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+WELL_FORMED = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})")
 STATE = re.compile(rb"[\x20-\x7e]{1,512}")
 """Matches a well-formed `tracestate` header of at most 512 characters, the length that W3C requires to be passed on."""
 
@@ -19,11 +19,29 @@ id."""
 
 
 class Trace(NamedTuple):
-    """The trace context from the headers of an incoming request."""
+    """The trace context of a request: from its headers, or from the span that OpenTelemetry has opened for it."""
 
     number: str
     flags: str
     state: str = ""
+    span: str = "0000000000000001"
+    """The number, in 16 hex digits, of the request's span with OpenTelemetry, else of the caller's span. W3C allows no
+    zeros, so a trace without any span has a constant."""
+
+    @property
+    def parent(self) -> str:
+        """The value of the header `traceparent` for work that belongs to the span."""
+        return f"00-{self.number}-{self.span}-{self.flags}"
+
+    def text(self) -> str:
+        """Return the trace as one text, for a column; `of_text` reads the text."""
+        return f"{self.parent} {self.state}"
+
+    @staticmethod
+    def of_text(text: str | None) -> "Trace | None":
+        """Return the trace from a text, None for a text of a different form."""
+        parent, _, state = (text or "").encode().partition(b" ")
+        return read(parent, state)
 
 
 trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -35,7 +53,14 @@ def read(parent: bytes, state: bytes) -> Trace | None:
     found = WELL_FORMED.fullmatch(parent)
     if found is None:
         return None
-    return Trace(found[1].decode(), found[2].decode(), state.decode() if STATE.fullmatch(state) else "")
+    number, span, flags = (part.decode() for part in found.groups())
+    return Trace(number, flags, state.decode() if STATE.fullmatch(state) else "", span)
+
+
+def of_span(context: Any) -> Trace:  # noqa: ANN401 - a type of OpenTelemetry, which is not imported here
+    """Return the trace of a span of OpenTelemetry, from the span's context."""
+    number, flags = f"{context.trace_id:032x}", f"{context.trace_flags:02x}"
+    return Trace(number, flags, context.trace_state.to_header(), f"{context.span_id:016x}")
 
 
 def new_trace(own: str) -> Trace:

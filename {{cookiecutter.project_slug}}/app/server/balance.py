@@ -13,8 +13,8 @@ ABSENT = 2**31 - 1
 worker."""
 
 SLACK = 8
-"""A worker may have more connections than the worker with the fewest: one eighth more, and at least one connection
-more."""
+"""The divisor of the allowed difference: a worker may have an eighth more connections than the worker with the fewest,
+and at least one connection more."""
 
 PATIENCE_SECONDS, HURRY_SECONDS = 0.02, 0.05
 """PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer, which may be starting or blocked.
@@ -66,7 +66,7 @@ class WorkerCount:
             self._counts[self._slot] = count
 
     def lost_race(self) -> None:
-        """Record that another worker accepted the connection first: as that worker is not blocked, wait again."""
+        """Record that another worker accepted a connection first: it is not blocked, so leave it the next ones too."""
         self._exceeded_since = inf
 
     def yields(self, count: int, now: float) -> bool:

@@ -40,12 +40,14 @@ class Connections:
     """The client connections of a worker that wait for a request, in the order in which the waits began."""
 
     def __init__(self, limit: int, publish: Callable[[], None] = lambda: None) -> None:
-        """Begin without connections; `publish` tells the other workers how many are left after a close."""
+        """Begin without connections; `publish`, called after a close, tells the other workers the new number."""
         self.limit, self.publish = limit, publish
         self._new: dict[asyncio.Transport, float] = {}
         self._used: dict[asyncio.Transport, float] = {}
         self._spare: set[asyncio.Transport] = set()
-        self._closed = 0  # connections closed since the last log line
+        self.closed = 0
+        """The number of idle connections that were closed to make room for new connections."""
+        self._told = 0  # the value of `closed` in the last log line
         self._logged = -LOG_SECONDS
         self._full_since = inf  # since when the worker is at the limit, and no connection is idle
 
@@ -79,11 +81,11 @@ class Connections:
             return "served"
         closed = self._close_longest_idle(now)
         self._full_since = inf if closed else min(now, self._full_since)
-        self._closed += closed is not None
+        self.closed += closed is not None
         if now - self._logged >= LOG_SECONDS:
-            log.warning("connection limit reached", limit=self.limit, idle_closed=self._closed)
-            self._closed, self._logged = 0, now
-        if closed:  # the new connection replaces the closed connection, a spare or not
+            log.warning("limit of client connections reached", limit=self.limit, idle_closed=self.closed - self._told)
+            self._told, self._logged = self.closed, now
+        if closed:  # the new connection takes over the place of the closed connection
             return "spare" if closed in self._spare else "served"
         return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
 

@@ -56,7 +56,7 @@ def refused_handshake(headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
     if versions != [b"13"]:
         return OTHER_VERSION
     with suppress(UnicodeError):
-        # raises UnicodeError for an invalid Host, as the WebSocket library would
+        # `decode` raises UnicodeError for an invalid Host, as the WebSocket library would
         dict(headers)[b"host"].decode("idna")
         return None if KEY.fullmatch(b",".join(keys)) else BAD_HANDSHAKE
     return BAD_HANDSHAKE

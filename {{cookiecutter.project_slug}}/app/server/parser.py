@@ -20,8 +20,8 @@ BYTES_PER_TURN = 65_536
 turn. Bodies in chunks of one byte are the slowest, and take about 5 ms."""
 
 PIECE_COST = 64
-"""The least cost of a piece in bytes of BYTES_PER_TURN: parsing takes 2 us even for a piece of four bytes, into which a
-chunked body of blank lines is cut."""
+"""The least number of bytes that a parsed piece counts against BYTES_PER_TURN: even a piece of four bytes takes 2 us to
+parse, and a client can force such pieces by a chunked body of blank lines."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -29,7 +29,7 @@ HEAD_END = b"\r\n\r\n"
 class RequestParser:
     """A parser with the interface of httptools' parser; parses at most up to the end of one head at a time."""
 
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - `UpgradeProtocol`, which imports this module
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - `UpgradeProtocol` imports this module
         """Build the parser of a connection.
 
         Between two pieces the parser asks the connection: `may_parse` allows the next piece, and `comes_again` tells
@@ -49,7 +49,7 @@ class RequestParser:
         self.body_left = 0
         """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the methods of httptools' parser
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - passes on any method of httptools' parser
         return getattr(self._parser, name)
 
     @property
@@ -116,7 +116,7 @@ class RequestParser:
         """
         try:
             self._parser.feed_data(piece)
-        # the piece ends with the head, so no parsed body is lost
+        # the piece ends with the head, so a new parser loses no part of the body
         except (httptools.HttpParserUpgrade, httptools.HttpParserError):
             if not self._connection.comes_again:
                 raise

@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from app.request.identity import REFUSED
 from app.server import head
 from app.server.connections import Connections
 from app.server.drain import PIPELINE
@@ -19,21 +20,20 @@ from app.server.reading import Reading
 from app.server.refusal import NO_ROOM, NOT_HTTP, refusal_bytes
 from app.server.upgrade import UpgradeProtocol
 from app.settings.route_groups import PROBES
-from app.web.access_log import REFUSED
 
 MAX_UNANSWERED = 16
 """Requests of one connection that may wait for a response; the bytes of further requests are not parsed until then."""
 
 MAX_AHEAD_BYTES = 65_536
-"""Bytes of waiting requests after which no further request is parsed: 16 large requests would take megabytes."""
+"""The bytes of waiting requests from which on no further request is parsed: 16 large requests take megabytes."""
 
 UNREAD_SECONDS = 20
 """How long a client may leave a response unread before the connection is cut off (TCP_USER_TIMEOUT, only on Linux);
 until then a close waits for the client."""
 
 LINGER_SECONDS = 2.0
-"""Seconds from a refusal to closing the connection, unless the client closes first. Closing while bytes of the client
-are on their way would reset the connection, and the client would lose the refusal."""
+"""Seconds from a refusal to closing the connection, unless the client closes first. A close while bytes of the client
+are in flight would reset the connection, and the client would lose the refusal."""
 
 HEAD_SECONDS = 10.0
 """The longest time for the head of a request, from a new connection or the first byte; uvicorn has no such limit."""
@@ -44,10 +44,10 @@ connect, so `ServiceWorker` trusts this client as a proxy."""
 
 
 class BoundedProtocol(UpgradeProtocol):
-    """HTTP protocol that bounds heads, requests sent ahead and idle connections, and refuses malformed requests."""
+    """HTTP protocol that bounds heads, pipelined requests and idle connections, and refuses malformed requests."""
 
-    def __init__(self, *args: Any, connections: Connections, is_spare: bool, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
-        """Take the arguments of `UpgradeProtocol`, the connections, and whether this one is beyond their limit."""
+    def __init__(self, *args: Any, connections: Connections, is_spare: bool, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own constructor takes any arguments
+        """Take the arguments of `UpgradeProtocol`, all connections, and whether this connection is beyond the limit."""
         super().__init__(*args, **kwargs)
         self._open, self._is_spare = connections, is_spare
         self._unanswered: deque[RequestResponseCycle] = deque()
@@ -76,7 +76,7 @@ class BoundedProtocol(UpgradeProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
-        self._open.ended(self.transport)  # after uvicorn has left it out of the open connections
+        self._open.ended(self.transport)  # after uvicorn has removed this connection from its list
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; keep the rest unparsed while MAX_UNANSWERED requests wait for a response."""
@@ -90,10 +90,10 @@ class BoundedProtocol(UpgradeProtocol):
         if self.parser.unread and self.may_parse():
             self.loop.call_soon(self.data_received, b"")
         if self._in_head or not self._unanswered:
-            self._begin_head()  # an incomplete head needs a timeout: uvicorn's keep-alive timeout has ended
+            self._begin_head()  # an incomplete head needs a timeout: uvicorn has ended the keep-alive timeout
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed; False if a request may begin while too many wait."""
+        """Tell whether the next bytes may be parsed; False if they could begin a request while MAX_UNANSWERED wait."""
         if self._ended or self._upgrade_waits or self.transport.is_closing():
             return False
         if self._in_head or self.in_body or not self._unanswered:
@@ -174,7 +174,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._unanswered.pop()
 
     def _refuse(self) -> None:
-        """Send the refusal; the connection closes with the client's end, at the latest after LINGER_SECONDS."""
+        """Send the refusal, and close the connection when the client closes it, at the latest after LINGER_SECONDS."""
         self.transport.write(self._response)
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from app.request.identity import request_id
+from app.request.identity import MAX_PATH, request_id
 from app.request.trace import new_trace, trace
-from app.web.access_log import MAX_PATH
+from app.web.default_headers import with_defaults
 from app.web.problem import problem_response
 from app.web.request_id import HEADER, new_id, read
 
@@ -38,7 +38,7 @@ def refusal_bytes(
     request_id.set(value)
     trace.set(new_trace("" if given else value))
     path = url.partition(b"?")[0][:MAX_PATH].decode("latin-1")
-    log.info("request refused by the protocol", status=status, reason=detail, path=path, client=client and client[0])
+    log.info("request refused before routing", status=status, reason=detail, path=path, client=client and client[0])
     response = problem_response(status, detail, headers={HEADER.decode(): value, "connection": "close", **own})
-    lines = b"".join(b"%s: %s\r\n" % pair for pair in response.raw_headers)
+    lines = b"".join(b"%s: %s\r\n" % pair for pair in with_defaults(response.raw_headers))
     return b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, lines, bytes(response.body))

@@ -32,7 +32,7 @@ class UpgradeProtocol(HttpToolsProtocol):
     parser: RequestParser  # type: ignore[assignment] # with all that uvicorn uses of its own parser
     flow: Reading
 
-    def __init__(self, *args: Any, has_websocket: Callable[[str], bool], **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+    def __init__(self, *args: Any, has_websocket: Callable[[str], bool], **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own constructor takes any arguments
         """Take uvicorn's arguments, and a function that tells whether a path is a WebSocket route."""
         super().__init__(*args, **kwargs)
         self.parser = RequestParser(self)
@@ -80,7 +80,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         return b"".join([line, *(b"%s: %s\r\n" % (name, value.rstrip(b" \t")) for name, value in kept), b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Pass a part of the request body on to the application, and subtract the length from the expected body."""
+        """Pass a part of the request body on to the application, and subtract the length from the rest of the body."""
         self.parser.head_bytes = 0
         self.parser.body_left = max(0, self.parser.body_left - len(body))
         super().on_body(body)

@@ -7,6 +7,7 @@ When the service refuses to start, that class logs a traceback that hides the us
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from functools import partial
 from socket import socket
 from typing import Any, ClassVar
 
+import structlog
 from fastapi import FastAPI
 from gunicorn.arbiter import Arbiter
 from uvicorn.config import Config
@@ -22,6 +24,7 @@ from uvicorn_worker import UvicornWorker
 
 from app.errors import CannotStart
 from app.lifespan import begin_drain
+from app.observability.gauges import GAUGES
 from app.server.balance import WorkerCount
 from app.server.connections import Connections
 from app.server.drain import DrainingServer
@@ -33,6 +36,8 @@ from app.web.websockets import has_route
 MAX_MESSAGE_BYTES = 65_536
 """The largest message of a WebSocket, as large as a JSON body; uvicorn would keep 16 MB before the application sees any
 of it."""
+
+log = structlog.get_logger("worker")
 
 
 class PlainLifespan(LifespanOn):
@@ -55,6 +60,9 @@ class ServiceServer(DrainingServer):
         super().__init__(config, partial(begin_drain, app), drain_seconds)
         self.app, self.balance = app, balance
         self.connections = Connections(max_connections, lambda: balance.publish(len(self.server_state.connections)))
+        GAUGES["app_server_connections"] = "Connections of clients.", lambda: len(self.server_state.connections)
+        GAUGES["app_server_connections_limit"] = "The most connections of clients.", lambda: self.connections.limit
+        GAUGES["app_server_connections_closed_total"] = "Idle connections closed.", lambda: self.connections.closed
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
@@ -92,11 +100,14 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
 
     server_class = ServiceServer
 
+    ppid: int
+    """The process id of the master, from gunicorn."""
+
     balance: WorkerCount
     """The open connections of each worker, by which workers share new connections; set by gunicorn.conf.py before the
     fork."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own constructor takes any arguments
         super().__init__(*args, **kwargs)
         # A client of a unix socket is a proxy, and has no address to list in gunicorn's setting of trusted proxies.
         if self.cfg.forwarded_allow_ips != ["*"]:
@@ -107,9 +118,20 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
         self.config.timeout_graceful_shutdown = max(1.0, settings.seconds_in_flight)
 
     def init_process(self) -> None:
-        """Start without garbage collections, which take a sixth of the start, as modules are no garbage."""
+        """Load the application without garbage collection, which would take a sixth of the start and free nothing."""
         gc.disable()
         super().init_process()
+
+    async def callback_notify(self) -> None:
+        """Send the heartbeat to the master; after the master was killed, shut down gracefully.
+
+        Without a master nobody would stop the worker, which would keep the port and its database connections.
+        """
+        await super().callback_notify()
+        if os.getppid() != self.ppid:
+            self.ppid = os.getppid()
+            log.error("master process was killed, worker shuts down")
+            signal.raise_signal(signal.SIGTERM)
 
     async def _serve(self) -> None:
         """Serve as the parent class does, but with `ServiceServer`, `PlainLifespan` and a handler of SIGQUIT."""
@@ -121,6 +143,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
             max_connections=self.cfg.worker_connections,
             balance=self.balance,
         )
+        self.config.lifespan = "on"  # else uvicorn would serve without it after an error in it
         self.config.load()
         self.config.lifespan_class = PlainLifespan
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)

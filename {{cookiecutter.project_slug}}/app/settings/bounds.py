@@ -34,12 +34,11 @@ class PoolBounds:
     queue_timeout: timedelta = timedelta(seconds=1)
     """The longest wait of a caller for a connection; then the pool refuses the caller."""
     quotas: Iterable[str] = ()
-    """The names of the connection quotas, the same as of the route groups; background work always has a quota
-    too."""
+    """The names of the connection quotas: the names of the route groups; background work always has a quota too."""
     quota: int | None = None
     """Connections that one quota may use at most; None means the whole pool."""
     reserved: int = 0
-    """Connections that stay free for the quotas that use none."""
+    """Connections kept free for route groups, and background work, that use no connection at the moment."""
     nested_loans: bool = True
     """Whether a task that holds a connection may take a second connection. False in development and tests, where the
     second raises `ConnectionHeld`."""

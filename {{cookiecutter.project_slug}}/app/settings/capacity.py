@@ -6,7 +6,9 @@ from pydantic import BaseModel, Field
 
 from app.settings.environment import ANY_CASE  # {%- if cookiecutter.jobs == "yes" +%}
 from app.settings.jobs import JobsSettings
-from app.settings.streams import StreamsSettings  # {%- endif +%}
+from app.settings.streams import StreamsSettings  # {%- endif %}# {%- if cookiecutter.auth == "jwt" +%}
+from app.settings.tokens import TokenSettings
+from app.settings.valkey_url import RedisUrl  # {%- endif +%}
 
 CapacityPolicy = Literal["refuse", "warn", "off"]
 
@@ -68,4 +70,11 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
 
     streams: StreamsSettings = StreamsSettings()
     """The settings of SSE and WebSocket streams, such as STREAMS__MAX_CONCURRENT; see `StreamsSettings`."""
+    # {% endif %}# {% if cookiecutter.auth == "jwt" %}
+
+    auth: TokenSettings = TokenSettings()
+    """The settings of access tokens, such as AUTH__AUDIENCE; see `TokenSettings`."""
+
+    redis_url: RedisUrl | None = None
+    """A Valkey or Redis for rate limits and caches of all replicas, as redis://host:6379; needs the extra `redis`."""
     # {% endif %}

@@ -31,7 +31,7 @@ def _check_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is probably a number of milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # larger is probably meant as milliseconds
 Ratio = Annotated[float, Field(gt=0, le=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_check_value)]
@@ -157,5 +157,7 @@ class DownstreamsSettings(BaseModel, extra="forbid"):
     rates: DownstreamSettings = DownstreamSettings()
     # {% endif %}# {% if cookiecutter.example != "no" and cookiecutter.jobs == "yes" %}
     confirmations: DownstreamSettings = DownstreamSettings()
+    # {% endif %}# {% if cookiecutter.auth == "jwt" %}
+    issuer: DownstreamSettings = DownstreamSettings(max_bytes=65_536)
     # {% endif %}
     # yours below

@@ -13,8 +13,8 @@ CLOSE = 0.85
 such as DATABASE_HOST and DATABASE_PRIVATE_URL beside DATABASE_URL, and these must not stop the start."""
 
 LONG = 9
-"""Unknown names without an underscore are compared with settings such as ENVIRONMENT and TELEMETRY only from this
-length on: shorter names, such as HOSTS, are often meant for other programs."""
+"""Unknown names without an underscore are compared with settings such as ENVIRONMENT only from this length on: shorter
+names, such as HOSTS, are often meant for other programs."""
 
 FROM_PLATFORMS = frozenset({"DATABASE_USER"})
 """Variables that platforms define, and that would otherwise count as misspelt settings."""
@@ -41,6 +41,11 @@ def hand_on(settings: BaseModel, *names: str) -> None:
             os.environ[name] = str(value)
 
 
+def metrics_folder() -> str | None:
+    """Return the folder of the metrics, which gunicorn.conf.py sets; None for a process without gunicorn."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+
 def variables_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield the name of each environment variable that a settings class reads, including nested settings."""
     for name, field in model.model_fields.items():
@@ -55,11 +60,11 @@ def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
 
 
 def resembled(name: str, known: set[str]) -> set[str]:
-    """Return the settings that an unknown name may stand for, such as DATABASE_TIMEOUT or DATABASE_POOL_SIZE.
+    """Return the settings that an unknown, probably misspelt name resembles, such as DATABASE_TIMEOUT.
 
-    A setting is returned if its name has all words of the unknown name, or begins with the same two of at least three
-    words. For a first word that no platform uses, all settings with this first word are returned. Names that end in URL
-    are skipped: platforms define many of them.
+    Returned are the settings that have all words of the name; else the settings of three words or more that begin with
+    the same two words; else, if no platform uses the first word, all settings with this first word. A name that ends in
+    URL resembles no setting, as platforms define many such variables.
     """
     words = name.split("_")
     settings = {setting for setting in known if setting.startswith(f"{words[0]}_")}
@@ -76,8 +81,10 @@ def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
     groups = {name.rpartition("__")[0] for name in known}
     for name in sorted(given - known - FROM_PLATFORMS):
         prefix, separator, _ = name.partition("_")
+        if prefix == "OTEL":  # OpenTelemetry's SDK reads dozens of variables with similar names
+            continue
         nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name in nested settings
-        if name.rpartition("__")[0] in known - groups:  # but skips a name below a setting that has no nested settings
+        if name.rpartition("__")[0] in known - groups:  # pydantic ignores a name below a setting that is not nested
             yield f"  {name}: there is no such setting; the nearest is {name.rpartition('__')[0]}"
             continue
         setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
@@ -91,7 +98,7 @@ def explained(error: ValidationError, settings: type[BaseModel]) -> Iterator[str
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         variable = "__".join(str(part) for part in item["loc"]).upper()
         field = settings.model_fields.get(str(item["loc"][0])) if item["loc"] else None
-        purpose = f" ({field.description})" if field and field.description else ""
+        purpose = f" ({' '.join(field.description.split())})" if field and field.description else ""
         reason = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             setting = nearest(variable, set(variables_of(settings)))

@@ -3,7 +3,8 @@
 from pydantic import BaseModel, Field
 
 QUEUE_CONNECTIONS = 3
-"""Connections of the queue in one worker: one listens, and the heartbeats never wait for the functions of jobs."""
+"""Connections of the queue in one worker: one for LISTEN, two for heartbeats and for the states of jobs. They are
+separate from the pool, so that the functions of jobs cannot delay a heartbeat."""
 
 
 class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid"):
@@ -23,13 +24,14 @@ class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra=
     """The interval at which a worker looks for jobs whose notification was lost."""
 
     heartbeat_seconds: float = Field(default=10.0, ge=1, le=3600)
-    """How long a worker may be silent before the running jobs are taken over: the delay after a kill -9."""
+    """How long a worker may send no heartbeat before other workers take over its jobs: the delay after a kill -9."""
 
     stop_seconds: float = Field(default=20.0, ge=0, le=3600)
-    """The time of running jobs after SIGTERM; the rest is put back, and runs elsewhere without counting an attempt."""
+    """How long running jobs may take to end after SIGTERM; unfinished jobs go back into the queue, and the interrupted
+    attempt does not count."""
 
     late_seconds: float = Field(default=60.0, gt=0)
-    """How late a job may start before a log line names the kind, such as a kind that no worker knows."""
+    """How long a due job may wait before a log line reports its kind, such as a kind whose code no worker has."""
 
     keep_seconds: int = Field(default=604_800, ge=1)
     """How long a finished job is kept; then the job `jobs.prune` deletes the row."""
@@ -41,6 +43,6 @@ class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra=
         """Return the database connections beside the pools of requests, 0 without workers of jobs.
 
         Each worker has a pool, the connections of the queue and a probe, twice while an update rolls out; and each web
-        process has a connection that listens.
+        process has a LISTEN connection.
         """
         return self.workers and 2 * self.workers * (self.pool_limit + QUEUE_CONNECTIONS + 1) + web_processes

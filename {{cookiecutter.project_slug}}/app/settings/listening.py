@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, Field
 
 HOST = r"^(unix:/.+|[^:/*,\s]+|\[?[\da-fA-F.]*:[\da-fA-F.]*:[\da-fA-F.:]*(%\w+)?\]?)$"
 """The pattern of HOST: the path of a socket, a name or an IPv4 address, or an IPv6 address; no URL and no port."""
@@ -55,3 +55,19 @@ def _addresses(proxies: str) -> str:
 Proxies = Annotated[str, AfterValidator(_addresses)]
 """Addresses of proxies, comma separated. A host name is refused, as it would never equal the address of a
 connection."""
+
+
+class ListeningSettings(BaseModel, use_attribute_docstrings=True):
+    """The addresses and ports on which the service listens."""
+
+    host: str = Field(default="127.0.0.1", pattern=HOST)
+    """The address to listen on; 0.0.0.0 in a container, :: for IPv6 too, unix:/path for the socket of a proxy."""
+
+    port: int = Field(default=8000, ge=1, le=65535)
+    """The TCP port to listen on."""
+
+    management_host: str = Field(default="127.0.0.1", pattern=r"^[^:/*,\s]+$|^[\da-fA-F:.]+$")
+    """The address for metrics, verbose readiness and the status page: one that strangers do not reach."""
+
+    management_port: int = Field(default=9464, ge=0, le=65535)
+    """The management port: metrics, verbose readiness and the status page over TCP; 0 turns the three off."""

@@ -59,7 +59,7 @@ def load_settings(*, serving: bool = False) -> Settings:
             wrong += [f"  {name} must be set when ENVIRONMENT is production" for name in _unset_addresses(settings)]
     except ValidationError as error:
         wrong += explained(error, Settings)
-    # A value of nested settings is no JSON; the message has the field's name in quotes.
+    # SettingsError: the value of a nested setting is no JSON; the error's message has the field's name in quotes.
     except SettingsError as error:
         group = str(error).split('"')[1].upper()
         wrong.append(f"  {group}: the value is no JSON: remove it, and write {group}__<NAME>__<SETTING>")

@@ -9,12 +9,15 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from app.settings.bounds import Timeouts
+from app.settings.browsers import BrowserSettings
 from app.settings.capacity import CapacitySettings
 from app.settings.database_url import asyncpg_url  # {%- if cookiecutter.http_client != "none" +%}
 from app.settings.downstreams import DownstreamsSettings  # {%- endif +%}
 from app.settings.environment import ANY_CASE, EnvironmentSettings
-from app.settings.listening import HOST, Proxies, trusts_everybody
-from app.settings.route_groups import RouteGroupsSettings
+from app.settings.listening import ListeningSettings, Proxies, trusts_everybody
+from app.settings.observability import ObservabilitySettings
+from app.settings.route_groups import RouteGroupsSettings  # {%- if cookiecutter.auth == "jwt" +%}
+from app.settings.valkey_url import checks_server  # {%- endif +%}
 
 STOP_MARGIN_SECONDS = 2.0
 """The last seconds of GRACEFUL_SHUTDOWN_SECONDS, kept for late connections and the exit of the lifespan."""
@@ -23,11 +26,11 @@ CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # more is probably a number of milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # larger is probably meant as milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
-class Settings(CapacitySettings, EnvironmentSettings):
+class Settings(CapacitySettings, ListeningSettings, BrowserSettings, ObservabilitySettings, EnvironmentSettings):
     """The settings of the service, read once at the start of a process."""
 
     model_config = SettingsConfigDict(
@@ -50,7 +53,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
     """The version on each log line, such as a commit; `docker build --build-arg SERVICE_VERSION=...` sets it."""
 
     instance_id: str | None = None
-    """The id of this instance, such as the name of a pod, which the response of `/health/ready?verbose` shows."""
+    """The id of this instance, such as the name of a pod, which `/health/ready` repeats for trusted callers."""
 
     api_docs: bool = False
     """Serve /docs and /openapi.json. Refused in production, as both show every route to strangers."""
@@ -87,18 +90,13 @@ class Settings(CapacitySettings, EnvironmentSettings):
     termination_grace_seconds: Seconds = 30.0
     """Seconds between the orchestrator's SIGTERM and SIGKILL; the default of Kubernetes is 30."""
 
-    host: str = Field(default="127.0.0.1", pattern=HOST)
-    """The address to listen on; 0.0.0.0 in a container, :: for IPv6 too, unix:/path for the socket of a proxy."""
-
-    port: int = Field(default=8000, ge=1, le=65535)
-    """The TCP port to listen on."""
-
     keep_alive_seconds: int = Field(default=75, ge=1)
     """Seconds until idle connections close: longer than in the load balancer (mostly 60 s), which must close first."""
 
     forwarded_allow_ips: Proxies = "127.0.0.1"
     """Addresses of the trusted proxies and callers, comma separated: the service believes their X-Forwarded-* headers,
-    trace and short deadlines, and shows its load to them. A client that a trusted proxy names is trusted if listed."""
+    trace and short deadlines, and tells them why it is not ready. A client that a trusted proxy names is trusted if
+    listed."""
 
     max_body_bytes: int = Field(default=1_048_576, ge=0)
     """The largest request body in bytes, unless the route group has a bound; FastAPI itself has no limit."""
@@ -114,9 +112,6 @@ class Settings(CapacitySettings, EnvironmentSettings):
 
     loop_stall_seconds: float = Field(default=0.1, ge=0, le=60)
     """Code that blocks the event loop for this long is logged with the stack; 0 turns the loop monitor off."""
-
-    telemetry: bool = False
-    """Turn on FastAPI's OpenTelemetry; useful only in a process that sets up an OpenTelemetry provider."""
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = "info"
     """The least severe level of the log lines that are written."""
@@ -145,7 +140,7 @@ class Settings(CapacitySettings, EnvironmentSettings):
             lock=timedelta(seconds=self.database_lock_timeout_seconds),
             statement=timedelta(seconds=self.database_statement_timeout_seconds),
             command=timedelta(seconds=self.database_command_timeout_seconds),
-            idle=timedelta(hours=1) if self.development else None,  # a person may debug inside of a transaction
+            idle=timedelta(hours=1) if self.development else None,  # in development a person may debug in a transaction
         )
 
     @property
@@ -198,3 +193,8 @@ class Settings(CapacitySettings, EnvironmentSettings):
             yield "API_DOCS must be false when ENVIRONMENT is production"
         if self.environment == "production" and trusts_everybody(self.forwarded_allow_ips):
             yield "FORWARDED_ALLOW_IPS must name the proxies and not * when ENVIRONMENT is production"
+        # {% if cookiecutter.auth == "jwt" %}
+        if self.environment == "production" and not checks_server(self.redis_url):
+            yield "REDIS_URL must not turn off the check of the certificate when ENVIRONMENT is production"
+        # {% endif %}
+        yield from self.unsafe_origins(production=self.environment == "production")

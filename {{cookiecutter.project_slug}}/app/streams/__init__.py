@@ -1,1 +1,1 @@
-"""Streams: SSE and WebSocket connections, through which clients are told of changes after each commit."""
+"""Streams: SSE and WebSocket connections, which send changes to clients after each commit."""

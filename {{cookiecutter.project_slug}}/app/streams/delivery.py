@@ -2,7 +2,7 @@
 
 A notification only names a changed object. Each object is read once, however many streams follow it, and no connection
 is held between the reads. Every few seconds a poll also finds what changed without a notification: notifications are
-lost while the connection that listens is down, and behind a PgBouncer that the settings do not declare.
+lost while the LISTEN connection is down, and behind a PgBouncer that the settings do not declare.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ async def deliver(hub: Hub) -> None:
             async with asyncio.timeout_at(next_poll):
                 await hub.woken.wait()
         except TimeoutError:
-            pass  # the next poll is due, or a read took too long
+            pass  # a timeout: the next poll is due, or a read took too long
         except (ServiceError, DBAPIError) as error:
-            log.warning("changed objects not read", cause=type(error).__name__)
+            log.warning("read of changed objects for streams failed", cause=type(error).__name__)
             next_poll, is_behind = 0.0, True
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -88,7 +88,7 @@ async def poll(hub: Hub) -> None:
 
 
 async def offer(hub: Hub, changes: Sequence[Change]) -> None:
-    """Add a portion of changes to the subscriptions, after giving the streams time to send what waits."""
+    """Add a portion of changes to the subscriptions, after giving the streams time to send the waiting events."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + PAUSE_SECONDS
     while busy := [one for one in hub.subscriptions if one.is_half_full and not one.is_stuck]:

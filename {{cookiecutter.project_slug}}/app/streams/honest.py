@@ -19,10 +19,10 @@ log = structlog.get_logger("streams")
 
 
 class Reconnect(Exception):
-    """Raised by a generator to end a stream whose client is to come back."""
+    """Raised by a generator to end a stream whose client is to reconnect."""
 
     def __init__(self, code: str, milliseconds: int) -> None:
-        """Take the reason for the end, and after how many milliseconds the client is to come back."""
+        """Take the reason for the end, and the milliseconds after which the client is to reconnect."""
         super().__init__(code)
         self.code, self.milliseconds = code, milliseconds
 
@@ -41,8 +41,8 @@ async def honest(events: AsyncGenerator[ServerSentEvent]) -> AsyncGenerator[Serv
         except ServiceError as error:
             last = ServerSentEvent(event=ERROR, data={"code": error.code, "detail": error.detail})
         except Exception:
-            log.exception("stream failed")
-            detail = "The stream failed. What came before is not all."
+            log.exception("event stream failed on an unexpected exception")
+            detail = "The stream failed. Events are missing."
             last = ServerSentEvent(event=ERROR, data={"code": ServiceError.code, "detail": detail})
         else:
             last = ServerSentEvent(event=COMPLETE, data={})

@@ -4,7 +4,9 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from time import time
 
+from prometheus_client import Gauge
 from sqlalchemy import text
 
 from app.database.reader import Reader
@@ -14,23 +16,27 @@ from app.streams.source import MAX_ROWS, Change, Source
 from app.streams.subscription import Reason, Subscription
 
 OVERLAP_POLLS = 6
-"""The number of polls, 5 s each, for which a change with a smaller sequence number may still become visible: PostgreSQL
-assigns a number before the commit, and a transaction of up to 30 s commits later than others with larger numbers."""
+"""The number of polls, 5 s apart, during which a change with an earlier sequence number may still become visible:
+PostgreSQL assigns the number before the commit, so a transaction of up to 30 s may commit after transactions with
+larger numbers."""
 
 MAX_AGE_SECONDS = 3600.0
-"""The longest life of a stream, in seconds. A client that reconnects may reach a replica that was added meanwhile."""
+"""The longest life of a stream, in seconds: clients that reconnect spread over replicas that were added since."""
+
+streams_limit = Gauge("app_streams_limit", "The most open streams.", multiprocess_mode="livesum")
+streams_open = Gauge("app_streams_open", "Streams and WebSockets that are open.", multiprocess_mode="livesum")
 
 LAST = text("SELECT last_value - (NOT is_called)::int FROM app_events_sequence")
 
 
 class TooManyStreams(ServiceError, status=429, code="too_many_streams"):
-    """Raised for one stream more than a client may have."""
+    """Raised when a client that has its maximum of streams opens another stream."""
 
     retry_after_seconds = 10
 
 
 class Hub:
-    """The subscriptions of one process."""
+    """Holds the subscriptions of one process and their bounds, and records which followed objects have changed."""
 
     def __init__(self, sources: Iterable[Source], reader: Reader, *, max_concurrent: int, max_per_client: int) -> None:
         """Create a hub without subscriptions.
@@ -44,13 +50,14 @@ class Hub:
         self.sources = {source.topic: source for source in sources}
         self.max_concurrent, self.max_per_client = max_concurrent, max_per_client
         self.reader = reader
+        streams_limit.set(max_concurrent)
         self.subscriptions: set[Subscription] = set()
         self.changed: set[str] = set()
         """The changed objects that a client follows, and that have not been read since."""
         self.woken = asyncio.Event()
         """Set when `changed` has grown."""
         self.followed = asyncio.Event()
-        """Set by the first subscription."""
+        """Set by the first subscription, for which the listener for notifications and the poll wait."""
         self.numbers: deque[int] = deque(maxlen=OVERLAP_POLLS)
         """The newest sequence number at the time of each of the last polls."""
         self._per_client: Counter[str] = Counter()
@@ -80,16 +87,20 @@ class Hub:
             raise TooManyStreams(f"A client may have {self.max_per_client} streams open at the same time.")
         opened = Subscription(principal.owner, principal.key)
         self.subscriptions.add(opened)
+        streams_open.inc()
         self.followed.set()
         self._per_client[principal.key] += 1
-        age = asyncio.get_running_loop().call_later(MAX_AGE_SECONDS, opened.end, Reason.MAX_AGE)
+        ends = (MAX_AGE_SECONDS, Reason.MAX_AGE), (principal.expires_at - time(), Reason.TOKEN_EXPIRED)
+        seconds, reason = min(ends)
+        age = asyncio.get_running_loop().call_later(seconds, opened.end, reason)
         try:
             yield opened
         finally:
             age.cancel()
             self.subscriptions.discard(opened)
+            streams_open.dec()
             self._per_client.subtract([principal.key])
-            self._per_client += Counter()  # removes the clients that have no stream left
+            self._per_client += Counter()  # adding an empty Counter removes the clients without streams
 
     async def follow(self, subscription: Subscription, topic: str, after: int | None = None) -> Change:
         """Subscribe to an object, add its state unless the client has it, and return the state.
@@ -105,20 +116,20 @@ class Hub:
         name, _, wanted = topic.partition(":")
         if after is not None:
             subscription.remember(topic, after)
-        subscription.topics.add(topic)  # before the read, so that a change right after it is not missed
+        subscription.topics.add(topic)  # subscribe before the read: a change right after the read is not missed
         found = await self.states(name, [wanted]) if name in self.sources else []
         if not found or found[0].topic != topic or found[0].owner != subscription.owner:
             subscription.topics.discard(topic)
             raise NotFound("There is no such object to follow.")
         if after is not None and after > found[0].sequence:
-            subscription.remember(topic, -1)  # -1: no object ever has this sequence number
+            subscription.remember(topic, -1)  # -1 is below every sequence number
         subscription.offer(found[0])
         return found[0]
 
     async def follow_all(self, subscription: Subscription, after: int | None = None) -> None:
         """Subscribe to all objects of the owner, and add the changes after a sequence number.
 
-        A client without a number, or with a number that no change ever had, is asked to read everything again.
+        A client without a number, or with a number that no change ever had, is asked to reload its data.
         """
         subscription.is_for_all = True
         missed: list[Change] = []
@@ -140,7 +151,7 @@ class Hub:
             self.woken.set()
 
     def resync(self) -> None:
-        """After a loss of notifications, read all followed objects; ask clients that follow all to read again."""
+        """After a loss of notifications, read all followed objects; ask clients that follow all objects to reload."""
         for subscription in self.subscriptions:
             self.changed |= subscription.topics
             if subscription.is_for_all:

@@ -1,4 +1,4 @@
-"""The lifespan of the streams: opens the hub of an application and its connection that listens, and ends the streams.
+"""The lifespan of the streams: opens the hub and the LISTEN connection of an application, and ends the streams.
 
 It runs inside the lifespan of the application, whose resources are open by then.
 """
@@ -68,7 +68,7 @@ def build_lifespan(
 
 
 async def once_followed(hub: Hub, work: Coroutine[None, None, None]) -> None:
-    """Begin with the first stream of the process: without a stream, no connection listens and no poll is sent."""
+    """Run the work from the first stream of the process on: until then, the process neither listens nor polls."""
     try:
         await hub.followed.wait()
     except asyncio.CancelledError:
@@ -85,7 +85,7 @@ def limits(plan: Plan) -> dict[str, int]:
 
 async def end_at_drain(hub: Hub, readiness: Readiness, drain_seconds: float) -> None:
     """End all streams at the end of the drain; a client whose stream ends earlier would reconnect to this process."""
-    while not readiness.is_draining():  # noqa: ASYNC110 - a signal handler sets it
+    while not readiness.is_draining():  # noqa: ASYNC110 - a signal handler sets the flag
         await asyncio.sleep(DRAIN_CHECK_SECONDS)
     await asyncio.sleep(max(0.0, drain_seconds - DRAIN_CHECK_SECONDS))
     hub.end(Reason.RESTARTING)

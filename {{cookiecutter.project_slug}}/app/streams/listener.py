@@ -1,4 +1,4 @@
-"""The connection that listens for notifications: one per process, directly to PostgreSQL, not through PgBouncer."""
+"""The LISTEN connection, which gets notifications: one per process, directly to PostgreSQL, not through PgBouncer."""
 
 import asyncio
 import random
@@ -25,12 +25,12 @@ log = structlog.get_logger("streams")
 
 
 async def listen(engine: AsyncEngine, notify: Callable[[str], None], connected: Callable[[], None]) -> None:
-    """Listen for notifications until cancelled, and connect anew after a lost connection.
+    """Listen for notifications until cancelled, and reconnect after a lost connection.
 
     Args:
         engine: opens the connection.
         notify: called with the payload of each notification.
-        connected: called after each connection, since the notifications before it are lost.
+        connected: called after each new connection, as earlier notifications may be lost.
     """
     while True:
         try:
@@ -39,7 +39,7 @@ async def listen(engine: AsyncEngine, notify: Callable[[str], None], connected: 
                 lost = asyncio.Event()
                 driver.add_termination_listener(lambda _connection, lost=lost: lost.set())
                 await driver.add_listener(CHANNEL, lambda *notification: notify(notification[-1]))
-                log.info("listening for changes")
+                log.info("listening for database notifications")
                 connected()
                 await _until_lost(driver, lost)
         except (
@@ -50,8 +50,8 @@ async def listen(engine: AsyncEngine, notify: Callable[[str], None], connected: 
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
         ) as error:
-            log.warning("connection for notifications lost", cause=type(error).__name__)
-        await asyncio.sleep(random.uniform(*RETRY_SECONDS))  # noqa: S311 - no secret
+            log.warning("database connection for notifications lost", cause=type(error).__name__)
+        await asyncio.sleep(random.uniform(*RETRY_SECONDS))  # noqa: S311 - a random pause is no secret
 
 
 async def _until_lost(driver: asyncpg.Connection, lost: asyncio.Event) -> None:

@@ -3,20 +3,27 @@
 from pathlib import Path
 from secrets import token_urlsafe
 
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse  # {%- if cookiecutter.auth == "jwt" +%}
+
+from app.request.authenticated import ACCESS_TOKEN  # {%- endif +%}
 
 PATH = "/dev/jobs"
 PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
 POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self' {issuer}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy: only the script and the style of this page itself, and requests to this service."""
+"""The Content-Security-Policy: only the script and the style of this page itself, and requests to this service and to
+the issuer of tokens."""
 
 
 async def show_page() -> HTMLResponse:
     """Return the page, with a nonce of its own in each response."""
-    nonce = token_urlsafe(16)
-    headers = {"Content-Security-Policy": POLICY.format(nonce=nonce), "Cache-Control": "no-store"}
-    return HTMLResponse(PAGE.replace("NONCE", nonce), headers=headers)
+    nonce, page, issuer = token_urlsafe(16), PAGE, ""
+    # {% if cookiecutter.auth == "jwt" %}
+    issuer = ACCESS_TOKEN.flow.tokenUrl
+    page = page.replace("TOKEN_URL", issuer).replace("SCOPES", " ".join(sorted(ACCESS_TOKEN.scopes)))
+    # {% endif %}
+    headers = {"Content-Security-Policy": POLICY.format(nonce=nonce, issuer=issuer), "Cache-Control": "no-store"}
+    return HTMLResponse(page.replace("NONCE", nonce), headers=headers)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Path, WebSocket
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.dependencies import STRICT, ResourcesDep
-from app.request.principal import PrincipalDep
+from app.request.principal import PrincipalDep, needs
 from app.settings.service import Settings
 from app.streams.honest import honest
 from app.streams.lifespan import HubDep, build_lifespan
@@ -36,7 +36,7 @@ async def follow_all(
 async def stream_events(
     subscription: Annotated[Subscription, Depends(follow_all)], hub: HubDep
 ) -> AsyncIterable[ServerSentEvent]:
-    """Stream the changes of all objects of the owner; `resync` asks the client to read anew what it shows."""
+    """Stream the changes of all objects of the owner; the event `resync` asks the client to reload its data."""
     async for event in honest(events_of(subscription, hub)):
         yield event
 
@@ -59,7 +59,7 @@ async def talk(
 
 
 def follow_one(topic: str) -> Callable[..., Any]:
-    """Return the dependency of a stream of one object of a topic."""
+    """Return the dependency that opens a subscription to one object of a topic."""
 
     async def follow(
         hub: HubDep,
@@ -95,14 +95,17 @@ def add_stream(router: APIRouter, topic: str) -> None:
         tags=["streams"],
         response_class=EventSourceResponse,
         responses=documented_errors(404, 429),
-        dependencies=STRICT,
+        dependencies=[*STRICT, needs(f"{topic}:read")],
     )
 
 
 def build_router(settings: Settings, sources: Sequence[Source]) -> APIRouter:
-    """Return the router of the streams, with a stream of one object for each source."""
+    """Return the router of the streams, with a stream of one object for each source.
+
+    A stream needs the scope of a read, such as `jobs:read`; a stream of all objects needs that of each source.
+    """
     whole = APIRouter(lifespan=build_lifespan(settings, sources), route_class=StreamRoute)
-    whole.include_router(router)
+    whole.include_router(router, dependencies=[needs(*(f"{source.topic}:read" for source in sources))])
     for source in sources:
         add_stream(whole, source.topic)
     if settings.development:

@@ -1,7 +1,7 @@
 """The source of a stream: reads the current state of the objects of one topic, such as the jobs.
 
-A notification of PostgreSQL names an object and no content. What a client gets is the state of the object when the row
-is read, so an event that comes twice is harmless, and a slow client skips states that are over.
+A notification of PostgreSQL names an object and no content. A client gets the state of the object at the time of the
+read. So a repeated event is harmless, and a slow client skips outdated states.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Server-sent events: the events of a subscription, and the time limit on what a client does not read."""
+"""Server-sent events: sends the events of a subscription, and cuts off a client that does not read in time."""
 
 import asyncio
 import random
@@ -34,11 +34,11 @@ async def events_of(
 
     Args:
         subscription: follows one object, or all of an owner.
-        hub: knows after which number a client that comes back has to be sent all changes.
+        hub: has the sequence number after which a reconnecting client gets all changes.
         found: the state of the one object at the start, which waits in the subscription unless the client has it.
 
     Raises:
-        Reconnect: the client is to come back.
+        Reconnect: the stream ends, and the client is to reconnect.
     """
     yield ServerSentEvent(comment="open", retry=retry_milliseconds())
     is_over = found is not None and found.is_final and subscription.is_empty
@@ -57,8 +57,8 @@ async def events_of(
 
 
 def retry_milliseconds() -> int:
-    """Return after how many milliseconds a client is to come back, by chance."""
-    return random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - no secret
+    """Return the milliseconds after which a client is to reconnect, a random number."""
+    return random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - a random pause is no secret
 
 
 class StreamRoute(APIRoute):
@@ -75,14 +75,14 @@ class StreamRoute(APIRoute):
 
 
 class TimedResponse(Response):
-    """A response whose client is taken for gone when a part of the response cannot be sent in time."""
+    """A streaming response that is cut off when the client does not read a part of it in time."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response; `receive` tells of a client that has left, or that reads too slowly."""
+        """Send the response, until the client disconnects or reads too slowly, which both end the wait in `receive`."""
         limit = asyncio.timeout(None)
 
         async def receive_in_time() -> Message:
@@ -106,6 +106,6 @@ class TimedResponse(Response):
 
 
 def _expire(limit: asyncio.Timeout) -> None:
-    """End the wait for the client, unless the wait has ended already."""
+    """Fail the wait for a client that reads too slowly; do nothing if the wait has ended already."""
     with suppress(RuntimeError):
         limit.reschedule(0)

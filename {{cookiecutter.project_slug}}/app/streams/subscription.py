@@ -1,6 +1,7 @@
 """A subscription: the events that wait for one client, in a bounded queue.
 
-A client that reads too slowly is dropped with a reason and may come back, so that its events never fill the memory.
+The subscription of a client that reads too slowly ends with a reason, and the client may reconnect: the waiting events
+never fill the memory.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from app.streams.source import Change
@@ -20,6 +22,9 @@ MAX_REMEMBERED = 1000
 """The number of objects for which a subscription remembers the last sent change; beyond, an event may be sent twice."""
 
 
+ended = Counter("app_streams_ended", "Streams that ended, by the reason.", ("reason",))
+
+
 class Reason(StrEnum):
     """The reasons for which the service ends a stream that could go on; each is the code of the last event."""
 
@@ -27,11 +32,12 @@ class Reason(StrEnum):
     MAX_AGE = "max_age"
     TOO_SLOW = "too_slow"
     TOO_MANY_MESSAGES = "too_many_messages"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - no secret
     GONE = "gone"
 
 
 class Resync(BaseModel):
-    """The message that asks a client to read anew what it shows: changes may be late, or are too many to send."""
+    """The message that asks a client to reload its data: changes may be late, or are too many to send."""
 
     type: Literal["resync"] = "resync"
 
@@ -54,7 +60,8 @@ class Subscription:
         self.topics: set[str] = set()
         self.is_for_all = False
         self.is_stuck = False
-        """Whether the client took no event during the time that it was given."""
+        """Whether the client took no event while `deliver` waited for it; `deliver` waits no more until it takes an
+        event."""
         self._backlog: deque[Change] = deque()
         self._waiting: asyncio.Queue[Item] = asyncio.Queue()
         self._sent: OrderedDict[str, int] = OrderedDict()
@@ -67,7 +74,7 @@ class Subscription:
 
     @property
     def is_half_full(self) -> bool:
-        """Whether half of the queue is full, so that the client must get time to read."""
+        """Whether half of the queue is full, so that new events wait until the client has read some."""
         return self._waiting.qsize() >= MAX_WAITING // 2
 
     def wants(self, change: Change) -> bool:
@@ -75,7 +82,7 @@ class Subscription:
         return change.owner == self.owner and (self.is_for_all or change.topic in self.topics)
 
     def begin_with(self, changes: Iterable[Change]) -> None:
-        """Add what the client missed while it was away, in front of all other events and beyond MAX_WAITING."""
+        """Add the changes that a reconnecting client missed, in front of all other events and beyond MAX_WAITING."""
         for change in changes:
             self.remember(change.topic, change.sequence)
             self._backlog.append(change)
@@ -95,7 +102,7 @@ class Subscription:
             self._sent.popitem(last=False)
 
     def resync(self) -> None:
-        """Add the event that asks the client to read anew what it shows."""
+        """Add the event `resync`, which asks the client to reload its data."""
         self._add(Resync())
 
     def reply(self, answer: BaseModel) -> None:
@@ -106,6 +113,7 @@ class Subscription:
         """End the subscription after the waiting events; a second call has no effect."""
         if not self._ended:
             self._ended = True
+            ended.labels(reason).inc()
             self._waiting.put_nowait(reason)
 
     async def next(self) -> Item:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 
 from app.errors import Conflict, ServiceError
+from app.settings.browsers import words
 from app.streams.hub import Hub
 from app.streams.messages import EVERYTHING, Message, Reply, event_text
 from app.streams.source import Change
@@ -21,6 +22,10 @@ from app.streams.subscription import MAX_WAITING, Reason, Subscription
 
 MAX_TOPICS = 64
 """Objects that one WebSocket may follow; for more, a client follows all objects of its owner."""
+
+PROTOCOL = "events"
+"""The protocol that is accepted if a client offers it: a browser that offers protocols, such as its access token, ends
+a WebSocket that accepts none."""
 
 SEND_SECONDS = 10.0
 """The longest time of sending one message, in seconds; then the WebSocket is closed."""
@@ -30,8 +35,9 @@ CLOSE_CODES = {
     Reason.MAX_AGE: 1001,
     Reason.TOO_SLOW: 1013,
     Reason.TOO_MANY_MESSAGES: 1008,
+    Reason.TOKEN_EXPIRED: 3000,
 }
-"""For each reason of an end, the code of the close frame; the text of the frame is the reason."""
+"""The code of the WebSocket's close frame, by the reason for the end; the frame's text is the reason."""
 
 log = structlog.get_logger("streams")
 
@@ -51,7 +57,7 @@ def refuse_foreign_origin(headers: Headers, allowed: str) -> None:
         ForeignOrigin: the origin is neither that of the service nor one of those allowed.
     """
     origin = headers.get("origin")
-    if origin is None or origin in [one.strip() for one in allowed.split(",")]:
+    if origin is None or origin in words(allowed):
         return
     if urlsplit(origin).netloc != headers.get("host"):
         raise ForeignOrigin("Pages of this origin may not open a WebSocket here.")
@@ -59,7 +65,7 @@ def refuse_foreign_origin(headers: Headers, allowed: str) -> None:
 
 async def converse(websocket: WebSocket, hub: Hub, subscription: Subscription) -> None:
     """Accept a WebSocket, and serve it until one side ends it."""
-    await websocket.accept()
+    await websocket.accept(PROTOCOL if PROTOCOL in websocket.scope.get("subprotocols", ()) else None)
     inbox: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
     async with asyncio.TaskGroup() as tasks:
         running = [
@@ -72,7 +78,7 @@ async def converse(websocket: WebSocket, hub: Hub, subscription: Subscription) -
 
 
 async def read(websocket: WebSocket, inbox: asyncio.Queue[str], subscription: Subscription) -> None:
-    """Read the client's messages as they come, until the client leaves."""
+    """Read the client's messages as they arrive, until the client disconnects."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -98,7 +104,7 @@ async def handle(inbox: asyncio.Queue[str], hub: Hub, subscription: Subscription
 
 
 async def answer(message: Message, hub: Hub, subscription: Subscription) -> Reply:
-    """Do what a message asks for, and return the answer."""
+    """Subscribe, unsubscribe or ping, as a message asks, and return the answer."""
     if message.type == "ping":
         return Reply(type="pong")
     if message.type == "unsubscribe":
@@ -116,7 +122,7 @@ async def answer(message: Message, hub: Hub, subscription: Subscription) -> Repl
     except ServiceError as error:
         return Reply(type="error", topic=message.topic, code=error.code, detail=error.detail)
     except Exception:
-        log.exception("subscription failed", topic=message.topic)
+        log.exception("subscription of a WebSocket client failed", topic=message.topic)
         return Reply(type="error", topic=message.topic, code=ServiceError.code, detail="The service failed.")
     return Reply(type="subscribed", topic=message.topic)
 

@@ -1,4 +1,8 @@
-"""The access log: one line per request with client, method, path, route, status, size and duration."""
+"""The access log: one line per request with client, method, path, route, status, size, duration and timings.
+
+The durations go into the metrics too. The timings are also in the header `Server-Timing`, for trusted callers, and for
+all callers in development. A stranger gets no such header: the time of the database may tell whether an account exists.
+"""
 
 from time import perf_counter
 
@@ -6,15 +10,12 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability import logs
+from app.observability.gauges import GAUGES
+from app.observability.metrics import bounded, requests_of
+from app.request.identity import MAX_PATH, REFUSED
+from app.request.timings import Timings, timings
 from app.settings.route_groups import PROBES
-
-MAX_PATH = 256
-"""The longest path in an access log line; a longer path is cut. A stranger's URL of 8 kB could become 50 kB in the log,
-as JSON escapes characters."""
-
-REFUSED = "app.refused"
-"""A key in the ASGI scope of a request whose body was malformed: the server has already refused and logged the
-request."""
+from app.web.trust import is_trusted
 
 FAILED = 400
 """The lowest HTTP status of an error response."""
@@ -27,35 +28,48 @@ STATUSES = {
 }
 """The ASGI messages that start a response, with the status to log where the message itself has none."""
 
+SERVER_TIMING = b"server-timing"
+TIMINGS = b'db;dur=%.2f, wait;dur=%.2f, downstream;dur=%.2f, app;dur=%.2f, statements;desc="%d"'
+"""The name of the header Server-Timing, and the format of its value."""
+
 log = structlog.get_logger("access")
 
 
 class AccessLog:
-    """ASGI middleware that writes the access log line at the end of a response, complete or cut off."""
+    """ASGI middleware that counts each request and writes the access log line, after a complete or cut-off response."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, development: bool = False) -> None:
         self.app = app
+        self.development = development
+        self.active = 0
+        GAUGES["http_server_active_requests"] = "Requests in flight.", lambda: self.active
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, and write the access log line even if the application raises."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        line = _Line(scope, send)
+        line = _Line(scope, send, shows_timings=self.development or is_trusted(scope))
+        token = timings.set(line.timings)
+        self.active += 1
         try:
             await self.app(scope, receive, line.send)
         finally:
+            self.active -= 1
+            timings.reset(token)
             line.write()
 
 
 class _Line:
     """The access log line of one request, written once."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, *, shows_timings: bool) -> None:
+        self.timings = Timings()
         self._scope = scope
         self._send = send
+        self._shows_timings = shows_timings
         self._begin = perf_counter()
-        self._status: int | None = None  # None when no response has started
+        self._status: int | None = None  # the status is None when no response has started
         self._size = 0
         self._written = False
 
@@ -63,6 +77,10 @@ class _Line:
         """Pass a message of the response on, record status and size, and write the line after the last message."""
         if message["type"] in STATUSES and self._status is None:
             self._status = message.get("status", STATUSES[message["type"]])
+            if self._shows_timings and message["type"] == "http.response.start":
+                until_now = self.timings.milliseconds(perf_counter() - self._begin)[1:]
+                shown = TIMINGS % (*until_now, self.timings.statements)  # browsers draw it beside the request
+                message["headers"] = [*message.get("headers", ()), (SERVER_TIMING, shown)]
         body = message["type"] in {"http.response.body", "websocket.http.response.body"}
         if body:
             self._size += len(message.get("body", b""))
@@ -71,21 +89,30 @@ class _Line:
             self.write()  # before background tasks run, as they do not count as response time
 
     def write(self) -> None:
-        """Write the access log line, on the first call only."""
+        """Count the request and write the access log line, on the first call only."""
         if self._written or self._scope.get(REFUSED):
             return
         self._written = True
-        path = self._scope["path"]  # without the query, which may contain secrets
+        seconds, route = perf_counter() - self._begin, route_of(self._scope)
+        if self._scope["type"] == "http":
+            requests_of(self._scope["method"], route, self._status)(seconds)
+        path = self._scope["path"]  # the path without the query, which may contain secrets
         # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
         client = self._scope.get("client")
+        total, database, waiting, downstreams, own = self.timings.milliseconds(seconds)
         line = {
             "method": self._scope.get("method", "GET"),  # a WebSocket has no method, and its handshake is a GET
             "path": path[:MAX_PATH],
             "status": self._status,
-            "milliseconds": round((perf_counter() - self._begin) * 1000, 2),
+            "milliseconds": total,
+            "db_milliseconds": database,
+            "wait_milliseconds": waiting,
+            "downstream_milliseconds": downstreams,
+            "app_milliseconds": own,
+            "statements": self.timings.statements,
             "bytes": self._size,
-            "route": route_of(self._scope),
+            "route": route,
             "client": client and client[0],
             "event": "request",
         }
@@ -99,8 +126,9 @@ def route_of(scope: Scope) -> str | None:
     """Return the template of the route that served a request, such as `/api/v1/things/{thing_id}`; None for no route.
 
     FastAPI's `scope["route"]` has the path without the prefixes of routers; the effective route context has the whole
-    path.
+    path. Inside a mounted application both lack its prefix; a prefix may have parameters, so `bounded` counts these.
     """
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     found: str | None = getattr(route, "path_format", None)
-    return found
+    mount = scope.get("root_path", "").removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+    return bounded(f"{mount}{found}") if found and mount else found

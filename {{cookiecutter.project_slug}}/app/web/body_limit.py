@@ -27,7 +27,7 @@ SMALL_SECONDS = 1.0
 BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
 # The same media types as in FastAPI, which reads the header by `email.message`.
 JSON = re.compile(r"\s*application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
-COMPRESSED = "Bodies are taken as they are: send this one without Content-Encoding."
+COMPRESSED = "Compressed bodies are refused: send the body without Content-Encoding."
 
 
 class BodyLimit:
@@ -101,4 +101,4 @@ def is_json(scope: Scope) -> bool:
     A body of another type reaches the route as bytes, or is a form, of which Starlette parses at most 1,000 fields.
     """
     types = headers_of(scope).get(b"content-type", b"").decode("latin-1")
-    return any(map(JSON.fullmatch, types.split(",")))  # of two Content-Types FastAPI reads the first
+    return any(map(JSON.fullmatch, types.split(",")))  # FastAPI reads the first of two Content-Types: check both

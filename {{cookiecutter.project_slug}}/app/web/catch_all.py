@@ -59,10 +59,10 @@ class CatchAll:
 
 
 class _Response:
-    """A response on its way; the end of an event stream is held back until the application has returned.
+    """The response of one request; holds the end of an event stream back until the application has returned.
 
     When the generator of an event stream fails, FastAPI ends the stream properly, and raises afterwards. Without the
-    delay the client would take half of the events for all events.
+    delay the client would take an incomplete event stream for a complete one.
     """
 
     def __init__(self, send: Send) -> None:

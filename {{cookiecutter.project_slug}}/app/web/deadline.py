@@ -2,11 +2,15 @@
 
 A timer sends the 504, and not the handler: the handler is cancelled, but its clean-up may wait for the same slow
 database. The client can use its connection at once, because uvicorn waits for the response and not for the handler.
+
+A handler that waits for a thread, as a `def` route does, is cancelled when the thread has ended: nothing stops a
+thread, and anyio would let the next request start another one: a slow library would soon have more than THREAD_TOKENS.
 """
 
 import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +25,9 @@ STRANGERS_SECONDS = 0.25
 """The shortest deadline, in seconds, that an untrusted caller may ask for. A request that is cut off costs more than a
 request that ends: its database connection or worker process is replaced. So deadlines of a few milliseconds would be a
 cheap attack."""
+
+THREAD_POLL_SECONDS = 0.05
+"""Seconds between two checks whether the thread of a handler that is past its deadline has ended."""
 
 GRPC = re.compile(rb"([0-9]{1,8})([HMSmun])")
 DIGITS = re.compile(rb"[0-9]{1,9}")
@@ -108,14 +115,19 @@ class _TimedRequest:
             self.timer = asyncio.get_running_loop().call_at(moment, self._expire)
             return
         self.expired = True
-        if not self._started:  # a response that has started can only be cut off
+        if not self._started:  # after the response has started, it can only be cut off
             log.info("request stopped at its deadline", seconds=self._seconds)
             detail, code = f"The service did not finish within {self._seconds:g} s.", None
             if self.expiry.commit_by:
                 detail, code = f"{detail} {UNCONFIRMED}", "outcome_unknown"
             answer = problem_response(504, detail, code=code)
             self._refusal = asyncio.ensure_future(answer(self._scope, self._receive, self._send))
-        if self._task is not None:
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None and in_thread(self._task):
+            self.timer = asyncio.get_running_loop().call_later(THREAD_POLL_SECONDS, self._cancel)
+        elif self._task is not None:
             self._task.cancel()
 
     def abandoned(self, error: BaseException) -> bool:
@@ -134,7 +146,7 @@ class _TimedRequest:
 
     async def ended(self) -> None:
         """Take back the cancellation of the task, which was for the handler only, and wait until the 504 is sent."""
-        if self._task is not None:
+        if self._task is not None and self._task.cancelling() > self._cancelled_before:
             self._task.uncancel()
         if self._refusal is not None:
             await self._refusal
@@ -149,3 +161,13 @@ def asked_seconds(scope: Scope) -> float | None:
     asked = [int(value) / 1000 for value in plain if DIGITS.fullmatch(value)]
     asked += [int(found[1]) * GRPC_UNITS[found[2]] for found in map(GRPC.fullmatch, grpc) if found]
     return min(asked, default=None)
+
+
+def in_thread(task: asyncio.Task[Any]) -> bool:
+    """Tell whether a task waits for the end of a function in a thread of anyio, and not just for a free thread."""
+    awaited: Any = task.get_coro()
+    while (inner := getattr(awaited, "cr_await", None)) is not None:
+        if awaited.cr_code.co_name == "run_sync_in_worker_thread" and not hasattr(inner, "cr_code"):
+            return True
+        awaited = inner
+    return False

@@ -39,7 +39,7 @@ SQLSTATES: Mapping[str, ServiceError] = {
     "22021": MISFIT,  # a text has a NUL character
     "22P05": MISFIT,  # a text has a character that the database's encoding lacks
     "08": Unavailable("The database connection was lost."),
-    "28": Unavailable("The database does not let the service in."),
+    "28": Unavailable("The database refuses the login of the service."),
     "3D": Unavailable("The database does not exist."),
     "40001": CONFLICTED,
     "40P01": CONFLICTED,
@@ -141,8 +141,8 @@ def _is_no_json(item: Mapping[str, Any]) -> bool:
 
 
 def _field(item: Mapping[str, Any]) -> str:
-    """Return the path of a rejected field; the name of an unknown field is client input and left out."""
-    location = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
+    """Return the path of a rejected field; left out are an unknown name, which is client input, and offsets in JSON."""
+    location = item["loc"][:-1] if item["type"] in {"extra_forbidden", "json_invalid"} else item["loc"]
     return ".".join(part if SAFE_NAME.fullmatch(part) else "?" for part in map(str, location))
 
 

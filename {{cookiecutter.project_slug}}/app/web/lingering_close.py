@@ -76,7 +76,7 @@ class _Request:
             async with asyncio.timeout(seconds):
                 while not self._whole:
                     await self.receive()
-                    await asyncio.sleep(0)  # lets the timeout fire while bytes keep arriving
+                    await asyncio.sleep(0)  # a turn of the loop lets the timeout fire while bytes arrive
 
 
 def body_length(scope: Scope) -> int | None:

@@ -32,7 +32,7 @@ MIN_BYTES_PER_SECOND = 16_384
 """The least rate of a body. A client below this rate uses up its PATIENCE_SECONDS; bytes above the rate give seconds
 back."""
 
-FULL = 503, "Too many bodies are on their way. Try again.", {"Retry-After": "1"}
+FULL = 503, "Too many bodies are being received. Try again.", {"Retry-After": "1"}
 INCOMPLETE = 400, "The body did not arrive whole."
 LATE = 408, "The body came too slowly."
 
@@ -117,7 +117,7 @@ class ReadAhead:
 
 
 class _Body:
-    """The body of one request: `held` is the part that was read ahead; enforces the least rate."""
+    """The body of one request: keeps the part that was read ahead, and refuses a body that arrives too slowly."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -125,7 +125,7 @@ class _Body:
         self._clock: asyncio.Timeout | None = None
         self._is_cut_off = self._is_replayed = False
         self.held = bytearray()
-        self.more = True  # whether a part of the body is still on its way
+        self.more = True  # whether a part of the body has not arrived yet
 
     async def receive(self) -> Message:
         """Return the part of the body that was read ahead, then the rest; the application gets this as `receive`."""

@@ -1,4 +1,6 @@
-"""Request id and trace: the caller's, else new; on the response, on log lines and on outgoing calls.
+"""Request id and trace of a request, taken from the caller or new: on the response, log lines and outgoing calls.
+
+The middleware also adds the security headers, as no response can miss it.
 
 A well-formed request id is accepted from any caller, as a client may need it to find its request in a log. A trace is
 accepted from trusted callers only, since traces join the records of several services and decide which are recorded.
@@ -11,13 +13,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.request.identity import headers_of, request_id, request_scope
 from app.request.trace import HEADER as TRACE_HEADER
-from app.request.trace import STATE_HEADER, Trace, new_trace, trace
+from app.request.trace import STATE_HEADER, Trace, new_trace, of_span, trace
 from app.request.trace import read as read_trace
+from app.web.default_headers import with_defaults
 from app.web.problem import problem_response
 from app.web.trust import TRUSTED, TrustedCallers
 
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 """The ASGI messages that start a response. `websocket.http.response.start` refuses a WebSocket."""
+
+TELEMETRY = "fastapi.telemetry"
+"""The key under which FastAPI keeps the span of a request; absent without traces. The span continues a trusted caller's
+trace, as `drop_foreign_trace` has removed the headers of all other callers."""
 
 HEADER = b"x-request-id"  # header names of ASGI are lower-case bytes
 # The form of a request id that is accepted from a caller. Any other value could forge log lines or be very long.
@@ -32,17 +39,20 @@ class RequestId:
         self.callers = callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request with the request id and the trace set, and add the id to the response."""
+        """Serve one request with the request id and the trace set, and add the id and the default headers."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         scope[TRUSTED] = trusted = self.callers.include(scope)
         given, came_with = read(scope)
         value = given or new_id()
-        if came_with is None or not trusted:
-            came_with = new_trace(value.decode() if trusted or not given else "")
+        text = value.decode()
+        if (telemetry := scope.get(TELEMETRY)) is not None:
+            came_with = of_span(telemetry.span.get_span_context())
+        elif came_with is None or not trusted:
+            came_with = new_trace(text if trusted else "") if given else Trace(text, "00")
         response = _Response(value, scope, receive, send)
-        tokens = request_id.set(value.decode()), trace.set(came_with), request_scope.set(scope)
+        tokens = request_id.set(text), trace.set(came_with), request_scope.set(scope)
         try:
             await self.app(scope, receive, response.send)
         finally:
@@ -52,7 +62,7 @@ class RequestId:
 
 
 class _Response:
-    """The response to one request, which gets the request id.
+    """The response to one request, which gets the request id and the default headers.
 
     The class avoids a nested function that passes itself on: such a function is in a reference cycle with the scope and
     with the whole response, and only the garbage collector can free the memory.
@@ -65,7 +75,7 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] in STARTS:
             self._started = True
-            message["headers"] = [*message.get("headers", ()), (HEADER, self._value)]
+            message["headers"] = [*with_defaults(message.get("headers", ())), (HEADER, self._value)]
         # Refuse the WebSocket here, because uvicorn's own 403 would lack the request id.
         elif message["type"] == "websocket.close" and not self._started:
             refusal = problem_response(403, "The service refuses this WebSocket.")

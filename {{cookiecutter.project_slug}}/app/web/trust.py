@@ -1,4 +1,4 @@
-"""Trusted callers: the one place that tells requests from trusted addresses from all other requests.
+"""Trusted callers: the only module that decides whether a request comes from a trusted address.
 
 FORWARDED_ALLOW_IPS lists the trusted addresses. The address of a request is the client of the connection, or the client
 that a trusted proxy names in X-Forwarded-For. So a client on the internet stays untrusted behind a trusted proxy.

@@ -1,4 +1,4 @@
-"""Background tasks: started after the commit, bounded, named, logged at a failure, waited for at a graceful shutdown.
+"""Background tasks: start after the commit; the supervisor bounds and names them, logs failures, and waits at the stop.
 
 asyncio itself has only weak references to tasks, logs a failure late or never, and cancels all tasks at the end of the
 process. For a few milliseconds of work FastAPI's `BackgroundTasks` are enough: FastAPI runs them after the response, so
@@ -8,7 +8,7 @@ the supervisor waits for tasks at a graceful shutdown, but a process that is kil
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from math import inf
 from time import monotonic
 from typing import Any
@@ -45,7 +45,9 @@ class Supervisor:
         """
         self.most = tasks
         self.stop_seconds = stop_seconds
-        self._running: set[asyncio.Task[Any]] = set()
+        self.observe: Callable[[str, float], object] = lambda _name, _seconds: None
+        """Called with the name and the seconds of each task that has ended, for metrics."""
+        self._running: dict[asyncio.Task[Any], float] = {}  # the start time of each running task
         self._ends = inf
         self._closed = False
 
@@ -73,11 +75,11 @@ class Supervisor:
         """
         if self._closed or len(self._running) >= self.most:
             work.close()
-            raise Unavailable("Too much is going on in the background. Try again.")
+            raise Unavailable("No further background task can start now. Try again.")
         if (transaction := open_transaction.get()) is not None:
             work = _after(transaction.committed(), work)
         task = asyncio.get_running_loop().create_task(work, name=name, context=detached())
-        self._running.add(task)  # a strong reference: the event loop itself has only a weak reference to a task
+        self._running[task] = monotonic()  # a strong reference: the event loop has only a weak one
         task.add_done_callback(self._ended)
 
     def drain(self, seconds: float = inf) -> None:
@@ -104,7 +106,7 @@ class Supervisor:
             await asyncio.wait(unfinished, timeout=CANCEL_SECONDS)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self.observe(task.get_name(), monotonic() - self._running.pop(task))
         if not task.cancelled() and (error := task.exception()) is not None:
             failures.error("background task failed", extra={"task": task.get_name()}, exc_info=error)
 

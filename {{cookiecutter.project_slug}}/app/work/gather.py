@@ -15,7 +15,7 @@ class Outcome:
     value: Any = None
     error: ServiceError | None = None
 
-    def or_raise(self) -> Any:  # noqa: ANN401 - each call returns a type of its own
+    def or_raise(self) -> Any:  # noqa: ANN401 - the concurrent calls return different types
         """Return the value of the call.
 
         Raises:
@@ -25,7 +25,7 @@ class Outcome:
             raise self.error
         return self.value
 
-    def or_else(self, default: Any) -> Any:  # noqa: ANN401 - each call returns a type of its own
+    def or_else(self, default: Any) -> Any:  # noqa: ANN401 - the concurrent calls return different types
         """Return the value of the call, or the default when the call failed."""
         return self.value if self.error is None else default
 

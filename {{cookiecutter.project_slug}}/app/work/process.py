@@ -47,7 +47,7 @@ class WorkerProcess:
         self._wanted = False
 
     def expect(self) -> None:
-        """Announce the next call of the worker process: a late `stop` of the previous call does not count any more."""
+        """Announce the next call of the worker process, so that a late `stop` of the previous call has no effect."""
         self._wanted = True
 
     def call(self, seconds: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -69,7 +69,7 @@ class WorkerProcess:
         if answer is None:
             self.close()
             raise TookTooLong
-        failed, result = pickle.loads(answer)  # noqa: S301 - the bytes are from the worker process
+        failed, result = pickle.loads(answer)  # noqa: S301 - the pickle comes from the worker process
         if failed:
             raise cast(BaseException, result)
         return cast(T, result)

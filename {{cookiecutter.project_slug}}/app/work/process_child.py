@@ -35,11 +35,11 @@ def serve(pipe: Connection) -> None:
 def _answer(message: bytes) -> bytes:
     """Run the call of a message and return the pickled outcome: failed or not, and the exception or the result.
 
-    Arguments that cannot be unpickled here and a result that cannot be pickled are failures of the call. Elsewhere they
-    would end the process, and the caller would be told to try again.
+    Arguments that cannot be unpickled here and a result that cannot be pickled are failures of the call. Unhandled,
+    they would end the process, and the caller would be told to try again.
     """
     try:
-        work = pickle.loads(message)  # noqa: S301 - the bytes are from the service
+        work = pickle.loads(message)  # noqa: S301 - the pickle comes from the service
         return pickle.dumps(None if work is None else (False, _result(*work)))
     except Exception as error:  # noqa: BLE001 - `WorkerProcess.call` raises the exception again in the service
         return _pickled(error)
@@ -61,7 +61,7 @@ def _pickled(error: Exception) -> bytes:
         error.add_note(note)
         answer = pickle.dumps((True, error))
         pickle.loads(answer)  # noqa: S301 - raises if `__init__` takes other arguments than `Exception.args`
-    except Exception:  # noqa: BLE001 - code of the exception's class ran
+    except Exception:  # noqa: BLE001 - unpickling runs code of the exception's class
         failed = CallFailed(name)
         failed.add_note(note)
         answer = pickle.dumps((True, failed))

@@ -1,4 +1,4 @@
-"""`python -m devtools.capacity`: prints the capacity plan of this environment, or of an environment with changes."""
+"""`python -m devtools.capacity` prints the capacity plan of this environment, or with settings changed by --what-if."""
 
 import argparse
 import sys
@@ -17,22 +17,22 @@ from app.settings.service import Settings
 from devtools.capacity.table import as_json, describe
 
 CPUS = "CPUS"
-"""The name of the number of CPUs in --what-if; all other inputs of the capacity plan are settings."""
+"""The name of the CPU count in --what-if; all other inputs of the capacity plan are settings."""
 
 
 def build_parser(command: str) -> argparse.ArgumentParser:
     """Return the argument parser of `make capacity`."""
     parser = argparse.ArgumentParser(prog=f"python -m {command}", description=__doc__, allow_abbrev=False)
     parser.add_argument("--what-if", nargs="+", default=[], metavar="NAME=VALUE", help="such as REPLICAS=6 CPUS=4")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
 def inputs_of(changes: Sequence[str]) -> tuple[Settings, int]:
-    """Return the settings and the number of CPUs of this environment, with the changes of --what-if.
+    """Return the settings and the CPU count of this environment, changed as --what-if says.
 
     Raises:
-        SystemExit: a name or a value is wrong; one sentence says which.
+        SystemExit: a name or a value is wrong; the message says which.
     """
     settings, cpus = load_settings(), available_cpus()
     values: dict[str, Any] = {}

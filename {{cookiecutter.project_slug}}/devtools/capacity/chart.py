@@ -1,4 +1,4 @@
-"""The command of `make capacity-chart`: prints the plan with a chart in letters, and writes a page with both."""
+"""The command of `make capacity-chart`: prints the capacity plan and a text chart, and writes both to an HTML page."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,11 +29,11 @@ SERIES = {
 STYLE = ".reserve, .refused { fill-opacity: .3 } .unchanged, .server { stroke-dasharray: 5 3 }\n"
 
 STEPS = 8
-"""The most steps of the axis of the replicas."""
+"""The largest number of ticks on the chart's axis of replicas."""
 
 
 class Layer(NamedTuple):
-    """A line or an area of the chart, with the name for the legend."""
+    """A line or an area of the capacity chart, with its name for the legend."""
 
     series: str
     drawing: str
@@ -41,7 +41,7 @@ class Layer(NamedTuple):
 
 
 def page(settings: Settings, cpus: int) -> str:
-    """Return the page: the database connections over REPLICAS as a chart and a table, and the plan of now.
+    """Return the HTML page: database connections by number of replicas, as chart and table, and the current plan.
 
     Raises:
         CapacityError: no plan fits these settings.
@@ -57,7 +57,7 @@ def page(settings: Settings, cpus: int) -> str:
 
 
 def draw(shown: Sequence[Point], now: Plan) -> Figure:
-    """Draw the connections over REPLICAS, with the limit; the title is computed from the points of the plan."""
+    """Draw the database connections by number of replicas, with the server's limit; the title comes from the plan."""
     step = -(-(shown[-1].replicas + 1) // STEPS)
     across = Axis("REPLICAS", range(0, shown[-1].replicas + step + 1, step))
     what = "connections to" if now.database_pgbouncer_connections is None else "client connections of PgBouncer for"
@@ -98,7 +98,7 @@ def _lines(frame: Frame, shown: Sequence[Point], now: Plan) -> Iterator[Layer]:
 
 
 def table(shown: Sequence[Point], now: Plan) -> Table:
-    """Return the points of the chart as a table, with the size of the pool of each point."""
+    """Return the points of the capacity chart as a table, with the pool size at each point."""
     rows = [
         (
             f"{point.replicas}{' (now)' if point.replicas == now.replicas else ''}",
@@ -111,7 +111,7 @@ def table(shown: Sequence[Point], now: Plan) -> Table:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the capacity plan and a chart in letters, and write the page; with --json print the plan alone."""
+    """Print the capacity plan and a text chart, and write the HTML page; with --json print the plan alone."""
     parser = build_parser("devtools.capacity.chart")
     parser.add_argument("--page", type=Path, default=STATE / "capacity" / "report.html", help="the page to write")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""A chart of text characters: the connections for each value of REPLICAS, with a line for the limit of the server."""
+"""The capacity chart as text: database connections by number of replicas, with a line for the server's limit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of the capacity chart: the connections of a number of replicas while an update rolls out."""
+    """A point of the capacity chart: the database connections of a number of replicas during a rolling update."""
 
     replicas: int
     plan: Plan | None
-    """The capacity plan with REPLICAS set to this number of replicas; None when no plan fits."""
+    """The capacity plan for this number of replicas; None when no plan fits."""
     unchanged: int
-    """The connections when REPLICAS keeps the current value, so that each pool keeps the current size."""
+    """The connections of this number of replicas if each replica keeps its current pool size."""
 
 
 def points(settings: Settings, *, cpus: int, replicas: Iterable[int]) -> list[Point]:
-    """Return the point of each number of replicas, up to the first number without a plan: no larger number has a plan.
+    """Return a chart point for each number of replicas, up to the first number that no capacity plan fits.
 
     Raises:
-        CapacityError: no plan fits the settings themselves, so there is no pool whose size could stay.
+        CapacityError: no plan fits the settings themselves, so there is no current pool size.
     """
     now = plan_for(settings, cpus=cpus)
     per_replica = now.workers * (now.pool_size + now.database_max_overflow + PROBE)
@@ -49,7 +49,7 @@ def _granted(settings: Settings, cpus: int) -> Plan | None:
 
 
 def chart(settings: Settings, *, cpus: int) -> str:
-    """Draw the connections over REPLICAS as lines of text, with the limit of connections.
+    """Draw the database connections by number of replicas as text lines, with the limit of connections.
 
     Raises:
         CapacityError: no plan fits these settings.
@@ -73,7 +73,7 @@ def range_of(now: int) -> range:
 
 
 def _numbers(now: int) -> list[int]:
-    """Return the numbers of replicas that have a line in the chart: 1, round numbers and the current number."""
+    """Return the numbers of replicas that the chart shows: 1, round numbers and the current number."""
     last = range_of(now)[-1]
     step = next((step for step in STEPS if step * ROWS >= last), last // ROWS)
     return sorted({1, now, *range(step, last + 1, step)})

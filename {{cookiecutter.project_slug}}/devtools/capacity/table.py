@@ -1,4 +1,4 @@
-"""The capacity plan as a table, each number with the formula, and as JSON for machines."""
+"""The capacity plan as a table with a formula for each number, and as JSON."""
 
 import json
 
@@ -26,7 +26,7 @@ def describe(plan: Plan) -> str:
 
 
 def as_json(plan: Plan) -> str:
-    """Return the fields of the capacity plan, and the numbers that follow from the fields, as JSON."""
+    """Return the capacity plan as JSON: its fields, and the numbers calculated from them."""
     derived = {name: getattr(plan, name) for name in ("rolling_replicas", "peak_connections", "server_connections")}
     return json.dumps(plan.model_dump() | derived, indent=2)
 

@@ -1,4 +1,4 @@
-"""Charts: the figure with the title, marks on the time axis, and bars. The colour of a series is a CSS class."""
+"""Charts: a figure with a title, marks on the time axis, and bars. A series has its colour by CSS class."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment on the time axis of a chart, such as a signal, or a span with a begin and an end, such as a fault."""
+    """A mark on a chart's time axis: a moment, such as a signal, or a span with begin and end, such as a fault."""
 
     text: str
     begin: float
@@ -24,25 +24,25 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart with a title; `legend` has the name of each series, by CSS class."""
+    """A chart with a title; `legend` maps the CSS class of each series to its name."""
 
     caption: str
     drawing: str
     legend: Mapping[str, str] = field(default_factory=dict)
     markers: Mapping[str, str] = field(default_factory=dict)
-    """The marker of a series in the legend, a name in MARKERS; other series have a square spot."""
+    """The marker of each series in the legend, a name in MARKERS; a series without marker has a coloured square."""
     across: str = ""
-    """Name of the axis to the right."""
+    """Label of the horizontal axis."""
     up: str = ""
-    """Name of the axis upwards."""
+    """Label of the vertical axis."""
     marks: Sequence[Mark] = ()
     alert: bool = False
-    """Whether the title is an alert, such as the title of a failed test."""
+    """Whether the title has the colour of an alert, as on the chart of a failed test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A horizontal bar with dots for the single measurements; `series` is the CSS class."""
+    """A horizontal bar with a dot for each measurement; `series` is the CSS class."""
 
     name: str
     value: float
@@ -52,7 +52,7 @@ class Bar:
 
 
 def bars(rows: Sequence[Bar]) -> str:
-    """Draw bars below each other, as HTML: text beside a bar keeps its size on a narrow page."""
+    """Draw bars below each other, as HTML: text beside a bar stays legible on a narrow page."""
     most = max(number for row in rows for number in (row.value, *row.dots))
     return f'<div class="bars">{"".join(_bar(row, most) for row in rows)}</div>'
 
@@ -66,11 +66,11 @@ def _bar(row: Bar, most: float) -> str:
 
 
 def lettered(marks: Sequence[Mark]) -> Iterable[tuple[str, Mark]]:
-    """Return the marks with a letter each, which the chart and the list below the chart show: A to Z, then numbers."""
+    """Return the marks with a letter each, A to Z, then numbers; the chart and the list below it show the letters."""
     letters = (chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(marks)))  # noqa: PLR2004
     return zip(letters, marks, strict=True)
 
 
 def short(number: float) -> str:
-    """Write three significant digits, or all digits of a number from 100 on."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits
+    """Write a number with three significant digits, or from 100 on as an integer."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"  # noqa: PLR2004 - a number with three integer digits

@@ -1,4 +1,4 @@
-"""Colours of charts and pages: one palette, light and dark. A series of data gets a colour of it by CSS class."""
+"""Colours of charts and pages: one palette, light and dark. CSS classes assign its colours to data series."""
 
 from collections.abc import Mapping
 
@@ -21,10 +21,10 @@ PALETTE: Mapping[str, tuple[str, str]] = {
     "late": ("#9c5cf4", "#93538e"),
     "error": ("#983b25", "#d43b1a"),
 }
-"""Each colour on a light page and on a dark page; a dark page needs other colours for the same contrast.
+"""The colour of each name on a light page and on a dark page; a dark page needs other colours for the same contrast.
 
-The last five are the outcomes of requests (`outcomes.py`). They were searched for, with the colour of the text as the
-sixth, so that readers with each kind of colour blindness tell them apart on both pages.
+The last five are for outcomes of requests (`outcomes.py`). They were chosen so that, with the colour of the text as the
+sixth, readers with each kind of colour blindness can tell them apart on both pages.
 """
 
 
@@ -40,11 +40,11 @@ def variables() -> str:
 
 
 def series_style(colours: Mapping[str, str]) -> str:
-    """Return the CSS that gives each series, named by its CSS class, a colour of the palette.
+    """Return the CSS that gives each data series, named by its CSS class, a colour of the palette.
 
     Raises:
         KeyError: a colour is not in the palette.
     """
     for colour in colours.values():
-        PALETTE[colour]  # a misspelt variable would fall back to the default colour silently
+        PALETTE[colour]  # raises for a misspelt colour; CSS would silently use the default colour
     return "".join(f".{name} " + "{ --series: " + f"var(--{colour})" + " }\n" for name, colour in colours.items())

@@ -1,4 +1,4 @@
-"""Frames of charts, as SVG text: two axes and the area between, for dots, lines, columns and marks."""
+"""Frames of charts, as SVG text: two axes, and dots, lines, columns and marks between them."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,15 +8,15 @@ from html import escape
 from .charts import Figure, Mark, Points, lettered, short
 
 WIDTH, LEFT, TOP, BOTTOM, EDGE = 480, 58, 14, 26, 24
-"""Width of a frame, and its margins. Margins have room for the text of a narrow page, which page.css enlarges."""
+"""Width and margins of a frame. The margins leave room for the text, which page.css enlarges on a narrow page."""
 
 HEIGHT = 220
 LETTER = 16
-"""Width of the letter of a mark: marks that are nearer to each other have their letters in two rows."""
+"""Width of a mark's letter: marks nearer to each other than this have their letters in two rows."""
 
 ROUND_STEPS = (1, 2, 2.5, 5, 10)
 TICKS = 6
-"""Most steps of an axis, so that the numbers along the axis do not run into each other."""
+"""Largest number of ticks on an axis, so that the numbers along the axis do not overlap."""
 
 MARKERS: Mapping[str, str] = {
     "dot": "h0",
@@ -26,19 +26,19 @@ MARKERS: Mapping[str, str] = {
     "cross": "m-2.3-2.3 4.6 4.6m0-4.6-4.6 4.6",
     "plus": "m-3 0h6m-3-3v6",
 }
-"""The path of each marker, from the place of its point on; page.css strokes the paths with round ends."""
+"""The SVG path of each marker, relative to its point; page.css strokes the paths with round ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis of a frame: its label and its ticks; it reaches from the first tick to the last."""
+    """An axis of a frame: its label, and its ticks from the first to the last."""
 
     label: str
     ticks: Sequence[float]
     logarithmic: bool = False
 
     def position(self, value: float) -> float:
-        """Return the place of a value on the axis, from 0 at the first tick to 1 at the last."""
+        """Return the position of a value on the axis, from 0 at the first tick to 1 at the last."""
         first, last, here = (self._scaled(number) for number in (self.ticks[0], self.ticks[-1], value))
         return (here - first) / (last - first)
 
@@ -47,7 +47,7 @@ class Axis:
 
 
 def axis_from_zero(label: str, largest: float) -> Axis:
-    """Return an axis from 0 to beyond the largest value, with round numbers as ticks."""
+    """Return an axis from 0 to at least the largest value, with round numbers as ticks."""
     largest = largest or 1.0
     power = 10 ** math.floor(math.log10(largest / TICKS))
     step = next(power * factor for factor in ROUND_STEPS if power * factor * TICKS >= largest)
@@ -55,7 +55,7 @@ def axis_from_zero(label: str, largest: float) -> Axis:
 
 
 def axis_of_decades(label: str, least: float, most: float) -> Axis:
-    """Return a logarithmic axis with a tick for each power of ten around the values."""
+    """Return a logarithmic axis whose powers of ten, one tick each, enclose the values."""
     first = math.floor(math.log10(least))
     last = max(first + 1, math.ceil(math.log10(most)))
     return Axis(label, [10.0**power for power in range(first, last + 1)], logarithmic=True)
@@ -63,7 +63,7 @@ def axis_of_decades(label: str, least: float, most: float) -> Axis:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Two axes and the area between, for dots, lines, columns and marks."""
+    """The drawing area of a chart: two axes, and dots, lines, columns and marks between them."""
 
     across: Axis
     up: Axis
@@ -78,7 +78,7 @@ class Frame:
         markers: Mapping[str, str] | None = None,
         marks: Sequence[Mark] = (),
     ) -> Figure:
-        """Return a figure of the axes, the grid, the marks below and `content` above; the page has all words."""
+        """Return a figure: axes, grid, marks, and `content` on top; the page shows caption, labels and legend."""
         drawn = "".join([*self._axes(), self._marks(marks), *content])
         svg = f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" aria-label="{escape(caption)}">{drawn}</svg>'
         return Figure(caption, svg, legend, markers or {}, self.across.label, self.up.label, marks)
@@ -95,7 +95,7 @@ class Frame:
             yield f'<text x="{LEFT - 6}" y="{y:.1f}" text-anchor="end" class="up">{tick_text(tick)}</text>'
 
     def _marks(self, marks: Sequence[Mark]) -> str:
-        """Draw a band for each mark, lines at begin and end down to the axis, and a letter above."""
+        """Draw each mark as a band, with lines at begin and end down to the axis, and its letter above."""
         drawn, taken = [], -math.inf
         for letter, mark in lettered(marks):
             begin, end = (self._at(moment, self.up.ticks[0])[0] for moment in (mark.begin, mark.end))
@@ -110,7 +110,7 @@ class Frame:
         return "".join(drawn)
 
     def dots(self, points: Points, series: str, marker: str = "dot") -> str:
-        """Draw a marker for each point, a single path; of points at the same place only one."""
+        """Draw a marker for each point, all in a single SVG path; points at the same place get one marker."""
         spots = dict.fromkeys(f"{x:.1f} {y:.1f}" for x, y in (self._at(*point) for point in points))
         drawn = "".join(f"M{spot}{MARKERS[marker]}" for spot in spots)
         return f'<path class="marker {marker} {escape(series)}" d="{drawn}"/>'
@@ -121,7 +121,7 @@ class Frame:
         return f'<path class="line {escape(series)}" d="M{positions}"/>'
 
     def columns(self, columns: Iterable[tuple[float, float, float]], width: float, series: str) -> str:
-        """Draw columns, each from a place on the axis to the right, between two heights."""
+        """Draw columns, each given by its position on the axis and its lower and upper height."""
         drawn = []
         for x, low, high in columns:
             (left, bottom), (right, top) = self._at(x, low), self._at(x + width, high)
@@ -129,7 +129,7 @@ class Frame:
         return f'<path class="column {escape(series)}" d="{"".join(drawn)}"/>'
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
-        """Return the coordinates of a point in the drawing."""
+        """Return the SVG coordinates of a point."""
         return (
             LEFT + self.across.position(x) * (WIDTH - LEFT - EDGE),
             self._bottom - self.up.position(y) * (self._bottom - TOP),
@@ -151,5 +151,5 @@ class Frame:
 
 
 def tick_text(number: float) -> str:
-    """Write a number along an axis, from 10,000 on as thousands with a k: the room is narrow."""
-    return f"{number / 1000:,.4g}k" if number >= 10_000 else short(number)  # noqa: PLR2004 - see the docstring
+    """Write a number for an axis, from 10,000 on in thousands with a k, as room is narrow."""
+    return f"{number / 1000:,.4g}k" if number >= 10_000 else short(number)  # noqa: PLR2004 - named in the docstring

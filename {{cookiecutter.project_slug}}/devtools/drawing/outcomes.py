@@ -1,4 +1,4 @@
-"""Outcomes of requests on all pages: each has a colour and a marker of its own, and a place in the legend."""
+"""Outcomes of requests in charts: each has its own colour, marker and position in the legend."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ STATUS_DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A kind of end of a request; `series` is the CSS class."""
+    """A kind of outcome of a request, such as a status class; `series` is the CSS class."""
 
     series: str
     name: str
     colour: str
-    """Colour of the palette."""
+    """The name of the outcome's colour in the palette."""
     marker: str
-    """Marker in charts, a name in `MARKERS` of `frames.py`: readers who see no colours tell outcomes apart by it."""
+    """The outcome's marker, a name in `MARKERS` of `frames.py`: readers who see no colours rely on the marker."""
 
 
 OK = Outcome("outcome-ok", "2xx/3xx", "ok", "dot")
@@ -31,7 +31,7 @@ BY_FIRST_DIGIT = {"2": OK, "3": OK, "4": REJECTED, "5": ERROR}
 
 
 def outcome_of(ended: str) -> Outcome:
-    """Return the outcome of a request that ended with a status, such as `503`, or with a reason for no response."""
+    """Return the outcome of a request from its end: a status such as `503`, or the reason for no response."""
     if len(ended) != STATUS_DIGITS or not ended.isdecimal():
         return BROKEN
     return SPECIAL.get(ended) or BY_FIRST_DIGIT.get(ended[0], ERROR)

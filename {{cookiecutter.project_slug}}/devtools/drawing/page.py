@@ -1,4 +1,4 @@
-"""HTML pages that need no other file: no script and no address of a server; light and dark, for phones and screens."""
+"""Self-contained HTML pages, without scripts or external files; light and dark, for phones and screens."""
 
 import os
 import platform
@@ -16,35 +16,35 @@ from .tables import Table
 
 STYLE = Path(__file__).with_name("page.css")
 NUMBER = re.compile(r"[+-]?[\d,.]+( ?[%\w]{1,3})?|-|skipped|refused|")
-"""The cells of a column that stands on the right."""
+"""Matches a table cell with a number; a column of such cells is aligned to the right."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page with a heading, which the contents link."""
+    """A section of a page, with a heading that the table of contents links to."""
 
     title: str
     parts: Iterable[str]
     alert: bool = False
-    """Whether the heading and the contents show the title as an alert, such as a failed test."""
+    """Whether the heading and the table of contents mark the section as an alert, such as a failed test."""
 
     @property
     def anchor(self) -> str:
-        """Return the name of the section in the address of the page."""
+        """Return the section's anchor, the part of its address after `#`."""
         return re.sub(r"\W+", "-", self.title.lower()).strip("-")
 
 
 def document(
     title: str, lead: Iterable[str], sections: Sequence[Section], *, series: Mapping[str, str], style: str = ""
 ) -> str:
-    """Return a whole page.
+    """Return a whole HTML page.
 
     Args:
         title: heading of the page.
         lead: HTML between the heading and the contents.
-        sections: the parts of the page; with more than one there are contents.
+        sections: the sections of the page; more than one get a table of contents.
         series: the palette's colour of each series, by the series' CSS class.
         style: CSS that only this page needs.
     """
@@ -78,7 +78,7 @@ def _alert(wanted: bool) -> str:
 
 
 def table_html(content: Table, kind: str = "", *, alerts: Collection[str] = ()) -> Iterator[str]:
-    """Yield a table below the title; a cell whose text is among `alerts` is marked, and numbers stand on the right."""
+    """Yield the HTML of a table and its title; cells with a text in `alerts` are marked, numbers are aligned right."""
     right = [all(NUMBER.fullmatch(cell) for cell in column) for column in zip(*content.rows, strict=True)]
     yield f'<h3>{escape(content.title)}</h3><div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>'
     yield from (_cell("th", name, numeric, alert=False) for name, numeric in zip(content.header, right, strict=True))
@@ -99,7 +99,7 @@ def _cell(tag: str, text: str, numeric: bool, *, alert: bool) -> str:
 
 
 def figure_html(figure: Figure) -> str:
-    """Return a chart below the title and the legend; the names of the axes and the marks are text of the page."""
+    """Return the HTML of a chart with title, legend, axis labels and marks, which are text of the page."""
     names = "".join(
         f"<span>{swatch(series, figure.markers.get(series))}{escape(name)}</span>"
         for series, name in figure.legend.items()
@@ -118,7 +118,7 @@ def figure_html(figure: Figure) -> str:
 
 
 def swatch(series: str, marker: str | None = None) -> str:
-    """Return a spot in the colour of a series, or the marker of the series in its colour, for a legend."""
+    """Return the legend's symbol of a series: its marker if given, or else a square, in its colour."""
     if marker is None:
         return f'<i class="swatch {escape(series)}"></i>'
     path = f'<path class="marker {marker} {escape(series)}" d="M5 5{MARKERS[marker]}"/>'
@@ -126,14 +126,14 @@ def swatch(series: str, marker: str | None = None) -> str:
 
 
 def paragraph(text: str, start: str = "") -> str:
-    """Return a paragraph with the parts in backticks as code, after the words of `start` in bold."""
+    """Return an HTML paragraph: parts in backticks become code, and `start` comes first, in bold."""
     plain = escape(text).split("`")
     body = "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(plain))
     return f"<p>{f'<b>{escape(start)}</b> ' if start else ''}{body}</p>"
 
 
 def machine() -> str:
-    """Return a sentence on the machine and the versions that the numbers of a page depend on."""
+    """Return a sentence about the machine and the versions with which the numbers of a page were measured."""
     return (
         f"{platform.system()} on {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
         f"{datetime.now(UTC):%d %B %Y %H:%M} UTC."

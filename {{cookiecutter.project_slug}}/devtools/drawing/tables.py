@@ -1,4 +1,4 @@
-"""Tables of text cells: as Markdown for documents, as aligned lines for terminals. `page.py` draws them as HTML."""
+"""Tables of text cells: as Markdown for documents, and as aligned lines for terminals. `page.py` writes their HTML."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of text: title, names of the columns, rows."""
+    """A table of text cells: title, column names, rows."""
 
     title: str
     header: Sequence[str]

@@ -1,11 +1,11 @@
-"""Titles of charts, computed from the bars and points below: such a title cannot contradict its chart."""
+"""Titles of charts, computed from the drawn bars or points, so that no title contradicts its chart."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from .charts import Bar, Points
 
 EQUAL = 1.05
-"""The ratio of the most to the least from which a title says that they differ."""
+"""The ratio of largest to smallest value below which a title calls the values equal."""
 
 
 def title_of_bars(subject: str, rows: Sequence[Bar]) -> str:

@@ -1,13 +1,15 @@
-"""Load test of this service, or of a service that runs already (--url).
+"""Load test of this service, or of a running service (--url).
 
 The load test starts the service as in production (on Windows, as in development), on an empty database of its own,
 sends the requests of devtools/load/calls.py, stops the service, drops the database and writes a report.
 
-Closed loop (--users): each user waits for the answer before it sends the next request, without a pause. This measures
-how much the service can do, and not how long people wait under a given load: a slow service gets fewer requests.
-Open loop (--rate): requests start evenly spaced, whether or not earlier requests have ended, as independent people send
+Closed loop (--users): each user waits for a response before it sends the next request, without a pause. This measures
+the throughput of the service, not the waiting under a given load: a slow service gets fewer requests.
+
+Open loop (--rate): requests start evenly spaced, whether or not earlier requests have ended, as independent users send
 them. A late start counts as waiting; a request that cannot start, with 1000 in flight, is counted and not sent.
-In both loops, a 503 with a Retry-After is obeyed, and the request sent once more.
+
+In both loops, the client obeys the Retry-After of a 503, and sends the request once more.
 """
 
 import argparse
@@ -34,17 +36,17 @@ if sys.platform != "win32":
     import resource
 
 LIMITS = {"users": MAX_IN_FLIGHT, "rate": 2000, "seconds": 300}
-"""The highest --users, --rate and --seconds: the sender is a single Python process, and reaches no higher rate."""
+"""The highest --users, --rate and --seconds: the client is a single Python process, which reaches no higher rate."""
 
 FILES = 4096
-"""The limit of open files for sender and service: the default can be 256, and each connection takes a file in both."""
+"""The limit of open files for client and service: the default can be 256, and each connection takes a file in both."""
 
 LOG_LINES = 15
-"""The number of last lines of the service's log that a failed load test prints."""
+"""How many last lines of the service's log a failed load test prints."""
 
 
 def refusal(url: str, *, anywhere: bool) -> str | None:
-    """Return why the load test refuses an address, or None. A host name other than localhost may lead anywhere."""
+    """Return why the load test refuses an address, or None. Only with `anywhere` may it lead off this machine."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -81,14 +83,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error(reason)
     try:
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text("")  # a wrong path fails now, and not after minutes of load
+        options.report.write_text("")  # reports a wrong path now, and not after minutes of load
     except OSError as error:
         parser.error(f"{options.report} cannot be written: {error.strerror}")
     return options
 
 
 def send(options: argparse.Namespace, children: ChildProcesses, file: Path) -> None:
-    """Run the process that sends the requests, and print rate, latency and errors in a line each second."""
+    """Run the load client's process, and print rate, latency and errors in a line each second."""
     numbers = [str(number) for number in (options.seconds, options.users, options.rate or 0)]
     command = [sys.executable, "-m", "devtools.load.sender", options.url.rstrip("/"), str(file), *numbers]
     children.start("the sender", command, os.environ)
@@ -136,7 +138,7 @@ def drive(options: argparse.Namespace, file: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Run a load test and return the exit code."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until ChildProcesses handles the signal
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until ChildProcesses handles SIGTERM
     if sys.platform != "win32":
         with suppress(ValueError):  # the system's hard limit of open files is lower
             resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 KEPT_IDS = 1000
-"""The number of newest ids that a load test keeps of each collection, so that a long test does not fill the memory."""
+"""How many of the newest ids of each collection a load test keeps, so that a long test does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A kind of request that a load test sends, with a row in the report.
 
-    `{id}` in a path stands for an `id` that a POST to the path in front of it answered, in this same test.
+    In a path such as `/things/{id}`, `{id}` stands for an `id` that an earlier `POST /things` of the test returned.
     """
 
     method: str
@@ -26,8 +26,8 @@ class Call:
     body: Mapping[str, object] | None = None
 
     is_stream: bool = False
-    """Whether the answer is a stream of events, which is read up to the first event and then left; the latency is that
-    of the beginning."""
+    """Whether the response is an event stream, which the load test reads up to the first event and then closes; the
+    latency is that of the first event."""
 
     @property
     def route(self) -> str:
@@ -49,17 +49,17 @@ CALLS: tuple[Call, ...] = (
     # {% endif %}
     # yours below
 )
-"""The requests of a load test. Reads outnumber writes, as in most services: set the weights by your access log."""
+"""The requests of a load test. Reads outnumber writes, as in most services; set the weights from your access log."""
 
 
 class Mix:
-    """Picks requests at random by weight, and remembers the ids in the service's answers for later requests."""
+    """Picks requests at random by weight, and remembers ids from the service's responses for later requests."""
 
     def __init__(self) -> None:
         self._ids: dict[str, deque[object]] = {}
 
     def pick(self) -> tuple[Call, str]:
-        """Return a random call and the path to send; while no id is known, the POST whose answer will have an id."""
+        """Return a random call and the path to send; as long as the path lacks an id, a POST that creates an id."""
         (call,) = random.choices(CALLS, [call.weight for call in CALLS])
         collection, needed, _ = call.path.partition("/{id}")
         if not needed:
@@ -69,7 +69,7 @@ class Mix:
         return next(creating for creating in CALLS if creating.route == f"POST {collection}"), collection
 
     def learn(self, call: Call, answer: bytes) -> None:
-        """Remember the id in the answer to a POST, for the paths of later requests."""
+        """Remember the id in the response to a POST, for the paths of later requests."""
         if call.method == "POST":
-            with suppress(ValueError, TypeError, KeyError):  # not every answer has an id
+            with suppress(ValueError, TypeError, KeyError):  # a response may have no id
                 self._ids.setdefault(call.path, deque(maxlen=KEPT_IDS)).append(json.loads(answer)["id"])

@@ -1,6 +1,6 @@
 """The report of a load test as an HTML page: the table, and charts of the outcomes and latencies.
 
-The page of locust itself lacks the distribution of the latencies of each route, and the late starts.
+locust's own report lacks the latency distribution of each route, and the late starts.
 """
 
 from collections import Counter, defaultdict
@@ -16,12 +16,12 @@ from devtools.drawing.titles import highest, last, title_of_points
 from devtools.load.report import FRACTIONS, OK, Record, by_route, latencies, quantile, started
 
 STEPS = 200
-"""The points of a drawn latency distribution: more points than the page has pixels only make the file larger."""
+"""The most points of a drawn latency distribution: more points than the page has pixels only enlarge the file."""
 
 LEAST_MS = 0.1
 COLOURS = ("blue", "orange", "green", "violet", "gold", "grey", "alert", "text")
 QUANTILES = {f"quantile-{100 * fraction:g}": f"p{100 * fraction:g}" for fraction in FRACTIONS}
-"""The name of each drawn quantile, by series."""
+"""The label of each drawn quantile, by CSS class."""
 
 
 def page(url: str, records: Sequence[Record], table: list[list[str]], notes: list[str]) -> str:
@@ -42,7 +42,7 @@ def page(url: str, records: Sequence[Record], table: list[list[str]], notes: lis
 
 
 def ended_in(records: Sequence[Record]) -> dict[int, list[Record]]:
-    """Return the records by the second in which they ended, in order."""
+    """Return the records grouped by the second in which the request ended, in order."""
     seconds: defaultdict[int, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.at + record.ms / 1000):
         seconds[int(record.at + record.ms / 1000)].append(record)
@@ -50,12 +50,12 @@ def ended_in(records: Sequence[Record]) -> dict[int, list[Record]]:
 
 
 def status(record: Record) -> str:
-    """Return the status of a request, or the reason for no status."""
+    """Return the status of a request, or the reason why it has no status."""
     return "200" if record.kind == OK else record.kind.removeprefix("HTTP ")
 
 
 def outcomes(records: Sequence[Record]) -> Figure:
-    """Draw the requests that ended in each second as a column, divided by their outcomes."""
+    """Draw a column for each second: the requests that ended in this second, divided by outcome."""
     seconds = ended_in(records)
     counts = {
         second: Counter(outcome_of(status(record)).series for record in group) for second, group in seconds.items()
@@ -91,7 +91,7 @@ def latency(records: Sequence[Record]) -> Figure:
 
 
 def distribution(records: Sequence[Record], routes: Mapping[str, str]) -> Figure:
-    """Draw the fraction of all requests of a route that had succeeded within a latency: a failure never succeeds."""
+    """Draw for each route the fraction of requests that had succeeded within a latency; failures never succeed."""
     groups = by_route(records)
     lines = {name: succeeded(groups[route]) for name, route in routes.items()}
     shown = {name: points for name, points in lines.items() if points}
@@ -108,7 +108,7 @@ def distribution(records: Sequence[Record], routes: Mapping[str, str]) -> Figure
 
 
 def succeeded(records: Sequence[Record]) -> Points:
-    """Return the percentage of the requests that succeeded within a latency, by latency."""
+    """Return a map from latency to the percentage of requests that succeeded within this latency."""
     ordered = [max(value, LEAST_MS) for value in latencies(records)]
     percent = 100 * len(ordered) / len(records)
     steps = min(STEPS, len(ordered))

@@ -9,37 +9,37 @@ from typing import NamedTuple
 
 OK, CONNECTION, NOT_STARTED = "ok", "connection", "not started"
 KINDS = ("503", "504", CONNECTION)
-"""The failures that have a column in the report: load shedding, deadline, broken connection."""
+"""The failures with a column in the report: load shedding (503), a missed deadline (504), a broken connection."""
 
 MAX_IN_FLIGHT = 1000
-"""The limit of requests in flight: each request takes an open file in the sender and in the service."""
+"""The limit of requests in flight: each request takes an open file in the load client and in the service."""
 
 LATE_MS = 50.0
-"""The delay in ms from which a request counts as started late: on a free CPU, the sender stays below 10 ms."""
+"""The delay in ms from which a request counts as started late; on a free CPU, the client's delays stay below 10 ms."""
 
 FRACTIONS = (0.5, 0.95, 0.99)
 
 
 class Record(NamedTuple):
-    """The record of a request that the load test sent, or could not start."""
+    """The record of a request that the load test sent, or could not send."""
 
     at: float
     """The time at which the request was due, in seconds from the start of the test."""
 
     route: str
     ms: float
-    """The latency in ms, from the due time to the end of the answer: the wait for a late start is included."""
+    """The latency in ms from the due time to the end of the response, the wait for a late start included."""
 
     late_ms: float
     kind: str
     """`OK`, or the kind of failure, such as 503 or a broken connection."""
 
     attempt: int
-    """0 for the first attempt, 1 for the second attempt after a 503."""
+    """The number of the attempt: 0 for the first, 1 for the second, after a 503."""
 
 
 def read(file: Path, position: int = 0) -> tuple[list[Record], int]:
-    """Return the records from a position of the file on, and the next position; the last line may be half written."""
+    """Return the records after a position in the file, and the next position; an incomplete last line is left."""
     if not file.exists():
         return [], 0
     with file.open("rb") as source:
@@ -54,12 +54,12 @@ def quantile(ordered: Sequence[float], fraction: float) -> float:
 
 
 def latencies(records: Sequence[Record]) -> list[float]:
-    """Return the sorted latencies of successful requests: a quick refusal must not make the service look quick."""
+    """Return the sorted latencies of successful requests only: quick refusals must not make the service look quick."""
     return sorted(record.ms for record in records if record.kind == OK)
 
 
 def started(records: Sequence[Record]) -> list[Record]:
-    """Return the records without the requests that the open loop could not start."""
+    """Return the records of the requests that were sent, without those that the open loop could not start."""
     return [record for record in records if record.kind != NOT_STARTED]
 
 
@@ -70,7 +70,7 @@ def by_route(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def table(records: Sequence[Record]) -> list[list[str]]:
-    """Return the cells of the load test's report: headings, a row for each route, and a last row for all routes."""
+    """Return the report's table as text cells: headings, a row for each route, and a last row for all routes."""
     sent = started(records)
     seconds = max((record.at for record in records), default=0) or 1
     lines = [["route", "requests", "per second", "p50 ms", "p95 ms", "p99 ms", *KINDS, "other"]]
@@ -84,7 +84,7 @@ def table(records: Sequence[Record]) -> list[list[str]]:
 
 
 def markdown(lines: list[list[str]]) -> str:
-    """Return an aligned Markdown table, with numbers to the right."""
+    """Return an aligned Markdown table, with numbers aligned right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     cells = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in (lines[0], rule, *lines[1:])]

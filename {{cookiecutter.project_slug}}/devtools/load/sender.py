@@ -1,9 +1,10 @@
-"""The sender of the requests, with users of locust: `python -m devtools.load.sender URL FILE SECONDS USERS RATE`.
+"""The client of a load test, based on locust: `python -m devtools.load.sender URL FILE SECONDS USERS RATE`.
 
-The sender is a process of its own, since locust replaces parts of the standard library when it is imported.
+The client is a process of its own, since locust replaces parts of the standard library when it is imported.
 
-Closed loop (RATE 0): each of USERS users waits for the answer before it sends the next request. A slow service gets
+Closed loop (RATE 0): each of USERS users waits for the response before it sends the next request. A slow service gets
 fewer requests.
+
 Open loop: RATE requests a second are due, evenly spaced, and each starts at its due time, whether or not earlier
 requests have ended. The latency of a late start counts from the due time; a request beyond the limit of requests in
 flight is counted and not sent.
@@ -31,17 +32,17 @@ from devtools.load.calls import Mix
 from devtools.load.report import CONNECTION, KINDS, MAX_IN_FLIGHT, NOT_STARTED, OK, Record
 
 ANSWER_SECONDS = 10.0
-"""The longest wait for an answer, in seconds: more than the deadline of each request, so a later answer is lost."""
+"""The client's timeout for a response, in seconds: longer than every deadline of the service."""
 
 ATTEMPTS = 2
-"""The attempts of a request: a request that is refused with a Retry-After is sent once more."""
+"""The attempts of a request: a request that was refused with a Retry-After is sent once more."""
 
 GRACE_SECONDS = 1.0
-"""The seconds after the end of an open loop in which due requests may still start; later requests are not sent."""
+"""The seconds after the end of an open loop in which due requests may still start; later requests are dropped."""
 
 
 class Recorder:
-    """The clock of the load test, and the file with a line for each request."""
+    """The clock of the load test, and its record file with a line for each request."""
 
     def __init__(self, out: TextIO, seconds: float) -> None:
         self.seconds, self.mix = seconds, Mix()
@@ -59,7 +60,7 @@ class Recorder:
     def on_request(
         self, response_time: float, response: FastResponse, exception: object, context: dict[str, Any], **_: object
     ) -> None:
-        """Write the record of a finished request. An answer that breaks off has both a status and an exception."""
+        """Record a finished request. A response that breaks off has both a status and an exception."""
         status = 0 if exception and response.ok else response.status_code
         kind = str(status) if str(status) in KINDS else f"HTTP {status}" if status else CONNECTION
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -80,12 +81,12 @@ class Caller(FastHttpUser):
     in_flight = 0
 
     def on_start(self) -> None:
-        """Turn off redirects, which may lead to other hosts, and the client's retries of a GET, which hide resets."""
+        """Turn off redirects, which may lead to other hosts, and the HTTP client's GET retries, which hide resets."""
         self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc] # the instance is this user's
-        self.client.client.clientpool.get_client(self.host or "")._connection_pool.size = -1  # noqa: SLF001 - no option turns off the client's retries
+        self.client.client.clientpool.get_client(self.host or "")._connection_pool.size = -1  # noqa: SLF001 - no option turns off the HTTP client's retries
 
     def call(self, due: float | None = None) -> None:
-        """Send a request, and a refused request once more after a pause; `due` is the due time in an open loop."""
+        """Send a request; if refused, pause and send it once more. `due` is the due time in an open loop."""
         call, path = self.recorder.mix.pick()
         for attempt in range(ATTEMPTS):
             late_ms = 0.0 if due is None or attempt else 1000 * max(0.0, self.recorder.now - due)
@@ -103,8 +104,8 @@ class Caller(FastHttpUser):
 
 
 def leave(response: FastResponse) -> None:
-    """Read a stream up to its first event, and close the connection; the client has no other way to read a part."""
-    if (stream := response._response) is None:  # noqa: SLF001 - see above
+    """Read a stream up to its first event, and close the connection: the HTTP client cannot read a part only."""
+    if (stream := response._response) is None:  # noqa: SLF001 - the docstring has the reason for the private attribute
         return
     with suppress(HTTPParseError, OSError):
         while response.ok and (line := stream.readline(b"\n")) and not line.startswith(b"event:"):
@@ -113,7 +114,7 @@ def leave(response: FastResponse) -> None:
 
 
 def back_off(response: FastResponse) -> float:
-    """Return the pause of a refused caller: the Retry-After and up to half as much again, which spreads the callers."""
+    """Return the pause after a refusal: the Retry-After plus up to 50 %, at random, to spread second attempts."""
     if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or not response.headers:
         return 0.0
     retry_after = str(response.headers.get("Retry-After", ""))
@@ -121,7 +122,7 @@ def back_off(response: FastResponse) -> float:
 
 
 class ClosedLoop(Caller):
-    """A user of the closed loop, which waits for each answer before the next request."""
+    """A closed loop user, which waits for each response before it sends the next request."""
 
     @task
     def ask(self) -> None:
@@ -132,14 +133,14 @@ class ClosedLoop(Caller):
 
 
 class OpenLoop(Caller):
-    """A single user that starts all requests of an open loop: the pacing of locust would wait for each answer first."""
+    """A single locust user that starts all requests of an open loop; locust's pacing would wait for each response."""
 
     max_concurrent = MAX_IN_FLIGHT
 
     @task
     def arrive(self) -> None:
-        """Start each request at the due time, and record a request that cannot start."""
-        callers = Pool(5 * MAX_IN_FLIGHT)  # in flight, or refused and waiting for the second attempt
+        """Start each request at its due time, and record requests that cannot start."""
+        callers = Pool(5 * MAX_IN_FLIGHT)  # five times: a refused request waits here for its second attempt
         for number in range(int(self.recorder.seconds * self.rate)):
             due = number / self.rate
             gevent.sleep(max(0.0, due - self.recorder.now))
@@ -153,7 +154,7 @@ class OpenLoop(Caller):
 
 
 def run(url: str, recorder: Recorder, users: int, rate: float) -> None:
-    """Send requests to `url` until the load test is over, and wait for the last answer."""
+    """Send requests to `url` until the load test is over, and wait for the last response."""
     Caller.recorder, Caller.rate = recorder, rate
     environment = Environment(user_classes=[OpenLoop if rate else ClosedLoop], host=url, catch_exceptions=False)
     environment.events.request.add_listener(recorder.on_request)  # type: ignore[no-untyped-call] # locust says no more

@@ -1,1 +1,1 @@
-"""The commands of `make feature` and `make downstream` add code to this service by copying the example."""
+"""The commands `make feature` and `make downstream`: they add code to this service by copying the example."""

@@ -1,7 +1,7 @@
 """Adds a feature or a downstream by copying the example: its files, their wiring, tests and settings.
 
-If the example was deleted, the example of the template is copied, at the commit in `.cruft.json`. All files are made in
-a scratch folder, and moved into the service when they are complete: a failure changes nothing.
+If the example was deleted, the template's example is copied, at the commit in `.cruft.json`. All files are made in a
+scratch folder, and moved into the service when they are complete: a failure changes nothing.
 """
 
 import builtins
@@ -24,16 +24,17 @@ from devtools.template.source import ROOT, run
 CLIENT = 'The service has no HTTP client: `make template args="update --set http_client=httpx"` brings it.'
 
 OURS = 'lint.isort.known-first-party = ["app", "devtools", "tests"]'
-"""An option of the linter that names the service's packages, which are incomplete in the scratch folder."""
+"""A linter option with the names of the service's packages, which the linter could not find in the scratch folder."""
 
 ENV = ".env.example"
 
 RESERVED = {"id", "created_at", "date", "datetime", "metadata", "registry", *dir(BaseModel)}
-"""Names that no field may have: those of fields that every feature has, and those with a meaning in a field's class."""
+"""Names that no field may have: the names of fields that every feature has, and names with a meaning in a model class.
+"""
 
 
 def feature(name: str, plural: str = "", *fields: str) -> Copy:
-    """Return the plan of a new feature: names and fields by which the example is copied."""
+    """Return the plan of a new feature: the names and fields that replace those of the example."""
     words = forms("order", name) | forms("orders", plural or f"{name}s")
     words["Orders"] = words["orders"].capitalize()
     named = [field.partition(":")[::2] for field in fields]
@@ -43,12 +44,12 @@ def feature(name: str, plural: str = "", *fields: str) -> Copy:
 
 
 def downstream(name: str) -> Copy:
-    """Return the plan of a new downstream: names by which the example's downstream is copied."""
+    """Return the plan of a new downstream: the names that replace those of the example's downstream."""
     return Copy("downstream", forms("rates", name), {})
 
 
 def objections(copy: Copy) -> Iterator[str]:
-    """Yield a sentence for each reason why the feature or downstream cannot be made."""
+    """Yield a sentence for each reason why the feature or downstream cannot be added."""
     types, last = copy.table.get("types", {}), copy.names[-1]
     if types and not copy.fields:
         yield 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".'
@@ -58,7 +59,7 @@ def objections(copy: Copy) -> Iterator[str]:
         if kind not in types:
             yield f"A field has a type, as in {field}:str, and `{kind}` is none of {', '.join(types)}."
     for name in (*copy.names, *copy.fields):
-        # The formatter could not break lines with a longer name.
+        # With a longer name, the formatter could not keep lines within their length.
         if len(name) > 30 + (name == last) or not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
             yield f"`{name}` is no name: it has at most 30 small letters and digits, as in purchase_order."
         if keyword.iskeyword(name) or name in dir(builtins):
@@ -72,7 +73,7 @@ def objections(copy: Copy) -> Iterator[str]:
 
 
 def put_below_marks(file: Path, mark: str, *lines: str) -> None:
-    """Put the next of these lines below each mark of a file, such as `# yours below`.
+    """Insert one of these lines below each mark of a file, such as `# yours below`, in order.
 
     Raises:
         SystemExit: the file has too few marks.
@@ -85,7 +86,7 @@ def put_below_marks(file: Path, mark: str, *lines: str) -> None:
 
 
 def build(copy: Copy, scratch: Path) -> list[str]:
-    """Make the new files in a scratch folder, and return the paths of all files that are new or changed."""
+    """Make the new files in a scratch folder, and return the paths of all new or changed files."""
     example = ROOT
     if not all((ROOT / file).is_file() for file in copy.table["keep"]):
         tool = (os.environ.get("UV", "uv"), "tool", "run", "--quiet", "--with", "cookiecutter>=2.7.1,<3", "python")
@@ -99,7 +100,7 @@ def build(copy: Copy, scratch: Path) -> list[str]:
     wiring, settings = copy.table["wiring"], (example / ENV).read_text("utf-8").splitlines()
     for path in (*files, *wiring, ENV, "pyproject.toml"):
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-        (scratch / path).with_name("__init__.py").touch()  # the linter wants a package
+        (scratch / path).with_name("__init__.py").touch()  # the linter expects a package
         if path in files:
             text = re.sub("@.*?@", lambda at: history[at[0]], files[path])
             (scratch / path).write_text(text, "utf-8", newline="\n")
@@ -117,7 +118,7 @@ def build(copy: Copy, scratch: Path) -> list[str]:
 
 
 def main() -> None:
-    """Add the feature or downstream that the arguments describe; after a problem print a sentence, change nothing."""
+    """Add the feature or downstream that the arguments describe; after an error print a sentence, change nothing."""
     kind, *arguments = sys.argv[1:]
     if kind == "downstream" and not (ROOT / "app/settings/downstreams.py").is_file():
         sys.exit(CLIENT)

@@ -1,7 +1,7 @@
-"""The files of a new feature or downstream: a part of the example under other names.
+"""Makes the files of a new feature or downstream from the example, under other names.
 
-A table, `feature.toml` or `downstream.toml`, lists the classes, functions and constants that are copied. The rest of
-the example, such as the states of an order, is not on the list.
+The tables `feature.toml` and `downstream.toml` list the classes, functions and constants to copy. The rest of the
+example, such as the states of an order, is not on the list.
 """
 
 import ast
@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 PROSE = re.compile(r'""".*?"""|# [^\n]*|(?<=f")[A-Z][^"{]*', re.DOTALL)
-"""Matches prose: a docstring, a comment, or the words of a message."""
+"""Matches prose in code: a docstring, a comment, or the words of a message."""
 
 
 TYPED = 5
-"""The most fields of a feature whose rows SQLAlchemy types by column. The type of a longer row has no end, and does not
-fit the class of the response."""
+"""The most fields of a feature with typed rows: beyond, SQLAlchemy's row type has no fixed length, and does not match
+the response class."""
 
 
 def forms(noun: str, name: str) -> dict[str, str]:
-    """Return the forms of a name in code, by the form of the noun in the example."""
+    """Return the new name in each form that code uses, by the form of the example's noun."""
     return {noun: name, noun.upper(): name.upper(), noun.title(): name.title().replace("_", "")}
 
 
 @dataclass(frozen=True)
 class Copy:
-    """The plan of a copy of the example: the new word for each word of the example, and the fields."""
+    """The plan of a copy of the example: the replacement of each word, and the new feature's fields."""
 
     kind: str
     words: Mapping[str, str]
@@ -38,16 +38,16 @@ class Copy:
 
     @cached_property
     def table(self) -> dict[str, Any]:
-        """The table that lists what this kind of copy, a feature or a downstream, takes from the example."""
+        """The table of the parts of the example to copy, for a feature or for a downstream."""
         return tomllib.loads(Path(__file__).with_name(f"{self.kind}.toml").read_text("utf-8"))
 
     @property
     def names(self) -> list[str]:
-        """The name of the new feature or downstream, and then its plural if there is one."""
+        """The names of the new feature or downstream: the singular, and the plural if there is one."""
         return [self.words[noun] for noun in self.table["nouns"]]
 
     def files(self, service: Path) -> Iterator[tuple[str, str]]:
-        """Yield the path and the text of each file, from the example of a service.
+        """Yield path and text of each new file, copied from a service's example.
 
         Raises:
             SystemExit: the example lacks a part, or has a new name for a different thing.
@@ -67,9 +67,9 @@ class Copy:
             yield self.named(path), self.named(text)
 
     def filled(self, text: str) -> str:
-        """Return a text of the table, with the fields of the new feature in place of the marks `@[...]@`."""
+        """Return a text of the table with the new feature's fields in place of the marks `@[...]@`."""
         joint = "\n" if text.startswith("@[") else ", "
-        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # see TYPED
+        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # the reason is the docstring of TYPED
 
         def each(found: re.Match[str]) -> str:
             types = self.table["types"]
@@ -78,7 +78,7 @@ class Copy:
         return re.sub(r"@\[(.*?)\]@", each, text).strip("\n")
 
     def named(self, text: str) -> str:
-        """Return code of the example under the new names; in docstrings and comments, a space divides two words."""
+        """Return example code under the new names; in docstrings and comments, spaces separate the words of a name."""
         noun, name = self.table["pattern"], self.names[0]
 
         def spaced(prose: re.Match[str]) -> str:
@@ -90,15 +90,15 @@ class Copy:
 
 
 def words_of(code: str) -> set[str]:
-    """Return the names that some code sets, imports and passes, which may equal the name of a feature."""
+    """Return the names that code sets, imports and passes: a new feature must not have one of these names."""
     parts = (part for part in ast.parse(code).body if getattr(part, "module", "") != "sqlalchemy")
     nodes = (node for part in parts for node in ast.walk(part) if not isinstance(getattr(node, "ctx", None), ast.Load))
     return {getattr(node, key, "") for node in nodes for key in ("id", "arg", "name", "asname")}
 
 
 def cut(lines: list[str], body: list[ast.stmt], wanted: dict[str, str], prefix: str = "") -> Iterator[str]:
-    """Yield the lines of the wanted names with the comments above, and remove these names from `wanted`."""
-    end, stays = body[0].lineno - 1, True  # the docstring at the start of a body stays
+    """Yield the lines of the wanted definitions with their comments, and remove these names from `wanted`."""
+    end, stays = body[0].lineno - 1, True  # the docstring of a class stays
     for node in body:
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]) - 1
         above, own, end = lines[end:first], lines[first : node.end_lineno], node.end_lineno or 0
@@ -108,7 +108,7 @@ def cut(lines: list[str], body: list[ast.stmt], wanted: dict[str, str], prefix: 
             yield from [*above, *lines[first : node.body[0].lineno - 1]]
             yield from cut(lines, node.body, wanted, f"{name}.")
             continue
-        if not isinstance(node, ast.Expr):  # a string below a name is the docstring of the name
+        if not isinstance(node, ast.Expr):  # a string below a constant is its docstring
             stays = isinstance(node, ast.Import | ast.ImportFrom) or name in wanted
         if stays:
             yield from [*above, *(textwrap.indent(wanted.pop(name, ""), " " * node.col_offset).splitlines() or own)]

@@ -1,8 +1,7 @@
-"""Renders the example of the template, at the commit of this service, for a scaffold in a service without the example.
+"""Renders the template with its example, which `make feature` copies, for a service that was made without the example.
 
-    python -m devtools.scaffold.render_example FOLDER
-
-prints the path of the rendered service in FOLDER. It needs cookiecutter, which the service does not install.
+`python -m devtools.scaffold.render_example FOLDER` prints the path of the service that it rendered in FOLDER. The
+program needs cookiecutter, which the service does not install.
 """
 
 import sys
@@ -12,7 +11,7 @@ from devtools.template.source import fetch
 
 
 def main(folder: Path) -> None:
-    """Render the example into a folder, with a client, since the downstream of the example needs it."""
+    """Render the example into a folder, with an HTTP client, which the example's downstream needs."""
     template = fetch(folder / "clone")
     commit = template.commit(template.state["commit"])
     answers = template.answers(commit, {"example": "plain", "http_client": "httpx"})

@@ -1,1 +1,1 @@
-"""The command of `make template` keeps this service up to date with its template, by git's own three-way merge."""
+"""The command `make template` keeps this service up to date with its template, by git's own three-way merge."""

@@ -20,17 +20,17 @@ from devtools.template.migrations import rechain
 from devtools.template.source import ROOT, STATE, Answers, Template, fetch, run
 
 RULES = ("-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.conflictStyle=diff3")
-"""git's options for the merge, whatever the person has configured. git before 2.35 does not know the style `zdiff3`."""
+"""git's options for the merge, which override the developer's configuration. git before 2.35 does not know `zdiff3`."""
 
 CONFLICTS = {"UU": "both changed it", "AA": "both added it", "UD": "you changed it, and the template deletes it"}
-"""The meaning of the two letters by which `git status` shows a conflict: the first is for the service."""
+"""The meaning of the two letters by which `git status` shows a conflict; the first letter stands for the service."""
 
 
 def clean() -> Path:
-    """Return the top folder of the repository; the working copy must be clean, so that an update can be undone.
+    """Return the top folder of the repository; raise unless the working copy is clean, so that git can undo an update.
 
     Raises:
-        SystemExit: there is no repository, or there are changes that are not committed.
+        SystemExit: there is no repository, or there are uncommitted changes.
     """
     why = "so that git can undo an update"
     top = Path(run("git", "rev-parse", "--show-toplevel", problem=f"Run `git init` and commit first, {why}"))
@@ -41,7 +41,7 @@ def clean() -> Path:
 
 
 def write_tree(rendered: Path) -> str:
-    """Write a rendered tree into the objects of this repository, below the folder of this service."""
+    """Write a rendered tree into git's object store, below this service's folder, and return the tree's id."""
     top = rendered.parents[1] / "top"
     below = top / run("git", "rev-parse", "--show-prefix")
     below.parent.mkdir(parents=True, exist_ok=True)
@@ -53,10 +53,10 @@ def write_tree(rendered: Path) -> str:
 
 
 def pick(step: str, top: Path) -> Iterator[str]:
-    """Apply a commit to the files and to the index, and yield a line for each conflict.
+    """Apply a commit to the working copy and the index, and yield a line for each conflict.
 
     Raises:
-        SystemExit: a file that git ignores is in the way: git would overwrite it.
+        SystemExit: git would overwrite a file that it ignores.
     """
     added = run("git", "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--diff-filter=A", step).split("\0")
     for name in set(added).difference(run("git", "ls-files", "-z", folder=top).split("\0")):
@@ -76,10 +76,10 @@ def pick(step: str, top: Path) -> Iterator[str]:
             yield f"CONFLICT {letters} {name}: {CONFLICTS.get(letters, 'you or the template moved it')}"
 
 
-def update(template: Template, old: str, new: str, answers: Answers, top: Path) -> int:
+def update(template: Template, old: str, new: str, asked: Answers, top: Path) -> int:
     """Merge the difference between two commits of the template; return 1 if there are conflicts."""
+    after, stored = template.render(new, template.answers(new, asked), template.clone.with_name("new"))
     before, _ = template.render(old, template.answers(old, {}), template.clone.with_name("old"))
-    after, stored = template.render(new, answers, template.clone.with_name("new"))
     lines = list(rechain(ROOT, before, after))
     base = run("git", "commit-tree", write_tree(before), "-m", f"The template at {old[:9]}")
     step = run("git", "commit-tree", write_tree(after), "-p", base, "-m", f"Update from the template at {new[:9]}")
@@ -100,7 +100,7 @@ def main() -> int:
     parser.add_argument("--to", metavar="REF", help="a tag, branch or commit of the template, in place of the newest")
     parser.add_argument("--set", metavar="QUESTION=ANSWER", action="append", default=[], help="change an answer")
     options = parser.parse_args()
-    top = clean() if options.command == "update" else ROOT  # refused before the clone, which takes long
+    top = clean() if options.command == "update" else ROOT  # checked before the slow clone
     with tempfile.TemporaryDirectory(prefix="template-", ignore_cleanup_errors=True) as name:
         template = fetch(Path(name, "clone"))
         old = template.commit(template.state["commit"])
@@ -112,7 +112,7 @@ def main() -> int:
             return 0
         print(template.ahead(old, new))
         asked = dict(pair.partition("=")[::2] for pair in options.set)
-        return options.command == "update" and update(template, old, new, template.answers(new, asked), top)
+        return options.command == "update" and (old != new or bool(asked)) and update(template, old, new, asked, top)
 
 
 if __name__ == "__main__":

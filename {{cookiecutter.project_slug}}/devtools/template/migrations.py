@@ -1,8 +1,8 @@
-"""Puts the migrations of the template on the history of this service.
+"""Makes the template's new migrations follow this service's own migrations.
 
-The template numbers its migrations as if the service had none of its own, but the databases of the service ran all
-migrations in one order. So a new migration of the template is made to follow the newest migration of the service. A
-migration that the template no longer has stays, if a migration of the service follows it.
+The template numbers its migrations as if the service had none of its own, but the service's databases ran all
+migrations in one order. So a new migration of the template is changed to follow the service's newest migration. A
+migration that the template no longer has stays if a migration of the service follows it.
 """
 
 import re
@@ -12,23 +12,23 @@ from pathlib import Path
 
 VERSIONS = Path("migrations/versions")
 LINK = re.compile(r"(^revision\b.*= *['\"](.+?)['\"][\s\S]*?^down_revision\b[^=\n]*= *)(\([^)]*\)|.*)", re.MULTILINE)
-"""Matches the revision and the parents in a migration file: None, a string, or the tuple of a merge."""
+"""Matches revision and parents (`down_revision`) in a migration file: None, a string, or the tuple of a merge."""
 
 
 def read(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Return the file and the parents of each revision, in the order of the files' names."""
+    """Return the file and the parents of each revision, in order of file names."""
     found = {file: LINK.search(file.read_text("utf-8")) for file in sorted((folder / VERSIONS).glob("*.py"))}
     return {link[2]: (file, link[3]) for file, link in found.items() if link}
 
 
 def follow(file: Path, parents: str) -> None:
-    """Replace the parents that a migration file names."""
+    """Replace the parents (`down_revision`) in a migration file."""
     text = LINK.sub(lambda link: link[1] + parents, file.read_text("utf-8"), count=1)
     file.write_text(text, "utf-8", newline="\n")
 
 
 def rechain(service: Path, old: Path, new: Path) -> Iterator[str]:
-    """Change migrations in two rendered trees to continue this service's history; yield notes for a person.
+    """Change migrations in two rendered trees to continue this service's history; yield notes for the developer.
 
     Raises:
         SystemExit: a migration is new, and the service has no single newest migration for it to follow.

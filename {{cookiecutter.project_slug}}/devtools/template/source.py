@@ -13,23 +13,23 @@ STATE = ROOT / ".cruft.json"
 """The file with the address of the template, its commit and the answers, as cruft reads and writes it too."""
 
 INHERITED = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
-"""The variables by which git tells hooks where the repository is. They would lead git commands here to the wrong
-one."""
+"""Variables by which git tells hooks where the repository is; inherited, they would lead git to the wrong repository.
+"""
 
 IDENTITY = {f"GIT_{role}_{part}": "template" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-"""The author of the temporary commits of an update, as git may know no name and address on this machine."""
+"""The author of an update's temporary commits: git may have no name and address configured on this machine."""
 
 Answers = dict[str, Any]
 
 
 def run(*command: str | Path, folder: Path = ROOT, problem: str = "", **variables: str) -> str:
-    """Return the output of a program. A failure ends this program with the problem and the last line of the output.
+    """Return the output of a program; if it fails, exit with `problem` and the last line of the output.
 
     Raises:
         SystemExit: the program failed.
     """
     env = {name: value for name, value in os.environ.items() if name not in INHERITED} | IDENTITY | variables
-    # Keep bytes that are no UTF-8, as `git diff` shows files of any encoding.
+    # Bytes that are not UTF-8 are kept: `git diff` shows files of any encoding.
     done = subprocess.run(
         command, cwd=folder, env=env, check=False, capture_output=True, encoding="utf-8", errors="replace"
     )
@@ -40,7 +40,7 @@ def run(*command: str | Path, folder: Path = ROOT, problem: str = "", **variable
 
 
 def public(questions: Answers) -> Answers:
-    """Return the questions that a person answers, without the private variables of the template's cookiecutter.json."""
+    """Return the template's questions, without the private variables of its cookiecutter.json."""
     return {question: answer for question, answer in questions.items() if not question.startswith("_")}
 
 
@@ -52,23 +52,23 @@ class Template:
     state: dict[str, Any]
 
     def git(self, *arguments: str | Path, problem: str = "") -> str:
-        """Return the output of a git command that runs in the clone of the template."""
+        """Return the output of a git command, run in the clone of the template."""
         return run("git", *arguments, folder=self.clone, problem=problem)
 
     def commit(self, ref: str) -> str:
-        """Return the commit of a branch or tag, or of a commit's first digits."""
+        """Return the commit id of a branch, a tag, or an abbreviated commit id."""
         problem = f"The template {self.state['template']} has no branch, tag or commit {ref}"
         return self.git("rev-parse", "--verify", "--quiet", ref + "^{commit}", problem=problem)
 
     def ahead(self, old: str, new: str) -> str:
-        """Return by how many commits a commit is newer than another, and the entries of UPGRADING.md in between."""
+        """Return by how many commits `new` is ahead of `old`, and the entries of UPGRADING.md in between."""
         count = self.git("rev-list", "--count", f"{old}..{new}")
         notes = self.git("diff", "--unified=0", old, new, "--", "UPGRADING.md").splitlines()
         added = [line[1:] for line in notes if line.startswith("+") and not line.startswith("+++")]
         return "\n".join([f"{self.state['template']}: {new[:9]} is {count} commits ahead of {old[:9]}", *added])
 
     def answers(self, commit: str, asked: Answers) -> Answers:
-        """Return the stored answers with the changed answers, without questions that the template of this commit lacks.
+        """Return the stored answers updated with `asked`, without answers to questions that this commit lacks.
 
         Raises:
             SystemExit: an answer has no question, or its question does not offer it.
@@ -85,7 +85,7 @@ class Template:
         return {question: answer for question, answer in answers.items() if question in questions}
 
     def render(self, commit: str, answers: Answers, folder: Path) -> tuple[Path, Answers]:
-        """Render the template at a commit with these answers; return the tree and all answers, also new ones."""
+        """Render the template at a commit with these answers; return the tree and all answers, defaults included."""
         source, config = folder / folder.name, folder / "config.yaml"
         folder.mkdir()
         self.git("worktree", "add", "--detach", source, commit)
@@ -100,7 +100,7 @@ class Template:
 
 
 def fetch(clone: Path) -> Template:
-    """Clone the template whose address is in `.cruft.json`.
+    """Clone the template from the address in `.cruft.json`.
 
     Raises:
         SystemExit: `.cruft.json` has no address, or the template cannot be reached.

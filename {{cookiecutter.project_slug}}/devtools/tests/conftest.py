@@ -1,4 +1,4 @@
-"""The fixtures of the development tools' tests: a throwaway server, and folders for new servers."""
+"""The fixtures of the development tools' tests: a throwaway PostgreSQL server, and folders for new servers."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from devtools.tests.server_users import guards_leave
 from tests import programs
 from tests.workers import pytest_cmdline_main
 
-__all__ = ["pytest_cmdline_main"]  # a hook of pytest, which it looks for in this file
+__all__ = ["pytest_cmdline_main"]  # a hook, which pytest looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the hooks that skip a test whose `needs_program` program is missing, and let started programs get SIGINT."""
+    """Register the hooks that skip tests of missing programs (`needs_program`), and let child processes get SIGINT."""
     programs.add_to(config)
 
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """Yield a folder that the account of root's PostgreSQL can enter, unlike `tmp_path`; wait for the guard's end."""
+    """Yield a folder that root's PostgreSQL account can enter, unlike `tmp_path`; wait for the guard's end."""
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o755)
         folder = Path(parent) / "postgres"
@@ -39,13 +39,13 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder for a new PostgreSQL server, which is started for the first time."""
+    """An empty folder for a PostgreSQL server, which the test starts for the first time."""
     with server_folder() as path:
         yield path
 
 
 @pytest.fixture(scope="session")
 def kept() -> Iterator[Path]:
-    """The folder of a durable server that several tests start: a start takes a sixth of the time of a new server."""
+    """The folder of a durable server that several tests start again: this takes a sixth of a new server's time."""
     with server_folder() as path:
         yield path

@@ -1,4 +1,4 @@
-"""Processes that use an embedded server, for tests that watch and kill such processes."""
+"""Processes that use an embedded PostgreSQL server, for tests that watch and kill these processes."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ with postgres.server(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as url
 
 @contextmanager
 def user(folder: Path, *, durable: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """Start a process, in a new session, that uses the server of `folder` until the test closes standard input."""
+    """Start a process, in a new session, that uses the server in `folder` until the test closes its standard input."""
     with subprocess.Popen(
         [sys.executable, "-c", USER, folder, "durable" if durable else "throwaway"],
         cwd=PROJECT,
@@ -46,7 +46,7 @@ def user(folder: Path, *, durable: bool = False) -> Iterator[subprocess.Popen[st
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python to the end with these arguments, and with these variables added to the environment."""
+    """Run Python to its end with these arguments, and with these variables added to the environment."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT,
@@ -58,7 +58,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def url_of(process: subprocess.Popen[str]) -> str:
-    """Wait until a process uses the server, and return the URL of the server that the process prints."""
+    """Wait until a process uses the server, and return the server's URL, which the process prints."""
     assert process.stdout
 
     return process.stdout.readline().strip()
@@ -73,7 +73,7 @@ def leave(process: subprocess.Popen[str]) -> None:
 
 
 def ask(url: str, query: str = "SELECT 1") -> object:
-    """Run a query on the server at `url`, and return the value of a single row."""
+    """Run a query on the server at `url`, and return its single value."""
 
     async def fetch() -> object:
         connection = await asyncpg.connect(url, timeout=30)
@@ -92,7 +92,7 @@ def listens(url: str) -> bool:
 
 
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Wait until a condition is true, for at most these seconds, and return whether the condition is true."""
+    """Wait up to `seconds` until a condition is true, and return whether it is true."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -100,12 +100,12 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    """Wait until a condition is true, for at most a minute: enough for a busy machine, and a hanging test ends."""
+    """Wait up to a minute until a condition is true: enough for a busy machine, and a hanging test ends."""
     return within(60, condition)
 
 
 def guard_pid(folder: Path) -> int:
-    """Return the process id of the guard of `folder` that was started last."""
+    """Return the process id of the guard of `folder` that was started last, from its log."""
     log = folder.with_name(f"{folder.name}.guard.log")
     assert soon(lambda: log.read_text().startswith("guard"))
 
@@ -113,14 +113,14 @@ def guard_pid(folder: Path) -> int:
 
 
 def guards_leave(folder: Path) -> bool:
-    """Wait until no guard of the server in `folder` runs or is about to start, and return whether that is so."""
+    """Wait until no guard of the server in `folder` runs or is about to start; return whether this happened."""
     if not folder.with_name(f"{folder.name}.guard.log").exists():
         return True
     return soon(lambda: not exists(guard_pid(folder)) and not has_guard(folder))
 
 
 def has_guard(folder: Path) -> bool:
-    """Tell whether the server in `folder` has a guard, by a try of the lock that a guard holds."""
+    """Tell whether the server in `folder` has a guard, by trying to take the guard's lock."""
     probe = InterProcessLock(folder.with_name(f"{folder.name}.guard"))
     if not probe.acquire(blocking=False):
         probe.lockfile.close()
@@ -130,13 +130,13 @@ def has_guard(folder: Path) -> bool:
 
 
 def kill(pid: int) -> None:
-    """Kill a process by SIGKILL, as a crash would, and wait for the end of the process."""
+    """Kill a process with SIGKILL, as a crash would, and wait for its end."""
     os.kill(pid, signal.SIGKILL)
     assert soon(lambda: not exists(pid))
 
 
 def exists(pid: int) -> bool:
-    """Tell whether a process runs. A zombie, which is listed until the parent reaps the zombie, does not run."""
+    """Tell whether a process runs; a zombie, ended but not yet reaped, does not run."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def exists(pid: int) -> bool:
 
 
 def marked(mark: str) -> list[int]:
-    """Return the ids of the running processes that inherited this mark in the environment, such as all children."""
+    """Return the ids of running processes that have this mark in their environment, as all children inherit it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

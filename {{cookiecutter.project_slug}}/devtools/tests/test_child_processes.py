@@ -1,4 +1,4 @@
-"""The child processes of the runner end together, also when a child ignores signals or Ctrl-C comes twice."""
+"""The runner's child processes end together, even when a child ignores signals or Ctrl-C comes twice."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -60,7 +60,8 @@ def children(mark: str, code: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             process.wait(60)
             for pid in marked(mark):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # has just ended by itself
+                    os.kill(pid, signal.SIGKILL)
 
 
 @on_linux
@@ -94,7 +95,7 @@ def test_kill_minus_9_of_the_runner_ends_its_children() -> None:
     mark = secrets.token_hex(8)
     with children(mark, "import time; time.sleep(300)") as process:
         read_until(process, "up")
-        complete = soon(lambda: len(marked(mark)) == 6)  # the runner, two children under two parents, a grandchild
+        complete = soon(lambda: len(marked(mark)) == 6)  # the runner, two children with two wrappers, a grandchild
         process.kill()
         ended = soon(lambda: not marked(mark))
 

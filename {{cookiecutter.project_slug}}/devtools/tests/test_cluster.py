@@ -1,4 +1,4 @@
-"""A PostgreSQL server in a folder is made completely or not at all, recognised with certainty, stopped for good."""
+"""A PostgreSQL server in a folder is created completely or not at all, reliably recognised, and stopped for good."""
 
 import os
 import socket
@@ -71,7 +71,7 @@ def test_a_foreign_server_on_the_port_of_a_crashed_server_is_not_mistaken_for_it
 
 
 def test_an_initdb_killed_half_way_leaves_no_folder_that_looks_like_a_server(folder: Path) -> None:
-    """The initdb of the killed process lives on and writes for a moment; the guard deletes the folder all the same."""
+    """The killed process's initdb still writes for a moment; the guard deletes its folder all the same."""
     with user(folder, durable=True) as process:
         begun = soon(lambda: any(folder.parent.glob("postgres.new-*/data/base")))
         process.kill()
@@ -98,7 +98,7 @@ def test_a_server_whose_starter_was_killed_is_stopped_even_when_it_comes_up_late
 
 
 def test_a_start_that_fails_once_is_tried_again(kept: Path) -> None:
-    """A start fails when a different program takes the free port before the server does."""
+    """A start fails when a different program takes the free port first; `start` then tries again."""
     with postgres.server(kept, durable=True):
         settled, programs = binaries.settle(kept)
     assert guards_leave(kept)

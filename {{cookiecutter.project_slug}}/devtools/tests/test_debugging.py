@@ -1,16 +1,11 @@
-"""A person debugs the service on a terminal: `make run` and the tests stop at a breakpoint, and go on as before."""
+"""A developer debugs on a terminal: `make run` and the tests stop at a breakpoint, and continue afterwards."""
 
-import os
 import re
 import secrets
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,14 +13,15 @@ import pytest
 from devtools.ports import free_port
 from devtools.probe import probe
 from devtools.tests.server_users import PROJECT, ask, marked, soon
-
-if sys.platform != "win32":
-    import pty
+from devtools.tests.terminals import terminal
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 THINKING_SECONDS = 5.0
-"""The pause at a prompt: longer than the deadline of a request, and than a statement may take."""
+"""The pause at a debugger prompt, in seconds: longer than a request's deadline and a statement's timeout."""
+
+PAINT = re.compile(r"\x1b\[\d*m")
+"""Matches the terminal's escape codes for colours."""
 
 ROUTE = '''
 
@@ -37,8 +33,11 @@ async def stop(session: WriteSession) -> str:
     return str(await session.scalar(text("SELECT 'went on'")))
 '''
 
-TEST = '''"""A test that stops."""
+TEST = '''"""A test that stops, and tests that fail."""
 
+import time
+
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -61,67 +60,30 @@ async def test_bug(committed_app: FastAPI) -> None:
 
     async with client_of(committed_app) as client:
         assert (await client.get("/bug")).status_code == 200
+
+
+class Slow:
+    def __repr__(self) -> str:
+        end = time.thread_time() + 1
+        while time.thread_time() < end:
+            pass
+        return "after a second"
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+async def test_report(committed_client: object, slow: Slow) -> None:
+    raise LookupError
 '''.replace("@ROUTE@", ROUTE.replace("\n", "\n    "))
-
-
-@dataclass
-class Terminal:
-    """A program on a terminal of its own, and what the terminal shows."""
-
-    pid: int
-    keyboard: int
-    mark: str
-    screen: str = ""
-
-    def shows(self, text: str) -> None:
-        """Read until the terminal shows a text."""
-        begin = len(self.screen)
-        while text not in self.screen[begin:]:
-            self.screen += self._read()
-
-    def types(self, text: str) -> None:
-        """Type a text, as a person does."""
-        os.write(self.keyboard, text.encode())
-
-    def end(self) -> int:
-        """Read to the end, and return the exit code."""
-        try:
-            while True:
-                self.screen += self._read()
-        except EOFError:
-            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-    def _read(self) -> str:
-        try:
-            data = os.read(self.keyboard, 4096)
-        except OSError:  # how Linux tells that the last process has left the terminal
-            data = b""
-        if not data:
-            raise EOFError(self.screen)
-        return data.decode(errors="replace")
-
-
-@contextmanager
-def terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Terminal]:
-    """Run Python with these arguments in a folder, on a terminal; kill what is left of it at the end."""
-    mark = secrets.token_hex(8)
-    pid, keyboard = pty.fork()
-    if not pid:
-        os.chdir(folder)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-        os.execve(sys.executable, [sys.executable, *arguments], environment | variables | {"MARK": mark})  # noqa: S606
-    try:
-        yield Terminal(pid, keyboard, mark)
-    finally:
-        for left in marked(mark):
-            os.kill(left, signal.SIGKILL)
-        os.close(keyboard)
 
 
 @pytest.fixture(scope="module")
 def project() -> Iterator[Path]:
     """A copy of the service with a route and a test that stop at a breakpoint."""
-    folder = Path("/var/tmp") / f"debugged-{secrets.token_hex(4)}"  # noqa: S108 - root's PostgreSQL may enter it
+    folder = Path("/var/tmp") / f"debugged-{secrets.token_hex(4)}"  # noqa: S108 - root's PostgreSQL may enter /var/tmp
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(".venv", ".devtools", ".git", ".*_cache"))
     main = folder / "app/main.py"
     imports = "from sqlalchemy import text\n\nfrom app.dependencies import WriteSession\n"
@@ -151,7 +113,7 @@ def test_a_breakpoint_under_the_runner_asks_and_the_request_succeeds_afterwards(
 
     assert (status, body) == (200, '"went on"')
     assert shell.screen.count("debugger stops the event loop") == 1
-    assert not re.search(r"event loop (is|was) blocked.*path=/stop", re.sub(r"\x1b\[\d*m", "", shell.screen))
+    assert not re.search(r"event loop (is|was) blocked.*path=/stop", PAINT.sub("", shell.screen))
     assert "Traceback" not in shell.screen
     assert shell.screen.rstrip().endswith("stopped")
     assert (code, gone) == (0, True)
@@ -182,6 +144,15 @@ def test_pdb_shows_the_bug_itself_where_it_was_raised(project: Path) -> None:
     assert 'raise LookupError("the bug itself")' in shell.screen
     assert "assert 500 == 200" not in shell.screen
     assert "BlockedLoop" not in shell.screen
+
+
+def test_a_report_that_takes_long_to_format_is_no_blocked_loop(project: Path) -> None:
+    with terminal(project, "-m", "pytest", "-n0", "tests/test_stop.py", "-k", "test_report") as shell:
+        shell.end()
+
+    assert "after a second" in shell.screen
+    assert "BlockedLoop" not in shell.screen
+    assert re.search(r"1 failed, \d+ deselected", PAINT.sub("", shell.screen)), shell.screen
 
 
 def test_the_tests_run_without_xdist(project: Path) -> None:

@@ -1,4 +1,4 @@
-"""The drawing kit: charts and titles say what their values say, and all readers tell the colours apart."""
+"""The drawing kit: charts and titles agree with their values, and all readers can tell the colours apart."""
 
 import math
 import re
@@ -24,13 +24,14 @@ SEEN_BY = {
     "no green": ((0.367, 0.861, -0.228), (0.280, 0.673, 0.047), (-0.012, 0.043, 0.969)),
     "no blue": ((1.256, -0.077, -0.179), (-0.078, 0.931, 0.148), (0.005, 0.691, 0.304)),
 }
-"""Matrices of linear colours as readers with each kind of colour blindness see them (Machado, Oliveira, Fernandes)."""
+"""Matrices that turn linear colours into those that readers with each kind of colour blindness see (Machado, Oliveira,
+Fernandes)."""
 
 TOLD_APART = 0.12
-"""The least distance of two colours in the space OKLab; 0.02 is a difference that is just noticed."""
+"""The least distance of two colours in the colour space OKLab; a distance of 0.02 is just noticeable."""
 
 GRAPHICS_CONTRAST = 3.0
-"""The least contrast of a part of a graphic to its background by WCAG 2.2, 1.4.11."""
+"""The least contrast of a graphic's part to its background, by WCAG 2.2, 1.4.11."""
 
 Colour = tuple[float, float, float]
 
@@ -154,12 +155,12 @@ def test_a_fault_is_marked_at_its_begin_and_at_its_end() -> None:
 
     edges = [x for x, _ in coordinates("".join(re.findall(r'<path class="edge"[^>]*>', figure.drawing)))]
     assert {begin, end, moment} < set(edges)
-    assert len(edges) == 5  # a moment has a single line
+    assert len(edges) == 5  # a moment has one line, a span two
     assert f'<rect class="span" x="{begin}" y="14" width="{end - begin}"' in figure.drawing
     assert re.findall(r'<text class="mark"[^>]*y="(\d+)">(\w)', figure.drawing) == [
         ("11", "A"),
         ("11", "B"),
-        ("27", "C"),  # in a second row, as B is near
+        ("27", "C"),  # C is near B, so its letter is in a second row
     ]
     assert "<li>A: 2.50 s to 7.50 s, the database is away</li><li>B: 5.00 s, SIGTERM</li>" in figure_html(figure)
 

@@ -1,4 +1,4 @@
-"""The load test counts failures by kind, refuses unsafe arguments, and leaves no process running at the end."""
+"""The load test counts failures by kind, refuses unsafe arguments, and leaves no process behind."""
 
 import re
 import secrets
@@ -20,13 +20,13 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="starts gunicorn and 
 
 
 class FailsInTurn(BaseHTTPRequestHandler):
-    """An HTTP server that in turn answers 200, 503, 504, closes the connection without an answer, and answers 500."""
+    """An HTTP server that in turn answers 200, 503, 504, closes the connection without a response, and answers 500."""
 
     protocol_version = "HTTP/1.1"
     statuses = cycle((200, 503, 504, 0, 500))
 
     def handle_one_request(self) -> None:
-        """Answer a request of any HTTP method; the base class would need a `do_GET`, a `do_POST` and so on."""
+        """Answer a request of any HTTP method, without a handler for each method, such as `do_GET`."""
         self.raw_requestline = self.rfile.readline()
         if self.parse_request():
             self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -73,7 +73,7 @@ def test_each_kind_of_failure_is_counted_and_ctrl_c_ends_with_the_report_so_far(
 
     sent, *_, overload, deadline, connection, other = rows(rest)["all"]
     assert all(int(count) > 1 for count in (overload, deadline, connection, other))
-    assert int(sent) < 200  # each user pauses for 1 s after a 503, every fifth answer
+    assert int(sent) < 200  # every fifth response is a 503, after which a user pauses for 1 s
     assert re.search(r"[1-9]\d* requests were second attempts", rest)
     assert f"Other failures: {other} x HTTP 500." in rest
 

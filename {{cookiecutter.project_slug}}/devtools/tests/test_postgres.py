@@ -54,7 +54,7 @@ except postgres.ServerError as error:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a folder read-only in a namespace")
 def test_a_checkout_that_is_mounted_read_only_is_named() -> None:
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # root's PostgreSQL may enter it
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # root's PostgreSQL may enter /var/tmp
         Path(folder).chmod(0o755)
         read_only = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
         private = ["unshare", "--mount", "sh", "-c"]

@@ -15,7 +15,7 @@ from devtools.tests.server_users import PROJECT
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    """The URL of the stub of the downstream `rates`, which a separate process serves."""
+    """The URL of the `rates` stub, served by a separate process."""
     with subprocess.Popen(
         [sys.executable, "-m", "devtools.stubs", "--port", "0"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -26,7 +26,7 @@ def base_url() -> Iterator[str]:
 
 
 def get(url: str) -> tuple[int, dict[str, str]]:
-    """Send a GET without a proxy, and return the status and the JSON of the answer."""
+    """Send a GET without a proxy, and return the status and the JSON of the response."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=5) as response:
             return response.status, json.load(response)

@@ -11,10 +11,10 @@ import socket
 import subprocess
 import sys
 import threading
-from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,17 +22,21 @@ import pytest
 
 from devtools import run
 from devtools.child_processes import ChildProcesses, RunError
-from devtools.ports import FIRST_PORT, free_port, reserved
+from devtools.ports import FIRST_PORT, free_port, is_free, reserved
 from devtools.probe import base_url, wait_until_ready
+from devtools.run import CONSOLE
 from devtools.tests.server_users import PROJECT, ask, marked, read_until
 from devtools.tests.server_users import run as run_python
+
+ELSEWHERE = ["--host", "::1"] if is_free(0, "::1") else []
+"""The option for a loopback address other than 127.0.0.1, if the machine has IPv6."""
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 
 @pytest.fixture
 def database(server_url: str) -> str:
-    """The URL of an empty database on the throwaway server, so that a test leaves the development database alone."""
+    """The URL of an empty database on the throwaway server: tests must not touch the development database."""
     name = f"run_{secrets.token_hex(4)}"
     ask(server_url, f"CREATE DATABASE {name}")
     return server_url.replace("/postgres", f"/{name}")
@@ -57,18 +61,19 @@ def runner(database: str, mark: str, *options: str) -> Iterator[subprocess.Popen
 
 
 def send(curl: str) -> int:
-    """Send the request of a curl command, and return the status."""
+    """Send the request of a curl command, and return the response status."""
     words = shlex.split(curl)
     url, body = urlsplit(words[2]), words[words.index("-d") + 1] if "-d" in words else None
+    headers = dict(value.split(": ", 1) for option, value in pairwise(words) if option == "-H")
     connection = http.client.HTTPConnection(url.netloc, timeout=60)
-    connection.request("POST" if body else "GET", url.path, body, {"Content-Type": "application/json"} if body else {})
+    connection.request("POST" if body else "GET", url.path, body, headers)
     status = connection.getresponse().status
     connection.close()
     return status
 
 
 @on_linux
-@pytest.mark.parametrize(("options", "number"), [([], signal.SIGINT), (["--production"], signal.SIGTERM)])
+@pytest.mark.parametrize(("options", "number"), [([], signal.SIGINT), (["--production", *ELSEWHERE], signal.SIGTERM)])
 def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
     database: str, options: list[str], number: signal.Signals
 ) -> None:
@@ -76,6 +81,7 @@ def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
     with runner(database, mark, *options) as process:
         output = read_until(process, "Ctrl-C stops everything.")
         statuses = [send(curl) for curl in re.findall(r"try +(curl .*)", output)]
+        pages = [send(f"curl -s {page}") for page in re.findall(r"status +(http.*)", output)]
         children = len(marked(mark)) - 1
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         rest = read_until(process, "stopped\n")
@@ -83,7 +89,8 @@ def test_the_printed_commands_work_and_a_signal_leaves_no_process_running(
 
     assert re.findall(r"^ *\d+\.\d s  (\w+)", output, re.MULTILINE) == ["starting", "migrating", "serving", "ready"]
     assert statuses in ([200], [201])
-    assert options or "/docs" in output
+    assert pages == [200]
+    assert [page in output for page in ("/docs", "/_console/")] == [not options, CONSOLE.exists() and not options]
     assert children >= 2
     assert (code, "Traceback" in rest) == (0, False)
     assert marked(mark) == []
@@ -107,7 +114,7 @@ def test_a_wanted_port_that_is_in_use_is_refused() -> None:
 
 
 def test_a_host_that_is_no_address_of_this_machine_is_refused() -> None:
-    """Programs such as tcsh and the compilers of conda export HOST with a meaning of their own."""
+    """A HOST that is no address of this machine is refused: tcsh and conda's compilers set HOST for other purposes."""
     done = run_python("-m", "devtools.run", HOST="x86_64-conda-linux-gnu")
 
     assert done.stderr.startswith("Nothing on this machine can listen on x86_64-conda-linux-gnu: give HOST an address")
@@ -126,12 +133,20 @@ def test_two_runners_that_choose_before_either_listens_get_two_ports() -> None:
     assert int(done.stdout) > first
 
 
+def test_two_runners_that_choose_before_either_listens_get_two_status_pages() -> None:
+    assert [run.management_port(port) for port in (8000, 8001, 8099, 9100)] == [9464, 9466, 9662, 9464]
+
+
+def test_the_stubs_have_the_port_that_the_readme_names() -> None:
+    assert [run.stubs_port_of(port) for port in (8000, 8001, 8099, 9100)] == [8100, 8101, 8199, 8100]
+
+
 def test_readiness_believes_its_own_instance_only() -> None:
-    """The stranger is ready under the id of a different instance: the runner must not greet with its address."""
+    """A server with a different instance id is ready on the same port: the runner must not take it for its own."""
     with ready_server("stranger") as port, pytest.raises(RunError, match=r'not ready after 0 s.*"stranger"'):
         wait_until_ready(base_url("127.0.0.1", port), "own", ChildProcesses(PROJECT), seconds=0.3)
     with ready_server("own") as port:
-        wait_until_ready(base_url("0.0.0.0", port), "own", ChildProcesses(PROJECT), seconds=30)  # noqa: S104 - no bind
+        wait_until_ready(base_url("0.0.0.0", port), "own", ChildProcesses(PROJECT), seconds=30)  # noqa: S104 - only makes a URL, binds no port
 
 
 @contextmanager
@@ -152,43 +167,6 @@ def ready_server(instance: str) -> Iterator[int]:
         server.shutdown()
 
 
-def test_port_and_host_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORT", "23457")
-    monkeypatch.setenv("HOST", "::")
-
-    options = run.parse([])
-
-    assert (options.host, options.port) == ("::", 23457)
-    assert base_url("::", 1) == "http://[::1]:1"
-
-
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
-def test_an_invalid_port_is_refused(port: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="from 1 to 65535"):
-        run.port_number(port)
-
-
-def test_production_on_windows_is_refused() -> None:
-    with pytest.raises(RunError, match="does not run on Windows"):
-        run.service_command("127.0.0.1", 8000, production=True, platform="win32")
-
-
 def test_a_service_that_never_gets_ready_is_given_up() -> None:
     with pytest.raises(RunError, match=r"not ready after 0 s.*refused"):
         wait_until_ready(base_url("127.0.0.1", free_port()), "own", ChildProcesses(PROJECT), seconds=0.1)
-
-
-def test_a_variable_that_the_developer_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOG_FORMAT", "json")
-
-    assert run.environment("postgresql://x", 1, production=False)["LOG_FORMAT"] == "json"
-
-
-@pytest.mark.parametrize(("production", "workers"), [(False, "1"), (True, "2")])
-def test_the_number_of_workers_does_not_grow_with_the_machine(
-    monkeypatch: pytest.MonkeyPatch, workers: str, *, production: bool
-) -> None:
-    """A worker per CPU would exceed the 100 connections of a new server from 23 CPUs on."""
-    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
-
-    assert run.environment("postgresql://x", 1, production=production)["WEB_CONCURRENCY"] == workers

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that several processes share stops after the last process has ended, also by kill -9."""
+"""A PostgreSQL server that several processes share stops after the last process has ended, even by kill -9."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes
 
 
 def test_a_shared_server_outlives_ctrl_c_of_the_first_user_and_stops_with_the_last(kept: Path) -> None:
-    """A terminal sends Ctrl-C to the whole group of the process that started the server."""
+    """Ctrl-C reaches the whole process group of the first user, which started the server; the server must survive."""
     with user(kept, durable=True) as first, user(kept, durable=True) as second:
         url = url_of(first)
         same = url_of(second)
@@ -32,7 +32,7 @@ def test_a_shared_server_outlives_ctrl_c_of_the_first_user_and_stops_with_the_la
 def test_users_that_start_at_the_same_moment_share_a_server_and_kill_minus_9_of_all_leaves_nothing(
     folder: Path,
 ) -> None:
-    """The leftovers of an earlier crash, half a data folder and half a server, do not prevent the start."""
+    """Leftovers of an earlier crash, an incomplete data folder and an incomplete server, do not prevent the start."""
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "PG_VERSION").write_text("18\n")
     folder.with_name("postgres.new-1").mkdir()
@@ -50,7 +50,7 @@ def test_users_that_start_at_the_same_moment_share_a_server_and_kill_minus_9_of_
 
 
 def test_a_killed_guard_is_replaced_by_the_next_user(kept: Path) -> None:
-    """The test kills both users, so that neither user can start a guard at the normal end of a process."""
+    """The test kills both users, so that neither can start a new guard in a normal exit."""
     with user(kept, durable=True) as first:
         url = url_of(first)
         kill(guard_pid(kept))
@@ -72,7 +72,7 @@ def test_a_killed_guard_is_replaced_by_a_user_that_leaves(kept: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the parent of a process from /proc")
 def test_the_guard_is_not_among_the_children_of_a_user(kept: Path) -> None:
-    """The stop button of a debugger ends a process with all child processes, and must not end the guard."""
+    """A debugger's stop button ends a process with all its children, and must not end the guard."""
     with user(kept, durable=True) as process:
         url_of(process)
         parent = Path(f"/proc/{guard_pid(kept)}/stat").read_text().rpartition(") ")[2].split()[1]
@@ -99,9 +99,10 @@ def test_a_new_user_waits_while_the_guard_stops_the_server(kept: Path) -> None:
 
 
 def test_a_process_that_uses_the_server_twice_keeps_it_until_the_second_leaving(kept: Path) -> None:
-    """POSIX drops all locks of a process on a file when the process closes any handle of the file.
+    """A process uses the server twice, nested: when the inner use ends, the outer use must keep its lock.
 
-    If the end of the inner use dropped the lock of the outer use, the guard could stop the server under that use.
+    POSIX drops all locks of a process on a file when the process closes any handle of the file. Without the outer lock,
+    the guard could stop the server while it is used.
     """
     with postgres.server(kept, durable=True) as url:
         with postgres.server(kept, durable=True):

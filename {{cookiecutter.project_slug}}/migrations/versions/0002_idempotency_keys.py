@@ -1,4 +1,4 @@
-"""The table of the responses to requests with an Idempotency-Key."""
+"""The table of stored responses to requests with an Idempotency-Key."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The table of jobs, the numbers of its changes, and the schema of the queue."""
+"""The table of jobs, the sequence numbers of its changes, and the schema of the queue (pgqueuer)."""
 
 import sqlalchemy as sa
 from alembic import context, op
@@ -9,8 +9,8 @@ revision: str = "{{ cookiecutter.project_slug | replace('-', '_') }}__0005"
 # {% set newest = {"no": "0002", "plain": "0003", "showcases": "0004"}[cookiecutter.example] %}
 down_revision: str | None = "{{ cookiecutter.project_slug | replace('-', '_') }}__{{ newest }}"
 
-# Numbers each change before it is stored, and tells it to the listeners when it commits. A BEFORE trigger alone would
-# also tell of a row that ON CONFLICT leaves out.
+# Numbers each change before it is stored, and notifies listeners when it commits. A BEFORE trigger alone would also
+# notify of a row that ON CONFLICT skips.
 CHANGES = """
 CREATE SEQUENCE app_events_sequence;
 
@@ -33,8 +33,7 @@ CREATE TRIGGER jobs_tell_change AFTER INSERT OR UPDATE OF state, progress, total
 FOR EACH ROW EXECUTE FUNCTION app_note_change('jobs');
 """
 
-# The output of `PGQUEUER_SCHEMA=pgqueuer pgq sql install` of pgqueuer 1.6.0. Autogenerate sees no schema that
-# has no models.
+# The output of `PGQUEUER_SCHEMA=pgqueuer pgq sql install` of pgqueuer 1.6.0; autogenerate ignores its schema.
 QUEUE = """
 CREATE SCHEMA IF NOT EXISTS pgqueuer;
 CREATE TYPE pgqueuer.pgqueuer_status
@@ -131,17 +130,16 @@ AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgqueuer.pgqueuer
 EXECUTE FUNCTION pgqueuer.fn_pgqueuer_changed();
 """
 
-
-LIVE = sa.text("state IN ('queued', 'running', 'failed')")
+KEYED = sa.text("unique_key IS NOT NULL AND state IN ('queued', 'running', 'failed')")
 
 
 def execute(script: str) -> None:
-    """Run several statements in the transaction of the migration; alembic would prepare them as one."""
-    if context.is_offline_mode():  # `alembic upgrade --sql` prints them
+    """Run several statements in the migration's transaction; alembic would prepare them as one statement."""
+    if context.is_offline_mode():  # `alembic upgrade --sql` prints the statements
         context.get_context().impl.static_output(script)
         return
     connection = op.get_bind()
-    connection.exec_driver_sql("SELECT 1")  # so that the transaction is open
+    connection.exec_driver_sql("SELECT 1")  # opens the transaction
     await_(connection.connection.driver_connection.execute(script))  # type: ignore[union-attr] # asyncpg's own
 
 
@@ -157,7 +155,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("unique_key", sa.String(200)),
-        sa.Column("owner", sa.String(200)),
+        sa.Column("owner", sa.String(255)),
         sa.Column("request_id", sa.String(64)),
         sa.Column("trace", sa.String(600)),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -190,7 +188,8 @@ def add_indexes() -> None:
     op.create_index("ix_jobs_owner_sequence", "jobs", ["owner", "sequence"])
     op.create_index(op.f("ix_jobs_finished_at"), "jobs", ["finished_at"])
     op.create_index("ix_jobs_waiting", "jobs", ["run_at"], postgresql_where=sa.text("state IN ('queued', 'failed')"))
-    op.create_index("uq_jobs_unique_key", "jobs", ["unique_key"], unique=True, postgresql_where=LIVE)
+    key = ["owner", "unique_key"]
+    op.create_index("uq_jobs_key", "jobs", key, unique=True, postgresql_nulls_not_distinct=True, postgresql_where=KEYED)
 
 
 def downgrade() -> None:

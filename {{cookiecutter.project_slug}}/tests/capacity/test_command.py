@@ -16,11 +16,11 @@ URL = "postgresql://app:secret@127.0.0.1:1/none"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Set an environment with two workers, in an empty folder: the developer's `.env` must not change the plan."""
+    """Set an environment with two workers, in an empty folder: a developer's `.env` must not change the plan."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("WEB_CONCURRENCY", "2")
-    monkeypatch.setenv("JOBS__WORKERS", "0")  # the sums of the web processes alone
+    monkeypatch.setenv("JOBS__WORKERS", "0")  # the expected sums count web processes only
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The capacity plan never exceeds PostgreSQL's connections; a deployment that cannot fit is refused with the fixes."""
+"""The capacity plan never exceeds PostgreSQL's connections; a deployment that cannot fit is refused, with advice."""
 
 import re
 from math import ceil
@@ -15,9 +15,9 @@ from app.settings.service import Settings
 from tests.databases import make_settings
 
 URL = "postgresql://app:secret@127.0.0.1:1/none"
-BASE = make_settings(URL, jobs={"workers": 0})  # the sums of the web processes alone
+BASE = make_settings(URL, jobs={"workers": 0})  # the expected sums count web processes only
 
-# The generated deployments are small and large, so that a capacity plan fits about half of the deployments.
+# Small and large deployments are generated, so that a capacity plan fits about half of them.
 CONNECTIONS = st.integers(1, 200) | st.integers(200, 50_000)
 DEPLOYMENTS = st.fixed_dictionaries(
     {
@@ -32,10 +32,10 @@ DEPLOYMENTS = st.fixed_dictionaries(
         "database_pgbouncer_max_client_conn": CONNECTIONS,
     }
 )
-properties = settings(deadline=None, max_examples=300)  # a time limit for an example fails by chance on a busy machine
+properties = settings(deadline=None, max_examples=300)  # on a busy machine, a time limit would fail by chance
 
 
-def make(**changes: Any) -> Settings:  # noqa: ANN401 - the settings have several types
+def make(**changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
     return BASE.model_copy(update=changes)
 
 
@@ -47,7 +47,7 @@ def granted(deployment: Settings) -> Plan | None:
 
 
 def needed(deployment: Settings, pool_size: int) -> int:
-    """Return the database connections that all workers open together, by the formula of the project's README."""
+    """Return the database connections of all workers together, by the formula of the project's README."""
     workers, replicas = deployment.web_concurrency or 1, deployment.replicas
     return workers * (pool_size + deployment.database_max_overflow + 1) * (replicas + surge_replicas(deployment))
 
@@ -105,14 +105,14 @@ def test_replicas_and_workers_never_enlarge_a_pool_and_a_larger_server_never_shr
 @properties
 @given(DEPLOYMENTS, st.integers(1, 256))
 def test_the_bounds_of_a_plan_agree_with_each_other(changes: dict[str, Any], cpus: int) -> None:
-    """Two route groups whose requests hang leave a connection to a third; all processes fit into the CPUs."""
+    """Two route groups with hanging requests leave a connection to a third group; all processes fit into the CPUs."""
     try:
         plan = plan_for(make(**changes), cpus=cpus)
     except CapacityError:
         return
 
     connections = plan.pool_size + plan.database_max_overflow
-    others = len(plan.route_groups)  # the quotas besides that of a busy group: the other groups and background work
+    others = len(plan.route_groups)  # the quotas of the other groups and of background work
     assert plan.connection_quota in ({1} if connections == 1 else range(1, connections))
     assert plan.reserved_for_quotas in {others, connections // 2, min(2, connections - 1)}
     assert plan.connection_quota == 1 + ceil(2 * (connections - plan.reserved_for_quotas - 1) / 3)

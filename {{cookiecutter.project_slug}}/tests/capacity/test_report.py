@@ -20,15 +20,15 @@ CALCULATED = (
 
 
 def rows(table: str) -> list[tuple[str, str, str]]:
-    """Return the name, the number and the formula of each line of the printed table that has a number and a formula."""
+    """Return name, number and formula of each line of the printed table that has both a number and a formula."""
     found = re.findall(r"^  (\S.*?) +([\d.]+)   (.+)$", table, re.MULTILINE)
     return [(name, number, formula) for name, number, formula in found]
 
 
 def value_of(formula: str) -> int:
-    """Calculate a formula of the printed table: words are left out, `x` multiplies, a result after `=` is ignored."""
+    """Calculate a formula of the printed table: words are skipped, `x` multiplies, the result after `=` is ignored."""
     numbers = re.sub(r"[^\d+*/() -]", "", re.sub(r" x ", " * ", re.split(" =|, ", formula)[0])).strip()
-    return int(eval(compile(ast.parse(numbers, mode="eval"), "formula", "eval")))  # noqa: S307 - the formula has digits and signs only
+    return int(eval(compile(ast.parse(numbers, mode="eval"), "formula", "eval")))  # noqa: S307 - only digits and operators are left
 
 
 @properties

@@ -1,4 +1,4 @@
-"""Compiled statements: each type of a column is the same as through SQLAlchemy."""
+"""Compiled statements return the same Python values as SQLAlchemy, for each column type."""
 
 import datetime as dt
 import enum
@@ -19,14 +19,14 @@ from tests.databases import make_settings, opened
 
 
 class Mood(enum.Enum):
-    """The values of an enum type of PostgreSQL."""
+    """An enum whose values are a PostgreSQL enum type."""
 
     GLAD = "glad"
     SAD = "sad"
 
 
 class Cents(sa.TypeDecorator[Decimal]):
-    """A type of a service's own: a decimal that the database keeps as an integer."""
+    """A column type of the service's own: a decimal that is stored as an integer number of cents."""
 
     impl = sa.Integer
     cache_ok = True
@@ -43,7 +43,7 @@ class Cents(sa.TypeDecorator[Decimal]):
 INT = st.integers(-(2**31), 2**31 - 1)
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 DATE = st.dates(dt.date(1, 1, 2), dt.date(9999, 12, 30))
-MOMENT = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001 - of a column without a zone
+MOMENT = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001 - for a column without time zone
 AWARE = st.datetimes(dt.datetime(1900, 1, 2), dt.datetime(2100, 12, 30), timezones=st.just(dt.UTC))  # noqa: DTZ001
 NUMBER = st.decimals(-(10**9), 10**9, places=4)
 FLOAT = st.floats(allow_nan=False)
@@ -51,7 +51,7 @@ JSON = st.recursive(st.none() | st.booleans() | INT | TEXT, lambda kept: st.list
 
 
 def ranges(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return ranges between two values, also empty and without ends."""
+    """Return ranges between two values, also empty and unbounded ranges."""
     ends = st.tuples(st.none() | values, st.none() | values).map(
         lambda pair: pair if None in pair else tuple(sorted(pair))
     )
@@ -97,7 +97,7 @@ TYPES: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "ranges": (pg.INT4MULTIRANGE(), st.lists(ranges(INT), max_size=3)),
     "own": (Cents(), st.decimals(-(10**6), 10**6, places=2)),
 }
-"""By name: a type of a column that SQLAlchemy knows for PostgreSQL, and the values of the type."""
+"""Each column type that SQLAlchemy has for PostgreSQL, by name, with a strategy for its values."""
 
 EVERY_TYPE = sa.select(
     *(
@@ -109,7 +109,7 @@ EVERY_TYPE = sa.select(
 
 @pytest.fixture(scope="module")
 async def reader(shared_url: str) -> AsyncGenerator[Reader]:
-    """A reader in a database with an enum type."""
+    """A reader on a database that has the enum type."""
     async with opened(make_settings(shared_url, database_pool_limit=1)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(sa.text("CREATE TYPE mood AS ENUM ('GLAD', 'SAD')"))
@@ -121,12 +121,12 @@ async def reader(shared_url: str) -> AsyncGenerator[Reader]:
 @given(values=st.fixed_dictionaries({name: st.none() | values for name, (_, values) in TYPES.items()}))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_each_type_is_the_same_as_through_sqlalchemy(reader: Reader, values: dict[str, Any]) -> None:
-    expected = (await greenlet_spawn(reader._run_in_greenlet, EVERY_TYPE, values)).one()  # noqa: SLF001 - SQLAlchemy's way
+    expected = (await greenlet_spawn(reader._run_in_greenlet, EVERY_TYPE, values)).one()  # noqa: SLF001 - the result through SQLAlchemy
     seen: list[str] = []
     greenlet.settrace(lambda event, _greenlets: seen.append(event))
 
     found = (await reader.execute(EVERY_TYPE, values)).one()
     greenlet.settrace(None)
 
-    assert seen == []  # no greenlet ran: the read went straight to the driver
+    assert seen == []  # the read went straight to the driver: no greenlet ran
     assert (found, found._asdict(), [*map(type, found)]) == (expected, expected._asdict(), [*map(type, expected)])

@@ -13,10 +13,11 @@ from app.request.held_connections import ConnectionHeld
 from app.request.slot import BACKGROUND, connection_quota
 from app.settings.bounds import PoolBounds
 from tests.databases import make_settings, opened
+from tests.limits.waiting import count_waiting
 
 
 async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -> None:
-    """Forty callers share two connections: the bulkhead admits callers in the order of arrival, two at a time."""
+    """Forty callers share two connections: the bulkhead admits two at a time, in order of arrival."""
     settings = make_settings(committed_url)
     url = settings.database_url.get_secret_value()
     bounds = PoolBounds(size=2, max_queue=40, queue_timeout=timedelta(seconds=60))
@@ -27,18 +28,18 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
 
     async def use(number: int) -> None:
         async with engine.connect():
-            assert pool.checkedout() <= pool.bulkhead.in_use <= 2  # a caller has its slot before its connection
+            assert pool.checkedout() <= pool.bulkhead.in_use <= 2  # a caller takes its slot before its connection
             order.append(number)
             await asyncio.sleep(0.001)
 
-    async with engine.connect(), engine.connect():  # opens both connections, so that no caller waits for a handshake
+    async with engine.connect(), engine.connect():  # opens both connections before the test
         pass
     async with asyncio.TaskGroup() as group:
         for number in range(40):
             group.create_task(use(number))
 
     assert order == list(range(40))
-    assert (pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0)
+    assert (pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0)
     await engine.dispose()
 
 
@@ -52,7 +53,7 @@ async def test_a_connection_that_cannot_be_opened_keeps_no_slot_of_the_bulkhead(
 
     pool = engine.pool
     assert isinstance(pool, FairPool)
-    assert (pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0)
+    assert (pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0)
 
 
 async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_to_the_next(committed_url: str) -> None:
@@ -78,7 +79,7 @@ async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_t
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for name in ("left", "right", BACKGROUND) * 4:
             group.create_task(hold(name))
-        while pool.bulkhead.queued < 9:  # noqa: ASYNC110 - a bulkhead has no event for a longer queue
+        while count_waiting(pool.bulkhead) < 9:  # noqa: ASYNC110 - a bulkhead has no event for a longer queue
             await asyncio.sleep(0.001)
         token = connection_quota.set("third")
         async with engine.connect():
@@ -88,23 +89,23 @@ async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_t
         connection_quota.reset(token)
         ended.set()
 
-    assert (pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0)
+    assert (pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0)
     await engine.dispose()
 
 
 async def test_a_second_connection_of_one_task_is_refused_in_development_and_tests(committed_url: str) -> None:
-    """Ten requests that each hold a connection and wait for a second would wait for each other until the timeout."""
+    """Ten requests that each hold a connection and wait for a second connection would deadlock until the timeout."""
     read = text("SELECT 1")
     async with opened(make_settings(committed_url)) as resources:
         async with resources.write_sessions.begin() as session:
-            await resources.reader.execute(read)  # allowed: the session takes a connection at its first statement
+            await resources.reader.execute(read)  # allowed: the session takes no connection before its first statement
             await session.execute(read)
             with pytest.raises(ConnectionHeld, match="Pass the session of the open transaction on"):
                 await resources.reader.execute(read)
         await resources.reader.execute(read)
         async with resources.snapshot_sessions() as snapshot:
             await snapshot.execute(read)
-            with pytest.raises(ConnectionHeld, match="second database connection"):  # a task inherits what is held
+            with pytest.raises(ConnectionHeld, match="second database connection"):  # a child task counts as holder too
                 await asyncio.create_task(resources.reader.execute(read))
 
 

@@ -1,4 +1,4 @@
-"""Reads that go straight to the driver, while connections are lost, idle or cancelled, or the schema changes."""
+"""Reads that go straight to the driver, past SQLAlchemy: lost, idle or cancelled connections, a changed schema."""
 
 import asyncio
 import gc
@@ -18,12 +18,13 @@ from app.database.pool import FairPool
 from app.resources import Resources
 from tests.database.test_reader import end_connections
 from tests.databases import make_settings, opened
+from tests.limits.waiting import count_waiting
 from tests.tasks import until
 
 
 @pytest.fixture
 async def one(committed_url: str) -> AsyncGenerator[Resources]:
-    """The resources with a pool of one connection, which has run `ONE`."""
+    """The service's resources with a pool of one connection, on which the statement `ONE` has run once."""
     async with opened(make_settings(f"{committed_url}?sslmode=disable", database_pool_limit=1)) as resources:
         await resources.reader.scalar(ONE, {"number": 1})
         yield resources
@@ -34,13 +35,13 @@ SLOW = sa.select(sa.func.pg_sleep(sa.bindparam("seconds", type_=sa.Float)), sa.f
 
 
 def pool_of(resources: Resources) -> FairPool:
-    """Return the pool of the requests."""
+    """Return the connection pool for requests."""
     assert isinstance(resources.engine.pool, FairPool)
     return resources.engine.pool
 
 
 async def switches_of(resources: Resources) -> int:
-    """Return the switches of greenlets of a read."""
+    """Return how often a read switches greenlets: 0 if it goes straight to the driver."""
     seen: list[str] = []
     greenlet.settrace(lambda event, _greenlets: seen.append(event))
     assert await resources.reader.scalar(ONE, {"number": 7}) == 7
@@ -51,7 +52,7 @@ async def switches_of(resources: Resources) -> int:
 async def test_a_greenlet_runs_only_to_open_or_to_test_a_connection(one: Resources, committed_url: str) -> None:
     assert await switches_of(one) == 0
 
-    pool_of(one).idle_seconds = -1.0  # each connection counts as idle for long
+    pool_of(one).idle_seconds = -1.0  # each connection counts as idle for too long
     assert await switches_of(one) > 0
 
     pool_of(one).idle_seconds = 60.0
@@ -90,7 +91,7 @@ async def test_a_cancelled_read_drops_its_connection_and_frees_the_pool(one: Res
     assert [type(end) for end in await asyncio.gather(running, waiting, return_exceptions=True)] == [
         asyncio.CancelledError
     ] * 2
-    assert (pool_of(one).checkedout(), pool_of(one).bulkhead.in_use, pool_of(one).bulkhead.queued) == (0, 0, 0)
+    assert (pool_of(one).checkedout(), pool_of(one).bulkhead.in_use, count_waiting(pool_of(one).bulkhead)) == (0, 0, 0)
     assert await one.reader.scalar(ONE, {"number": 3}) == 3
 
 
@@ -110,7 +111,7 @@ async def test_an_error_is_that_of_sqlalchemy_and_costs_no_connection(one: Resou
 
 
 async def test_a_lost_connection_is_reported_and_replaced(one: Resources, committed_url: str) -> None:
-    """The retry budget is empty, so that the error is seen; connections of the pool are of the time before the loss."""
+    """The retry budget is empty, so the error reaches the caller; the pool replaces connections older than the loss."""
     await one.reader.execute(SLOW, {"seconds": 0.0})
     while one.reader._retries.take():  # noqa: SLF001
         pass

@@ -1,4 +1,4 @@
-"""Which of the read-only defaults that are stored on the server a writing transaction obeys."""
+"""A writing transaction obeys the right read-only default of the server, role or database."""
 
 import asyncio
 import gc
@@ -21,7 +21,7 @@ OWN = role_sql("{role}", "{database}", enforced(make_settings("postgresql://nobo
 
 @pytest.fixture
 def url(committed_url: str) -> Iterator[str]:
-    """The URL of a database for a role that only this test uses, as defaults of a role hold for all its databases."""
+    """The URL of a database with a role that only this test uses, as a role's defaults apply to all databases."""
     role, address = f"Role {uuid4().hex}", urlsplit(committed_url)
     login = address._replace(netloc=f"{role.replace(' ', '%20')}:secret@{address.hostname}:{address.port}")
     asyncio.run(run_statement(committed_url, f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'secret'"))
@@ -60,7 +60,7 @@ def url(committed_url: str) -> Iterator[str]:
 async def test_a_write_obeys_the_most_specific_default_but_not_the_services_own(
     url: str, committed_url: str, changes: tuple[str, ...], mode: str
 ) -> None:
-    """Of two connections the first is older than the defaults; a session of `psql` obeys those of its own start."""
+    """One of two connections is older than the defaults; a `psql` session obeys the defaults of its own start."""
     names = {"role": urlsplit(url).username or "", "database": urlsplit(url).path.strip("/")}
     connections = [await opened(url)]
     for change in (*changes, *RESETS):
@@ -92,7 +92,7 @@ async def opened(url: str) -> DriverConnection:
 
 
 async def modes(connection: DriverConnection) -> tuple[str, str, str]:
-    """Return whether a writing transaction is read-only, and a reading one, and a statement outside of both."""
+    """Return whether a write transaction, a read transaction, and a statement outside of both are read-only."""
     find, found = "SHOW transaction_read_only", []
     async with connection.transaction(isolation="read_committed"):
         found.append(await connection.fetchval(find))
@@ -110,14 +110,14 @@ async def of_a_new_connection(url: str) -> tuple[str, str, str]:
 
 
 async def test_a_write_obeys_the_default_of_the_server(tmp_path: Path) -> None:
-    """ALTER SYSTEM writes a file beside postgresql.conf; connections that are open obey after the reload, too."""
+    """ALTER SYSTEM changes a configuration file; after the reload, open connections obey the new default too."""
     with server(tmp_path, durable=False) as url:
         older, administrator = await opened(url), await asyncpg.connect(url)
         for change, mode in (("SET default_transaction_read_only = on", "on"), ("RESET ALL", "off")):
             await administrator.execute(f"ALTER SYSTEM {change}")
             await administrator.execute("SELECT pg_reload_conf()")
-            async with asyncio.timeout(30):  # the processes of the server reload one by one
-                while (await modes(older))[0] != mode or (await of_a_new_connection(url))[0] != mode:  # noqa: ASYNC110 - only PostgreSQL knows
+            async with asyncio.timeout(30):  # the server's processes reload one by one
+                while (await modes(older))[0] != mode or (await of_a_new_connection(url))[0] != mode:  # noqa: ASYNC110 - polls: only PostgreSQL knows when
                     await asyncio.sleep(0.05)
             assert await modes(older) == await of_a_new_connection(url) == (mode, "on", "on")
         await older.close()
@@ -125,7 +125,7 @@ async def test_a_write_obeys_the_default_of_the_server(tmp_path: Path) -> None:
 
 
 async def test_a_connection_that_fails_while_it_is_set_up_is_closed(committed_url: str) -> None:
-    """A cancellation ends the set-up in the same place. A connection dropped while open is a warning, and a failure."""
+    """A cancellation ends the set-up in the same place. A connection left open causes a warning, so the test fails."""
     with pytest.raises(asyncpg.InvalidParameterValueError):
         await connect("nonsense", dsn=committed_url, server_settings={"lock_timeout": "1500"})
     gc.collect()

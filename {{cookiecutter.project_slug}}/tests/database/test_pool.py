@@ -1,4 +1,4 @@
-"""A firewall can drop an idle database connection silently: both ends see an open connection, and no data arrives."""
+"""Idle connections that a firewall drops silently: both ends see an open connection, but no data arrives."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,12 +25,12 @@ class Relay:
         self._carrying: set[asyncio.Task[None] | None] = set()
 
     def forget(self) -> None:
-        """Drop all further data of the connections that are open now; the relay still carries later connections."""
+        """Drop all further data of the open connections; the relay still carries later connections."""
         self._forgotten = set(range(self._connections))
 
     @asynccontextmanager
     async def listening(self, port: int = 0) -> AsyncGenerator[str]:
-        """Start the relay, and yield the URL by which a client reaches the database through the relay.
+        """Start the relay, and yield the URL of the database through the relay.
 
         At the end, both sides of all relayed connections must close, so that no socket outlives the test.
         """
@@ -80,7 +80,7 @@ def pool_of(resources: Resources) -> FairPool:
 
 
 async def test_a_write_after_a_long_silence_gets_a_connection_that_answers(relayed: tuple[Resources, Relay]) -> None:
-    """The pool aborts the silent connection: a graceful close would wait 2 s for the reply of a silent server."""
+    """The pool aborts the silent connection: a graceful close would wait 2 s for a silent server's reply."""
     resources, relay = relayed
     before = await resources.reader.scalar(OWN_PID)
 
@@ -119,7 +119,7 @@ async def test_a_caller_that_leaves_while_an_idle_connection_is_tested_frees_its
 async def test_a_caller_that_leaves_while_an_overflow_connection_is_closed_frees_its_slot(
     committed_url: str,
 ) -> None:
-    """A graceful close waits for a reply that a silent server never sends; the pool must free the slot all the same."""
+    """A graceful close waits for a silent server's reply, which never comes; the pool must still free the slot."""
     relay = Relay(committed_url)
     async with (
         relay.listening() as url,

@@ -1,4 +1,4 @@
-"""The connection pool has the bounds of the capacity plan, also after `dispose`, when SQLAlchemy makes a new pool."""
+"""The connection pool has the bounds of the capacity plan, even after `dispose`, when SQLAlchemy makes a new pool."""
 
 import asyncio
 from datetime import timedelta
@@ -56,7 +56,7 @@ async def test_a_queue_is_as_long_as_the_plan_says(shared_url: str) -> None:
         queued = [asyncio.create_task(_use(engine)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="too busy"):
-            await asyncio.wait_for(_use(engine), timeout=10)  # a full queue refuses at once, and not after 60 s
+            await asyncio.wait_for(_use(engine), timeout=10)  # a full queue refuses at once, not after 60 s
     await asyncio.gather(*queued)
     await engine.dispose()
 

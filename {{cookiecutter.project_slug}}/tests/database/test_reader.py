@@ -1,4 +1,4 @@
-"""The reader on a pool of one connection, while connections die, callers are cancelled and the schema changes."""
+"""The reader on a pool of one connection, with lost connections, cancelled callers and a changed schema."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,6 +15,7 @@ from app.database.reader import RETRY_BURST
 from app.errors import Unavailable
 from app.resources import Resources
 from tests.databases import make_settings, opened
+from tests.limits.waiting import count_waiting
 from tests.tasks import until
 
 ONE = text("SELECT 1")
@@ -94,7 +95,7 @@ async def test_rows_and_entities_outlive_their_connection(resources: Resources) 
 async def test_a_connection_that_ended_while_idle_is_replaced_before_a_write(
     resources: Resources, committed_url: str
 ) -> None:
-    """A write is never retried, so the pool must replace a connection that ended while idle before the write starts."""
+    """A write is never retried, so the pool must replace an ended connection before the write starts."""
     async with resources.engine.connect() as connection:
         before = await connection.scalar(OWN_PID)
         driver = (await connection.get_raw_connection()).driver_connection
@@ -109,7 +110,7 @@ async def test_a_connection_that_ended_while_idle_is_replaced_before_a_write(
 
 
 async def test_a_read_whose_connection_ends_under_it_runs_once_more(resources: Resources, committed_url: str) -> None:
-    """The read waits for a lock when PostgreSQL ends the connection; the retry of the reader gets the lock."""
+    """The read waits for a lock when PostgreSQL ends its connection; the reader's retry gets the lock."""
     before = await resources.reader.scalar(OWN_PID)
     outsider = await asyncpg.connect(committed_url.replace("+asyncpg", ""))
     await outsider.execute("SELECT pg_advisory_lock(7)")
@@ -128,7 +129,7 @@ async def test_a_read_whose_connection_ends_under_it_runs_once_more(resources: R
 async def test_a_read_that_ends_its_own_connection_each_time_is_retried_within_the_retry_budget(
     resources: Resources,
 ) -> None:
-    """A statement that crashes PostgreSQL must not crash the server much more often than callers send the statement."""
+    """A statement that crashes PostgreSQL must not be retried without bound, as each retry is one more crash."""
     suicide = text("SELECT pg_terminate_backend(pg_backend_pid())")
     attempts = 3 * RETRY_BURST
     failures = 0
@@ -138,7 +139,7 @@ async def test_a_read_that_ends_its_own_connection_each_time_is_retried_within_t
         failures += 1
 
     assert failures == attempts
-    assert not resources.reader._retries.take()  # noqa: SLF001 - the retry budget must be empty
+    assert not resources.reader._retries.take()  # noqa: SLF001 - empty the retry budget
 
 
 async def test_a_statement_that_was_prepared_for_an_older_schema_is_prepared_again(resources: Resources) -> None:
@@ -160,14 +161,14 @@ async def test_a_faulty_statement_is_not_retried(resources: Resources) -> None:
     with pytest.raises(DBAPIError):
         await reader.execute(text("SELECT 1 / 0"))
 
-    assert reader._retries._tokens == RETRY_BURST  # noqa: SLF001 - no retry may be taken from the budget
+    assert reader._retries._tokens == RETRY_BURST  # noqa: SLF001 - no retry was taken from the budget
 
 
 async def test_readers_that_leave_at_any_moment_leave_the_pool_whole(resources: Resources) -> None:
-    """Deadlines cancel reads at random moments: no pool slot may stay taken, no read may get rows of a different read.
+    """Deadlines cancel reads at random moments: no pool slot may stay taken, no read may get another read's rows.
 
     A third of the reads has a deadline that ends while the read opens a connection, waits or runs; a third has no
-    deadline and so completes, on a machine of any speed; a third may go either way.
+    deadline and so completes, on a machine of any speed; the last third may complete or not.
     """
     random = Random(7)  # noqa: S311 - a fixed seed, so that reads are cancelled at the same moments in each run
 
@@ -181,7 +182,7 @@ async def test_readers_that_leave_at_any_moment_leave_the_pool_whole(resources: 
                 async with asyncio.timeout(longest and random.uniform(0.0, longest)):
                     assert await resources.reader.scalar(read, {"number": number}) == number
                 completed.add(number)
-            except (TimeoutError, Unavailable):  # Unavailable: no new connection could replace the lost connection
+            except (TimeoutError, Unavailable):  # Unavailable: the lost connection could not be replaced
                 left.add(number)
 
     await asyncio.gather(*(reads(range(start, start + 20)) for start in range(0, 200, 20)))
@@ -191,5 +192,5 @@ async def test_readers_that_leave_at_any_moment_leave_the_pool_whole(resources: 
     assert completed | left == set(range(200))
     pool = resources.engine.pool
     assert isinstance(pool, FairPool)
-    assert (pool.checkedout(), pool.bulkhead.in_use, pool.bulkhead.queued) == (0, 0, 0)
+    assert (pool.checkedout(), pool.bulkhead.in_use, count_waiting(pool.bulkhead)) == (0, 0, 0)
     assert await asyncio.gather(*(resources.reader.scalar(ONE) for _ in range(10))) == [1] * 10

@@ -1,6 +1,6 @@
-"""TLS to the database: certificates are verified with the files of the URL, and a failure says what is wrong.
+"""TLS to the database: certificates are verified with the files in the URL, and a failure names its cause.
 
-The embedded PostgreSQL has no TLS in its build, so a TLS terminator stands in front of it.
+The embedded PostgreSQL is built without TLS, so a TLS terminator stands in front of it.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ from app.errors import Unavailable
 from tests.databases import ROOT, make_settings
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-"""The first message of a PostgreSQL client that wants TLS; the server answers with one byte, S or N."""
+"""The first message of a PostgreSQL client that asks for TLS; the server answers with one byte, S (yes) or N (no)."""
 
 NOT_ACCEPTED = "The certificate of the database is not accepted"
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Certificates: of the authority, of a stranger's authority, of a server and of a client; lists of revoked ones."""
+    """Certificate files: two authorities, one of them untrusted, a server, a client, and revocation lists."""
     folder = tmp_path_factory.mktemp("certificates")
     authority = trustme.CA()
     client, server = authority.issue_cert("client@example.invalid"), authority.issue_cert("localhost")
@@ -51,10 +51,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def server_context(files: dict[str, Path], *, client_certificate: bool) -> ssl.SSLContext:
-    """Return the context of a server named localhost, whose certificate is from the authority."""
+    """Return the TLS context of a server named localhost, with a certificate of the trusted authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files["server.pem"])
-    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in TLS 1.3 a client learns too late that its certificate lacks
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in TLS 1.3, a client learns too late that it lacks a certificate
     if client_certificate:
         context.load_verify_locations(files["ca.pem"])
         context.verify_mode = ssl.CERT_REQUIRED
@@ -62,7 +62,7 @@ def server_context(files: dict[str, Path], *, client_certificate: bool) -> ssl.S
 
 
 def revocations(authority: trustme.CA, *revoked: bytes) -> bytes:
-    """Return the authority's list of these revoked certificates."""
+    """Return the authority's revocation list with these certificates."""
     now = datetime.now(UTC)
     issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes()).subject
     found = x509.CertificateRevocationListBuilder(issuer, now, now + timedelta(days=1))
@@ -77,7 +77,7 @@ def revocations(authority: trustme.CA, *revoked: bytes) -> bytes:
 
 @asynccontextmanager
 async def terminator(url: str, context: ssl.SSLContext | None) -> AsyncGenerator[str]:
-    """Yield the URL of a TLS terminator in front of PostgreSQL; without a context, TLS is declined."""
+    """Yield the URL of a TLS terminator in front of PostgreSQL; without a context, it declines TLS."""
     address, before = make_url(url), asyncio.all_tasks()
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,7 +111,7 @@ async def terminator(url: str, context: ssl.SSLContext | None) -> AsyncGenerator
 
 
 async def answer(url: str, **query: object) -> int:
-    """Return the answer of a query over one new connection to a URL with these parameters."""
+    """Return the result of a query on a new connection to a URL with these parameters."""
     settings = make_settings(f"{url}?{urlencode(query)}")
     secret = settings.database_url.get_secret_value()
     engine = build_probe_engine(secret, timeouts=settings.database_timeouts, application_name="tls")
@@ -130,7 +130,7 @@ async def test_certificates_are_verified_with_the_files_of_the_url(server_url: s
         assert await answer(url, sslmode="require", **revoked, **client) == 42
         assert await answer(url, sslmode="require", sslnegotiation="postgres", **client) == 42
         with pytest.raises(Unavailable):
-            await answer(url, sslmode="verify-full", sslrootcert=files["ca.pem"])  # the server wants a certificate
+            await answer(url, sslmode="verify-full", sslrootcert=files["ca.pem"])  # the server demands a certificate
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ async def test_a_server_without_tls_is_named(server_url: str) -> None:
 def test_a_home_folder_of_a_different_user_is_named(server_url: str, tmp_path: Path) -> None:
     (tmp_path / ".postgresql").mkdir()
     tmp_path.chmod(0o700)
-    # the imports happen before the change of the user, who may have no rights on the interpreter's folder either
+    # Imports happen before the change of user: the new user may be unable to read the interpreter's folder.
     program = (
         "import asyncio, os, sys; from tests.database.test_tls import answer; "
         "os.setgroups([]); os.setuid(65534); asyncio.run(answer(sys.argv[1], sslmode='prefer'))"

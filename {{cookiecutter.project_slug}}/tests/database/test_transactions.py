@@ -1,4 +1,4 @@
-"""Tests that a background task starts after the commit of its transaction, and is dropped after a rollback."""
+"""A background task starts after its transaction's commit, and is dropped after a rollback."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,11 +25,11 @@ COUNT = text("SELECT count(*) FROM scratch_notes WHERE id = :note")
 
 
 class Base(DeclarativeBase):
-    """The base class of a model that is none of the service."""
+    """The declarative base of a model that the service does not have."""
 
 
 class Missing(Base):
-    """A row of a table that no migration has created, so that its flush fails."""
+    """A model without a table, so that its flush fails."""
 
     __tablename__ = "missing"
 
@@ -37,10 +37,10 @@ class Missing(Base):
 
 
 class Look(list[tuple[int, int | None]]):
-    """The notes that background tasks looked for, each with the number of rows that the task found."""
+    """The notes that background tasks looked for, each with the number of rows found."""
 
     async def for_row(self, resources: Resources, note: int) -> None:
-        """Note the number of rows that a connection of its own sees."""
+        """Record how many rows of a note a separate connection sees."""
         self.append((note, await resources.reader.scalar(COUNT, {"note": note})))
 
 
@@ -48,16 +48,16 @@ seen = Look()
 
 
 def fail(_session: Session) -> None:
-    """Raise an error where a rollback ends, before SQLAlchemy tells that the transaction was rolled back."""
+    """Raise an error at the end of a rollback, before SQLAlchemy reports the rollback."""
     raise RuntimeError("the rollback failed")
 
 
 @router.post("/notes/{note}", status_code=201)
 async def add(supervisor: SupervisorDep, session: WriteSession, resources: ResourcesDep, note: int, way: str) -> None:
-    """Add a note and look for the row in a background task; `way` selects how the request goes on."""
+    """Add a note, and start a background task that looks for its row; `way` selects how the request ends."""
     await session.execute(INSERT, {"note": note})
     supervisor.start("look", seen.for_row(resources, note))
-    await asyncio.sleep(0.01)  # a task that does not wait for the commit runs now
+    await asyncio.sleep(0.01)  # a task that does not wait for the commit would run now
     if way == "fails to roll back":
         event.listen(session.sync_session, "after_rollback", fail)
     if way in {"raises", "fails to roll back"}:
@@ -75,7 +75,7 @@ async def add(supervisor: SupervisorDep, session: WriteSession, resources: Resou
 async def add_in_savepoints(
     supervisor: SupervisorDep, session: WriteSession, resources: ResourcesDep, note: int
 ) -> None:
-    """Add two notes in one savepoint each, inside of a third; the second savepoint is rolled back."""
+    """Add two notes in separate savepoints within a third; the second savepoint is rolled back."""
     async with session.begin_nested():
         for number in (note, note + 1):
             with suppress(Conflict):
@@ -88,14 +88,14 @@ async def add_in_savepoints(
 
 @router.post("/notes/{note}/fastapi", status_code=201)
 async def add_with_fastapi(session: WriteSession, resources: ResourcesDep, note: int, later: BackgroundTasks) -> None:
-    """Add a note, and look for the row in a background task of FastAPI."""
+    """Add a note, and look for its row in a background task of FastAPI."""
     await session.execute(INSERT, {"note": note})
     later.add_task(seen.for_row, resources, note)
 
 
 @pytest.fixture
 async def http(committed_app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """An HTTP client of the service with the table of notes, and with routes that start background tasks."""
+    """An HTTP client of the service with the table of notes, and routes that start background tasks."""
     resources: Resources = committed_app.state.resources
     async with resources.write_sessions.begin() as session:
         for statement in SCHEMA:
@@ -107,7 +107,7 @@ async def http(committed_app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 async def finished(app: FastAPI) -> Look:
-    """Wait for the background tasks of an app, and return what they saw."""
+    """Wait for an app's background tasks, and return what each has found."""
     await until(lambda: not app.state.resources.supervisor.running)
     return seen
 

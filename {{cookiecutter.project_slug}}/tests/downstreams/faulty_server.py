@@ -1,8 +1,8 @@
 """A fake downstream with faults on demand: each behaviour is a function that answers one request, well or badly.
 
 `python -m tests.downstreams.faulty_server PORT` serves on loopback. A request for `/become/<name>` selects a behaviour;
-a request for `/seen` returns how many calls came since then, and from how many connections at the same time; a request
-below `/echo/` returns the target of the request as it was received.
+a request for `/seen` returns the count of calls since then, and of connections that made them at the same time; a
+request below `/echo/` returns the request's target as it was received.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ BEHAVIOURS: dict[str, Behave] = {
         *(flood, babble, fail, no_json, a_page),
     )
 }
-"""The behaviours of the fake downstream by name; a request for `/become/<name>` selects a behaviour."""
+"""The behaviours of the fake downstream, by name."""
 
 
 class Server:
@@ -93,7 +93,7 @@ class Server:
         self._connections: set[asyncio.StreamReader] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection by the selected behaviour, until the client closes the connection."""
+        """Answer one connection's requests by the selected behaviour, until the client closes the connection."""
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()

@@ -1,4 +1,4 @@
-"""A downstream without a network: a function of the test, or a list of statuses, answers the calls."""
+"""A downstream without a network: calls are answered by a function of the test, or by a list of statuses."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,7 +12,7 @@ from app.settings.downstreams import DownstreamSettings
 Handler = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
-def build_downstream(handler: Handler, *, draining: bool = False, **changes: Any) -> Downstream:  # noqa: ANN401 - each setting has a type of its own
+def build_downstream(handler: Handler, *, draining: bool = False, **changes: Any) -> Downstream:  # noqa: ANN401 - Any, as settings have several types
     """Build a `Downstream` whose calls a handler function answers in memory, without a network."""
     settings = DownstreamSettings(base_url=HttpUrl("http://downstream.invalid/api"), **changes)
     client = Client("downstream", settings, httpx.MockTransport(handler))
@@ -35,5 +35,5 @@ class ScriptedResponses:
         return httpx.Response(status, json=status, headers=headers)
 
     def values(self, header: str) -> list[str | None]:
-        """Return the value of a header in each recorded request, or None where the header is missing."""
+        """Return the value of a header in each recorded request, None where it is missing."""
         return [request.headers.get(header) for request in self.requests]

@@ -1,4 +1,4 @@
-"""Tests of the circuit breaker: each change of state, and the invariants of random sequences of calls."""
+"""Tests of the circuit breaker: each change of state, and invariants over random sequences of calls."""
 
 import pytest
 from hypothesis import given, settings
@@ -12,12 +12,12 @@ from tests.downstreams.scripted_downstream import ScriptedResponses, build_downs
 
 
 class Clock:
-    """A clock of the circuit breaker whose seconds a test sets, so that no test sleeps."""
+    """A clock for the circuit breaker whose time the test sets, so that no test sleeps."""
 
     now = 1000.0
 
     def __call__(self) -> float:
-        """Return the seconds that the test has set."""
+        """Return the time that the test has set, in seconds."""
         return self.now
 
 
@@ -28,7 +28,7 @@ def build_breaker(**changes: float) -> tuple[Breaker, Clock]:
 
 
 def call(breaker: Breaker, *, fails: bool) -> bool:
-    """Report a failed or successful call to the breaker, unless the breaker refuses; return whether a call was made."""
+    """Report a failed or successful call to the breaker, unless it refuses the call; return whether it was allowed."""
     ticket = breaker.enter()
     if ticket is None:
         return False
@@ -115,7 +115,7 @@ def test_a_cancelled_probe_makes_room_for_the_next_probe() -> None:
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed", "left"])
 def test_a_call_from_before_the_opening_has_no_effect_after_it(outcome: str) -> None:
-    """A slow call from the closed state ends while a probe runs, and must not count as the outcome of the probe."""
+    """A slow call from the closed state ends while a probe runs; it must not count as the probe's outcome."""
     breaker, clock = build_breaker()
     slow = breaker.enter()
     for _ in range(4):
@@ -148,7 +148,7 @@ def test_any_sequence_of_calls_keeps_the_bound_of_probes_and_can_end_closed(step
             in_flight += [] if ticket is None else [ticket]
         elif in_flight:
             getattr(breaker, step)(in_flight.pop(0))
-        assert 0 <= breaker._probing <= probes  # noqa: SLF001 - an invariant of a private field: never more probes than configured
+        assert 0 <= breaker._probing <= probes  # noqa: SLF001 - never more probes than configured
         assert 0 <= breaker.seconds_to_probe() <= 5
     for ticket in in_flight:
         breaker.left(ticket)

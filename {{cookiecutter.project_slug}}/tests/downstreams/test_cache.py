@@ -15,7 +15,7 @@ from tests.downstreams.scripted_downstream import ScriptedResponses, build_downs
 
 
 class Source:
-    """A fake downstream behind the cache: loads count up, and fail while `fails` is set; the test sets the clock."""
+    """A fake downstream behind the cache: each load returns the next number, or fails while `fails` is set."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -23,11 +23,11 @@ class Source:
         self.now = 1000.0
 
     def clock(self) -> float:
-        """Return the seconds of the cache's clock, which the test sets in `now`."""
+        """Return the time of the cache's clock, which the test sets in `now`."""
         return self.now
 
     def load(self) -> Callable[[], Coroutine[object, object, int]]:
-        """Return a function that loads the next number."""
+        """Return a loader for the cache, which returns the next number."""
 
         async def load_number() -> int:
             self.loads += 1
@@ -42,7 +42,7 @@ class Source:
 
 @pytest.fixture
 def source() -> Source:
-    """The fake downstream that the cache under test loads numbers from."""
+    """The fake downstream from which the cache loads."""
     return Source()
 
 
@@ -52,6 +52,15 @@ def cache(source: Source) -> Cache[int]:
     return Cache(
         seconds=10, stale_seconds=30, max_bytes=2 * (OVERHEAD_BYTES + 7), weigh=lambda _answer: 7, clock=source.clock
     )
+
+
+async def test_a_response_that_does_not_fit_leaves_the_others(source: Source) -> None:
+    cache = Cache[int](
+        seconds=10, stale_seconds=30, max_bytes=3 * OVERHEAD_BYTES, weigh=lambda answer: 5000 * (answer == 2)
+    )
+    found = [await cache.get(key, source.load()) for key in ("a", "large", "a", "large")]
+
+    assert found == [1, 2, 1, 3]
 
 
 async def test_a_hundred_concurrent_callers_share_a_single_load(cache: Cache[int], source: Source) -> None:

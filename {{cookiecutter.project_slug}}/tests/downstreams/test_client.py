@@ -1,4 +1,4 @@
-"""Tests of the HTTP client of downstreams: the paths and headers that are sent, and the bounds on responses."""
+"""Tests of the HTTP client of downstreams: the paths and headers of requests, and the bounds on responses."""
 
 import asyncio
 import gzip

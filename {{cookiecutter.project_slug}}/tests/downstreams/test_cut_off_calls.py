@@ -1,4 +1,4 @@
-"""Tests of calls that end early: at the deadline of the request, or with a caller that leaves."""
+"""Tests of downstream calls that end early: at the request's deadline, or because the caller was cancelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -36,7 +36,7 @@ async def cut_off_by_the_caller(downstream: Downstream, seconds: float) -> None:
 async def test_calls_that_are_cut_off_count_as_failures_when_the_downstream_had_most_of_the_time(
     cut_off: Callable[[Downstream, float], Coroutine[None, None, None]], seconds: float, total: float, state: State
 ) -> None:
-    """A downstream that hangs opens the breaker, although each caller leaves before the timeout of the call."""
+    """A hanging downstream opens the circuit breaker, although each caller leaves before the call's own timeout."""
     limits: dict[str, Any] = {"max_concurrent": 20, "timeout_seconds": total, "read_timeout_seconds": total}
     downstream = build_downstream(hang, breaker_open_seconds=3600, **limits)
     await asyncio.gather(*(asyncio.create_task(cut_off(downstream, seconds)) for _ in range(20)))

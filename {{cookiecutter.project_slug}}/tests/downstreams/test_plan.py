@@ -1,4 +1,4 @@
-"""The calls to each downstream are a part of the capacity plan, which `make capacity` prints."""
+"""Concurrent calls to each downstream are part of the capacity plan, which `make capacity` prints."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tests of the DNS resolver: concurrent callers share a look-up, and an address that refuses connections comes last."""
+"""The DNS resolver: concurrent callers share a look-up, and an address that refuses connections is tried last."""
 
 import asyncio
 import threading
@@ -42,7 +42,7 @@ class NameServer:
 async def recording_client(
     heads: list[bytes], scheme: str, resolver: Resolver, **changes: float
 ) -> AsyncGenerator[Client]:
-    """Yield a client of a local server that answers, and append each connection's first bytes to `heads`."""
+    """Yield a client of a local server, and append the first bytes of each connection to `heads`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.read(65_536))
@@ -73,7 +73,7 @@ async def test_a_name_server_without_an_answer_costs_its_own_callers_and_a_singl
     resolver = Resolver(silent)
 
     async def call(number: int) -> None:
-        await asyncio.sleep(number * 0.01)  # later callers start after the timeout of earlier callers
+        await asyncio.sleep(number * 0.01)  # later callers start after earlier callers have timed out
         with pytest.raises(TimeoutError):
             await resolver.addresses(HOST, 0.1)
 

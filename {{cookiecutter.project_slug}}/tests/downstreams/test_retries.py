@@ -16,7 +16,7 @@ from tests.downstreams.scripted_downstream import ScriptedResponses, build_downs
 
 
 def with_retry_budget(downstream: Downstream, calls: int = 100) -> Downstream:
-    """Add to a downstream's retry budget as much as a number of calls would earn, so that retries are allowed."""
+    """Fill a downstream's retry budget as this number of calls would, so that retries are allowed."""
     for _ in range(calls):
         downstream.retries.earn()
     return downstream
@@ -90,13 +90,13 @@ async def test_the_retry_budget_bounds_the_calls_to_a_failing_downstream(
         with pytest.raises(DownstreamUnavailable):
             await downstream.get_json("things")
 
-    # on a slow machine the floor refills meanwhile, by a retry every three seconds
+    # on a slow machine, the retry budget's floor earns one more retry every three seconds
     assert least < len(responses.requests) <= most + FLOOR_RETRIES + 10
 
 
 @pytest.mark.parametrize(("max_backoff", "requests"), [(3600, 1), (0.001, 3)])
 async def test_the_settings_bound_the_backoff(max_backoff: float, requests: int) -> None:
-    """A random backoff of up to an hour almost always exceeds the call's timeout, so that no retry is made."""
+    """A random backoff of up to an hour almost always exceeds the call's timeout, so there is no retry."""
     responses = ScriptedResponses(503)
     downstream = with_retry_budget(
         build_downstream(responses, retry_first_backoff_seconds=3600, retry_max_backoff_seconds=max_backoff)
@@ -138,7 +138,7 @@ async def test_the_deadline_of_the_request_bounds_all_attempts_together() -> Non
         await downstream.get_json("things")
     end(token)
 
-    assert 0.09 < time.monotonic() - started < 30  # without the deadline the call would take 60 s
+    assert 0.09 < time.monotonic() - started < 30  # without the deadline, the call would take 60 s
     assert (downstream.bulkhead.in_use, downstream.breaker.state.value) == (0, "closed")
 
 

@@ -1,4 +1,4 @@
-"""Tests of TLS to a downstream: SSL_CERT_FILE names a company's authority, and a refused certificate is called that."""
+"""TLS to a downstream: SSL_CERT_FILE can name a private authority, and a certificate error is reported as such."""
 
 import asyncio
 import os
@@ -35,12 +35,12 @@ async def main():
 
 asyncio.run(main())
 """
-"""A program that calls a downstream: a process reads SSL_CERT_FILE once, so each value needs a process of its own."""
+"""A program that calls a downstream: SSL_CERT_FILE is read once per process, so each value needs a new process."""
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for `localhost` that no authority has signed, and the private key, in one file."""
+    """A self-signed certificate for `localhost` and its private key, in one file."""
     file = tmp_path_factory.mktemp("tls") / "company.pem"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", str(file) + ".key"]
@@ -51,7 +51,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def tls_server(certificate: Path) -> AsyncGenerator[str]:
-    """Yield the URL of a local server with TLS, which answers one request for each connection."""
+    """Yield the URL of a local TLS server, which answers one request on each connection."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, f"{certificate}.key")
 
@@ -66,7 +66,7 @@ async def tls_server(certificate: Path) -> AsyncGenerator[str]:
 
 
 async def call(url: str, **variables: str) -> tuple[int | None, str]:
-    """Call a downstream from a new process, and return the exit code and the last line of the output."""
+    """Call a downstream from a new process, and return the exit code and the last line of output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", CALL, url),
         cwd=ROOT,
@@ -101,5 +101,5 @@ async def test_a_refused_certificate_does_not_look_like_a_dead_host(certificate:
             with pytest.raises(DownstreamUnavailable) as refused:
                 await Downstream("secure", client, settings).get_json("things")
 
-    # the log line of the failed request has the class of the cause
+    # the failed request's log line has the class of this cause
     assert isinstance(refused.value.__cause__, ssl.SSLCertVerificationError)

@@ -1,4 +1,4 @@
-"""Tests of the connections to a downstream over real sockets, with faulty servers and with cancelled callers."""
+"""Connections to a downstream over real sockets, with faulty servers and cancelled callers."""
 
 import asyncio
 import traceback
@@ -24,9 +24,9 @@ from tests.tasks import until
 async def faulty_downstream(
     behave: Behave,
     heads: list[bytes] | None = None,
-    **changes: Any,  # noqa: ANN401 - each setting has a type of its own
+    **changes: Any,  # noqa: ANN401 - Any, as settings have several types
 ) -> AsyncGenerator[Downstream]:
-    """Yield a `Downstream` of a local server that answers by `behave`, and adds each request's head to `heads`."""
+    """Yield a `Downstream` of a local server that answers by `behave`; each request's head is added to `heads`."""
     connections: set[asyncio.Task[None] | None] = set()
     heads = [] if heads is None else heads
 
@@ -154,7 +154,7 @@ async def test_neither_a_proxy_of_the_environment_nor_a_redirect_is_followed(
 
 async def test_cancelled_callers_leave_no_task_and_no_spoiled_connection_behind() -> None:
     """Callers cancel calls at random moments; the connection pool must reuse no half-read connection and leak none."""
-    random = Random(7)  # noqa: S311 - a fixed seed makes the timeouts the same in each run; no secret is drawn
+    random = Random(7)  # noqa: S311 - a fixed seed, so that each run has the same timeouts; no secret is drawn
     ends = asyncio.get_running_loop().time() + 5
     cancelled = 0
 
@@ -171,7 +171,7 @@ async def test_cancelled_callers_leave_no_task_and_no_spoiled_connection_behind(
         before = len(asyncio.all_tasks())
         await asyncio.gather(*(call_and_leave(downstream) for _ in range(24)))
         responses = [await downstream.get_json("things") for _ in range(5)]
-        # the fake server has a task for each of 4 open connections; tasks of closed connections take a moment to end
+        # the fake server has a task for each of 4 open connections; those of closed connections end a moment later
         await until(lambda: len(asyncio.all_tasks()) <= before + 4)
 
     assert cancelled > 100

@@ -1,4 +1,4 @@
-"""Tests of the bytes that reach a downstream: a socket records each request, as MockTransport sees no byte of it."""
+"""The bytes that reach a downstream: a socket records each request, as MockTransport sees no bytes."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ from tests.downstreams.faulty_server import Behave, answer, hang_up, reset
 SPECIAL = "a;b=c,d&e:f@g h+i%3Bj/k?l#m~n'o\"p|q"
 
 MORE_THAN_THE_KERNEL_BUFFERS = 20_000_000
-"""A body in bytes that the socket buffers of the two sides cannot take, so that the client has to wait."""
+"""The size of a request body, in bytes, that both sides' socket buffers cannot hold, so that the client must wait."""
 
 URLS = [
     "/a%3Bb%3Dc%2Cd%26e%3Af%40g",
@@ -49,9 +49,9 @@ WRITES = [(method, body) for method in ("PUT", "POST", "PATCH", "DELETE", "GET")
 @asynccontextmanager
 async def recording(
     behave: Behave = answer,
-    **changes: Any,  # noqa: ANN401 - each setting has a type of its own
+    **changes: Any,  # noqa: ANN401 - Any, as settings have several types
 ) -> AsyncGenerator[tuple[DownstreamSettings, list[bytes]]]:
-    """Yield the settings of a local server, and the list to which the server adds the bytes of each request."""
+    """Yield the settings for a local server, and the list to which it adds the bytes of each request."""
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,7 +65,7 @@ async def recording(
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    # a host name and no address, so that each client resolves the name as in production
+    # a host name, not an address, so that each client resolves the name as in production
     url = HttpUrl(f"http://localhost:{server.sockets[0].getsockname()[1]}/api")
     async with server:
         yield DownstreamSettings.model_validate({"base_url": url} | changes), seen
@@ -84,7 +84,7 @@ def _pair(line: bytes) -> tuple[bytes, bytes]:
 
 
 def written(request: httpx.Request) -> bytes:
-    """Return the bytes of a request as httpx built the request: each header in order, the body, and nothing else."""
+    """Return the bytes of a request as httpx built it: each header in order, the body, and nothing else."""
     lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
     lines += [b"%s: %s" % header for header in request.headers.raw]
     return b"\r\n".join([*lines, b"", request.content])
@@ -102,7 +102,7 @@ async def test_the_bytes_of_a_request_are_those_that_were_built(
     method: str, target: str, headers: list[tuple[str, str]], body: bytes
 ) -> None:
     async with recording() as (settings, seen), Client("downstream", settings) as client:
-        library = client._client  # noqa: SLF001 - the client of the HTTP library, as `Call` cannot double a header
+        library = client._client  # noqa: SLF001 - the library's own client: `Call` cannot send a header twice
         url = str(settings.base_url).removesuffix("/api") + target
         request = library.build_request(method, url, headers=headers, content=body)
         await library.send(request)
@@ -142,13 +142,13 @@ async def test_a_path_that_leads_away_from_the_base_url_or_has_a_query_is_not_se
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 @pytest.mark.parametrize(
-    ("read_seconds", "total_seconds", "sentence"), [(0.3, 60, "did not go on in time"), (60, 0.3, "no answer within")]
+    ("read_seconds", "total_seconds", "sentence"), [(0.3, 60, "did not respond in time"), (60, 0.3, "no answer within")]
 )
 async def test_a_downstream_that_does_not_read_the_body_is_a_timeout(
     read_seconds: float, total_seconds: float, sentence: str
 ) -> None:
-    """The write timeout ends the call, or the timeout of the whole call, if that is shorter; never neither."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # accepts in the kernel, and reads nothing
+    """The call ends at its write timeout, or at the total timeout if that is shorter; never later."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # the kernel accepts connections, but nothing reads
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         settings = DownstreamSettings.model_validate(
             {
@@ -167,7 +167,7 @@ async def test_a_downstream_that_does_not_read_the_body_is_a_timeout(
 @pytest.mark.parametrize("behave", [hang_up, reset])
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 async def test_a_write_without_a_key_is_not_repeated_after_its_bytes_were_sent(behave: Behave, method: str) -> None:
-    """The second call finds a connection that the first call left open, which clients like to repeat a request for."""
+    """The second call reuses the first call's open connection, on which HTTP clients like to repeat a request."""
 
     async def answer_once(path: str, writer: asyncio.StreamWriter) -> None:
         await (answer if len(seen) == 1 else behave)(path, writer)

@@ -1,1 +1,1 @@
-"""Tests of faults: break the processes of the service, the database or a downstream under load, and check responses."""
+"""Fault tests: they break the service's processes, the database or a downstream under load, and check responses."""

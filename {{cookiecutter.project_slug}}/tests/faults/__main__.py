@@ -1,4 +1,4 @@
-"""Run the fault tests and write a report: `python -m tests.faults [ARGUMENTS OF PYTEST ...]`.
+"""Runs the fault tests and writes a report: `python -m tests.faults [ARGUMENTS OF PYTEST ...]`.
 
 Without arguments all fault tests run.
 """
@@ -17,7 +17,7 @@ REPORT = ROOT / ".devtools" / "faults"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run pytest on the fault tests, write the report of `.devtools/faults`, and return the exit code of pytest."""
+    """Run pytest on the fault tests, write the report from `.devtools/faults`, and return pytest's exit code."""
     shutil.rmtree(REPORT, ignore_errors=True)
     timelines = REPORT / "timelines"
     timelines.mkdir(parents=True)

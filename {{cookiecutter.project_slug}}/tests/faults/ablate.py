@@ -1,7 +1,7 @@
-"""Ablation: run each fault test with the defence of the test switched off: `python -m tests.faults.ablate [NAME ...]`.
+"""Ablation: runs each fault test with its defence switched off: `python -m tests.faults.ablate [NAME ...]`.
 
-A test that still passes without the defence is a bug of the test suite. Before that, the same tests run once with all
-defences and must pass. `--into FILE` writes the table of outcomes between the two marks of a document.
+A test that still passes without its defence proves nothing: this is a bug of the test suite. First, the same tests run
+with all defences on and must pass. `--into FILE` writes the table of outcomes between two marks of a document.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from tests.server.processes import gunicorn
 with gunicorn("postgresql://nobody@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
     service.wait_until_serving()
 """
-"""A program that starts the service: a failed test proves nothing if the service cannot start without the defence."""
+"""A program that starts the service: without it, a test could fail only because the service does not start."""
 
 TIMEOUT_SECONDS = 900
-"""The timeout of a run of pytest, in seconds. All tests of the table take two minutes, so only a hanging test exceeds
-the timeout and ends the ablation."""
+"""The timeout of a pytest run, in seconds. All tests of the table take two minutes, so only a hanging test exceeds the
+timeout, which ends the ablation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,16 @@ class Verdict:
 
     @property
     def went_red(self) -> bool:
-        """Whether a test itself failed: an error in the fixtures does not prove that the test needs the defence."""
+        """Whether a test itself failed: an error in a fixture does not prove that the test needs the defence."""
         return self.code == FAILED and " failed" in self.output.splitlines()[-1]
 
 
 def run(tests: Sequence[str], ablated: str = "") -> Verdict:
-    """Run tests with the defence `ablated` switched off, until the first failure.
+    """Run tests with the defence `ablated` switched off, stopping at the first failure.
 
-    The verdict is BROKEN, and no test runs, when the service does not start without the defence.
+    The verdict is BROKEN, and no test runs, if the service does not start without the defence.
     """
-    booted = python(["-c", BOOT, "pytest"], ablated)  # "pytest" in the arguments keeps the defence on in this process
+    booted = python(["-c", BOOT, "pytest"], ablated)  # with "pytest" as argument, this process itself keeps the defence
     if booted.code != PASSED:
         return replace(booted, code=BROKEN)
     named = [f"tests/{test}" for test in tests]
@@ -61,7 +61,7 @@ def run(tests: Sequence[str], ablated: str = "") -> Verdict:
 
 
 def python(arguments: Sequence[str], ablated: str) -> Verdict:
-    """Run Python with the defence `ablated` switched off in all processes of the service; empty means no defence."""
+    """Run Python with one defence switched off in all processes of the service; an empty `ablated` keeps all on."""
     path = os.pathsep.join([str(HERE / "ablated"), str(ROOT)])
     began = perf_counter()
     done = subprocess.run(
@@ -77,7 +77,7 @@ def python(arguments: Sequence[str], ablated: str) -> Verdict:
 
 
 def ablate(names: Sequence[str]) -> Iterator[tuple[Defence, Verdict]]:
-    """Run the test of each named defence without the defence, and yield the defence with the outcome of the test."""
+    """Run each named defence's test without the defence, and yield the defence with the outcome."""
     for number, name in enumerate(names, 1):
         say(f"[{number}/{len(names)}] without {name}: ")
         verdict = run([DEFENCES[name].test], ablated=DEFENCES[name].variable)
@@ -88,7 +88,7 @@ def ablate(names: Sequence[str]) -> Iterator[tuple[Defence, Verdict]]:
 
 
 def table(went_red: Mapping[str, bool]) -> Iterator[str]:
-    """Yield the lines of the Markdown table of defences; `went_red` maps each name to whether the test failed."""
+    """Yield the Markdown lines of the table of defences; `went_red` says for each name whether the test failed."""
     yield "| promise | file | test without the defence | outcome |"
     yield "|---|---|---|---|"
     for name, red in went_red.items():
@@ -111,13 +111,13 @@ def write(lines: Sequence[str], file: Path) -> None:
 
 
 def say(text: str) -> None:
-    """Write progress to standard output without a line break, and flush, so that the text is visible during a test."""
+    """Write progress to standard output without a line break, and flush, so that it is visible during a test."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Switch off each named defence in turn, and return 0 when each test failed without the defence."""
+    """Switch off each named defence in turn; return 0 if each test failed without its defence."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.ablate", description="Run fault tests with a defence switched off."
     )

@@ -1,4 +1,4 @@
-"""The service with routes whose work outlives the request; tests run the app under gunicorn."""
+"""The service with routes whose work outlives the request; tests run this app under gunicorn."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ async def hold() -> None:
 
 
 class Running:
-    """A call that runs in a thread for BLOCK_SECONDS, with the number and the largest number of such calls."""
+    """Counts the blocking calls that run in threads, now and at most."""
 
     now = most = 0
 
@@ -50,7 +50,7 @@ def block() -> None:
 
 @app.get("/block")
 async def blocking(offload: OffloadDep) -> None:
-    """Respond after a blocking call in a thread."""
+    """Respond after a blocking call of BLOCK_SECONDS in a thread."""
     await offload.blocking(block)
 
 

@@ -1,4 +1,4 @@
-"""Byte sequences of a connection, each with the responses: upgrades, whitespace, sizes, and malformed requests."""
+"""Byte sequences for a connection, each with the expected responses: upgrades, whitespace, sizes, malformed heads."""
 
 from tests.smoke.raw_http import head
 
@@ -12,7 +12,7 @@ WEBSOCKET = "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version:
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
 STOLEN = head("GET", "/echo", "X-Stolen: 1")
-"""A body with the bytes of a request: the service must not take the body for a request."""
+"""A request body that looks like a request: the service must not serve it as a request."""
 
 
 def post(body: bytes, *lines: str) -> bytes:
@@ -75,11 +75,11 @@ UPGRADES: dict[str, Row] = {
     "a malformed chunk": (head("POST", "/echo", *H2C, "Transfer-Encoding: chunked") + b"x\r\n" + GET, [(400, None)]),
     "two lengths": (post(b"one", *H2C, "Content-Length: 7") + GET, [(400, None)]),
 }
-"""Requests that ask for an upgrade: the upgrade is ignored, and the body ends where its own headers say."""
+"""Requests that ask for a protocol upgrade: the service ignores it, and the body ends where its own headers say."""
 
 
 def spaced(line: str) -> bytes:
-    """Return a POST with the body `one` and a header with optional whitespace, and a request behind it."""
+    """Return a POST with the body `one` and optional whitespace in a header, followed by a second request."""
     body = b"3\r\none\r\n0\r\n\r\n" if "chunked" in line.lower() else b"one"
     return head("POST", "/echo", *(["Content-Length: 3"] if "Host" in line else []), line) + body + GET
 
@@ -102,7 +102,7 @@ WHITESPACE: dict[str, Row] = {
     "a chunk that looks like whitespace": (chunked(b" \r\n", b"\t\r\n") + GET, [(200, " \r\n\t\r\n"), (200, "")]),
     "a body that ends in whitespace": (post(b"one \r\n") + GET, [(200, "one \r\n"), (200, "")]),
 }
-"""Optional whitespace around the values of headers, which is no part of the values (RFC 9110, 5.5)."""
+"""Optional whitespace around header values, which is not part of the values (RFC 9110, 5.5)."""
 
 
 def sized(size: int) -> bytes:
@@ -130,7 +130,7 @@ HEADS: dict[str, Row] = {
         [(200, "one"), (200, "")],
     ),
 }
-"""Heads and trailers of the largest size, and larger ones, which have one response each."""
+"""Heads and trailers of the largest allowed size, and larger ones, with one response each."""
 
 REFUSALS: dict[str, Row] = {
     "a malformed request behind two": (GET + post(b"two") + BROKEN, [(200, ""), (200, "two"), (400, None)]),
@@ -173,4 +173,4 @@ REFUSALS: dict[str, Row] = {
     ),
     "an upgrade and gzip": (head("POST", "/echo", *H2C, "Transfer-Encoding: gzip, chunked") + GET, [(501, None)]),
 }
-"""Malformed and refused requests, and requests behind them: each response is in the order of the requests."""
+"""Malformed and refused requests, with requests before or behind: responses come in the order of the requests."""

@@ -1,4 +1,4 @@
-"""Concurrent clients on bare sockets, each with a keep-alive connection; an HTTP library would need too much CPU."""
+"""Concurrent clients on raw sockets, each with a keep-alive connection; an HTTP library would need too much CPU."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,28 +10,28 @@ from urllib.parse import urlsplit
 from tests.faults import timeline
 
 UNANSWERED = ("refused", "reset_fresh", "reset_reused", "truncated", "timed_out")
-"""The fields of `Answers` that count requests without a whole response."""
+"""The fields of `Answers` that count requests without a complete response."""
 
 PATIENCE_SECONDS = 30.0
-"""The timeout of a request, in seconds: a slower response counts as `timed_out`. The deadline of a route is 4 s."""
+"""A client's timeout in seconds: a slower response counts as `timed_out`. The deadline of a route is 4 s."""
 
 
 class Truncated(Exception):
-    """The service sent the start of a response, and the connection ended before the end of the response."""
+    """The connection ended in the middle of a response."""
 
 
 @dataclass(slots=True)
 class Answers:
-    """The durations of responses by status, and the numbers of requests without a whole response by reason."""
+    """The durations of responses by status, and the counts of requests without a complete response by reason."""
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
     """The durations of the responses in seconds, by status."""
     refused: int = 0
     """Connections that the operating system refused, since no process listened."""
     reset_fresh: int = 0
-    """Requests on a new connection that was reset before a whole response came."""
+    """Requests on a new connection that was reset before a complete response."""
     reset_reused: int = 0
-    """Requests on a keep-alive connection that was reset before a whole response came."""
+    """Requests on a keep-alive connection that was reset before a complete response."""
     truncated: int = 0
     """Responses of which only a part came before the connection ended."""
     timed_out: int = 0
@@ -44,33 +44,33 @@ class Answers:
         timeline.add(started, seconds, str(status))
 
     def add_failure(self, started: float, name: str) -> None:
-        """Record a request without a whole response under a reason, a name in UNANSWERED."""
+        """Record a request without a complete response, by its reason, a name in UNANSWERED."""
         setattr(self, name, getattr(self, name) + 1)
         timeline.add(started, perf_counter() - started, name.replace("_", " "))
 
     @property
     def resets(self) -> int:
-        """The number of requests without a whole response, for any reason: refused, reset, truncated or timed out."""
+        """The number of requests without a complete response: refused, reset, truncated or timed out."""
         return sum(getattr(self, name) for name in UNANSWERED)
 
     @property
     def count(self) -> int:
-        """The number of whole responses, of any status."""
+        """The number of complete responses, of any status."""
         return sum(len(times) for times in self.seconds.values())
 
     @property
     def failures(self) -> dict[str, int]:
-        """The numbers of requests without a whole response by reason, and of 5xx responses by status, without zeros."""
+        """The counts of requests without a complete response by reason, and of 5xx responses by status; no zeros."""
         broken = {name: getattr(self, name) for name in UNANSWERED}
         faults = {str(status): len(times) for status, times in self.seconds.items() if status >= 500}
         return {name: number for name, number in (broken | faults).items() if number}
 
     def of(self, *statuses: int) -> list[float]:
-        """Return the durations of the responses with these statuses, in seconds, from the shortest to the longest."""
+        """Return the durations of the responses with these statuses, in seconds, sorted."""
         return sorted(second for status in statuses for second in self.seconds.get(status, []))
 
     def at(self, quantile: float, *statuses: int) -> float:
-        """Return a quantile, such as 0.99, of the durations of the responses with these statuses, in seconds."""
+        """Return a quantile, such as 0.99, of these statuses' response durations, in seconds."""
         times = self.of(*statuses)
         return times[min(len(times) - 1, int(quantile * len(times)))]
 
@@ -101,7 +101,7 @@ class Client:
         self.port = self._streams[1].get_extra_info("sockname")[1]
 
     async def ask(self, path: str, *, method: str = "GET", body: str = "") -> int:
-        """Send a request, record the outcome in `Answers`, and return the status, or 0 when no whole response came."""
+        """Send a request, record its outcome in `Answers`, and return the status, or 0 without a complete response."""
         started = perf_counter()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -143,7 +143,7 @@ class Client:
         if "connection: close" in head:
             self.close()
         status = int(head.split(" ", 2)[1])
-        # every 503 has Retry-After, except on the health routes, which probes poll at an interval of their own
+        # every 503 has Retry-After, except on the health routes: probes poll at an interval of their own
         assert status != 503 or "\nretry-after: " in head or path.startswith("/health/"), head
         return status
 
@@ -156,23 +156,23 @@ class Client:
             raise
 
     def close(self) -> None:
-        """Close the connection of this client, if a connection is open."""
+        """Close this client's connection, if it is open."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
 
 
 ATTEMPTS, PAUSE_SECONDS = 4, 2.0
-"""The most runs of a measurement, and the pause between two runs, in which a busy machine may become idle."""
+"""The most attempts of a measurement, and the pause in seconds between two, in which a busy machine may become idle."""
 
 
 def late(**measured: tuple[float, float]) -> dict[str, float]:
-    """Return the measurements that reached a limit, by name, from pairs of a measurement and the limit in seconds."""
+    """Return the measurements that reached their limit, by name, from pairs of measurement and limit in seconds."""
     return {name: seconds for name, (seconds, limit) in measured.items() if seconds >= limit}
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:
-    """Repeat a measurement that exceeds a limit: a busy machine exceeds a limit sometimes, a slow service each time."""
+    """Repeat a measurement that exceeds a limit: a busy machine exceeds it sometimes, a slow service each time."""
     for _ in range(ATTEMPTS - 1):
         if not await measure():
             return {}
@@ -183,7 +183,7 @@ async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]
 async def for_a_while(
     url: str, count: int, seconds: float, behave: Callable[[Client], Coroutine[Any, Any, None]]
 ) -> Answers:
-    """Run `count` concurrent clients that repeat `behave` for these seconds, and let the last requests finish."""
+    """Run `count` concurrent clients that repeat `behave` for `seconds`, and let the last requests finish."""
     answers = Answers()
     ends = perf_counter() + seconds
 

@@ -1,4 +1,4 @@
-"""A client of `clock/clock_app.py` that makes the wall clock of the service jump, and waits for the reactions."""
+"""A client of `clock/clock_app.py`: makes the service's wall clock jump, and waits for the reactions."""
 
 import asyncio
 
@@ -16,13 +16,13 @@ a duration by the wall clock that jumped."""
 
 
 class ClockClient:
-    """A client of the service, which also runs SQL on the database and changes the behaviour of the downstream."""
+    """A client of the service that also runs SQL on its database and selects the downstream's behaviour."""
 
     def __init__(self, service: Service, url: str, downstream: int, client: httpx.AsyncClient) -> None:
         self.service, self.url, self.downstream, self.client = service, url, downstream, client
 
     async def jump(self, seconds: float) -> None:
-        """Make the wall clock of the worker jump by these seconds, and check that the clock has moved."""
+        """Make the worker's wall clock jump by `seconds`, and check that it has moved."""
         before = float((await self.client.post("/jump?seconds=0")).text)
         after = float((await self.client.post("/jump", params={"seconds": seconds})).text)
 
@@ -33,7 +33,7 @@ class ClockClient:
         await self.client.get(f"http://127.0.0.1:{self.downstream}/become/{behaviour}")
 
     async def execute(self, statement: str) -> None:
-        """Run SQL on the database of the service over a connection that bypasses the service."""
+        """Run SQL on the service's database, on a separate connection."""
         connection = await asyncpg.connect(self.url)
         await connection.execute(statement)
         await connection.close()
@@ -53,5 +53,5 @@ class ClockClient:
             TimeoutError: no response had the status, since the service measured a duration by the wall clock.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self.status(path) != status:  # noqa: ASYNC110 - no asyncio.Event from another process
+            while await self.status(path) != status:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.05)

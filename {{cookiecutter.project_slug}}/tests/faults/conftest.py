@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Record a test whose fixtures fail, so that the report of `make faults` lists the test as failed."""
+    """Record a test whose fixtures fail, so that the report of `make faults` lists it as failed."""
     try:
         yield
     except pytest.skip.Exception:

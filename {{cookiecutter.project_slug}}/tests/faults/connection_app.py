@@ -1,4 +1,4 @@
-"""The service with routes that show what arrived: bodies, headers, queued requests, and WebSockets."""
+"""The service with routes that return the bodies, headers, queued requests and WebSocket texts that it received."""
 
 import asyncio
 import gc
@@ -27,20 +27,20 @@ ONE = select(literal(1))
 
 @app.api_route("/echo", methods=["GET", "POST", "PUT"])
 async def echo(request: Request) -> dict[str, Any]:
-    """Return the body of the request, and the names of the headers that the application sees after the body."""
+    """Return the request's body, and the names of its headers as the application sees them after reading the body."""
     body = (await request.body()).decode("latin-1")
     return {"body": body, "names": sorted({name.decode() for name, _ in request.scope["headers"]})}
 
 
 @app.get("/wait")
 async def wait(seconds: Annotated[float, Query(ge=0, le=10)] = 0.5) -> None:
-    """Respond after these seconds."""
+    """Respond after `seconds`."""
     await asyncio.sleep(seconds)
 
 
 @app.get("/queued")
 async def queued() -> int:
-    """Return the requests of all connections that this worker keeps in memory."""
+    """Return the number of queued requests that this worker holds in memory, for all connections."""
     return sum(isinstance(item, RequestResponseCycle) for item in gc.get_objects())
 
 
@@ -61,28 +61,28 @@ async def talk_late(websocket: WebSocket) -> None:
 
 @app.websocket("/read")
 async def read(websocket: WebSocket, reader: ReadSession) -> None:
-    """Send the outcome of a read, then close."""
+    """Send the result of a read session's statement, then close."""
     await websocket.accept()
     await websocket.send_text(str(await reader.scalar(ONE)))
 
 
 @app.websocket("/snapshot")
 async def read_snapshot(websocket: WebSocket, session: SnapshotSession) -> None:
-    """Send the outcome of a read in a snapshot, then close."""
+    """Send the result of a read in a snapshot session, then close."""
     await websocket.accept()
     await websocket.send_text(str(await session.scalar(ONE)))
 
 
 @app.websocket("/write")
 async def write(websocket: WebSocket, session: WriteSession) -> None:
-    """Send the outcome of a statement in a write transaction, then close."""
+    """Send the result of a statement in a write session, then close."""
     await websocket.accept()
     await websocket.send_text(str(await session.scalar(ONE)))
 
 
 @app.websocket("/transactions")
 async def write_in_blocks(websocket: WebSocket, transactions: TransactionsDep) -> None:
-    """Send the outcome of a statement in a transaction of a block, then close."""
+    """Send the result of a statement in a transaction opened by an `async with` block, then close."""
     await websocket.accept()
     async with transactions() as session:
         await websocket.send_text(str(await session.scalar(ONE)))
@@ -95,7 +95,7 @@ async def use(
     supervisor: SupervisorDep,
     resources: ResourcesDep,
 ) -> None:
-    """Send 1 when the dependencies are those of this process, then close."""
+    """Send 1 if the injected dependencies are those of this process, then close."""
     same = (offload, supervisor) == (resources.offload, resources.supervisor)
     await websocket.accept()
     await websocket.send_text(str(int(same)))

@@ -2,8 +2,8 @@
 
 - `bad`: a test makes this downstream misbehave.
 - `good`: a healthy downstream, whose callers must not notice the misbehaviour of `bad`.
-- `unresolved`: the lookup of the host name blocks until a test calls `/resolve`, as with a slow DNS server.
-- `failing`: the circuit breaker never opens, since an open circuit breaker would prevent the retries of the test.
+- `unresolved`: the look-up of its host name blocks until a test calls `/resolve`, as with a slow DNS server.
+- `failing`: its circuit breaker never opens, since an open circuit breaker would prevent the retries under test.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from app.settings.load import load_settings
 from app.settings.route_groups import PATHS, RouteGroup, RouteGroupsSettings
 
 HOSTS = {"bad": "127.0.0.1", "good": "localhost", "unresolved": "unresolved.invalid", "failing": "127.0.0.1"}
-"""The host of each downstream; `localhost` is a name, so that calls of `good` need a DNS lookup."""
+"""The host of each downstream; `localhost` is a name, so that calls to `good` need a DNS look-up."""
 
 NEVER = 10**9
-"""The number of calls before the circuit breaker of `failing` may open: more than a test makes."""
+"""The number of calls before the circuit breaker of `failing` may open: more than any test makes."""
 
 
 class DownstreamRouteGroups(RouteGroupsSettings):
@@ -49,8 +49,8 @@ service_lifespan = app.router.lifespan_context
 system_getaddrinfo = socket.getaddrinfo
 
 
-def blocking_getaddrinfo(host: str | bytes, *details: Any, **named: Any) -> list[Any]:  # noqa: ANN401 - see socket.getaddrinfo
-    """Resolve a host name; the lookup of `unresolved.invalid` blocks a thread until a test calls `/resolve`."""
+def blocking_getaddrinfo(host: str | bytes, *details: Any, **named: Any) -> list[Any]:  # noqa: ANN401 - the arguments of socket.getaddrinfo
+    """Resolve a host name; the look-up of `unresolved.invalid` blocks a thread until a test calls `/resolve`."""
     if host in {HOSTS["unresolved"], HOSTS["unresolved"].encode()}:
         resolvable.wait()
         host = "127.0.0.1"
@@ -58,7 +58,7 @@ def blocking_getaddrinfo(host: str | bytes, *details: Any, **named: Any) -> list
 
 
 def use_a_slow_dns_server() -> None:
-    """Make the DNS lookups of `socket` and of the event loop block, as lookups at a slow DNS server do."""
+    """Make the DNS look-ups of `socket` and of the event loop block, as with a slow DNS server."""
     socket.getaddrinfo = blocking_getaddrinfo  # type: ignore[assignment] # a stub of the DNS lookup
     loop = asyncio.get_running_loop()
 
@@ -102,7 +102,7 @@ async def call_the_good_downstream() -> int:
 
 @app.get("/unresolved")
 async def call_the_unresolved_downstream() -> int:
-    """Call the downstream `unresolved`, whose DNS lookup blocks until a test calls `/resolve`."""
+    """Call the downstream `unresolved`, whose DNS look-up blocks until a test calls `/resolve`."""
     answer: int = await opened["unresolved"].get_json("items")
     return answer
 
@@ -116,12 +116,12 @@ async def call_the_failing_downstream() -> int:
 
 @app.get("/echo")
 async def call_the_good_downstream_with_a_segment(part: str) -> str:
-    """Return the target of a call of the downstream `good`, as the downstream received it."""
+    """Call the downstream `good` with a path segment, and return the request target that it received."""
     target: str = await opened["good"].get_json("echo", part, params={"part": part})
     return target
 
 
 @app.get("/resolve")
 async def resolve() -> None:
-    """End the blocked DNS lookups: from now on the host name `unresolved.invalid` resolves to 127.0.0.1."""
+    """End the blocked DNS look-ups: from now on, the host name `unresolved.invalid` resolves to 127.0.0.1."""
     resolvable.set()

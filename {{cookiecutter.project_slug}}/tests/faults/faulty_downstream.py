@@ -1,4 +1,4 @@
-"""Starts the service of `downstream_app.py` with faulty downstreams, and tells a downstream how to misbehave."""
+"""Runs the service of `downstream_app.py` with faulty downstreams, and tells a downstream how to misbehave."""
 
 import asyncio
 import subprocess
@@ -14,10 +14,10 @@ from tests.http_client import httpx
 from tests.server.processes import Service, serving
 
 PATIENCE_SECONDS = 20
-"""The timeout of waiting for a started downstream or a closed circuit breaker: ten times what each takes."""
+"""How long to wait for a started downstream or a closed circuit breaker, in seconds: ten times what each takes."""
 
 MAX_CONCURRENT = DownstreamSettings.model_fields["max_concurrent"].default
-"""The most concurrent calls of a downstream, the bound of the bulkhead of the downstream."""
+"""The most concurrent calls of a downstream, which its bulkhead allows."""
 
 
 @contextmanager
@@ -56,12 +56,12 @@ def serving_with_downstreams(server_url: str, template: str) -> Iterator[tuple[S
 
 
 def become(port: int, behaviour: str) -> None:
-    """Select how the downstream at a port answers from now on, a name in BEHAVIOURS."""
+    """Select the behaviour of the downstream at a port from now on; `behaviour` is a name in BEHAVIOURS."""
     httpx.get(f"http://127.0.0.1:{port}/become/{behaviour}")
 
 
 def seen(port: int) -> dict[str, int]:
-    """Return how many calls the downstream at a port has received, and from how many connections at once."""
+    """Return how many calls the downstream at a port has received, and the most connections that made them at once."""
     counts: dict[str, int] = httpx.get(f"http://127.0.0.1:{port}/seen").json()
     return counts
 
@@ -70,6 +70,6 @@ async def until_recovered(service: Service, path: str) -> None:
     """Wait until a route answers 200 again, with the circuit breaker closed."""
     client = Client(service.url, Answers())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await client.ask(path) != 200:  # noqa: ASYNC110 - no asyncio.Event from another process
+        while await client.ask(path) != 200:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
             await asyncio.sleep(0.05)
     client.close()

@@ -15,14 +15,14 @@ SLEEP = text("SELECT 1 FROM pg_sleep(:seconds)")
 
 
 class NewEntry(BaseModel):
-    """The name of a row to insert, and the seconds for which the request sleeps before and again after the INSERT."""
+    """The name of a row to insert, and the seconds to sleep both before and after the INSERT."""
 
     name: str
     seconds: float = 0
 
 
 class Entry(BaseModel):
-    """A row of the table `scratch_entries`, as the response shows the row."""
+    """A row of the table `scratch_entries`, as in the response."""
 
     id: int
     name: str
@@ -41,5 +41,5 @@ async def add_entry(entry: NewEntry, session: WriteSession, idempotent: Idempote
 
 @app.post("/unkeyed-entries", status_code=201)
 async def add_entry_without_a_key(session: WriteSession) -> None:
-    """Insert a row without a look at the Idempotency-Key header, so that a repeated request inserts a second row."""
+    """Insert a row and ignore the Idempotency-Key header, so that a repeated request inserts a second row."""
     await session.execute(INSERT, {"name": "unkeyed"})

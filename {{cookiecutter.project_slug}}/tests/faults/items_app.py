@@ -17,17 +17,17 @@ from app.settings.route_groups import PATHS, RouteGroup, RouteGroupsSettings
 
 
 class ItemsRouteGroups(RouteGroupsSettings):
-    """The route groups of the service, and the route group `items`, so that a locked table fills a bulkhead alone."""
+    """The route groups of the service, and the route group `items`: a locked table fills only its bulkhead."""
 
     items: RouteGroup = RouteGroup()
 
 
 class ScratchBase(DeclarativeBase):
-    """The base of the model of a test table, apart from the base of the service, whose tables need migrations."""
+    """The declarative base of a test table, apart from the service's base, whose tables need migrations."""
 
 
 class Item(ScratchBase):
-    """A row of the table `items`, without the column `size`, which tests read and change with SQL only."""
+    """A row of the table `items`, without the column `size`, which only SQL of the tests reads and changes."""
 
     __tablename__ = "items"
 
@@ -38,7 +38,7 @@ class Item(ScratchBase):
 
 
 class Kind(StrEnum):
-    """The two ways of a statement to the database: a `Reader` runs a SELECT of columns without SQLAlchemy."""
+    """How a statement runs: a `Reader` runs a SELECT of columns without SQLAlchemy, a text through SQLAlchemy."""
 
     COLUMNS = "columns"
     TEXT = "text"
@@ -64,7 +64,7 @@ PATHS["items"] = ("/items/*", "/items/*/*")
 app = create_app(load_settings().model_copy(update={"route_groups": ItemsRouteGroups()}))
 log = structlog.get_logger("items")
 both_requests_arrived = asyncio.Barrier(2)
-"""The point at which two concurrent transactions wait for each other, so that the transactions conflict each time."""
+"""A barrier at which two concurrent transactions wait for each other, so that they conflict each time."""
 
 
 @app.get("/unlocked-items")
@@ -88,13 +88,13 @@ async def set_colour(colour: str, session: WriteSession) -> None:
 
 @app.get("/items/{number}")
 async def find(number: int, session: ReadSession, kind: Kind = Kind.COLUMNS) -> list[str]:
-    """Return the columns of an item by a statement without the model, so that a changed column type is noticed."""
+    """Return the columns of an item by a statement without the model, so that a changed column type has an effect."""
     return [str(value) for value in (await session.execute(FIND[kind], {"number": number})).one()]
 
 
 @app.post("/items/{number}", status_code=201)
 async def add(number: int, session: WriteSession, label: str | None = None, parent: int | None = None) -> int:
-    """Add an item; the INSERT and the check of the deferred constraints (label, parent) happen at the commit."""
+    """Add an item; the INSERT and the check of deferred constraints (label, parent) happen at commit."""
     session.add(Item(id=number, name="new", label=label, parent=parent))
     return number
 
@@ -109,7 +109,7 @@ async def add_and_flush(number: int, session: WriteSession) -> int:
 
 @app.post("/items/{number}/stated", status_code=201)
 async def add_with_a_statement(number: int, session: WriteSession) -> int:
-    """Add an item with an SQL statement instead of the model, so that the statement itself violates a constraint."""
+    """Add an item with an SQL statement instead of the model: the statement itself violates a constraint."""
     await session.execute(INSERT, {"number": number})
     return number
 
@@ -123,7 +123,7 @@ async def rename(number: int, session: WriteSession) -> list[str]:
 
 @app.post("/items/{number}/deadlocked", status_code=201)
 async def change_two(number: int, first: int, second: int, session: WriteSession) -> int:
-    """Add an item, and change two items, which a concurrent request changes in the opposite order: a deadlock."""
+    """Add an item, and change two items that a concurrent request changes in the opposite order: a deadlock."""
     await session.execute(INSERT, {"number": number})
     for item in (first, second):
         await session.execute(RENAME, {"number": item, "name": f"by {number}"})
@@ -134,7 +134,7 @@ async def change_two(number: int, first: int, second: int, session: WriteSession
 
 @app.post("/items/{number}/repeatable", status_code=201)
 async def change_under_repeatable_read(number: int, session: WriteSession) -> int:
-    """Add an item, and change an item that a concurrent request changes as well, under REPEATABLE READ."""
+    """Add an item, and change an item that a concurrent request changes too, under REPEATABLE READ."""
     await read_together(session, "REPEATABLE READ")
     await session.execute(INSERT, {"number": number})
     await session.execute(RENAME, {"number": 1, "name": f"by {number}"})
@@ -150,7 +150,7 @@ async def add_after_a_count(number: int, session: WriteSession) -> int:
 
 
 async def read_together(session: ReadWriteSession, level: str) -> None:
-    """Count the items at this isolation level, and wait until a concurrent transaction has counted the items too."""
+    """Count the items at this isolation level, and wait until a concurrent transaction has counted them too."""
     await session.connection(execution_options={"isolation_level": level})
     await session.scalar(text("SELECT count(*) FROM items"))
     await both_requests_arrived.wait()
@@ -158,26 +158,26 @@ async def read_together(session: ReadWriteSession, level: str) -> None:
 
 @app.get("/broken")
 async def fail() -> None:
-    """Raise an exception for which the service has no handler, without a database transaction."""
+    """Raise an unexpected exception without a database transaction."""
     raise RuntimeError("secret internals")
 
 
 @app.post("/items/{number}/broken", status_code=201)
 async def add_and_fail(number: int, session: WriteSession) -> None:
-    """Raise an exception for which the service has no handler, after an INSERT that the transaction must roll back."""
+    """Raise an unexpected exception after an INSERT, which must be rolled back."""
     await session.execute(INSERT, {"number": number})
     raise RuntimeError("secret internals")
 
 
 @app.post("/items/{number}/looked-for", status_code=201)
 async def add_and_look(number: int, session: WriteSession, supervisor: SupervisorDep, reader: ReadSession) -> None:
-    """Add an item, and look for its row in a background task, which logs whether the row was there."""
+    """Add an item, and look for its row in a background task, which logs whether the row is visible."""
     await session.execute(INSERT, {"number": number})
     supervisor.start("look", look(reader, number))
 
 
 async def look(reader: Reader, number: int) -> None:
-    """Log at level error, so that the line is written at every log level, how many rows an item has."""
+    """Log how many rows an item has, at level error so that every log level shows the line."""
     log.error(
         "looked for an item", number=number, rows=len((await reader.execute(FIND[Kind.TEXT], {"number": number})).all())
     )

@@ -1,4 +1,4 @@
-"""The test table `items`, the service of `items_app.py` on the table, and SQL on a connection beside the service."""
+"""The test table `items`, the service of `items_app.py` on this table, and SQL on a connection of its own."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -28,7 +28,7 @@ INSERT INTO unlocked_items VALUES (1);
 
 
 async def execute(url: str, statement: str) -> None:
-    """Run SQL on a new connection, not through the service; several statements are a single transaction."""
+    """Run SQL on a new connection, not through the service; several statements form one transaction."""
     connection = await asyncpg.connect(url)
     await connection.execute(statement)
     await connection.close()
@@ -44,7 +44,7 @@ async def stored_items(url: str) -> list[tuple[Any, ...]]:
 
 @asynccontextmanager
 async def locked(url: str) -> AsyncGenerator[None]:
-    """Lock the table `items` against reads and writes while the block runs, as a migration that rewrites rows does."""
+    """Lock the table `items` against reads and writes during the block, as a migration that rewrites rows does."""
     connection = await asyncpg.connect(url)
     async with connection.transaction():
         await connection.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
@@ -55,9 +55,9 @@ async def locked(url: str) -> AsyncGenerator[None]:
 
 @contextmanager
 def items_service(server_url: str, template: str, **variables: str) -> Iterator[tuple[Service, str]]:
-    """Run the service of `items_app.py` with one worker; yield the service and the URL of the database.
+    """Run the service of `items_app.py` with one worker; yield the service and the database URL.
 
-    The database has no table `items` yet, so that a test can create the table with SCHEMA.
+    The database has no table `items` yet, so that a test can create it with SCHEMA.
     """
     settings = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error"} | variables
     with (

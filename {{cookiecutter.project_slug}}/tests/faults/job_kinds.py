@@ -1,4 +1,4 @@
-"""A worker with kinds of jobs for fault tests, `python tests/faults/job_kinds.py`; the effects are rows of a table."""
+"""A worker with kinds of jobs for fault tests, `python tests/faults/job_kinds.py`; each effect is a row of a table."""
 
 import asyncio
 import os
@@ -14,45 +14,45 @@ from app.jobs.run import Run
 
 EFFECT = text("INSERT INTO effects (job) VALUES (:job)")
 TABLE = "CREATE TABLE effects (job uuid NOT NULL)"
-"""The table of effects; a second row of a job is an effect that happened twice."""
+"""The table of effects; two rows of one job mean that its effect happened twice."""
 
 
 VERSION = int(os.environ.get("CODE_VERSION", "1"))
-"""The version of the code of this worker, 1 for old code and 2 for new code."""
+"""The version of this worker's code: 1 for old code, 2 for new code."""
 
 
 class Nothing(BaseModel):
-    """The payload of the kinds of fault tests."""
+    """The payload of all job kinds here: the seconds that the job takes."""
 
     seconds: float = 0.02
 
 
 class RanBy(BaseModel):
-    """The result of a job of both versions: the version of the code that ran the job."""
+    """The result of a job that both versions can run: the version of the code that ran it."""
 
     code: int
 
 
 @job("fault.effect", max_attempts=20, first_backoff_seconds=0.05)
 async def effect(payload: Nothing, run: Run) -> None:
-    """Wait, and leave an effect in the transaction of the progress."""
+    """Wait, then add an effect in the same transaction as the job's progress."""
     await asyncio.sleep(payload.seconds)
     await leave_effect(run)
 
 
 @job("fault.stubborn", max_attempts=20)
 async def stubborn(payload: Nothing, run: Run) -> None:
-    """Wait, and leave an effect even when the run was told to stop."""
+    """Wait, then add an effect, even when the run was told to stop."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(payload.seconds)
         await leave_effect(run)
         return
-    run.progress = 0  # whatever the transaction had come to
+    run.progress = 0  # forget the progress, which may have been stored before the stop
     await leave_effect(run)
 
 
 async def leave_effect(run: Run) -> None:
-    """Leave an effect, unless an earlier attempt has left one whose worker died before the end was stored."""
+    """Add an effect, unless an earlier attempt has added it before its worker died."""
     if run.progress:
         return
     async with run.transaction() as session:
@@ -62,7 +62,7 @@ async def leave_effect(run: Run) -> None:
 
 @job("fault.holds", max_attempts=20)
 async def holds(payload: Nothing, run: Run) -> None:
-    """Leave an effect in a transaction that holds its connection for a while."""
+    """Add an effect in a transaction that holds its connection for a while."""
     if run.progress:
         return
     async with run.transaction() as session:
@@ -73,13 +73,13 @@ async def holds(payload: Nothing, run: Run) -> None:
 
 @job("fault.changed", version=VERSION, max_attempts=1)
 async def changed(_payload: Nothing, _run: Run) -> RanBy:
-    """Tell which code runs, in a kind whose payload the new code has changed."""
+    """Return the version of the code that runs, in a job kind whose payload differs between the versions."""
     return RanBy(code=VERSION)
 
 
 @job("fault.single", max_running=1, max_attempts=1)
 async def single(payload: Nothing, run: Run) -> None:
-    """Store, as the progress, how many jobs of this kind run at the moment."""
+    """Store how many jobs of this kind run at the moment, as the job's progress."""
     await asyncio.sleep(payload.seconds)
     async with run.transaction() as session:
         running = await session.scalar(
@@ -90,7 +90,7 @@ async def single(payload: Nothing, run: Run) -> None:
 
 @job("fault.poison", max_attempts=3, first_backoff_seconds=0.05)
 async def poison(_payload: Nothing, _run: Run) -> None:
-    """Kill the worker."""
+    """Kill this worker."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

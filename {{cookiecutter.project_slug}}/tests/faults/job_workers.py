@@ -1,4 +1,4 @@
-"""Workers of jobs as processes of their own, and the jobs and effects that they leave in the database."""
+"""Job workers as separate processes, and queries of the jobs and effects that they leave in the database."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ from tests.databases import ROOT, make_settings, opened
 from tests.faults.job_kinds import TABLE, Nothing
 
 PATIENCE_SECONDS = 60
-"""The longest wait for the jobs of a test: ten times what they take on an idle machine."""
+"""How long to wait for the jobs of a test, in seconds: ten times what they take on an idle machine."""
 
 HEARTBEAT_SECONDS = 1.0
 
 
 class Workers:
-    """The processes of workers; `start` adds one, and a killed one is replaced by the next `start`."""
+    """Worker processes; `start` adds one, also in place of a killed one."""
 
     def __init__(self, url: str, folder: Path, **variables: str) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -38,28 +38,29 @@ class Workers:
             "WEB_CONCURRENCY": "1",
             "JOBS__HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
             "JOBS__POLL_SECONDS": "0.5",
+            "MANAGEMENT_PORT": "0",
         } | variables
-        if "ABLATED" in os.environ:  # the fault tests run anew without a protection, by choice
+        if "ABLATED" in os.environ:  # the fault tests run with a defence switched off
             self._environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
 
     def start(self, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker, which ends with the test."""
         with self._log.open("ab") as output:
-            command = [sys.executable, "tests/faults/job_kinds.py"]  # as a module it would get the settings of tests
+            command = [sys.executable, "tests/faults/job_kinds.py"]  # as a module, it would import the tests' settings
             environment = self._environment | variables
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         self.processes.append(process)
         return process
 
     def kill_all(self) -> None:
-        """End all workers at once."""
+        """Kill all workers at once."""
         for process in self.processes:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
             process.wait()
 
     def log(self) -> str:
-        """Return what all workers have logged."""
+        """Return the log output of all workers."""
         return self._log.read_text("utf-8")
 
 
@@ -79,20 +80,20 @@ async def create_effects(url: str) -> None:
 
 
 async def prepare(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
-    """Create the table of effects, and enqueue jobs."""
+    """Create the table of effects, and enqueue jobs of this kind."""
     await create_effects(url)
     await put(url, kind, jobs, seconds=seconds)
 
 
 async def put(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
-    """Enqueue jobs in one transaction."""
+    """Enqueue jobs of this kind in one transaction."""
     async with opened(make_settings(url)) as resources, transaction(resources.write_sessions) as session:
         for _ in range(jobs):
             await enqueue(session, kind, Nothing(seconds=seconds))
 
 
 async def run(url: str, sql: str) -> None:
-    """Run a statement."""
+    """Run an SQL statement on a new connection."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(sql)
@@ -101,7 +102,7 @@ async def run(url: str, sql: str) -> None:
 
 
 async def numbers(url: str, sql: str) -> list[int]:
-    """Return the first row of a query; an empty list while the database is away."""
+    """Return the first row of a query, or an empty list while the database does not answer."""
     try:
         connection = await asyncpg.connect(url)
         try:
@@ -113,10 +114,10 @@ async def numbers(url: str, sql: str) -> list[int]:
 
 
 async def until(url: str, sql: str, expected: list[int]) -> list[int]:
-    """Repeat a query until its row is the expected one or the patience ends, and return the last row."""
+    """Repeat a query until its row is `expected`, or PATIENCE_SECONDS end; return the last row."""
     found: list[int] = []
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while (found := await numbers(url, sql)) != expected:  # noqa: ASYNC110 - other processes change the rows
+            while (found := await numbers(url, sql)) != expected:  # noqa: ASYNC110 - polls: other processes change the rows
                 await asyncio.sleep(0.1)
     return found

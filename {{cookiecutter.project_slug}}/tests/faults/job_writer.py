@@ -1,8 +1,8 @@
-"""A process that writes a row and enqueues a job in one transaction, and then waits until a fault test kills it.
+"""A process that writes a row and enqueues a job in one transaction, then waits until a fault test kills it.
 
-`python -m tests.faults.job_writer URL FIRST MOMENT`: FIRST is `enqueue` or `write`, the first statement of the
-transaction, or `key` for fifty transactions with one unique key. At the MOMENT, `before` or `after` the commit, the
-process prints a line.
+`python -m tests.faults.job_writer URL FIRST MOMENT`: FIRST is the first statement of the transaction, `enqueue` or
+`write`, or `key` for fifty transactions with one unique key. At the MOMENT, `before` or `after` the commit, the process
+prints the MOMENT.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ from tests.faults.job_kinds import EFFECT, Nothing, effect
 
 
 async def wait(moment: str) -> None:
-    """Print the moment, and wait for the end."""
+    """Print the moment, and wait until the test kills this process."""
     sys.stdout.write(f"{moment}\n")
     sys.stdout.flush()
     await asyncio.sleep(3600)
 
 
 async def enqueue_with_key(resources: Resources) -> None:
-    """Enqueue a job with the key, unless there is one."""
+    """Enqueue a job with a unique key, unless a job has it already."""
     async with transaction(resources.write_sessions) as session:
         await enqueue(session, effect, Nothing(), unique_key="the key")
 
 
 async def main(url: str, first: str, moment: str) -> None:
-    """Run the transaction until the moment."""
+    """Run the transaction up to the moment, and wait there."""
     async with opened(make_settings(url, database_queue_timeout_seconds=30)) as resources:
         if first == "key":
             await asyncio.gather(*(enqueue_with_key(resources) for _ in range(50)))

@@ -1,4 +1,4 @@
-"""A log collector that reads the log of a service from a named pipe; a test can stop the reading or close the pipe."""
+"""A log collector that reads a service's log from a named pipe; a test can pause the reading or close the pipe."""
 
 import asyncio
 import json
@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import IO
 
 TIMEOUT_SECONDS = 60.0
-"""The timeout of waiting for log lines, in seconds: ten times the few seconds that the lines of a test take."""
+"""How long to wait for log lines, in seconds: ten times the few seconds that a test's lines take."""
 
 
 class LogCollector:
-    """The reading end of a named pipe; the service keeps the writing end open, so the collector can open again."""
+    """The reading end of a named pipe; the service keeps the writing end open, so the collector can reopen the pipe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pipe: int | None = None
         self._rest = b""
         self.events: Counter[str] = Counter()
-        """The number of log lines by event; `lost` is the number of lines that the service reported as lost."""
+        """The number of log lines by event; `lost` counts the lines that the service reported as lost."""
 
     def open(self) -> None:
         """Open the reading end of the pipe, so that the service can write log lines."""
         self._pipe = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
 
     def close(self) -> None:
-        """Close the reading end of the pipe; from now on writes of the service fail with EPIPE."""
+        """Close the reading end of the pipe; from now on, the service's writes fail with EPIPE."""
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
 
     async def read_until(self, count: int, *events: str) -> None:
-        """Read log lines until the lines of these events and the lines reported as lost add up to `count`.
+        """Read log lines until the lines of these events, plus the lines reported as lost, add up to `count`.
 
         Raises:
             TimeoutError: the service wrote fewer lines, and reported no further lost lines.
@@ -60,7 +60,7 @@ class LogCollector:
 
 @contextmanager
 def collected(folder: Path) -> Iterator[tuple[LogCollector, IO[bytes]]]:
-    """Create a named pipe; yield an open log collector, and the writing end of the pipe for the service."""
+    """Create a named pipe; yield an open log collector, and the pipe's writing end for the service."""
     path = folder / "pipe"
     os.mkfifo(path)
     collector = LogCollector(path)

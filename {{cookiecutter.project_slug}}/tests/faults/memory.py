@@ -1,4 +1,4 @@
-"""Measure the resident memory of the workers of a service, read from /proc."""
+"""Measures the resident memory of a service's workers, read from /proc."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,15 +9,14 @@ from tests.server.processes import Service
 
 
 def megabytes(service: Service) -> float:
-    """Return the resident memory of all workers of a service together, in megabytes."""
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("ascii").split()
-    pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in children)
+    """Return the resident memory of all of a service's workers together, in megabytes."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in service.workers())
     return pages * 4096 / 1e6
 
 
 @asynccontextmanager
 async def memory_growth(service: Service) -> AsyncGenerator[list[float]]:
-    """Sample the memory of the workers every 50 ms while the block runs, in megabytes above the memory at the start."""
+    """Sample the workers' memory every 50 ms during the block, as megabytes above the memory at the start."""
     before, grown = megabytes(service), [0.0]
 
     async def sample() -> None:

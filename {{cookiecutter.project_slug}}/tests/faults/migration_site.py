@@ -1,4 +1,4 @@
-"""A database and a copy of the migrations with one revision more, for tests that kill or delay a migration."""
+"""A database and a copy of the migrations with an additional revision, for tests that kill or delay a migration."""
 
 import asyncio
 import os
@@ -19,7 +19,8 @@ MIGRATIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE '% migrations'
 """
-"""SQL that counts the connections of running migrations, also of a killed process that the server did not notice."""
+"""SQL that counts the connections of running migrations, also of a killed process whose end PostgreSQL has not noticed.
+"""
 
 END_MIGRATIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -38,14 +39,14 @@ TABLES = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
 
 @dataclass(frozen=True, slots=True)
 class MigrationSite:
-    """An empty database, a connection to the database, and a copy of the migrations with one revision more."""
+    """An empty database, a connection to it, and a copy of the migrations with an additional revision."""
 
     url: str
     folder: Path
     connection: asyncpg.Connection
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Start a process that runs `alembic upgrade head` with the copied migrations on the database of the test."""
+        """Start a process that runs `alembic upgrade head` with the copied migrations on the test's database."""
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "alembic", "upgrade", "head"),
             cwd=self.folder,
@@ -55,7 +56,7 @@ class MigrationSite:
         )
 
     async def ended(self, migration: asyncio.subprocess.Process) -> tuple[int | None, str]:
-        """Wait for the end of a migration, and return the exit code and the last line of its standard error."""
+        """Wait for a migration process to end, and return its exit code and the last line of its standard error."""
         async with asyncio.timeout(60):
             _, errors = await migration.communicate()
         return migration.returncode, errors.decode().rstrip().rpartition("\n")[2]
@@ -63,7 +64,7 @@ class MigrationSite:
     async def wait_for(self, query: str, count: int) -> None:
         """Repeat a counting SQL query until the result is `count`, for at most 60 s."""
         async with asyncio.timeout(60):
-            while await self.connection.fetchval(query) != count:  # noqa: ASYNC110 - no asyncio.Event from another process
+            while await self.connection.fetchval(query) != count:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.02)
 
     async def revisions(self) -> list[str]:
@@ -71,13 +72,13 @@ class MigrationSite:
         return [row["version_num"] for row in await self.connection.fetch("SELECT version_num FROM alembic_version")]
 
     async def tables(self) -> set[str]:
-        """Return the names of all tables of the database."""
+        """Return the names of all tables in the database."""
         return {row["tablename"] for row in await self.connection.fetch(TABLES)}
 
 
 @asynccontextmanager
 async def migration_site(server_url: str, folder: Path, name: str, source: str) -> AsyncGenerator[MigrationSite]:
-    """Yield an empty database and a copy of the migrations with the revision `name`; `{head}` is the one before it."""
+    """Yield an empty database and a copy of the migrations with an added revision `name`, which follows `{head}`."""
     shutil.copy(ROOT / "pyproject.toml", folder)
     migrations = shutil.copytree(ROOT / "migrations", folder / "migrations")
     head = ScriptDirectory(str(migrations)).get_current_head()

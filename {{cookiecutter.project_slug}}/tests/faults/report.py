@@ -1,4 +1,4 @@
-"""Write the report of the fault tests: a table in Markdown, and an HTML page with a chart of each test's requests."""
+"""Writes the report of the fault tests: a Markdown table, and an HTML page with a chart of each test's requests."""
 
 import json
 from collections import Counter, defaultdict
@@ -14,10 +14,10 @@ from devtools.drawing.tables import Table, markdown_lines
 from tests.faults.timeline import Seen, Timeline
 
 LEAST_SECONDS = 1e-4
-"""The lower end of the logarithmic axis of the durations, at which shorter durations are drawn."""
+"""The lower end of the durations' logarithmic axis, in seconds; shorter durations are drawn at this end."""
 
 FEW = 5
-"""The number of requests without a fault that need no chart."""
+"""The number of successful requests up to which a test gets no chart."""
 
 LEAD = (
     "A fault test breaks something under load. Each point is a request: when it began, and how long it took to its "
@@ -41,7 +41,7 @@ def read(folder: Path) -> list[Timeline]:
 
 
 def write(timelines: Sequence[Timeline], folder: Path) -> tuple[Path, Path]:
-    """Write the Markdown table and the HTML page of the timelines, and return the paths of both files."""
+    """Write the Markdown table and the HTML page of the timelines, and return both paths."""
     markdown, page = folder / "report.md", folder / "report.html"
     markdown.write_text("\n".join([*markdown_lines(table(timelines)), ""]), "utf-8")
     page.write_text(html_of(timelines), "utf-8")
@@ -58,12 +58,12 @@ def table(timelines: Sequence[Timeline]) -> Table:
 
 
 def passed(timeline: Timeline) -> str:
-    """Return whether a test passed as a word of the table."""
+    """Return the word of the table that says whether a test passed."""
     return "yes" if timeline.passed else "NO"
 
 
 def names(timeline: Timeline) -> tuple[str, str]:
-    """Return the file and the name of a test as words, such as `killed worker` and `no request is lost`."""
+    """Return a test's file and name as words, such as `killed worker` and `no request is lost`."""
     file, _, test = timeline.test.rpartition("::")
     words = test.removeprefix("test_").replace("_", " ")
     return Path(file).stem.removeprefix("test_").replace("_", " "), words
@@ -76,9 +76,9 @@ def counted(seen: Sequence[Seen]) -> str:
 
 
 def html_of(timelines: Sequence[Timeline]) -> str:
-    """Return the HTML page of the report: a section for each file of tests, with a chart of each test."""
+    """Return the HTML page of the report: a section for each file, with a chart of each test, failed tests first."""
     files: defaultdict[str, list[Timeline]] = defaultdict(list)
-    for timeline in timelines:
+    for timeline in sorted(timelines, key=lambda timeline: (names(timeline)[0], timeline.passed)):
         files[names(timeline)[0]].append(timeline)
     sections = [
         Section(
@@ -104,12 +104,12 @@ def _test(timeline: Timeline) -> Iterator[str]:
 
 
 def verdict(timeline: Timeline) -> str:
-    """Return whether a test passed, and the seconds that the test took."""
+    """Return whether a test passed, and its duration in seconds, as text."""
     return f"{'passed' if timeline.passed else 'FAILED'} in {timeline.took:.1f} s"
 
 
 def chart(timeline: Timeline, name: str) -> Figure:
-    """Draw a point for each request (begin and duration), and the marks of the test; the title counts the points."""
+    """Draw each request as a point (start, duration), with the marks of the test; the title counts the points."""
     groups = {outcome: [seen for seen in timeline.seen if outcome_of(seen.ended) == outcome] for outcome in OUTCOMES}
     groups = {outcome: seen for outcome, seen in groups.items() if seen}
     series = {

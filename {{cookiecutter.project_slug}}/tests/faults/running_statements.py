@@ -1,4 +1,4 @@
-"""Count the statements that still run in a database: a request that has ended must leave no statement running."""
+"""Counts the statements that still run in a database: a request that has ended must leave none running."""
 
 import asyncpg
 
@@ -9,7 +9,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idl
 
 
 async def running_statements(url: str) -> int:
-    """Return the number of connections to a database that are in the middle of a statement or a transaction."""
+    """Return the number of a database's connections that are in a statement or a transaction."""
     connection = await asyncpg.connect(url)
     found: int = await connection.fetchval(RUNNING)
     await connection.close()

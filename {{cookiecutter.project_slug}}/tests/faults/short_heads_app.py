@@ -1,4 +1,4 @@
-"""The service of `connection_app.py` with a timeout of 1 s for a request's head, to keep tests short."""
+"""The service of `connection_app.py` with a 1 s timeout for a request's head, to keep tests short."""
 
 from connection_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 

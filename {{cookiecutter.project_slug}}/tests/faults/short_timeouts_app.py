@@ -1,4 +1,4 @@
-"""The service of `slow_app.py` with CLIENT_TIMEOUT_SECONDS as the timeout of slow clients, to keep tests short."""
+"""The service of `slow_app.py`, which drops slow clients after CLIENT_TIMEOUT_SECONDS, to keep tests short."""
 
 import os
 

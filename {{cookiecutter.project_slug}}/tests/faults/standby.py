@@ -1,4 +1,4 @@
-"""A primary PostgreSQL server with a streaming standby, for tests of an address that leads to the wrong server."""
+"""A primary PostgreSQL server with a streaming standby, for tests in which an address leads to the wrong server."""
 
 import asyncio
 import tempfile
@@ -13,19 +13,19 @@ from devtools.cluster import Cluster
 
 
 class Standby(Cluster):
-    """A PostgreSQL server that replays the changes of a primary, serves reads, and may be promoted to a primary."""
+    """A PostgreSQL server that replicates a primary, serves reads, and may be promoted to a primary."""
 
     def promote(self) -> None:
-        """Let the standby take writes, and wait until it does."""
+        """Promote the standby, and wait until it accepts writes."""
         assert self._control("promote", "-w") == 0
 
 
 async def until_replayed(primary: Cluster, standby: Cluster) -> None:
-    """Wait until the standby has replayed all changes that the primary has made so far."""
+    """Wait until the standby has replayed all changes of the primary so far."""
     source, replica = await asyncpg.connect(primary.url()), await asyncpg.connect(standby.url())
     written = await source.fetchval("SELECT pg_current_wal_flush_lsn()::text")
     async with asyncio.timeout(30):
-        while not await replica.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written):  # noqa: ASYNC110 - only PostgreSQL knows
+        while not await replica.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written):  # noqa: ASYNC110 - polls: only PostgreSQL knows when
             await asyncio.sleep(0.01)
     await source.close()
     await replica.close()
@@ -33,7 +33,7 @@ async def until_replayed(primary: Cluster, standby: Cluster) -> None:
 
 @contextmanager
 def replicated() -> Iterator[tuple[Cluster, Standby]]:
-    """Start a PostgreSQL server and a hot standby that streams from it; yield the primary and the standby."""
+    """Start a PostgreSQL server with a hot standby that streams from it; yield the primary and the standby."""
     with ExitStack() as stack:
         parent = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         primary = Cluster(*settle(parent / "primary"), durable=True)

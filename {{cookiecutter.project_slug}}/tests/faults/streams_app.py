@@ -1,4 +1,4 @@
-"""The service with streams that fail after their start; tests run the app under gunicorn."""
+"""The service with streams that fail after they have started; tests run the app under gunicorn."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ app = create_app(load_settings())
 
 
 class Part(BaseModel):
-    """An event or a line of a stream; a title that is no text fails the validation."""
+    """An event or a line of a stream; a title that is not a text fails validation."""
 
     title: str
 
@@ -35,20 +35,20 @@ async def stream_bytes() -> StreamingResponse:
 
 @app.get("/events", response_class=EventSourceResponse)
 async def stream_events(reason: str) -> AsyncGenerator[Part]:
-    """Send two events, then fail for the reason."""
+    """Send two events, then fail for `reason`."""
     async for item in parts_until(reason):
         yield item
 
 
 @app.get("/lines")
 async def stream_lines(reason: str) -> AsyncGenerator[Part]:
-    """Send two JSON lines, then fail for the reason."""
+    """Send two JSON lines, then fail for `reason`."""
     async for item in parts_until(reason):
         yield item
 
 
 async def parts_until(reason: str) -> AsyncGenerator[Part]:
-    """Yield two items, then fail: by an exception, by an error of the framework, or by an item that is not valid."""
+    """Yield two items, then fail: by an exception, by a framework error, or by an invalid item."""
     for title in ("first", "second"):
         yield Part(title=title)
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The service with routes that refuse unknown fields and wrong items; tests run the app under gunicorn."""
+"""The service with routes that refuse unknown fields and invalid items; tests run the app under gunicorn."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ app = create_app(load_settings())
 
 
 class Strict(BaseModel):
-    """A body or query with one known field."""
+    """A request body or query with one known field."""
 
     model_config = ConfigDict(extra="forbid")
     number: int = 0
@@ -20,23 +20,27 @@ class Strict(BaseModel):
 
 @app.post("/strict")
 async def take(body: Strict) -> int:
-    """Take a body without unknown fields."""
+    """Accept a body without unknown fields."""
     return body.number
 
 
 @app.post("/items")
 async def take_items(body: list[Strict]) -> int:
-    """Take a list of any length."""
+    """Accept a list of any length."""
     return len(body)
 
 
 @app.get("/query")
 async def search(query: Annotated[Strict, Query()]) -> int:
-    """Take a query without unknown parameters."""
+    """Accept a query without unknown parameters."""
     return query.number
 
 
 @app.get("/fail")
 async def fail() -> None:
-    """Fail with a traceback that is longer than a pipe keeps whole."""
-    raise LookupError("There is no such thing. " * 400)
+    """Raise an exception whose traceback is longer than the size up to which a pipe writes atomically."""
+    error = LookupError()
+    for _ in range(100):
+        cause, error = error, LookupError()
+        error.__cause__ = cause
+    raise error

@@ -1,4 +1,4 @@
-"""The service with three route groups on three tables, and a route that starts background tasks; for gunicorn."""
+"""The service with route groups on two tables, and a route that starts background tasks; for gunicorn."""
 
 import asyncio
 
@@ -11,23 +11,25 @@ from app.settings.load import load_settings
 from app.settings.route_groups import PATHS, RouteGroup, RouteGroupsSettings
 
 TASKS, TASK_SECONDS = 10, 2.0
-"""The number of background tasks that a request starts, and the duration of each transaction in seconds."""
+"""How many background tasks a request starts, and the duration of each one's transaction in seconds."""
 
 
-class ThreeGroups(RouteGroupsSettings):
-    """The route groups of the service, and `left` and `right`, whose table a test locks."""
+class MoreGroups(RouteGroupsSettings):
+    """The service's route groups, and `left`, `right` and `middle`, whose table a test locks."""
 
     left: RouteGroup = RouteGroup()
     right: RouteGroup = RouteGroup()
+    middle: RouteGroup = RouteGroup()
 
 
 assert isinstance(PATHS, dict)
-PATHS |= {"left": ("/left",), "right": ("/right",)}
-app = create_app(load_settings().model_copy(update={"route_groups": ThreeGroups()}))
+PATHS |= {"left": ("/left",), "right": ("/right",), "middle": ("/middle",)}
+app = create_app(load_settings().model_copy(update={"route_groups": MoreGroups()}))
 
 
 @app.get("/left")
 @app.get("/right")
+@app.get("/middle")
 async def read_locked(session: ReadSession) -> int:
     """Count the rows of the table `items`, which a test locks."""
     found: int = await session.scalar(text("SELECT count(*) FROM items"))
@@ -42,7 +44,7 @@ async def read_unlocked(session: ReadSession) -> int:
 
 
 async def hold_a_transaction(resources: Resources) -> None:
-    """Hold a database connection for as long as a long transaction does."""
+    """Hold a database connection for TASK_SECONDS, as a long transaction does."""
     async with resources.write_sessions.begin() as session:
         await session.execute(text("SELECT 1"))
         await asyncio.sleep(TASK_SECONDS)

@@ -1,4 +1,4 @@
-"""Background tasks of requests that write: a hundred tasks find their rows, and a refused request starts no task."""
+"""Background tasks of writing requests: a hundred tasks find their rows, and a refused request starts no task."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A downstream that is slow, dead or wrong: the callers get an error in time, and all other requests are served."""
+"""A slow, dead or misbehaving downstream: its callers get an error in time, and all other requests are served."""
 
 import asyncio
 import sys
@@ -20,21 +20,21 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
 
 SECONDS = 1.5
-"""The time for which the clients of a test send requests to a bad downstream, in seconds."""
+"""How long, in seconds, the clients of a test send requests to a bad downstream."""
 
 MEGABYTES = 100
 """The most memory that the worker may gain, in megabytes: without a size limit, a flood of responses needs more."""
 
 DEADLINE_SECONDS = RouteGroup().deadline_seconds
-"""The bound on the slowest response of a bad downstream's route: all timeouts of the downstream pass earlier."""
+"""The bound on the slowest response of the bad downstream's route, in seconds: its timeouts all pass earlier."""
 
 GOOD_CLIENTS = 5
 GOOD_ANSWERS = 4 * GOOD_CLIENTS
-"""The fewest responses of the good downstream's route in SECONDS beside 220 clients of the bad downstream. A client
-that waits for the bad downstream gets a single response in that time, a client that does not wait some twenty."""
+"""The fewest responses of the good downstream's route in SECONDS, beside 220 clients of the bad downstream. A client
+that waits for the bad downstream gets one response in that time, a client that does not wait some twenty."""
 
 CALLS = 100
-"""The most calls that a bad downstream may receive: calls before the circuit breaker opens, and later probes."""
+"""The most calls that a bad downstream may receive: those before the circuit breaker opens, and later probes."""
 
 UNREADABLE = {"no_json", "a_page"}
 """Behaviours with a valid HTTP response and an unreadable body, which the circuit breaker counts as successes. The
@@ -68,7 +68,7 @@ async def ask_good(client: Client) -> None:
 
 
 async def storm(service: Service, ask: Callable[[Client], Coroutine[Any, Any, None]]) -> dict[str, float]:
-    """Run 220 clients of a bad downstream beside five of the good downstream, and return the routes that waited."""
+    """Run 220 clients of a bad downstream and five of the good one, and return the routes that were too slow."""
     async with memory_growth(service) as grown:
         bad, good = await asyncio.gather(
             for_a_while(service.url, 220, SECONDS, ask),
@@ -101,7 +101,7 @@ async def test_a_bad_downstream_costs_its_own_callers_only(running: tuple[Servic
 
 
 async def test_retries_add_a_tenth_to_the_calls_at_most(running: tuple[Service, int]) -> None:
-    """The retry budget bounds the retries of a downstream that fails each time, here without a circuit breaker."""
+    """The retry budget bounds the retries of a downstream that always fails, here without a circuit breaker."""
     service, bad = running
     become(bad, "fail")
     asked = await for_a_while(service.url, MAX_CONCURRENT, SECONDS, ask_failing)
@@ -113,7 +113,7 @@ async def test_retries_add_a_tenth_to_the_calls_at_most(running: tuple[Service, 
 
 
 async def test_an_unresolved_host_name_costs_its_own_callers_only(running: tuple[Service, int]) -> None:
-    """Each DNS lookup of the unresolved name blocks a thread; the lookups of other names must find a free thread."""
+    """Each DNS look-up of the unresolved name blocks a thread; look-ups of other names must still get a thread."""
     service, _bad = running
 
     async def measure() -> dict[str, float]:

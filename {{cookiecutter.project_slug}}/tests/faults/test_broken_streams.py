@@ -1,4 +1,4 @@
-"""A stream that fails after its start: its connection is cut off, so that half of the data is not taken for all."""
+"""A stream that fails after its start: the connection is cut off, so that a client cannot take it for complete."""
 
 import sys
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ STREAMS = [
     "lines?reason=exception",
     "lines?reason=invalid",
 ]
-"""The streams of `streams_app.py`: plain bytes, server-sent events, and JSON lines, each with the reason to fail."""
+"""The streams of `streams_app.py`: plain bytes, server-sent events and JSON lines, with the reason to fail."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 
 async def read_until_cut_off(client: httpx.AsyncClient, path: str) -> bytes:
-    """Return the part of a response that arrives before the connection is cut off; fail if the response is whole."""
+    """Return the part of a response that arrives before the connection is cut off; fail if the response is complete."""
     received = b""
     try:
         async with client.stream("GET", path) as answer:
@@ -54,7 +54,7 @@ async def test_a_stream_that_fails_is_cut_off_and_logged_once(service: Service, 
     assert len(service.wait_for(count=before + 3, **logged)) == before + 3
     assert {line["event"] for line in service.lines()} == {
         "request failed on an unexpected exception"
-    }  # the server has no line of its own
+    }  # the HTTP server itself logs nothing
 
 
 async def test_an_event_stream_that_does_not_fail_ends_properly(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""A migration while the service runs: column types change under load, or a lock holds a table beyond all timeouts."""
+"""Migrations while the service runs: column types change under load, or a lock holds a table beyond all timeouts."""
 
 import asyncio
 import sys
@@ -16,30 +16,31 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 CHANGES = ["name TYPE varchar(50)", "size TYPE bigint", "name TYPE text", "size TYPE integer"]
-"""Column changes in turn; each invalidates the prepared statements that select the column."""
+"""Column changes that the test makes in turn; each invalidates the prepared statements that select the column."""
 
 NEW_TYPE = """
     ALTER TYPE colour RENAME TO old_colour;
     CREATE TYPE colour AS ENUM ('red', 'blue', 'green');
     ALTER TABLE coloured_items ALTER COLUMN colour TYPE colour USING colour::text::colour
 """
-"""The migration that removes a value of an enum type, or reorders the values; a later one may drop the old type."""
+"""A migration that removes a value of an enum type, or reorders the values; a later migration may drop the old type."""
 
 APART_SECONDS = 0.3
-"""The pause before each column change, in which requests prepare the statements again."""
+"""The pause before each column change, in seconds, in which requests prepare the statements again."""
 
 LOCKED_SECONDS = 6.0
-"""The time for which the table is locked: longer than the lock timeout (1.5 s) and the deadline (4 s)."""
+"""How long the table is locked, in seconds: longer than the lock timeout (1.5 s) and the deadline (4 s)."""
 
 DEADLINE_SECONDS = RouteGroup().deadline_seconds
-"""The bound on the slowest refusal of the locked table: the queue timeout (1 s) and the lock timeout pass earlier."""
+"""The bound on the slowest refusal with a locked table, in seconds: queue timeout (1 s) and lock timeout pass earlier.
+"""
 
 OTHER_SECONDS = 1.0
 """The bound on the 99th percentile of the routes that do not use the locked table, in seconds: ten times the
 measured value."""
 
 LOCK_NOT_AVAILABLE = "55P03"
-"""The SQLSTATE of a lock timeout; without a lock timeout the statement timeout ends the wait, with 57014."""
+"""The SQLSTATE of a lock timeout; otherwise the statement timeout would end the wait, with 57014."""
 
 PAUSE_SECONDS = 0.05
 """The pause of a client after a 503, in seconds, so that refused requests do not use up the CPUs."""
@@ -54,7 +55,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
 
 
 async def read(client: Client) -> None:
-    """Read an item straight from the driver, then through SQLAlchemy."""
+    """Read an item without SQLAlchemy, then through SQLAlchemy."""
     for kind in ("columns", "text"):
         if await client.ask(f"/items/1?kind={kind}") == 503:
             await asyncio.sleep(PAUSE_SECONDS)
@@ -88,7 +89,7 @@ async def change(url: str) -> None:
 
 
 async def recreate_type(url: str, last: str) -> None:
-    """Recreate the enum type `colour` after a pause, in which requests prepare statements of the old type."""
+    """Recreate the enum type `colour` after a pause, in which requests prepare statements with the old type."""
     await asyncio.sleep(APART_SECONDS)
     await execute(url, NEW_TYPE + last)
 
@@ -127,7 +128,7 @@ async def test_a_write_on_a_stale_statement_is_503_and_the_next_is_200(running: 
 
 @pytest.mark.parametrize("last", ["", "; DROP TYPE old_colour"], ids=["the old type stays", "the old type is dropped"])
 async def test_reads_survive_a_recreated_type(running: tuple[Service, str], last: str) -> None:
-    """Prepared statements have the number of a type that a migration has dropped and created again."""
+    """Prepared statements refer to a type by its id, which changes when a migration drops and recreates the type."""
     service, url = running
     reads, _ = await asyncio.gather(
         for_a_while(service.url, 20, 3 * APART_SECONDS, read_colour), recreate_type(url, last)
@@ -160,7 +161,7 @@ async def test_a_locked_table_costs_its_own_callers_only(running: tuple[Service,
                 for_a_while(service.url, 1, LOCKED_SECONDS, ask_live),
             )
         after = await for_a_while(service.url, 10, 0.5, read)
-        await until_idle(service.url)
+        await until_idle(service.management)
         lines = service.lines("database refused a statement")[refused:]
 
         assert {line["sqlstate"] for line in lines} == {LOCK_NOT_AVAILABLE}

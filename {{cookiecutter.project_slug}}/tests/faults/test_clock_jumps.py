@@ -28,14 +28,15 @@ pytestmark = [
 
 CLOCK = Path(__file__).parent / "clock"
 DEADLINE_SECONDS, QUEUE_SECONDS = 1.5, 1.0
-"""The deadline that a request asks for, and the longest wait of a request for a database connection."""
+"""The deadline that a request asks for, and the longest wait for a database connection, in seconds."""
 
 IDEMPOTENCY_SECONDS = 2
-"""The lifetime of a stored response, a hundred times the pause between a first and a repeated request of a test."""
+"""The lifetime of a stored response in seconds: a hundred times the pause between a test's request and its repetition.
+"""
 
 EARLY_SECONDS = 0.3
-"""The tolerance, in seconds, by which a test may measure a timeout as shorter than configured. A timeout that ends
-with a jump of the clock would be shorter by 0.9 s or more."""
+"""The seconds by which a test may measure a timeout as too short. A timeout that the clock's jump cuts short would miss
+0.9 s or more."""
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ async def client(running: tuple[Service, str, int]) -> AsyncGenerator[ClockClien
 
 
 @asynccontextmanager
-async def meanwhile(work: Any) -> AsyncGenerator[asyncio.Task[Any]]:  # noqa: ANN401 - any coroutine
-    """Start a request 0.1 s before the block, so that the clock jumps during the request, and wait for the response."""
+async def meanwhile(work: Any) -> AsyncGenerator[asyncio.Task[Any]]:  # noqa: ANN401 - `work` is any coroutine
+    """Start a request 0.1 s before the block, so that the clock jumps while it runs, and wait for the response."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         await asyncio.sleep(0.1)
@@ -79,7 +80,7 @@ async def timed(client: ClockClient, path: str, **headers: str) -> tuple[int, fl
 
 
 async def test_the_jump_reaches_the_modules_of_the_service(client: ClockClient, jump: float) -> None:
-    """The timestamps in the log show the jump; without a jump the other tests of this file would prove nothing."""
+    """The log's timestamps show the jump; without a jump, the other tests of this file would prove nothing."""
     before = len(client.service.lines("request"))
     await client.status("/wait?seconds=0")
     await client.jump(jump)
@@ -91,7 +92,7 @@ async def test_the_jump_reaches_the_modules_of_the_service(client: ClockClient, 
 
 
 async def test_a_deadline_passes_at_its_time(client: ClockClient, jump: float) -> None:
-    """The response is a 504 at the deadline; a late deadline would be a 200, since the route responds after 8 s."""
+    """The response is a 504 at the deadline; if the deadline came late, it would be a 200, as the route takes 8 s."""
     deadline = {"X-Request-Timeout-Ms": f"{DEADLINE_SECONDS * 1000:.0f}"}
     async with meanwhile(timed(client, "/wait?seconds=8", **deadline)) as waiting:
         await client.jump(jump)
@@ -110,7 +111,7 @@ async def test_a_request_in_the_pool_queue_gets_the_next_connection(client: Cloc
 
 
 async def test_the_queue_timeout_of_the_pool_passes_at_its_time(client: ClockClient, jump: float) -> None:
-    """The response is a 503 at the queue timeout; a late timeout would be a 200, since the connection becomes free."""
+    """The response is a 503 at the queue timeout; if that came late, it would be a 200 on a freed connection."""
     async with (
         meanwhile(timed(client, f"/hold?seconds={QUEUE_SECONDS * 2.2}")) as holding,
         meanwhile(timed(client, "/hold?seconds=0")) as queued,
@@ -157,7 +158,7 @@ async def test_a_schema_change_fails_a_single_write_and_no_read(client: ClockCli
     await client.execute("ALTER TABLE scratch_rows ALTER COLUMN number TYPE int")
     reads = [await client.status("/rows"), await client.status("/rows")]
 
-    assert set(before[1:]) == {200}  # the first write may be 503 on a prepared statement of the former table
+    assert set(before[1:]) == {200}  # the first write may be 503, for a statement prepared before the table changed
     assert (writes, reads) == ([503, 200], [200, 200])
 
 

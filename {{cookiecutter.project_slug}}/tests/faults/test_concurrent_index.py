@@ -1,4 +1,4 @@
-"""CREATE INDEX CONCURRENTLY in a migration waits for old transactions, and an interrupted run can be repeated."""
+"""CREATE INDEX CONCURRENTLY in a migration waits for old transactions, and an interrupted migration can be repeated."""
 
 import asyncio
 import sys
@@ -14,9 +14,9 @@ from tests.faults.migration_site import END_MIGRATIONS, MIGRATIONS, MigrationSit
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="alembic's processes are killed by signals")
 
 OLD_SECONDS = 4.0
-"""The time for which a transaction is open, in seconds: longer than the lock timeout of a migration (3 s)."""
+"""How long a transaction stays open, in seconds: longer than a migration's lock timeout (3 s)."""
 
-# the recipe of the README
+# the recipe in the README
 REVISION = """
 from alembic import op
 

@@ -1,10 +1,10 @@
-"""Byte sequences on a connection: one response per request, in order, and bytes of a body are never a request."""
+"""Byte sequences on a connection: one response per request, in order, and no body's bytes are served as a request."""
 
 import asyncio
 import json
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from time import perf_counter
 from urllib.parse import urlsplit
@@ -21,10 +21,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 APP = "--pythonpath=tests/faults", "connection_app:app"
 
 PIECES = {"whole": 10**9, "in pieces of 16 kB": 16_384, "in pieces of seven bytes": 7}
-"""The sizes of the pieces in which a client sends the bytes of a row."""
+"""The sizes of the pieces in which a client sends the bytes of a test case."""
 
-SMALL_BYTES = 2_000
-"""The most bytes of a row that are sent in pieces of seven bytes, as the client waits after each piece."""
+MAX_PIECES = 2_000
+"""The most pieces in which a test case is sent, as the client waits after each piece."""
 
 REFUSED = {400, 414, 431, 501}
 """The statuses after which the service closes the connection."""
@@ -42,7 +42,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 async def read_all(reader: asyncio.StreamReader) -> bytes:
     """Return all bytes until the connection ends, by a close or by a reset.
 
-    A service that closes after a response resets a client that goes on sending; the response has arrived before.
+    A service that closes after its response resets a client that keeps sending; the response has arrived before.
     """
     received = bytearray()
     with suppress(ConnectionResetError):
@@ -52,7 +52,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 
 
 async def answers_to(service: Service, sent: bytes, piece: int) -> list[tuple[int, bytes]]:
-    """Send bytes in pieces, and return the status and the body of each response until the service closes.
+    """Send bytes in pieces, and return the status and body of each response until the service closes.
 
     Informational responses, such as 100, are left out.
     """
@@ -61,7 +61,7 @@ async def answers_to(service: Service, sent: bytes, piece: int) -> list[tuple[in
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reading = asyncio.create_task(read_all(reader))
-        with suppress(ConnectionError):  # the service has refused the bytes before
+        with suppress(ConnectionError):  # the service may have refused the bytes and closed
             for start in range(0, len(sent), piece):
                 writer.write(sent[start : start + piece])
                 await writer.drain()
@@ -80,12 +80,21 @@ def parsed(received: bytes) -> Iterator[tuple[int, bytes]]:
         received = received[length:]
 
 
+def in_pieces(rows: Mapping[str, Row]) -> pytest.MarkDecorator:
+    """Run a test with each test case in each size of pieces; a long case would take too long in small pieces."""
+    cases = [
+        pytest.param(row, piece, id=f"{name}-{form}")
+        for name, row in rows.items()
+        for form, piece in PIECES.items()
+        if len(row[0]) <= piece * MAX_PIECES
+    ]
+    return pytest.mark.parametrize(("row", "piece"), cases)
+
+
 async def check(service: Service, row: Row, piece: int) -> None:
-    """Send a row and a last request, and check all responses; nothing is answered behind a refusal."""
+    """Send a test case and a last request, and check all responses; no response may follow a refusal."""
     sent, expected = row
     last = head("GET", "/echo", "Connection: close", "X-Last: 1") if b"HTTP/1.0" not in sent else b""
-    if piece < len(sent) / SMALL_BYTES:
-        pytest.skip("too long for small pieces")
     answers = await answers_to(service, sent + last, piece)
 
     ended = expected[-1][0] in REFUSED or b"HTTP/1.0" in sent
@@ -94,35 +103,31 @@ async def check(service: Service, row: Row, piece: int) -> None:
         assert wanted is None or json.loads(body)["body"] == wanted
 
 
-@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("row", UPGRADES.values(), ids=UPGRADES)
+@in_pieces(UPGRADES)
 async def test_an_upgrade_without_a_server_is_ignored_and_the_body_is_read(
     service: Service, row: Row, piece: int
 ) -> None:
     await check(service, row, piece)
 
 
-@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("row", WHITESPACE.values(), ids=WHITESPACE)
+@in_pieces(WHITESPACE)
 async def test_whitespace_around_a_value_is_no_part_of_it(service: Service, row: Row, piece: int) -> None:
     await check(service, row, piece)
 
 
-@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("row", HEADS.values(), ids=HEADS)
+@in_pieces(HEADS)
 async def test_the_size_of_a_head_is_the_same_in_any_pieces(service: Service, row: Row, piece: int) -> None:
     await check(service, row, piece)
 
 
-@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("row", REFUSALS.values(), ids=REFUSALS)
+@in_pieces(REFUSALS)
 async def test_a_refusal_comes_in_order_and_ends_the_connection(service: Service, row: Row, piece: int) -> None:
     await check(service, row, piece)
 
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
 async def test_a_close_in_the_trailers_ends_the_connection_with_the_response(service: Service, piece: int) -> None:
-    """The parser drops all that follows, so a client that waits for a further response would wait for the timeout."""
+    """The parser drops all bytes that follow, so a client that waits for another response would time out."""
     began = perf_counter()
     answers = await answers_to(service, chunked(b"one", trailers=b"Connection: close\r\n") + GET, piece)
 

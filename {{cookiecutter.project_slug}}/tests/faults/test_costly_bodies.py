@@ -1,4 +1,4 @@
-"""Requests whose refusal used to cost a second of the event loop: deep, wide, and wrong in every value."""
+"""Request bodies that are costly to refuse, as they are deep, wide, or invalid in every value: CPU time is bounded."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from tests.smoke.raw_http import Answer, asked, head
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the CPU time of the workers from /proc")
 
 CPU_SECONDS = 0.5
-"""The most CPU time of a worker for one request: ten times the 50 ms that a request may hold the event loop."""
+"""The most CPU seconds of a worker for one request: ten times the 50 ms that a request may block the event loop."""
 
 MEGABYTE = 1_000_000
 WIDE = {
@@ -33,7 +33,7 @@ DEEP = {
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `strict_app.py` with two workers; it takes JSON of 1 MB, so that only the values are bounded."""
+    """The service of `strict_app.py` with two workers; it accepts JSON up to 1 MB: only the values are bounded."""
     variables = {"MAX_JSON_BYTES": "1048576", "LOG_LEVEL": "warning"}
     with serving(server_url, template, "--pythonpath=tests/faults", "strict_app:app", **variables) as running:
         yield running
@@ -49,7 +49,7 @@ def cpu_seconds(service: Service) -> float:
 
 
 async def refused(service: Service, *parts: bytes) -> Answer:
-    """Send a request, check the CPU time and the size of the response, and return the response."""
+    """Send a request, check the CPU time and the response's size, and return the response."""
     await asked(service.url, [head("GET", "/health/live")])
     before = cpu_seconds(service)
     answer = await asked(service.url, parts)

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 CLIENTS = 200
 STATEMENT_SECONDS = 9
-"""The duration of each statement without a cancel; a disconnect must end the statement much earlier."""
+"""The seconds that each statement takes unless it is cancelled; a disconnect must end it much earlier."""
 
 PATIENCE_SECONDS = 30
-"""The timeout of waiting for the first running statement, in seconds: far longer than a busy machine needs."""
+"""How long to wait for the first running statement, in seconds: far longer than a busy machine needs."""
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ async def test_disconnected_clients_leave_no_statement_and_no_request_behind(
     started = perf_counter()
     connections = await asyncio.gather(*(ask(service.url) for _ in range(CLIENTS)))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await running_statements(committed_url):  # noqa: ASYNC110 - no asyncio.Event from another process
+        while not await running_statements(committed_url):  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
             await asyncio.sleep(0.02)
     for connection in connections:
         connection.close()
     while await running_statements(committed_url):
         assert perf_counter() - started < STATEMENT_SECONDS - 1
         await asyncio.sleep(0.1)
-    await until_idle(service.url)
+    await until_idle(service.management)
     async with httpx.AsyncClient(base_url=service.url) as client:
         answers = [await client.get("/slow?seconds=0") for _ in range(20)]
 

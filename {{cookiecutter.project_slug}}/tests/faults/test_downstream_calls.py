@@ -1,4 +1,4 @@
-"""Calls to downstreams: the bytes that arrive, and calls that the deadline of their request would end."""
+"""Downstream calls under gunicorn: the bytes that arrive, and calls that a request's deadline cuts off."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 SHORT_DEADLINE = {"X-Request-Timeout-Ms": "1400"}
-"""The headers of a client with less time than the read timeout of a call, and most of the time of a call."""
+"""The headers of a client whose deadline is shorter than a call's read timeout, but is most of a call's time."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
 
 
 async def test_calls_that_a_short_deadline_cuts_off_open_the_circuit_breaker(running: tuple[Service, int]) -> None:
-    """Each client waits for less than the read timeout of a call, so that only the deadline ends the calls."""
+    """Each client's deadline is shorter than a call's read timeout, so that only the deadline ends the calls."""
     service, bad = running
     become(bad, "never")
     codes: set[str] = set()

@@ -1,4 +1,4 @@
-"""A pooler between the service and PostgreSQL drops the settings of each connection silently: the start is refused."""
+"""A pooler between service and PostgreSQL silently drops each connection's settings: the service refuses to start."""
 
 import asyncio
 import struct
@@ -14,7 +14,7 @@ from tests.tasks import until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 KEPT = (b"user", b"database", b"client_encoding", b"application_name")
-"""The parameters that the pooler of this test passes on; PgBouncer drops what `ignore_startup_parameters` lists."""
+"""The parameters that this test's pooler passes on; PgBouncer drops those in `ignore_startup_parameters`."""
 
 SENTENCE = (
     "The service cannot start: A pooler in between, such as PgBouncer with ignore_startup_parameters, drops the "
@@ -24,11 +24,11 @@ SENTENCE = (
 
 
 class DroppingRelay(Relay):
-    """A TCP relay that drops most parameters of PostgreSQL's first message, which a connection starts with."""
+    """A TCP relay that drops most parameters from PostgreSQL's start-up message, the first on a connection."""
 
     async def _pump(self, number: int, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         head = await source.read(8)
-        if len(head) == 8 and struct.unpack("!ii", head)[1] == 3 << 16:  # the version of a first message
+        if len(head) == 8 and struct.unpack("!ii", head)[1] == 3 << 16:  # the protocol version in a start-up message
             words = (await source.readexactly(struct.unpack("!ii", head)[0] - 8)).split(b"\0")
             pairs = [(name, value) for name, value in zip(words[::2], words[1::2], strict=False) if name in KEPT]
             body = b"".join(name + b"\0" + value + b"\0" for name, value in pairs) + b"\0"
@@ -39,9 +39,10 @@ class DroppingRelay(Relay):
 
 @pytest.mark.parametrize("role_keeps", [False, True], ids=["no settings", "settings of the role"])
 async def test_a_start_behind_an_undeclared_pooler_is_refused(committed_url: str, *, role_keeps: bool) -> None:
-    """A role that keeps the settings, for a former PgBouncer, does not help: the pooler loses prepared statements.
+    """A role with these settings, as for a former PgBouncer, does not help: the pooler loses prepared statements.
 
-    Without these settings the connection sets no read-only default either: it would reach other clients of the pooler.
+    Without its own settings, the connection sets no read-only default either, which would reach other clients of the
+    pooler.
     """
     if role_keeps:
         await set_role_limits(committed_url)

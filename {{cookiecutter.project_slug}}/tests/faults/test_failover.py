@@ -1,4 +1,4 @@
-"""A failover: the address of the database leads to a standby. Writes are 503, and good again at the first try."""
+"""A failover: the database's address leads to a standby. Writes get 503, and succeed again at once afterwards."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 @pytest.fixture
 def servers() -> Iterator[tuple[Cluster, Standby, str]]:
-    """A primary, a standby of it, and the name of a migrated database on both."""
+    """A primary, its standby, and the name of a migrated database on both."""
     with replicated() as (primary, standby):
         name = ensure_template(primary.url())
         asyncio.run(execute(primary.url(name), SCHEMA))
@@ -32,7 +32,7 @@ def servers() -> Iterator[tuple[Cluster, Standby, str]]:
 
 @asynccontextmanager
 async def service_at(url: str, **variables: str) -> AsyncGenerator[tuple[Relay, httpx.AsyncClient]]:
-    """Run the service of `items_app.py` at a relay to a database; yield the relay and a client of the service."""
+    """Run the service of `items_app.py` with a relay in front of its database; yield the relay and an HTTP client."""
     relay = Relay(url)
     async with relay.listening() as address:
         settings = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error"} | variables
@@ -43,7 +43,7 @@ async def service_at(url: str, **variables: str) -> AsyncGenerator[tuple[Relay, 
 
 
 async def reasons(client: httpx.AsyncClient) -> list[str]:
-    """Return the reasons for which the service is not ready, not earlier than a second after the last check."""
+    """Return the reasons why the service is not ready, at least a second after the last check."""
     await asyncio.sleep(1.1)
     found: list[str] = (await client.get("/health/ready")).json()["reasons"]
     return found
@@ -86,7 +86,7 @@ async def test_a_service_that_starts_on_a_standby_writes_once_it_reaches_the_pri
 
 
 async def test_a_deployment_that_only_reads_serves_reads_from_a_standby(servers: tuple[Cluster, Standby, str]) -> None:
-    """Its writes are 503 by PostgreSQL's own refusal, and leave no connection behind that would refuse writes later."""
+    """The deployment's writes get 503, as PostgreSQL refuses them; later writes get no refusing connection."""
     primary, standby, name = servers
     async with service_at(standby.url(name), DATABASE_TARGET="any") as (relay, client):
         ready = await reasons(client)
@@ -98,5 +98,5 @@ async def test_a_deployment_that_only_reads_serves_reads_from_a_standby(servers:
     assert ready == []
     assert {answer.status_code for answer in reads} == {200}
     assert {(answer.status_code, answer.headers.get("retry-after")) for answer in writes} == {(503, "1")}
-    assert later == sorted(later, reverse=True)  # 503 for the connections that were left, 201 from then on
+    assert later == sorted(later, reverse=True)  # 503 while old connections remain, then 201
     assert later[-1] == 201

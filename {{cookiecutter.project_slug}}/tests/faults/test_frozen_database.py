@@ -1,11 +1,11 @@
-"""A frozen database: PostgreSQL, or a backend process, does not respond, but keeps all connections open."""
+"""A frozen database: PostgreSQL, or one of its processes, does not respond, but keeps all connections open."""
 
 import asyncio
 import os
 import signal
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.server.processes import Service, gunicorn
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the server's processes in /proc")
 
 FROZEN_SECONDS = 8.0
-"""The time for which PostgreSQL is frozen: twice the deadline of 4 s."""
+"""How long PostgreSQL is frozen, in seconds: twice the deadline of 4 s."""
 
 DEADLINE_SECONDS = RouteGroup().deadline_seconds
 
@@ -31,27 +31,27 @@ LATE_SECONDS = 1.0
 """The tolerance by which the slowest 504 may exceed the deadline, in seconds: ten times the measured delay."""
 
 PATIENCE_SECONDS = 20
-"""The timeout of waiting for a 200 after the freeze, in seconds: ten times the time of a new database connection."""
+"""How long to wait for a 200 after the freeze, in seconds: ten times the time for a new database connection."""
 
 BACKEND_FROZEN_SECONDS = 6.0
-"""The time for which a backend is frozen: longer than the deadline (4 s), so that the request of the backend must end
+"""How long a backend is frozen, in seconds: longer than the deadline (4 s), so that the backend's request must end
 during the freeze."""
 
 OTHER_SECONDS = 0.5
-"""The bound on the 99th percentile of requests that need no frozen process, in seconds: ten times the measured
-value."""
+"""The bound on the 99th percentile of requests that need no frozen process, in seconds: ten times the measured value.
+"""
 
 BUSY_BACKEND = """
 SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event = 'PgSleep' AND query_start > clock_timestamp() - interval '20 ms'
 ORDER BY query_start DESC LIMIT 1
 """
-"""SQL that finds the process id of a backend in the middle of a pg_sleep of the service. A backend that is frozen there
+"""SQL that finds the process id of a backend in the middle of the service's pg_sleep. A backend that is frozen there
 holds no lock that other backends need."""
 
 
 def processes_of(postmaster: int) -> list[int]:
-    """Return the process ids of a PostgreSQL server: the postmaster and all child processes."""
+    """Return the process ids of a PostgreSQL server: the postmaster and its child processes."""
     found = [postmaster]
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -63,23 +63,29 @@ def processes_of(postmaster: int) -> list[int]:
     return found
 
 
+def send(process: int, number: signal.Signals) -> None:
+    """Send a signal to a process, which may have ended by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(process, number)
+
+
 @contextmanager
 def frozen(postmaster: int) -> Iterator[None]:
-    """Freeze every process of a PostgreSQL server with SIGSTOP while the block runs."""
+    """Freeze every process of a PostgreSQL server with SIGSTOP during the block."""
     processes = processes_of(postmaster)
     for process in processes:
-        os.kill(process, signal.SIGSTOP)
+        send(process, signal.SIGSTOP)
     try:
         with fault("the database is frozen"):
             yield
     finally:
         for process in {*processes, *processes_of(postmaster)}:
-            os.kill(process, signal.SIGCONT)
+            send(process, signal.SIGCONT)
 
 
 @asynccontextmanager
 async def backend_frozen(url: str) -> AsyncGenerator[None]:
-    """Freeze a PostgreSQL backend that runs a statement of the service with SIGSTOP while the block runs."""
+    """Freeze, with SIGSTOP during the block, a PostgreSQL backend that runs a statement of the service."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (process := await value_of(url, BUSY_BACKEND)) is None:
             pass
@@ -93,7 +99,7 @@ async def backend_frozen(url: str) -> AsyncGenerator[None]:
 
 @pytest.fixture
 def own_server() -> Iterator[tuple[int, str]]:
-    """The process id of a PostgreSQL server of this test alone, and the URL of a migrated database on the server."""
+    """The process id of a PostgreSQL server that only this test uses, and the URL of a migrated database on it."""
     with (
         tempfile.TemporaryDirectory() as name,
         server(Path(name) / "postgres", durable=False) as url,
@@ -145,7 +151,7 @@ async def test_a_frozen_server_delays_no_request_beyond_its_deadline(own_server:
                 answers, live = await storm(service)
             await until_recovered(service)
             healthy = await for_a_while(service.url, 10, 1.0, ask)
-            await until_idle(service.url)
+            await until_idle(service.management)
 
             assert set(answers.seconds) <= {503, 504}
             assert set(live.seconds) == set(healthy.seconds) == {200}
@@ -170,7 +176,7 @@ async def test_a_frozen_backend_costs_the_request_on_it_only(own_server: tuple[i
                 answers = await load
             await until_recovered(service)
             healthy = await for_a_while(service.url, 10, 1.0, ask)
-            await until_idle(service.url)
+            await until_idle(service.management)
 
             assert len(answers.of(503, 504)) == 1
             assert set(answers.seconds) - {503, 504} == set(live.seconds) == set(healthy.seconds) == {200}

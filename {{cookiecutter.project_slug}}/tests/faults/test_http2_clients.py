@@ -1,4 +1,4 @@
-"""Programs that ask for HTTP/2 with each request: the service answers in HTTP/1.1 and has read the body."""
+"""Clients that ask to upgrade each request to HTTP/2: the service answers in HTTP/1.1 and has read the body."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ public class Ask {
     }
 }
 """
-"""A client of Java's own, with the default settings: each request asks for an upgrade to HTTP/2."""
+"""A client with Java's own HttpClient at its default settings: each request asks for an upgrade to HTTP/2."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 
 def bodies(output: str) -> list[tuple[int, str]]:
-    """Return the status and the body that the service received, from lines of a status and a response in JSON."""
+    """Return statuses and bodies as the service received them, from output lines of a status and a JSON response."""
     lines = [line.split(" ", 1) for line in output.splitlines()]
     return [(int(status), json.loads(response)["body"]) for status, response in lines]
 

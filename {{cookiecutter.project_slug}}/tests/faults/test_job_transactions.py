@@ -1,4 +1,4 @@
-"""A process that is killed around the commit of a write and its job: both are stored, or neither is."""
+"""A process that is killed just before or after it commits a row and its job: both are stored, or neither is."""
 
 import asyncio
 import subprocess
@@ -16,7 +16,7 @@ LEFT = """
 SELECT (SELECT count(*) FROM jobs WHERE kind LIKE 'fault.%'), (SELECT count(*) FROM pgqueuer.pgqueuer),
     (SELECT count(*) FROM effects)
 """
-"""The jobs, the messages of the queue, and the written rows."""
+"""SQL that counts the jobs, the messages of the queue, and the written rows."""
 
 OTHERS = """
 SELECT count(*) FROM pg_stat_activity
@@ -27,12 +27,12 @@ DONE = "SELECT count(*) FROM effects, jobs WHERE state = 'succeeded' AND kind = 
 
 
 async def kill_at(moment: str, url: str, first: str) -> None:
-    """Start the process of `job_writer.py`, kill it at the moment, and wait until PostgreSQL has noticed."""
+    """Start the process of `job_writer.py`, kill it at the moment, and wait until its connections have ended."""
     command = [sys.executable, "-m", "tests.faults.job_writer", url, first, moment]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     while (line := await process.stdout.readline()).strip() != moment.encode():
-        assert line, "the process has ended early"  # other lines are log lines, on a busy machine
+        assert line, "the process has ended early"  # other lines may be log lines, on a busy machine
     process.kill()
     await process.wait()
     assert await until(url, OTHERS, [0]) == [0]
@@ -56,7 +56,7 @@ async def test_a_process_that_is_killed_after_the_commit_loses_no_job(
     assert await until(committed_url, LEFT, [1, 1, 1]) == [1, 1, 1]
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()
-        assert await until(committed_url, DONE, [2]) == [2]  # the written row, and the effect of the job
+        assert await until(committed_url, DONE, [2]) == [2]  # the row that was written, and the row of the job's effect
 
 
 async def test_fifty_enqueues_of_a_process_with_one_key_are_one_job(committed_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Workers of jobs as an orchestrator runs them: a stop, a lost connection, an update of the code."""
+"""Job workers as an orchestrator runs them: a stop, a lost connection, and a rolling update of the code."""
 
 import asyncio
 import sys
@@ -42,7 +42,7 @@ LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND query 
 async def test_a_worker_that_lost_the_connection_of_its_listener_listens_again(
     committed_url: str, tmp_path: Path
 ) -> None:
-    """Without, each later job waits for the poll: the queue itself never listens again, and logs nothing."""
+    """Otherwise each later job would wait for a poll: the queue library does not listen again, and logs nothing."""
     await prepare(committed_url, effect, 0)
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()
@@ -80,7 +80,7 @@ async def test_old_and_new_workers_side_by_side_run_what_each_of_them_knows(comm
     await put(committed_url, changed, 4)
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()
-        seen = await until(committed_url, SEEN, [4])  # the old worker has put them back
+        seen = await until(committed_url, SEEN, [4])  # the old worker has put these jobs back into the queue
         workers.start(CODE_VERSION="2")
         ran = await until(committed_url, RAN, [8, 8, 1])
 

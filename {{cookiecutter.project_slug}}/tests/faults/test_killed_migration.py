@@ -1,6 +1,6 @@
-"""A migration is killed half way: PostgreSQL rolls the transaction back, and the next migration does the whole work.
+"""A migration is killed half way: PostgreSQL rolls it back, and the next migration does all of the work.
 
-PostgreSQL notices the killed client when the running statement ends, and holds the migration lock until then.
+PostgreSQL notices the killed client when its running statement ends, and holds the migration lock until then.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from tests.faults.migration_site import (
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
 PAUSE_LOCK = 42
-"""The key of an advisory lock: while the test holds the lock, the migration `halves` pauses half way."""
+"""The key of an advisory lock: while the test holds it, the migration `halves` pauses half way."""
 
 LONG_SECONDS = 3.5
-"""The time for which the second migration waits for the migration lock, in seconds: longer than the lock timeout of a
-migration (3 s), which must not apply to the migration lock."""
+"""How long the second migration waits for the migration lock, in seconds: longer than a migration's lock timeout (3 s),
+which must not apply to the migration lock."""
 
 REVISION = """
 from alembic import op
@@ -58,7 +58,7 @@ async def site(server_url: str, tmp_path: Path) -> AsyncGenerator[MigrationSite]
 
 
 async def kill_half_way(site: MigrationSite) -> None:
-    """Start a migration, and kill the process half way; PostgreSQL runs the paused statement until `release`."""
+    """Start a migration, and kill its process half way; PostgreSQL still runs the paused statement until `release`."""
     migration = await start_and_pause(site)
     migration.send_signal(signal.SIGKILL)
     await migration.wait()

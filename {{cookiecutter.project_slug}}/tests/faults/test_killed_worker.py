@@ -1,4 +1,4 @@
-"""SIGKILL ends a worker in the middle of statements: PostgreSQL ends the statements at the statement timeout."""
+"""SIGKILL ends a worker in the middle of statements: PostgreSQL ends them at the statement timeout."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.server.processes import Service, gunicorn
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 
 STATEMENT_SECONDS = 9
-"""The duration of each statement without a timeout, in seconds; the statement_timeout of the service is 2.5 s."""
+"""The seconds that each statement takes without a timeout; the service's statement_timeout is 2.5 s."""
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def service(committed_url: str) -> Iterator[Service]:
 async def test_the_statements_of_a_killed_worker_end_at_the_statement_timeout(
     service: Service, committed_url: str
 ) -> None:
-    """A killed worker cannot cancel a statement: only the statement timeout of PostgreSQL ends the statement."""
+    """A killed worker cannot cancel its statements: only PostgreSQL's statement timeout ends them."""
     started = perf_counter()
     async with asyncio.TaskGroup() as group:
-        for _ in range(4):  # a worker has more database connections, so that no statement is queued
+        for _ in range(4):  # fewer than a worker's database connections, so that no statement waits
             group.create_task(Client(service.url, Answers()).ask(f"/slow?seconds={STATEMENT_SECONDS}"))
         async with asyncio.timeout(STATEMENT_SECONDS):
-            while await running_statements(committed_url) < 4:  # noqa: ASYNC110 - no asyncio.Event from another process
+            while await running_statements(committed_url) < 4:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.05)
         mark("SIGKILL")
         for worker in service.workers():

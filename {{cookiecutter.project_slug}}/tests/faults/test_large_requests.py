@@ -1,4 +1,4 @@
-"""Requests that are too large: the client can read the refusal, and the memory of the worker does not grow."""
+"""Requests that are too large: the client can read the refusal, and the worker's memory does not grow."""
 
 import asyncio
 import sys
@@ -15,11 +15,11 @@ from tests.smoke.raw_http import Answer, asked, head
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
 
 MEGABYTES = 16
-"""The most memory that a worker may gain from four clients that send 100 MB each, in megabytes."""
+"""The most memory that a worker may gain, in megabytes, from four clients that send 100 MB each."""
 
 CLIENTS = 4
 PART = bytes(1_000_000)
-"""A megabyte of a body: clients send a body of 100 MB in such pieces."""
+"""One megabyte of a body: clients send a body of 100 MB in such pieces."""
 DECLARED = f"Content-Length: {100 * len(PART)}", *[PART] * 100
 CHUNKED = "Transfer-Encoding: chunked", *[b"%x\r\n%s\r\n" % (len(PART), PART)] * 100, b"0\r\n\r\n"
 BINARY = "Content-Type: application/octet-stream"
@@ -38,8 +38,8 @@ async def still_serves(service: Service) -> bool:
 
 
 async def ask_concurrently(service: Service, parts: list[bytes]) -> list[Answer]:
-    """Send the same request from four concurrent clients, check the memory of the worker, and return the responses."""
-    # the worker keeps memory that the first upload needs; the measurement below must not count that memory
+    """Send the same request from four concurrent clients, check the worker's memory, and return the responses."""
+    # The worker keeps the memory of its first upload, which must not count in the measurement below.
     await asked(service.url, [head("POST", "/upload", BINARY, "Content-Length: 65536"), bytes(65_536)])
     async with memory_growth(service) as grown:
         answers = await asyncio.gather(*(asked(service.url, parts) for _ in range(CLIENTS)))
@@ -125,7 +125,7 @@ async def test_a_compressed_body_is_415_and_is_not_decompressed(service: Service
     answers = await ask_concurrently(service, request)
 
     assert {(answer.status, answer.problem["detail"]) for answer in answers} == {
-        (415, "Bodies are taken as they are: send this one without Content-Encoding.")
+        (415, "Compressed bodies are refused: send the body without Content-Encoding.")
     }
     assert {answer.headers["accept-encoding"] for answer in answers} == {"identity"}
 

@@ -1,4 +1,4 @@
-"""Two workers write long lines and tracebacks into one pipe with a slow reader: every line stays whole."""
+"""Two workers write long lines and tracebacks into one pipe with a slow reader: no line is torn."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ if sys.platform == "linux":
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a pipe must be made small, so that it is full often")
 
 SECONDS = 3.0
-"""The time for which clients send requests."""
+"""How long the clients send requests, in seconds."""
 
 LONG_PATH = "/" + "%01" * 2_000
 """A path of 2,000 control characters, each of which JSON escapes as six."""
 
 
 class SlowReader(Thread):
-    """A reader of the log that takes at most 1,000 bytes at a time, so that the pipe is full most of the time."""
+    """A reader of the log pipe that takes at most 1,000 bytes at a time, so that the pipe is mostly full."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(daemon=True)

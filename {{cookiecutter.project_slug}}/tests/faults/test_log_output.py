@@ -1,4 +1,4 @@
-"""The log has no reader or no disk space: requests are served, and a later log line counts the lost lines."""
+"""A log without a reader or without disk space: requests are served, and a later log line counts the lost lines."""
 
 import asyncio
 import sys
@@ -18,34 +18,34 @@ resource = pytest.importorskip("resource", reason="Windows has none")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fills pipes and disks as Linux has them")
 
 CLIENTS, REQUESTS_PER_CLIENT = 10, 60
-"""The number of concurrent clients, and of the requests that each sends in a round of requests."""
+"""The number of concurrent clients, and of the requests that each client sends in a round."""
 
 REQUESTS = CLIENTS * REQUESTS_PER_CLIENT
 LINES = 2 * REQUESTS
-"""The log lines of a round of requests: each request writes a padded line and a line of the access log."""
+"""The log lines of a round of requests: for each request a padded line and an access log line."""
 
 LONG = 60_000
-"""The characters of a long log line: 600 lines are more than twice the 16 MiB that a worker buffers for a slow
+"""The characters of a long log line: 600 such lines are more than twice the 16 MiB that a worker buffers for a slow
 reader."""
 
 PAGE = 1_000
 """The characters of a short log line: a few hundred lines fill a pipe that has no reader."""
 
 STOP_SECONDS = 30.0
-"""The timeout of waiting for the end of the service, in seconds: ten times a stop of 3 s. A service that waited for a
-reader of the log would never end."""
+"""How long to wait for the service's end, in seconds: ten times a shutdown of 3 s. A service that waited for a reader
+of its log would never end."""
 
 LOST_RATIO = 0.5
-"""The least ratio of lost lines to lines that nothing could read or store. Not all of the lines are lost: the worker
-buffers the last lines for 20 ms, or longer on a busy machine, and writes these lines later."""
+"""The least ratio of lost lines to lines that could not be read or stored. Some lines survive: the worker buffers the
+last lines for 20 ms, or longer on a busy machine, and writes them later."""
 
 GATHER_SECONDS = 0.3
-"""The pause before the log has a reader or disk space again, in which the worker tries to write the buffered lines and
-loses these lines."""
+"""The pause in seconds before the log has a reader or disk space again: meanwhile the worker tries to write the
+buffered lines and loses them."""
 
 TIMEOUT_SECONDS = 60.0
-"""The timeout of a batch of requests, in seconds: ten times as long as needed. If the write of a log line blocked on a
-full pipe without a reader, the requests would never end."""
+"""The timeout of a round of requests, in seconds: ten times as long as needed. The requests would never end if writing
+a log line blocked on a full pipe."""
 
 
 @contextmanager
@@ -53,8 +53,9 @@ def logging_service(url: str, output: IO[bytes], log: Path) -> Iterator[Service]
     """Run the service of `logging_app.py` with one worker that logs to `output`.
 
     LOOP_STALL_SECONDS is 0, since a logged stall of a slow machine's event loop would disturb the count of lines.
+    MANAGEMENT_PORT is 0, since the limit on file sizes would apply to the metrics files too.
     """
-    variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "info", "LOOP_STALL_SECONDS": "0"}
+    variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "info", "LOOP_STALL_SECONDS": "0", "MANAGEMENT_PORT": "0"}
     log.touch()
     with gunicorn_writing_to(output, log, url, "--pythonpath=tests/faults", "logging_app:app", **variables) as service:
         service.wait_until_serving()
@@ -78,7 +79,7 @@ async def ask_all(service: Service, length: int = 0) -> None:
 
 
 async def lines_collected(collector: LogCollector, count: int) -> tuple[int, int]:
-    """Read from the collector until `count` lines have come or are reported as lost; return both numbers."""
+    """Read from the collector until `count` lines are received or reported as lost; return both counts."""
     await collector.read_until(count, "padded line", "request")
     return collector.events["padded line"] + collector.events["request"], collector.events["lost"]
 
@@ -96,13 +97,13 @@ async def test_a_full_disk_stops_no_request(committed_url: str, full: IO[bytes],
 
 
 def limit_files(service: Service, size: int) -> None:
-    """Limit the size of files that the worker may write, so that writes of log lines fail as on a full disk."""
+    """Limit the size of files that the worker may write, so that log writes fail as on a full disk."""
     (worker,) = service.workers()
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 async def lines_written(service: Service, count: int) -> tuple[int, int]:
-    """Wait until `count` lines are in the log file or reported there as lost; return both numbers."""
+    """Wait until `count` lines are in the log file or reported there as lost; return both counts."""
     came = lost = 0
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while came + lost < count:

@@ -1,4 +1,4 @@
-"""Malformed requests to the routes of orders, as bytes: each refusal names the reason and does not repeat values."""
+"""Malformed requests to the order routes, as bytes: each refusal names the reason and does not repeat the values."""
 
 import sys
 from collections.abc import Iterator
@@ -10,6 +10,11 @@ from tests.smoke.raw_http import asked, head
 from tests.smoke.test_malformed import NO_HTTP, check_refusal, get
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+APP: tuple[str, ...] = ()
+# {% if cookiecutter.auth == "jwt" %}
+APP = "--pythonpath=tests/smoke,tests/faults", "signed_in_app:app"
+# {% endif %}
 
 JSON = "Content-Type: application/json"
 ORDERS = "/api/v1/orders"
@@ -100,7 +105,7 @@ HARMLESS = {
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
     """A running service with two workers, and log lines from the level warning on."""
-    with serving(server_url, template, LOG_LEVEL="warning") as running:
+    with serving(server_url, template, *APP, LOG_LEVEL="warning") as running:
         yield running
 
 
@@ -120,5 +125,5 @@ async def test_an_unusual_order_is_accepted(service: Service, sent: bytes, body:
 
 
 def test_no_malformed_order_was_logged_as_an_error(service: Service) -> None:
-    """The service logged no error during the tests above, since a malformed request is no fault of the service."""
+    """The tests above caused no error in the log: a malformed request is the client's fault, not the service's."""
     assert [line["event"] for line in service.lines() if line["level"] == "error"] == []

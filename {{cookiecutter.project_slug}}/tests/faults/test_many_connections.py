@@ -1,4 +1,4 @@
-"""More connections than a worker may open files: the longest idle connections are closed, every request is answered."""
+"""More connections than a worker may have open files: it closes those idle for longest, and answers every request."""
 
 import asyncio
 import sys
@@ -10,16 +10,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.faults.bulkheads import sampled
+from tests.scrape import total
 from tests.server.processes import START_SECONDS, Service, gunicorn, serving
 from tests.smoke.raw_http import head
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sets the limits of open files as Linux has them")
 
 OPEN_FILES = 160
-"""The open files of each worker: 1,024 on most systems, which needs more clients and shows the same."""
+"""The limit of open files of each worker: most systems allow 1,024, but a small limit needs fewer clients."""
 
 IDLE = 3 * OPEN_FILES
-"""The clients that keep an idle connection: more than two workers can have together."""
+"""The number of clients that keep an idle connection: more than two workers may have together."""
 
 TIMEOUT_SECONDS = 60.0
 
@@ -28,9 +30,9 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @pytest.fixture
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `connection_app.py` with two workers that may open few files."""
+    """The service of `connection_app.py` with two workers that may have few open files."""
     app = "--pythonpath=tests/faults", "connection_app:app"
-    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}  # for /wait
+    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}  # so that /wait may last
     with serving(server_url, template, *app, ulimit=f"ulimit -n {OPEN_FILES}", **long) as running:
         yield running
 
@@ -41,7 +43,7 @@ async def opened(service: Service) -> Streams:
 
 
 async def status_of(streams: Streams, path: str) -> int:
-    """Send a request on a connection, and return the status; 0 when the connection ends without a response."""
+    """Send a request on a connection, and return its status, or 0 when the connection ends without a response."""
     reader, writer = streams
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -71,26 +73,29 @@ async def test_requests_and_probes_are_answered_beside_more_idle_connections_tha
         idle.append(await opened(service))
         statuses.append(await status_of(idle[-1], "/health/live" if number % 2 else "/echo"))
     oldest, newest = await status_of(idle[0], "/echo"), await status_of(idle[-1], "/echo")
-    line = service.wait_for("connection limit reached")[0]
+    line = service.wait_for("limit of client connections reached")[0]
+    found = await sampled(service.management)
     await close(idle)
 
     assert Counter(statuses) == {200: IDLE}
     assert (oldest, newest) == (0, 200)
     assert (line["level"], line["idle_closed"]) == ("warning", 1)
+    assert total(found, "app_server_connections_closed_total") >= IDLE - 2 * OPEN_FILES
+    assert 0 < total(found, "app_server_connections") <= total(found, "app_server_connections_limit") < 2 * OPEN_FILES
 
 
 async def test_many_clients_that_come_at_once_are_all_answered(service: Service) -> None:
     asked = await asyncio.gather(*(ask(service, "/echo") for _ in range(IDLE)))
     await close([client for _, client in asked])
 
-    assert {status for status, _ in asked} <= {200, 503}  # a client that is slow to ask may find all places in use
+    assert {status for status, _ in asked} <= {200, 503}  # 503: all connections were in use
     assert Counter(status for status, _ in asked)[200] > OPEN_FILES
 
 
 async def test_probes_are_answered_and_requests_refused_while_every_connection_is_in_use(service: Service) -> None:
     waiting = [asyncio.create_task(ask(service, "/wait?seconds=8")) for _ in range(IDLE)]
-    # The clients for which there is no room are answered at once.
-    while sum(task.done() for task in waiting) < IDLE - 2 * OPEN_FILES:  # noqa: ASYNC110 - each task ends by itself
+    # Clients beyond the limit of connections are answered at once.
+    while sum(task.done() for task in waiting) < IDLE - 2 * OPEN_FILES:  # noqa: ASYNC110 - each task ends on its own
         await asyncio.sleep(0.05)
     paths, right = ("/health/live", "/echo") * 10, {("/health/live", 200), ("/echo", 503)}
     seen: list[set[tuple[str, int]]] = []

@@ -1,4 +1,4 @@
-"""A downstream whose calls may outlast the deadline of their request refuses the start."""
+"""The service refuses to start if a downstream's calls may last longer than the deadline of their request."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from tests.databases import ROOT
 
 
 def test_a_call_that_may_outlast_the_deadline_of_its_request_stops_the_start(server_url: str) -> None:
-    """A hanging downstream would be ended by the deadline each time, and the circuit breaker would hardly learn it."""
+    """The deadline would end each call to a hanging downstream, so the circuit breaker would hardly count any."""
     variables = {"DATABASE_URL": server_url, "DOWNSTREAMS__RATES__TIMEOUT_SECONDS": "60"}
     started = subprocess.run(
         [sys.executable, "-c", "import app.main"],

@@ -1,7 +1,7 @@
 """Forty generated requests to each operation of the OpenAPI document: every response must be documented.
 
-Requests are valid or invalid by the document. The seed is fixed, so that every run sends the same requests. Stubs
-replace the downstreams.
+The document decides which requests are valid and which invalid. The seed is fixed, so that every run sends the same
+requests. Stubs replace the downstreams.
 """
 
 import subprocess
@@ -41,7 +41,8 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 TIMEOUT_SECONDS = 30.0
-schemathesis.serializer.alias("application/jsonl", "text/plain")  # a body that it would not know how to send
+schemathesis.serializer.alias("application/jsonl", "text/plain")  # schemathesis does not know this media type
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
 AnyCase = Case[Any]
 CHECKS = [
     not_a_server_error,
@@ -75,7 +76,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 @pytest.fixture
 def known(service: Service) -> dict[str, int]:
-    """Path parameters that find a stored row, such as the id of an invoice; generated parameters never find a row."""
+    """Path parameters of stored rows, such as the id of an invoice; a generated id would never match a row."""
     found: dict[str, int] = {}
     for path, example in posts(DOCUMENT):
         row = httpx.post(service.url + path, content=example, headers={"Content-Type": "application/json"}).json()
@@ -83,10 +84,24 @@ def known(service: Service) -> dict[str, int]:
     return found
 
 
+def test_each_error_is_documented_as_a_problem() -> None:
+    errors = [
+        (operation.label, status, documented["content"])
+        for operation in OPERATIONS.values()
+        for status, documented in operation.definition.raw["responses"].items()
+        if status >= "400"
+    ]
+    schemas = [content.get("application/problem+json", {}).get("schema") for _, _, content in errors]
+
+    assert {status for _, status, _ in errors} >= {"422", "500", "503", "504"}
+    assert [error for error, schema in zip(errors, schemas, strict=True) if schema != PROBLEM] == []
+    assert {"HTTPValidationError", "ValidationError"}.isdisjoint(DOCUMENT["components"]["schemas"])
+
+
 def requests_to(
     operation: APIOperation[Any, Any, Any, Any], known: dict[str, int]
 ) -> strategies.SearchStrategy[AnyCase]:
-    """Return a Hypothesis strategy of requests: valid, valid with the parameters of a stored row, and invalid."""
+    """Return a Hypothesis strategy of requests: valid, valid for a stored row, and invalid."""
     stored = {name: value for name, value in known.items() if "{" + name + "}" in operation.path}
     return strategies.one_of(
         operation.as_strategy(GenerationMode.POSITIVE),
@@ -96,12 +111,12 @@ def requests_to(
 
 
 def is_stream(operation: APIOperation[Any, Any, Any, Any]) -> bool:
-    """Tell whether the response of an operation has no end, so that a client that waits for the end waits for ever."""
+    """Tell whether an operation responds with an endless stream, for whose end a client must not wait."""
     return "text/event-stream" in operation.definition.raw["responses"].get("200", {}).get("content", {})
 
 
 def begin_stream(case: AnyCase, url: str) -> None:
-    """Send a request to a stream, check that status and media type are documented, and leave after the first bytes."""
+    """Send a request to a stream, check its status and media type, and close after the first bytes."""
     request = case.as_transport_kwargs(base_url=url)
     headers = [(name.encode(), value.encode("latin-1")) for name, value in request["headers"].items()]
     with httpx.stream(request["method"], request["url"], params=request.get("params"), headers=headers) as answer:

@@ -1,6 +1,6 @@
-"""Fifty times as many clients as database connections: the service works at full capacity and refuses the rest early.
+"""Fifty clients per database connection: the service works at full capacity and refuses the rest early.
 
-Clients retry a refused request after the pause of Retry-After.
+Clients retry a refused request after the pause that Retry-After names.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from tests.server.processes import Service, serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # imported by path: `import tests` would clear the settings
+SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # a path, not a module: importing `tests` would clear the settings
 POOL = 10
-"""The number of database connections of the worker, hence of clients whose requests need no queue."""
+"""The number of the worker's database connections, and so of clients whose requests need no queue."""
 
 SECONDS = 4.0
-"""The time for which the 500 clients send requests."""
+"""How long the 500 clients send requests, in seconds."""
 
 HOLD_SECONDS = 0.2
-"""The time for which a request occupies a database connection: long enough that the connections, and not the CPUs,
-bound the throughput, also on a busy machine."""
+"""How long a request holds a database connection, in seconds: so long that the connections, not the CPUs, bound the
+throughput, also on a busy machine."""
 
 BACK_OFF_SECONDS = 1.0
-"""The pause of a client after a 503, in seconds, as the Retry-After header of the response asks."""
+"""The pause of a client after a 503, in seconds, as the response's Retry-After asks."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ async def capacity(service: Service) -> float:
 
 
 async def storm(service: Service) -> tuple[Answers, Answers]:
-    """Run 500 clients and a liveness probe at the same time, and return the responses of both."""
+    """Run 500 clients and a liveness probe concurrently, and return the responses of both."""
     with fault("500 clients"):
         return await asyncio.gather(
             for_a_while(service.url, 500, SECONDS, ask_and_back_off), for_a_while(service.url, 1, SECONDS, ask_live)
@@ -67,7 +67,7 @@ async def storm(service: Service) -> tuple[Answers, Answers]:
 
 
 async def test_five_hundred_clients_get_the_capacity_of_the_service(service: Service) -> None:
-    """No response is a 504: a request is refused early or served before the deadline, and a refusal costs little."""
+    """No response is a 504: requests are refused early or served before the deadline, and refusals cost little."""
 
     async def measure() -> dict[str, float]:
         reference = await capacity(service)
@@ -86,7 +86,7 @@ async def test_five_hundred_clients_get_the_capacity_of_the_service(service: Ser
 
 
 async def test_the_requests_in_progress_are_bounded(service: Service) -> None:
-    """Admission control also bounds a route that uses no database connection, since each request needs memory."""
+    """Admission control also bounds a route without a database connection, since each request needs memory."""
     answers = await for_a_while(service.url, 500, 1.0, wait_and_back_off)
 
     assert set(answers.seconds) == {200, 503}

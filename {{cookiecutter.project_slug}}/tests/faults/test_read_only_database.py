@@ -1,4 +1,4 @@
-"""The administrator makes the database read-only: writes are 503 from then on, until the end; reads go on."""
+"""The administrator makes the database read-only: writes get 503 until this ends, and reads continue."""
 
 import asyncio
 import sys
@@ -29,7 +29,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
 async def test_writes_are_503_while_the_database_is_read_only(
     running: tuple[Service, str], server_url: str, where: str
 ) -> None:
-    """The pooled connections are older than the default, and no connection of the service is a new one."""
+    """The service's pooled connections are older than the new default, and the service opens no new connection."""
     service, url = running
     address = urlsplit(url)
     change = where.format(database=address.path.strip("/"), role=address.username)

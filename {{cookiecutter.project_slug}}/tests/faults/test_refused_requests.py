@@ -1,4 +1,4 @@
-"""Requests that the connection stage refuses: one log line each, with the reason, the client, the path and the ids."""
+"""Requests that are refused while their bytes are read: one log line each, with reason, client, path and ids."""
 
 import asyncio
 import sys
@@ -29,7 +29,7 @@ REFUSED: dict[str, tuple[bytes, int, str, str | None]] = {
     "many headers": (named("GET", "/a", "headers-1", *["a:"] * 200), 431, "/a", "headers-1"),
     "a tunnel": (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501, "a:80", None),
 }
-"""Requests that are refused: the bytes, the status, the path on the line, and the request id if the client gave one."""
+"""Refused requests: the bytes, the status, the path in the log line, and the request id if the client sent one."""
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ async def test_a_refused_request_has_one_line(service: Service, kind: str) -> No
 
     answer = await asked(service.url, [request])
     request_id = answer.problem["request_id"]
-    line = service.wait_for("request refused by the protocol", request_id=request_id)[0]
-    await asyncio.sleep(0.3)  # for a second line
+    line = service.wait_for("request refused before routing", request_id=request_id)[0]
+    await asyncio.sleep(0.3)  # time for a second log line, which must not come
 
     assert (answer.status, given in {None, request_id}) == (status, True)
     assert (line["status"], line["reason"], line["path"]) == (status, answer.problem["detail"], path)
     assert (line["client"], len(line["trace_id"]), line["level"]) == ("127.0.0.1", 32, "info")
     events = [line["event"] for line in service.lines()[before:]]
     of_the_request = [event for event in events if not event.startswith("event loop")]  # a slow machine logs these
-    assert of_the_request == ["request refused by the protocol"]
+    assert of_the_request == ["request refused before routing"]

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the worke
 
 SLOW = ("--pythonpath=tests/smoke", "slow_app:app")
 REQUESTS = 20_000
-"""The number of responses after which the test sends no further SIGHUP. Without an announced close of connections, a
-reload loses one of about 7,000 requests."""
+"""The number of responses after which the test sends no further SIGHUP. If the service closed connections without
+announcing it, a reload would lose one in about 7,000 requests."""
 
 SECONDS = 200.0
-"""The longest time of all reloads, in seconds: ten times what the 20,000 requests take."""
+"""The longest time for all reloads, in seconds: ten times what the 20,000 requests take."""
 
 
 async def reload(service: Service) -> None:
@@ -29,7 +29,7 @@ async def reload(service: Service) -> None:
     with fault("SIGHUP, until all workers are new"):
         service.process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(60):
-            while len(service.workers()) != len(old) or service.workers() & old:  # noqa: ASYNC110 - no asyncio.Event from another process
+            while len(service.workers()) != len(old) or service.workers() & old:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.05)
 
 

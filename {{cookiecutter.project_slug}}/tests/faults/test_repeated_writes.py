@@ -1,6 +1,6 @@
-"""Two hundred clients disconnect in the middle of a write and repeat the write: each write is stored once.
+"""Two hundred clients disconnect in the middle of a write and repeat it: each write is stored once.
 
-Each client repeats the request with the same Idempotency-Key.
+Each client repeats its request with the same Idempotency-Key.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 CLIENTS = 200
 HALF_SECONDS = 0.04
-"""The sleep of a request before the INSERT, and again before the response is stored, in seconds."""
+"""How long a request sleeps before the INSERT, and again before its response is stored, in seconds."""
 
 LONGEST_STAY_SECONDS = 3 * HALF_SECONDS
-"""The longest time until a client disconnects. A write takes two halves, so that some clients disconnect before the
-INSERT, some before the response is stored, and some after the response."""
+"""The longest time until a client disconnects, in seconds. A write sleeps for two thirds of this time, so some clients
+disconnect before the INSERT, some before the response is stored, and some after the response."""
 
 ARRIVAL_SECONDS = 3.0
-"""The time in which all 200 clients start: a worker with ten database connections does 125 writes a second, and each
+"""The seconds in which all 200 clients start: a worker with ten database connections does 125 writes a second, and each
 client sends two."""
 
 PAUSE_SECONDS = 0.1
-"""The pause of a client before the client repeats a request that was refused with 409 or 503."""
+"""The pause in seconds before a client repeats a request that was refused with 409 or 503."""
 
 PATIENCE_SECONDS = 60.0
 """The timeout of the whole test, in seconds: ten times what all writes need."""
@@ -68,7 +68,7 @@ def number_of(name: str) -> int:
 
 
 async def send_and_disconnect(url: str, name: str, seconds: float) -> None:
-    """Send a write and disconnect after these seconds without a response; every second client resets the connection."""
+    """Send a write, and disconnect after `seconds` without a response; every second client resets the connection."""
     address, body = urlsplit(url), body_of(name)
     _reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(
@@ -95,7 +95,7 @@ async def send_until_answered(client: httpx.AsyncClient, name: str) -> httpx.Res
 
 
 async def disconnect_and_repeat(client: httpx.AsyncClient, name: str, arrives: float, stays: float) -> httpx.Response:
-    """Send a write, disconnect, and repeat the write: after the disconnect or, as some proxies do, at the same time."""
+    """Send a write, disconnect, and repeat it: after the disconnect or, as some proxies do, at the same time."""
     await asyncio.sleep(arrives)
     first = send_and_disconnect(str(client.base_url), name, stays)
     if number_of(name) % 4 < 2:
@@ -107,7 +107,7 @@ async def disconnect_and_repeat(client: httpx.AsyncClient, name: str, arrives: f
 
 async def test_a_repeated_write_is_stored_once(service: Service, connection: asyncpg.Connection) -> None:
     names = [f"entry-{number}" for number in range(CLIENTS)]
-    moments = random.Random(7)  # noqa: S311 - a fixed seed repeats the moments in each run
+    moments = random.Random(7)  # noqa: S311 - a fixed seed, so that each run has the same moments
     plan = [(name, moments.uniform(0, ARRIVAL_SECONDS), moments.uniform(0, LONGEST_STAY_SECONDS)) for name in names]
     async with (
         httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_SECONDS) as client,
@@ -119,13 +119,13 @@ async def test_a_repeated_write_is_stored_once(service: Service, connection: asy
     kept = await connection.fetchval("SELECT count(*) FROM idempotency_keys")
     replayed = [answer for answer in first if "idempotency-replayed" in answer.headers]
 
-    assert 0 < len(replayed) < CLIENTS  # some first writes were stored before the disconnect, some were not
+    assert 0 < len(replayed) < CLIENTS  # some writes were stored before their client disconnected, others were not
     assert {answer.status_code for answer in (*first, *second)} == {201}
     assert [answer.content for answer in first] == [answer.content for answer in second]
     assert Counter(row["name"] for row in rows) == Counter(names)
     assert {row["name"]: row["id"] for row in rows} == {answer.json()["name"]: answer.json()["id"] for answer in first}
     assert kept == CLIENTS
-    assert service.lines() == []  # LOG_LEVEL is error: no disconnect is logged as an error
+    assert service.lines() == []  # no disconnect is logged as an error
 
 
 async def test_a_key_that_a_route_does_not_read_is_refused(service: Service, connection: asyncpg.Connection) -> None:
@@ -137,7 +137,7 @@ async def test_a_key_that_a_route_does_not_read_is_refused(service: Service, con
 
 
 async def test_two_keys_of_a_write_are_refused(service: Service, connection: asyncpg.Connection) -> None:
-    """One of the two would be ignored, and a repeated request could be a second write."""
+    """If one of the two keys were ignored, a repeated request could become a second write."""
     keys = [("Idempotency-Key", "entry-1"), ("Idempotency-Key", "entry-2"), ("Content-Type", "application/json")]
     async with httpx.AsyncClient(base_url=service.url) as client:
         answer = await client.post("/entries", content=body_of("entry-1"), headers=keys)

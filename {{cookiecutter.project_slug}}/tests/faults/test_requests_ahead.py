@@ -1,4 +1,4 @@
-"""Requests that are sent ahead on a connection: a few are in memory, all other clients are served meanwhile."""
+"""Requests that a client pipelines on a connection: a few are in memory, and all other clients are served meanwhile."""
 
 import asyncio
 import sys
@@ -17,19 +17,20 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memor
 APP = "--pythonpath=tests/faults", "connection_app:app"
 
 SENT = 40_000
-"""The requests of the client: some megabytes, more than the buffers of the kernel hold."""
+"""The number of pipelined requests: some megabytes, more than the kernel's buffers hold."""
 
 READ = 200
-"""The responses that the client reads at least, while other clients are asked."""
+"""The least number of responses that the pipelining client reads while other clients send requests."""
 
 QUEUED = 100
-"""The most requests that a worker may keep: six times the 16 of a client. Without a bound these are thousands."""
+"""The most requests that a worker may hold: six times the 16 of one client. Without a bound, it would be thousands."""
 
 MEGABYTES = 16
 """The most memory that a worker may gain, in megabytes."""
 
 SECONDS = 10.0
-"""The longest wait of a client beside: a hundred times what a request takes, and a third of the worker's heartbeat."""
+"""The longest wait of another client, in seconds: a hundred times a request's time, a third of the worker's heartbeat.
+"""
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def test_requests_sent_ahead_are_all_answered_at_sigterm(service: Service)
 
 
 async def test_large_heads_sent_ahead_wait_unparsed(service: Service) -> None:
-    """Fifteen heads of 60 kB would be parsed into a megabyte and more for one connection."""
+    """If they were all parsed, fifteen heads of 60 kB would take a megabyte and more of memory for one connection."""
     address = urlsplit(service.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head("GET", "/wait?seconds=3") + head("GET", "/wait?seconds=0", "X-Large: " + "x" * 60_000) * 14)
@@ -92,7 +93,7 @@ async def test_large_heads_sent_ahead_wait_unparsed(service: Service) -> None:
 
 
 async def asked(service: Service) -> int:
-    """Ask on new connections until both workers are likely to have answered, and return the larger number."""
+    """Ask for the number of queued requests until both workers have probably answered; return the larger number."""
     address = urlsplit(service.url)
     numbers = []
     for _ in range(4):

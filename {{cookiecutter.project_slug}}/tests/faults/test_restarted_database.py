@@ -1,4 +1,4 @@
-"""A restart of PostgreSQL under load: requests get 503 while PostgreSQL is down, and 200 from the new start on."""
+"""A restart of PostgreSQL under load: requests get 503 while PostgreSQL is down, and 200 once it runs again."""
 
 import asyncio
 import sys
@@ -18,20 +18,20 @@ from tests.smoke.watch import CLIENTS, watched
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 AWAY_SECONDS = 0.5
-"""The pause between the stop and the start of PostgreSQL."""
+"""The pause between the stop and the start of PostgreSQL, in seconds."""
 
 REQUESTS_AFTER = 20 * CLIENTS
 """The number of requests after the restart, among which the test counts the 503 responses."""
 
 ERRORS_AFTER = CLIENTS
-"""The most 503 responses after the restart: one for each client, whereas an idle machine has none to two in all."""
+"""The most 503 responses after the restart: one for each client; an idle machine has two at most."""
 
 PATIENCE_SECONDS = 30
 """The timeout of waiting for the requests after the restart, in seconds: ten times what the requests take."""
 
 
 async def restart(cluster: Cluster, away: float) -> float:
-    """Stop and start PostgreSQL, and return the time by `perf_counter` at which PostgreSQL accepts connections."""
+    """Stop and start PostgreSQL, and return when it accepts connections, in `perf_counter` seconds."""
     with fault("the database is away"):
         await asyncio.to_thread(cluster.stop)
         await asyncio.sleep(away)
@@ -41,7 +41,7 @@ async def restart(cluster: Cluster, away: float) -> float:
 
 @pytest.fixture
 def restarted() -> Iterator[tuple[Cluster, Service]]:
-    """A PostgreSQL server that the test may stop, and the service connected to a database of the server."""
+    """A PostgreSQL server that the test may stop, and the service connected to one of its databases."""
     with restartable() as both:
         yield both
 
@@ -52,7 +52,7 @@ async def test_a_restart_under_load_is_503_and_then_200(restarted: tuple[Cluster
         await watch.until_all_asked()
         back = await restart(cluster, AWAY_SECONDS)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while sum(request.moment > back for request in watch.asked) < REQUESTS_AFTER:  # noqa: ASYNC110 - no Event
+            while sum(request.moment > back for request in watch.asked) < REQUESTS_AFTER:  # noqa: ASYNC110 - the watch has no event to wait for
                 await asyncio.sleep(0.05)
     for request in watch.asked:
         add(request.moment, request.seconds, str(request.status or "reset"))

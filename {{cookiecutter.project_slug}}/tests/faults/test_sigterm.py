@@ -1,4 +1,4 @@
-"""A stop with SIGTERM under load: the load balancer sends requests for another second, and no request is lost."""
+"""A stop by SIGTERM under load: the load balancer still sends requests for a second, and no request is lost."""
 
 import asyncio
 import signal
@@ -16,16 +16,16 @@ from tests.server.processes import NO_DEADLINES, Service, gunicorn
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 DRAIN_SECONDS, LATE_SECONDS = 3.0, 1.0
-"""The drain of the service, and the time for which the load balancer sends requests after a failed readiness probe."""
+"""The service's drain, and how long the load balancer sends requests after a failed readiness probe, in seconds."""
 
 REQUESTS = 5_000
-"""The number of responses before SIGTERM, after which all clients are in the middle of steady traffic."""
+"""The number of responses before SIGTERM: all clients are then in the middle of steady traffic."""
 
 REQUESTS_AFTER = 10 * (KEPT + FRESH + SLOW)
-"""The least number of responses after SIGTERM: ten for each client, and an idle machine serves ten times as many."""
+"""The least number of responses after SIGTERM: ten for each client; an idle machine serves ten times as many."""
 
 GRACE_SECONDS = 30
-"""The timeout of waiting for the end of the service: the time between SIGTERM and SIGKILL in Kubernetes."""
+"""How long to wait for the service's end, in seconds: the time between SIGTERM and SIGKILL in Kubernetes."""
 
 PATIENCE_SECONDS = 60
 """The timeout of every other wait, in seconds: ten times what the 5,000 requests take."""
@@ -33,16 +33,16 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The responses, readiness status and exit code that a test observed during a stop of the service."""
+    """The responses, readiness status and exit code that a test saw during a graceful shutdown."""
 
     answers: Answers
     requests_after: int
-    """The number of responses after SIGTERM, which proves that the service served requests during the drain."""
+    """The number of responses after SIGTERM, which shows that the service served requests during the drain."""
     readiness: int
     """The first status of the readiness probe other than 200."""
     exit_code: int
     stopped: int
-    """The number of workers whose lifespan ended; a worker that gunicorn killed logs no `stopped`."""
+    """The number of workers whose lifespan ended; a worker killed by gunicorn logs no `stopped`."""
 
 
 async def ended(service: Service) -> int:
@@ -51,7 +51,7 @@ async def ended(service: Service) -> int:
 
 
 async def until_not_ready(url: str) -> int:
-    """Probe readiness as a load balancer does until the status is not 200; return the status, or 0 for no response."""
+    """Probe readiness, as a load balancer does, until the status is not 200; return it, or 0 without a response."""
     answers = Answers()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -69,7 +69,7 @@ async def stop_under_load(database_url: str) -> Stop:
         service.wait_until_serving()
         async with traffic(service.url) as flow:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while flow.answers.count < REQUESTS:  # noqa: ASYNC110 - `Answers` has no asyncio.Event
+                while flow.answers.count < REQUESTS:  # noqa: ASYNC110 - polls: `Answers` has no asyncio.Event
                     await asyncio.sleep(0.02)
             before = flow.answers.count
             with fault("SIGTERM, and the load balancer does not know it yet"):
@@ -102,9 +102,9 @@ async def is_accepting(service: Service) -> bool:
 
 
 async def ask_after_the_listener_closed(database_url: str) -> tuple[Answers, list[bool]]:
-    """Send requests after the listening socket closed, on connections that are older than the close.
+    """Send requests after the listening socket has closed, on connections opened before.
 
-    Return the responses, and for each connection whether the response left the connection open.
+    Return the responses, and for each connection whether its response left it open.
     """
     answers = Answers()
     with gunicorn(database_url, WEB_CONCURRENCY="1", DRAIN_SECONDS="1") as service:
@@ -118,9 +118,9 @@ async def ask_after_the_listener_closed(database_url: str) -> tuple[Answers, lis
         for client in fresh:
             await client.connect()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await is_accepting(service):  # noqa: ASYNC110 - no asyncio.Event from another process
+            while await is_accepting(service):  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.01)
-        # concurrently: the service closes idle connections half a second after the listening socket
+        # sent concurrently: the service closes idle connections half a second after the listening socket
         await asyncio.gather(*(client.ask("/health/live") for client in (*idle, *fresh)))
         await ended(service)
     return answers, [client.connected for client in (*idle, *fresh)]
@@ -134,7 +134,7 @@ async def test_late_connections_are_served_and_closed(committed_url: str) -> Non
 
 
 async def test_a_second_signal_ends_the_drain_at_once(committed_url: str) -> None:
-    """A SIGINT after SIGTERM ends a drain of 15 s within 10 s, since no request is in progress."""
+    """SIGINT after SIGTERM ends a drain of 15 s within 10 s, since no request is in progress."""
     with gunicorn(committed_url, DRAIN_SECONDS="15", ROUTE_GROUPS=NO_DEADLINES) as service:
         service.wait_until_started()
         mark("SIGTERM")

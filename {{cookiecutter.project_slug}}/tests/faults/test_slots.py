@@ -1,4 +1,4 @@
-"""A request's slot ends with the last byte of the response, and a refusal of a whole body keeps the connection."""
+"""A request's slot is released with the last byte of its response, and refusing a whole body keeps the connection."""
 
 import asyncio
 import sys
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 SLOTS = 2
 SECONDS = 3.0
-"""The time for which clients send requests beside the work after responses, which takes 8 s."""
+"""How long clients send requests, in seconds, while the work after earlier responses takes 8 s."""
 
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `background_app.py` with two workers, two slots each, and bodies of at most 100 bytes."""
+    """The service of `background_app.py` with two workers, two slots in each, and bodies of at most 100 bytes."""
     variables = {"ROUTE_GROUPS__OTHERS__MAX_CONCURRENT": str(SLOTS), "MAX_BODY_BYTES": "100", "LOG_LEVEL": "warning"}
     with serving(server_url, template, "--pythonpath=tests/faults", "background_app:app", **variables) as running:
         yield running
@@ -57,18 +57,18 @@ REFUSED = {
     ),
     "a compressed body": (415, head("POST", "/nowhere", "Content-Encoding: gzip", "Content-Length: 9") + b"123456789"),
 }
-"""Requests with a whole body that are refused, and the status."""
+"""Requests that are refused after their whole body was read, each with the status."""
 
 
 async def statuses(url: str, parts: Sequence[bytes], count: int) -> tuple[list[int], bytes]:
-    """Send the parts on one connection, and return the statuses and the bytes of this many responses."""
+    """Send `parts` on one connection, and return the statuses and the bytes of `count` responses."""
     address, received = urlsplit(url), bytearray()
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     async with asyncio.timeout(30):
         for part in parts:
             writer.write(part)
             await writer.drain()
-            await asyncio.sleep(0.001)  # else several parts are one packet
+            await asyncio.sleep(0.001)  # otherwise several parts form one packet
         found: list[int] = []
         while len(found) < count:
             head_of_response = await reader.readuntil(b"\r\n\r\n")
@@ -100,7 +100,7 @@ async def test_a_refusal_of_a_body_in_pieces_keeps_the_connection(service: Servi
 
 
 async def test_an_overload_refusal_keeps_the_connection(service: Service) -> None:
-    """A client or a load balancer that reconnects for each refusal adds load in the worst moment."""
+    """Clients or load balancers that reconnect for each refusal would add load at the worst moment."""
 
     async def post(client: Client) -> None:
         await client.ask("/answer-then-work/none", method="POST", body="x")
@@ -118,12 +118,12 @@ async def test_an_overload_refusal_keeps_the_connection(service: Service) -> Non
 
 
 async def test_a_thread_keeps_the_slot_of_a_request_that_was_cut_off(service: Service) -> None:
-    """Deadlines of 50 ms would else start as many calls as there are threads, beyond the bound of the group."""
+    """Otherwise, deadlines of 50 ms would start a call on every thread, beyond the bulkhead of the route group."""
     hurry = [head("GET", "/block", "X-Request-Timeout-Ms: 50", "Connection: close")]
     for _ in range(10):
         answers = await asyncio.gather(*(asked(service.url, hurry) for _ in range(8)))
         assert {answer.status for answer in answers} <= {503, 504}
-    await asyncio.sleep(1.5)  # until the threads have ended, and the slots are free
+    await asyncio.sleep(1.5)  # until the threads have ended, and their slots are free
 
     most = [int((await asked(service.url, [head("GET", "/most", "Connection: close")])).body) for _ in range(20)]
     assert 0 < max(most) <= SLOTS

@@ -1,4 +1,4 @@
-"""Clients that announce a body and hardly send it: they take no slot, and no other request of the group is refused."""
+"""Clients that announce a body but hardly send it hold no slot, so that no other request of the group is refused."""
 
 import asyncio
 import sys
@@ -17,22 +17,22 @@ from tests.smoke.raw_http import asked, head, sevens
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 SECONDS = 6.0
-"""The time for which slow and other clients send requests: longer than a slow body may take."""
+"""How long slow and ordinary clients send requests, in seconds: longer than a slow body may take."""
 
 SLOTS = 4
-"""The slots of the route group in each of two workers, as few as uploads have."""
+"""The slots of the route group in each of two workers: as few as the route group for uploads has by default."""
 
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `slow_app.py` with two workers, and few slots in the route group of all its routes."""
+    """The service of `slow_app.py` with two workers, and few slots in the one route group of its routes."""
     variables = {"ROUTE_GROUPS__OTHERS__MAX_CONCURRENT": str(SLOTS), "LOG_LEVEL": "warning"}
     with serving(server_url, template, "--pythonpath=tests/smoke", "slow_app:app", **variables) as running:
         yield running
 
 
 async def send_slowly(url: str, begin: bytes, statuses: set[int]) -> None:
-    """Send the begin of a request and then nothing, again and again; note the status that ends each request."""
+    """Repeatedly send the begin of a request and then nothing; record the status that ends each request."""
     address, ends = urlsplit(url), perf_counter() + SECONDS
     while perf_counter() < ends:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -48,7 +48,7 @@ async def ask(client: Client) -> None:
 
 
 async def others_beside(service: Service, count: int, begin: bytes) -> tuple[Answers, set[int]]:
-    """Return the responses of two ordinary clients, and the statuses of this many slow clients at the same time."""
+    """Return the responses of two ordinary clients, and the statuses of `count` slow clients beside them."""
     statuses: set[int] = set()
     slow = [asyncio.create_task(send_slowly(service.url, begin, statuses)) for _ in range(count)]
     with fault(f"{count} slow clients"):

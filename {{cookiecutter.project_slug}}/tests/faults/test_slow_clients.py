@@ -1,6 +1,6 @@
-"""Clients that send a byte every 0.5 s, or nothing: the service closes the connections and serves other clients.
+"""Clients that send a byte every 0.5 s, or nothing: the service closes their connections and serves other clients.
 
-The other clients ask a route of the group that the slow bodies are for.
+The other clients request a route in the same route group as the slow bodies.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from tests.server.processes import Service, gunicorn
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 PAUSE_SECONDS = 0.5
-"""The pause of a slow client after each byte."""
+"""The pause of a slow client after each byte, in seconds."""
 
 PATIENCE_SECONDS = 60.0
-"""The timeout of waiting until the service closes a connection: six times the longest timeout of the service, 10 s.
-Without a timeout of the service, the slow headers and bodies would take minutes."""
+"""How long to wait until the service closes a connection, in seconds: six times the service's longest timeout, 10 s.
+Without a timeout, the slow heads and bodies would take minutes."""
 
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: service\r\nX-Slow: " + b"x" * 1000
 BODY = b"POST /body HTTP/1.1\r\nHost: service\r\nContent-Length: 1000\r\n\r\n"
@@ -33,8 +33,8 @@ SLOW = {
     "slow bodies": (110, BODY, b"x" * 1000),
     "blank lines": (50, WHOLE, b"\r\n" * 500),
 }
-"""The kinds of slow clients: the number of clients, the bytes that a client sends at once, and the bytes that a client
-sends with a pause after each."""
+"""The kinds of slow clients: the number of clients, the bytes that a client sends at once, and the bytes that it sends
+one by one."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def service(committed_url: str) -> Iterator[Service]:
 
 
 async def is_closed_by_the_service(url: str, at_once: bytes, slowly: bytes) -> bool:
-    """Send bytes slowly on a connection, and return whether the service closes the connection within 60 s."""
+    """Send bytes slowly on a connection, and return whether the service closes it within 60 s."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(at_once)
@@ -61,7 +61,7 @@ async def is_closed_by_the_service(url: str, at_once: bytes, slowly: bytes) -> b
     closed = True
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            with suppress(ConnectionError):  # a reset: the service closed before reading all bytes
+            with suppress(ConnectionError):  # a reset: the service closed before it had read all bytes
                 while await reader.read(1000):
                     pass
     except TimeoutError:
@@ -93,7 +93,7 @@ async def test_slow_connections_are_closed_and_other_clients_are_served(service:
 
 
 async def test_a_slow_next_request_does_not_cut_off_the_response(committed_url: str) -> None:
-    """The header timeout of a slow pipelined request closes the connection after the response to the first request."""
+    """The head timeout of a slow pipelined request closes the connection only after the first request's response."""
     variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "CLIENT_TIMEOUT_SECONDS": "1"}
     with gunicorn(
         committed_url, "--pythonpath=tests/faults,tests/smoke", "short_timeouts_app:app", **variables

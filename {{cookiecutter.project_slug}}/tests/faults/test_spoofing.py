@@ -1,4 +1,4 @@
-"""Forged proxy headers, hosts, paths and origins of a client do not change a response of the service."""
+"""A client's forged proxy headers, hosts, paths and origins change no response of the service."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ async def test_forwarded_headers_of_a_stranger_are_ignored(service: Service) -> 
 
 
 async def test_forwarded_headers_of_the_proxy_are_trusted(committed_url: str) -> None:
-    """A trusted proxy sets the address and the scheme of a client, which proves that FORWARDED_ALLOW_IPS is in use."""
+    """A trusted proxy sets a client's address and scheme, which proves that FORWARDED_ALLOW_IPS is in use."""
     variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     with gunicorn(committed_url, "--pythonpath=tests/smoke", "slow_app:app", **variables) as running:
         running.wait_until_serving()

@@ -1,4 +1,4 @@
-"""The queues of streams under gunicorn: a client that falls behind is dropped, and not behind a busy handler."""
+"""The queues of streams under gunicorn: a client that falls behind is dropped, but not one whose handler is busy."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.http_client import httpx
 from tests.server.processes import gunicorn
-from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures
+from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures of pytest
 from tests.streams.counters import Writer
 from tests.streams.reading import COUNTERS, PATIENCE_SECONDS, path_of, streaming, websocket_of
 
@@ -23,19 +23,19 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 ONE = {"WEB_CONCURRENCY": "1"}
 BUSY = COUNTERS[0], "busy_counters_app:app"
 CHANGES = 150
-"""Changes of 100 kB each: more than the buffers of the connection, 4 MB, and 64 waiting events together."""
+"""The number of changes of 100 kB each: more than the connection's buffers, 4 MB, and 64 queued events hold."""
 
 
 @pytest.fixture
 def narrow() -> Iterator[socket.socket]:
-    """A socket with a small buffer, so that its client takes nothing ahead."""
+    """A socket with a small receive buffer, so that its client cannot read ahead."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         yield client
 
 
 async def received(talk: ClientConnection) -> list[Any]:
-    """Return the messages until the WebSocket is closed."""
+    """Return the messages that arrive until the WebSocket is closed."""
     found: list[Any] = []
     with suppress(ConnectionClosed):
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""Streams under gunicorn when the service restarts: each client is told, and the service ends in time."""
+"""Streams under gunicorn when the service restarts: each client is told to reconnect, and the service ends in time."""
 
 import asyncio
 import signal
@@ -11,13 +11,13 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.server.processes import Service, gunicorn
-from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures
+from tests.streams.conftest import counted_url, writer  # noqa: F401 - fixtures of pytest
 from tests.streams.counters import Writer
 from tests.streams.reading import COUNTERS, Seen, path_of, streaming, websocket_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-ONE = {"WEB_CONCURRENCY": "1", "DATABASE_QUEUE_TIMEOUT_SECONDS": "30"}  # 30 streams open at once, on a busy machine
+ONE = {"WEB_CONCURRENCY": "1", "DATABASE_QUEUE_TIMEOUT_SECONDS": "30"}  # a busy machine opens 30 streams slowly
 STREAMS = 30
 DRAIN_SECONDS = 2.0
 PATIENCE_SECONDS = 60
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """How the streams and the WebSockets of a test ended."""
+    """How the streams and WebSockets of a test ended."""
 
     events: list[Seen] = field(default_factory=list)
     codes: list[int | None] = field(default_factory=list)
@@ -60,7 +60,7 @@ async def end_by(service: Service, number: signal.Signals, path: str) -> tuple[E
 
 def assert_told(ends: Ends, service: Service) -> None:
     assert {(end.name, end.data["code"]) for end in ends.events} == {("reconnect", "restarting")}
-    assert len({end.retry for end in ends.events}) > STREAMS // 2  # spread, so that not all come back at once
+    assert len({end.retry for end in ends.events}) > STREAMS // 2  # clients must not reconnect all at once
     assert (len(ends.events), ends.codes) == (STREAMS, [1012] * STREAMS)
     assert [line for line in service.lines() if line["level"] == "error" or "exception" in line] == []
 
@@ -78,7 +78,7 @@ async def test_sigterm_tells_every_client_and_ends_in_time(counted_url: str, wri
 
     assert code == 0
     assert stopped
-    assert seconds < DRAIN_SECONDS + 10, seconds  # 1 s on a quiet machine
+    assert seconds < DRAIN_SECONDS + 10, seconds  # 1 s on an idle machine
 
 
 async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_url: str, writer: Writer) -> None:  # noqa: F811
@@ -86,7 +86,7 @@ async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_ur
     with gunicorn(counted_url, *COUNTERS, DRAIN_SECONDS="1", **ONE) as service:
         service.wait_until_serving()
         ends, _ = await end_by(service, signal.SIGHUP, "/api/v1/events")
-        service.wait_for("application stopped")  # clients come back after a second; the old worker refuses earlier ones
+        service.wait_for("application stopped")  # after a second, clients reconnect
         async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
             again = await anext(events)
         assert_told(ends, service)

@@ -1,8 +1,9 @@
-"""Two stuck route groups, or background tasks with long transactions, leave database connections to a third group."""
+"""Stuck route groups, or long transactions of background tasks, leave database connections for another route group."""
 
 import asyncio
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -16,10 +17,13 @@ from tests.server.processes import Service, gunicorn
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 LOCKED_SECONDS = 5.0
-"""The time for which the table is locked: longer than the lock timeout (1.5 s), so that the groups stay stuck."""
+"""How long the table is locked, in seconds: longer than the lock timeout (1.5 s), so that the groups stay stuck."""
 
 ONE_WORKER = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error"}
 """The variables of the service: with one worker, all requests and background tasks share one connection pool."""
+
+LOCKED = ("/left", "/right", "/middle")
+"""The paths of the stuck route groups: enough to take the whole pool, if no connections were reserved."""
 
 APP = ("--pythonpath=tests/faults", "stuck_groups_app:app")
 
@@ -33,35 +37,28 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
         yield service, url
 
 
-async def ask_left(client: Client) -> None:
-    await client.ask("/left")
-    await asyncio.sleep(0.05)
-
-
-async def ask_right(client: Client) -> None:
-    await client.ask("/right")
+async def ask(client: Client, path: str) -> None:
+    await client.ask(path)
     await asyncio.sleep(0.05)
 
 
 async def ask_unlocked(client: Client) -> None:
-    await client.ask("/unlocked")
-    await asyncio.sleep(0.05)
+    await ask(client, "/unlocked")
 
 
-async def test_two_stuck_route_groups_refuse_nothing_of_a_third(running: tuple[Service, str]) -> None:
+async def test_three_stuck_route_groups_refuse_nothing_of_another(running: tuple[Service, str]) -> None:
     service, url = running
     async with locked(url):
-        left, right, third = await asyncio.gather(
-            for_a_while(service.url, 25, LOCKED_SECONDS, ask_left),
-            for_a_while(service.url, 25, LOCKED_SECONDS, ask_right),
+        *stuck, other = await asyncio.gather(
+            *(for_a_while(service.url, 25, LOCKED_SECONDS, partial(ask, path=path)) for path in LOCKED),
             for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked),
         )
-    await until_idle(service.url)
+    await until_idle(service.management)
 
-    assert set(left.seconds) == set(right.seconds) == {503}
-    assert set(third.seconds) == {200}
-    assert third.count > 20
-    assert third.resets == 0
+    assert [set(answers.seconds) for answers in stuck] == [{503}] * len(LOCKED)
+    assert set(other.seconds) == {200}
+    assert other.count > 20
+    assert other.resets == 0
 
 
 async def test_background_tasks_with_long_transactions_refuse_no_read(running: tuple[Service, str]) -> None:
@@ -74,7 +71,7 @@ async def test_background_tasks_with_long_transactions_refuse_no_read(running: t
                 await asyncio.sleep(1)
 
     _, reads = await asyncio.gather(start_tasks(), for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked))
-    await until_idle(service.url)
+    await until_idle(service.management)
 
     assert set(reads.seconds) == {200}
     assert reads.count > 20

@@ -1,4 +1,4 @@
-"""A transaction that PostgreSQL refuses: the response is 409 or 503 by the class of the error, and no row is stored."""
+"""Transactions that PostgreSQL refuses: the response is 409 or 503 by the error's class, and no row is stored."""
 
 import asyncio
 import sys
@@ -15,8 +15,8 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 TIMES = 10
-"""The repetitions of a refused request: more than the route group has database connections, so that a connection that
-a refusal broke would serve a later request."""
+"""How often a refused request is repeated: more often than the route group has database connections, so that a
+connection broken by a refusal would be used again."""
 
 CONFLICT = (409, None, "conflict", "This contradicts what is already stored.")
 SERIALIZATION = (503, "1", "unavailable", "The transaction conflicted with a concurrent transaction. Try again.")
@@ -40,7 +40,7 @@ async def two_clients(running: tuple[Service, str]) -> AsyncGenerator[list[httpx
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str | None, str, str]:
-    """Return status, Retry-After, code and detail of a problem response; the body must have no undocumented fields."""
+    """Return status, Retry-After, code and detail of a problem response, which must have only documented fields."""
     body: dict[str, Any] = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert body == {
@@ -54,8 +54,8 @@ def refusal(answer: httpx.Response) -> tuple[int, str | None, str, str]:
     return answer.status_code, answer.headers.get("retry-after"), body["code"], body["detail"]
 
 
-def local_end(answer: httpx.Response) -> Any:  # noqa: ANN401 - an address of the HTTP library
-    """Return the client address of the connection of a response: an equal address means the same connection."""
+def local_end(answer: httpx.Response) -> Any:  # noqa: ANN401 - the HTTP library does not type the address
+    """Return the client's address of a response's connection: the same address means the same connection."""
     return answer.extensions["network_stream"].get_extra_info("client_addr")
 
 

@@ -1,4 +1,4 @@
-"""An unexpected exception in a handler: the 500 reveals nothing internal, and the connection stays open."""
+"""Unexpected exceptions in a handler: the 500 reveals no internals, and the connection stays open."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 TIMES = 50
-"""The number of failing requests on a connection, with a successful request after each."""
+"""The number of failing requests on a connection, each followed by a successful request."""
 
 FAILURES = [("GET", "/broken"), ("POST", "/items/3/broken")]
 

@@ -1,4 +1,4 @@
-"""Clients that send requests and never read responses: the service closes the connections and serves other clients."""
+"""Clients that never read their responses: the service closes their connections and serves other clients."""
 
 import asyncio
 import socket
@@ -16,18 +16,17 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOU
 
 CLIENTS = 20
 UNREAD_SECONDS = 3
-"""The timeout of the service for a client that reads nothing, shortened for the test."""
+"""The service's timeout for a client that reads nothing, in seconds, shortened for the test."""
 
 PATIENCE_SECONDS = 60.0
-"""The timeout of waiting for open or closed connections, in seconds: ten times what full buffers and the timeout of
-the service take."""
+"""How long to wait for open or closed connections, in seconds: ten times what filling the buffers and the service's
+timeout take."""
 
 RECEIVE_BYTES = 4096
 """The receive buffer of a client in bytes: small, so that few responses fill the buffers of client and service."""
 
 REQUESTS = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n" * 10_000
-"""The pipelined requests of a client, whose responses have some megabytes, more than the buffers of client and service
-hold."""
+"""The pipelined requests of a client: their responses have some megabytes, more than both sides' buffers hold."""
 
 
 @pytest.fixture
@@ -63,11 +62,11 @@ async def test_connections_with_unread_responses_are_closed_and_other_clients_ar
         writers.append(writer)
     others = asyncio.create_task(for_a_while(service.url, 5, UNREAD_SECONDS, ask))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(client_ports(worker, service)) < CLIENTS:  # noqa: ASYNC110 - no asyncio.Event from another process
+        while len(client_ports(worker, service)) < CLIENTS:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
             await asyncio.sleep(0.05)
     seen = await others
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while client_ports(worker, service):  # noqa: ASYNC110 - no asyncio.Event from another process
+        while client_ports(worker, service):  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
             await asyncio.sleep(0.1)
     for writer in writers:
         writer.close()

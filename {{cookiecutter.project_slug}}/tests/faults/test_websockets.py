@@ -1,4 +1,4 @@
-"""WebSockets under gunicorn: a WebSocket lives as long as it is used, and ends with 1012 when the service stops."""
+"""WebSockets under gunicorn: a WebSocket may live for long, and ends with code 1012 when the service stops."""
 
 import asyncio
 import sys
@@ -19,10 +19,10 @@ pytestmark = [
 APP = "--pythonpath=tests/faults", "short_heads_app:app"
 
 HEAD_SECONDS = 1.0
-"""The timeout of a request's head in the service of `short_heads_app.py`: 10 s in the service itself."""
+"""The timeout of a request's head in the service of `short_heads_app.py`, in seconds; the default is 10 s."""
 
 SERVICE_RESTART = (1012).to_bytes(2, "big")
-"""The code in the close frame of a server that restarts."""
+"""The close code 1012, "service restart", as in a close frame."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ async def test_a_refused_websocket_has_an_id_and_an_access_line(service: Service
 
     assert answered == (status, True)
     assert [line["event"] for line in service.lines() if line["level"] == "error"] == []
-    if status != 200:  # probes are quiet
+    if status != 200:  # 200 is the response to a health probe, which writes no log line
         (line,) = service.wait_for("request", request_id=request_id)
         assert (line["method"], line["path"], line["status"]) == ("GET", path, status)
         assert len([line for line in service.lines() if line.get("request_id") == request_id]) == 1
@@ -116,7 +116,7 @@ BAD_HANDSHAKES = {
     "an empty key": (400, [VERSION, "Sec-WebSocket-Key:"]),
     "two keys": (400, [VERSION, KEY, KEY]),
 }
-"""Handshakes that are refused: the status, and the headers."""
+"""Handshakes that are refused: for each the status and headers of the refusal."""
 
 
 @pytest.mark.parametrize("kind", BAD_HANDSHAKES)
@@ -129,7 +129,7 @@ async def test_a_bad_handshake_is_refused_with_an_id_and_one_line(service: Servi
 
     assert (answer.status, answer.problem["request_id"]) == (status, request_id)
     assert answer.headers.get("sec-websocket-version") == ("13" if status == 426 else None)
-    (line,) = service.wait_for("request refused by the protocol", request_id=request_id)
+    (line,) = service.wait_for("request refused before routing", request_id=request_id)
     assert (line["status"], line["reason"]) == (status, answer.problem["detail"])
     assert (line["path"], line["client"]) == ("/talk", "127.0.0.1")
     assert len([line for line in service.lines() if line.get("request_id") == request_id]) == 1

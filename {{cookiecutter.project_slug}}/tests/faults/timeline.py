@@ -1,7 +1,7 @@
-"""The timeline of a fault test: the outcome of each request, and marks for the moments of the faults.
+"""The timeline of a fault test: the outcome of each request, and marks at the moments of the faults.
 
-The `Answers` of each client add requests to the timeline of the running test. `python -m tests.faults` makes a report
-of the timelines.
+The `Answers` of each client add requests to the running test's timeline. `python -m tests.faults` makes a report from
+the timelines.
 """
 
 import json
@@ -15,25 +15,25 @@ from time import perf_counter
 from devtools.drawing.charts import Mark
 
 FOLDER = "FAULT_TIMELINES"
-"""The environment variable that names the folder of the timeline files; without the variable no file is written."""
+"""The environment variable with the folder of the timeline files; without it, no file is written."""
 
 KEPT = 20_000
-"""The most requests that a timeline records, which bounds the file of a long test; further requests are dropped."""
+"""The most requests that a timeline records, which bounds a long test's file; further requests are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request of a fault test: the start in seconds of the test, the duration in seconds, and the outcome."""
+    """A request of a fault test: its start and duration in seconds, and its outcome."""
 
     at: float
     seconds: float
     ended: str
-    """The status of the response, or the reason why no whole response came, in words."""
+    """The status of the response, or in words the reason why there is no complete response."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """The requests of a fault test, and the marks of the faults, each with the time since the start of the test."""
+    """The requests of a fault test and the marks of the faults, each with the seconds since the start of the test."""
 
     test: str
     began: float = field(default_factory=perf_counter)
@@ -43,18 +43,18 @@ class Timeline:
     seen: list[Seen] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """Write this timeline as JSON into a file of the folder; the file is named after the test."""
+        """Write this timeline as JSON into a file in the folder, named after the test."""
         name = "".join(letter if letter.isalnum() else "-" for letter in self.test)
         (folder / f"{name[-120:]}.json").write_text(json.dumps(asdict(self)), "utf-8")
 
 
 _running: list[Timeline] = []
-"""The timelines that record at the moment: a single timeline, or none outside the fault tests."""
+"""The timelines that are recording: one during a fault test, otherwise none."""
 
 
 @contextmanager
 def recorded(test: str) -> Iterator[Timeline]:
-    """Record the requests of a test while the block runs, and write the timeline into a file at the end."""
+    """Record the requests of a test during the block, and write the timeline into a file at the end."""
     timeline = Timeline(test)
     _running.append(timeline)
     try:
@@ -75,7 +75,7 @@ def mark(text: str) -> None:
 
 @contextmanager
 def fault(text: str) -> Iterator[None]:
-    """Mark the begin and the end of a fault, which is present while the block runs, such as `the database is away`."""
+    """Mark the begin and the end of a fault, which lasts for the block, such as `the database is away`."""
     began = perf_counter()
     try:
         yield
@@ -86,7 +86,7 @@ def fault(text: str) -> Iterator[None]:
 
 
 def add(started: float, seconds: float, ended: str) -> None:
-    """Record a request in the timeline of the running test; `ended` is the status or the reason for no response."""
+    """Record a request in the running test's timeline; `ended` is the status or the reason for no response."""
     for timeline in _running:
         if len(timeline.seen) < KEPT:
             timeline.seen.append(Seen(started - timeline.began, seconds, ended))

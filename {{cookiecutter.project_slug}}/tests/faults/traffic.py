@@ -8,25 +8,25 @@ from dataclasses import dataclass, field
 from tests.faults.clients import Answers, Client
 
 KEPT, FRESH, SLOW = 16, 6, 6
-"""The numbers of clients with a keep-alive connection, with a new connection per request, and with slow requests."""
+"""The number of clients with a keep-alive connection, with a new connection per request, and with slow requests."""
 
 PAUSE_SECONDS = 0.004
-"""The pause of a client between two requests, in which the service may close the connection without a lost request."""
+"""The pause of a client between two requests, in seconds, in which the service may close its idle connection."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Clients behind a load balancer, which use a connection until a response has `Connection: close`."""
+    """Clients behind a load balancer: each uses a connection until a response has `Connection: close`."""
 
     url: str
     answers: Answers = field(default_factory=Answers)
     arrives: bool = True
     """Whether the load balancer still opens connections to this replica."""
     over: bool = False
-    """Whether the test is over, so that every client stops after the request in progress."""
+    """Whether the test is over; each client then stops after its current request."""
 
     async def keep(self) -> None:
-        """Send requests in sequence on a keep-alive connection, as the connection pool of a proxy does."""
+        """Send requests one after another on a keep-alive connection, as a proxy's connection pool does."""
         client = Client(self.url, self.answers)
         while not self.over and (self.arrives or client.connected):
             await client.ask("/health/live")
@@ -34,7 +34,7 @@ class Traffic:
         client.close()
 
     async def reconnect(self, path: str) -> None:
-        """Send GET requests in sequence, each on a new connection, while the load balancer opens connections."""
+        """Send GET requests one after another, each on a new connection, while the load balancer opens connections."""
         while self.arrives:
             client = Client(self.url, self.answers)
             await client.ask(path)
@@ -44,7 +44,7 @@ class Traffic:
 
 @asynccontextmanager
 async def traffic(url: str) -> AsyncGenerator[Traffic]:
-    """Send the requests of all clients to a service until the end of the block."""
+    """Send all clients' requests to a service until the end of the block."""
     flow = Traffic(url)
     clients = [flow.keep() for _ in range(KEPT)]
     clients += [flow.reconnect("/health/live") for _ in range(FRESH)]

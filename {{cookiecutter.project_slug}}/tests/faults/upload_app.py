@@ -12,5 +12,5 @@ app = create_app(load_settings())
 
 @app.post("/upload")
 async def upload(body: Annotated[bytes, Body()]) -> int:
-    """Read the whole body of the request, and return the size of the body in bytes."""
+    """Read the whole request body, and return its size in bytes."""
     return len(body)

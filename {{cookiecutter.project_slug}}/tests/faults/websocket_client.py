@@ -1,4 +1,4 @@
-"""A WebSocket client of a few lines on a bare socket: the service's own packages have no client."""
+"""A small WebSocket client on a raw socket: the service's own packages contain no client."""
 
 import asyncio
 import os
@@ -12,12 +12,12 @@ from tests.smoke.raw_http import head
 HANDSHAKE = "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 TEXT, CLOSE = 1, 8
-"""The numbers of the frames that the tests send and expect."""
+"""The opcodes of the frames that the tests send and expect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A connection on which a WebSocket handshake was sent; `response` is the head of the response, in lower case."""
+    """A connection that has sent a WebSocket handshake; `response` is the head of the response, in lower case."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -25,7 +25,7 @@ class Talk:
 
     @property
     def status(self) -> int:
-        """The status of the response to the handshake; 101 opens the WebSocket."""
+        """The status of the handshake's response; 101 opens the WebSocket."""
         return int(self.response.split()[1])
 
     def send(self, text: str) -> None:
@@ -33,7 +33,7 @@ class Talk:
         self.writer.write(frame(text))
 
     async def receive(self) -> tuple[int, bytes]:
-        """Return the number and the content of the next frame; pings are left out."""
+        """Return opcode and content of the next frame; pings are skipped."""
         while True:
             first, length = await self.reader.readexactly(2)
             content = await self.reader.readexactly(length)
@@ -41,7 +41,7 @@ class Talk:
                 return first & 0x0F, content
 
     async def asked(self, text: str) -> str:
-        """Send a text, and return the text that comes back."""
+        """Send a text, and return the text of the reply."""
         self.send(text)
         kind, content = await self.receive()
         assert kind == TEXT, content
@@ -49,7 +49,7 @@ class Talk:
 
 
 def frame(text: str) -> bytes:
-    """Return the masked frame of a text of at most 125 bytes, as clients send it."""
+    """Return the frame of a text of at most 125 bytes, masked as a client must."""
     data, mask = text.encode(), os.urandom(4)
     masked = bytes(byte ^ mask[number % 4] for number, byte in enumerate(data))
     return bytes([0x80 | TEXT, 0x80 | len(data)]) + mask + masked

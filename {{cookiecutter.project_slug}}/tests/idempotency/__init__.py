@@ -1,1 +1,1 @@
-"""Tests of `app/idempotency`: a write that a client repeats under the same Idempotency-Key happens once."""
+"""Tests of `app/idempotency`: a write that a client repeats with the same Idempotency-Key happens once."""

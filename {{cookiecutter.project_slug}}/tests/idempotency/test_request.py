@@ -19,7 +19,7 @@ from tests.tasks import until
 
 router = APIRouter()
 RELEASED = asyncio.Event()
-"""An event that a test sets to let requests continue that wait inside the handler with an open transaction."""
+"""Set by a test to release the requests that wait inside the handler with an open transaction."""
 
 ADD = text("INSERT INTO scratch_payments (name) VALUES (:name) RETURNING id")
 
@@ -33,7 +33,7 @@ class Payment(BaseModel):
 
 
 class Receipt(BaseModel):
-    """The response body of a payment, which a repeated request must receive unchanged."""
+    """The response body of a payment; a repeated request must receive it unchanged."""
 
     id: int
     name: str
@@ -61,7 +61,7 @@ async def ignore_the_key(session: WriteSession) -> None:
 
 @pytest.fixture
 async def app(committed_url: str) -> AsyncGenerator[FastAPI]:
-    """The service with two more routes, payments and refunds, that write a row under an Idempotency-Key."""
+    """The service with two more routes, payments and refunds, which write a row with an Idempotency-Key."""
     app = create_app(make_settings(committed_url, database_pool_limit=5))
     app.include_router(router)
     async with app.router.lifespan_context(app):
@@ -71,7 +71,7 @@ async def app(committed_url: str) -> AsyncGenerator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """An HTTP client of the service whose routes for payments and refunds write under an Idempotency-Key."""
+    """An HTTP client of the service with the routes for payments and refunds."""
     async with client_of(app, raises_bugs=False) as http:
         yield http
 
@@ -137,7 +137,7 @@ async def test_of_concurrent_requests_the_first_writes_and_the_rest_get_409(
     answers = [await request for request in requests]
     later = await post(client, "k-1", waits=True)
 
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+    assert sorted((a.status_code, a.headers.get("retry-after")) for a in answers) == [(201, None), *[(409, "1")] * 4]
     assert later.json() == {"id": 1, "name": "a"}
     assert await count_payments(app) == 1
 
@@ -168,7 +168,7 @@ async def test_a_malformed_key_is_refused(client: httpx.AsyncClient, key: str) -
 
 
 async def test_a_key_that_a_write_does_not_read_is_refused(app: FastAPI, client: httpx.AsyncClient) -> None:
-    """The client would repeat the request after a timeout, trusting the key, and the write would happen twice."""
+    """If the key were ignored, a client that relies on it would repeat the request, and write twice."""
     headers = {"Idempotency-Key": "k-1"}
     answers = {method: await client.request(method, "/unkeyed", headers=headers) for method in ("POST", "DELETE")}
 

@@ -1,8 +1,9 @@
-"""Fixtures for tests of jobs: a worker in this process, on a database where commits are real."""
+"""Fixtures for tests of jobs: a worker in this process, on a database with real commits."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +21,14 @@ from tests.databases import make_settings
 from tests.jobs.kinds import SEEN, Note
 
 SECONDS = 30.0
-"""The longest wait for a state, on a machine with many other programs."""
+"""The longest wait for a job's state, or for the end of a worker, in seconds, on a busy machine."""
 
 QUICK = JobsSettings(heartbeat_seconds=1, stop_seconds=0.2, poll_seconds=0.2)
 
 
 @pytest.fixture
 def seen() -> list[str]:
-    """The list of what the functions of `kinds.py` have seen, emptied."""
+    """The list of what the job functions of `kinds.py` have recorded, empty at the start of the test."""
     SEEN.clear()
     return SEEN
 
@@ -36,32 +37,37 @@ def seen() -> list[str]:
 async def working(
     url: str,
     jobs: JobsSettings = QUICK,
-    *outside: Any,  # noqa: ANN401 - as `Worker` has it
-    **changes: Any,  # noqa: ANN401 - each setting has a type of its own
+    *outside: Any,  # noqa: ANN401 - passed on to `Worker`
+    worker_class: type[Worker] = Worker,
+    **changes: Any,  # noqa: ANN401 - Any, as settings have several types
 ) -> AsyncGenerator[None]:
-    """Run a worker on a database during the block."""
+    """Run a job worker on a database during the block."""
     stop = asyncio.Event()
-    worker = Worker(make_settings(url, jobs=jobs, **changes), *outside)
+    worker = worker_class(make_settings(url, jobs=jobs, **changes), *outside)
     task = asyncio.create_task(worker.run(stop))
     await asyncio.wait({task, asyncio.create_task(worker.started.wait())}, return_when=asyncio.FIRST_COMPLETED)
     try:
         yield
     finally:
         stop.set()
-        await task
+        await asyncio.wait_for(task, SECONDS)
 
 
 @pytest.fixture
 async def worker(committed_url: str) -> AsyncGenerator[None]:
-    """Run a worker on the database of the test."""
+    """A job worker on the test's database."""
     async with working(committed_url):
         yield
 
 
-async def put(app: FastAPI, kind: Kind[Any], note: str = "", **options: Any) -> Enqueued:  # noqa: ANN401 - as `enqueue` has them
-    """Enqueue a job in a transaction of its own."""
+OWNER = "ada" if find_spec("tests.tokens") else None
+"""The owner of these tests' jobs: with authentication, the subject of the client's access token."""
+
+
+async def put(app: FastAPI, kind: Kind[Any], note: str = "", **options: Any) -> Enqueued:  # noqa: ANN401 - passed on to `enqueue`
+    """Enqueue a job in a separate transaction."""
     async with transaction(resources_of(app).write_sessions) as session:
-        return await enqueue(session, kind, Note(text=note), **options)
+        return await enqueue(session, kind, Note(text=note), **{"owner": OWNER} | options)
 
 
 def resources_of(app: FastAPI) -> Resources:
@@ -70,13 +76,13 @@ def resources_of(app: FastAPI) -> Resources:
 
 
 async def row_of(app: FastAPI, job_id: UUID) -> dict[str, Any]:
-    """Return the row of a job."""
+    """Return a job's row."""
     statement = text("SELECT * FROM jobs WHERE id = :id")
     return dict((await resources_of(app).reader.execute(statement, {"id": job_id})).mappings().one())
 
 
 async def count(app: FastAPI, sql: str) -> int:
-    """Return the number that a statement selects."""
+    """Return the number that a SELECT counts."""
     found: int = (await resources_of(app).reader.execute(text(sql))).scalar_one()
     return found
 
@@ -94,12 +100,12 @@ async def until(app: FastAPI, job_id: UUID, *states: str) -> dict[str, Any]:
 async def waits(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(SECONDS):
-        while not await condition():  # noqa: ASYNC110 - a worker changes the rows, and sets no event here
+        while not await condition():  # noqa: ASYNC110 - a worker changes the rows without an event here
             await asyncio.sleep(0.02)
 
 
 async def saw(*lines: str) -> None:
-    """Wait until the functions of `kinds.py` have seen these lines."""
+    """Wait until the job functions of `kinds.py` have recorded exactly these lines."""
 
     async def reached() -> bool:
         return list(lines) == SEEN

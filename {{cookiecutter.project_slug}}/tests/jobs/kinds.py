@@ -1,4 +1,4 @@
-"""Kinds of jobs for tests, which leave what they did in the table of jobs or in a list."""
+"""Job kinds for tests; their functions record what they do in the table of jobs or in a list."""
 
 import asyncio
 
@@ -9,19 +9,19 @@ from app.jobs.run import JobFailed, Run
 
 
 class Note(BaseModel):
-    """The payload of the kinds of these tests."""
+    """The payload of the job kinds in these tests."""
 
     text: str = ""
 
 
 class Answer(BaseModel):
-    """The result of the kinds of these tests."""
+    """The result of the job kinds in these tests."""
 
     text: str
 
 
 SEEN: list[str] = []
-"""What the functions have seen, in their order."""
+"""The lines that the job functions have recorded, in order."""
 
 
 @job("test.echo", priority=1)

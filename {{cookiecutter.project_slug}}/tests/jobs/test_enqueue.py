@@ -1,4 +1,4 @@
-"""Tests that a job is stored with the write to which it belongs, or not at all."""
+"""A job is stored in the same transaction as the write to which it belongs, or not at all."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ WRITTEN = "SELECT count(*) FROM idempotency_keys"
 
 
 class Undone(Exception):
-    """Ends a transaction of these tests."""
+    """Rolls back a transaction of these tests."""
 
 
 @pytest.mark.parametrize("first", ["enqueue", "write"])
@@ -45,7 +45,7 @@ async def test_a_job_is_stored_exactly_if_the_write_is(committed_app: FastAPI, f
 
 
 async def test_fifty_enqueues_with_one_key_are_one_job(committed_app: FastAPI) -> None:
-    few = asyncio.Semaphore(6)  # three times the connections
+    few = asyncio.Semaphore(6)  # three times the connections of the pool
 
     async def one() -> Enqueued:
         async with few:
@@ -58,10 +58,20 @@ async def test_fifty_enqueues_with_one_key_are_one_job(committed_app: FastAPI) -
     assert await count(committed_app, LEFT) == 11
 
 
+async def test_the_same_key_of_a_different_owner_is_a_different_job(committed_app: FastAPI) -> None:
+    owners = (None, "ada", "eve", "s" * 255)
+    first = [await put(committed_app, echo, owner=owner, unique_key="the key") for owner in owners]
+    again = [await put(committed_app, echo, owner=owner, unique_key="the key") for owner in owners]
+
+    assert [enqueued.job.owner for enqueued in again] == list(owners)
+    assert [enqueued.job.id for enqueued in again] == [enqueued.job.id for enqueued in first]
+    assert not any(enqueued.is_new for enqueued in again)
+
+
 async def test_a_second_job_with_a_key_leaves_the_transaction_of_the_caller_as_it_was(committed_app: FastAPI) -> None:
-    await put(committed_app, echo, unique_key="the key")
+    first, _ = await put(committed_app, echo, unique_key="the key")
     async with transaction(resources_of(committed_app).write_sessions) as session:
-        assert not (await enqueue(session, echo, Note(), unique_key="the key")).is_new
+        assert not (await enqueue(session, echo, Note(), unique_key="the key", owner=first.owner)).is_new
         await session.execute(WRITE)
 
     assert (await count(committed_app, LEFT), await count(committed_app, WRITTEN)) == (11, 1)

@@ -1,13 +1,19 @@
-"""The connections of the queue."""
+"""The job queue's database connections: no notification before its listener listens, and an end within a bound."""
 
 import asyncio
 
-from app.jobs.queue import Driver, open_pool
+import asyncpg
+import pytest
+
+from app.jobs.queue import Driver, Queue, open_pool
+from app.jobs.registry import load_kinds
+from app.jobs.worker import Worker
 from tests.databases import make_settings
+from tests.jobs.conftest import working
 
 
 async def test_a_notification_to_oneself_does_not_overtake_the_listen(committed_url: str) -> None:
-    """The lost notification would look like a lost listener, and end the worker."""
+    """A notification lost by overtaking LISTEN would look like a dead listener, and end the worker."""
     settings, heard = make_settings(committed_url), asyncio.Event()
     async with open_pool(settings.database_url.get_secret_value(), settings.database_timeouts, "queue") as pool:
         driver = Driver(pool)
@@ -17,3 +23,34 @@ async def test_a_notification_to_oneself_does_not_overtake_the_listen(committed_
         await probe
         async with asyncio.timeout(30), driver:
             await heard.wait()
+
+
+async def test_a_connection_that_nobody_releases_does_not_delay_the_end(committed_url: str) -> None:
+    settings = make_settings(committed_url)
+    url, timeouts = settings.database_url.get_secret_value(), settings.database_timeouts
+    async with asyncio.timeout(30):
+        async with open_pool(url, timeouts, "queue", close_seconds=0.1) as pool:
+            kept = await pool.acquire()
+
+    with pytest.raises(asyncpg.InterfaceError, match="released"):
+        kept.is_closed()
+
+
+async def test_a_stop_lets_the_scheduler_end_by_itself(committed_url: str) -> None:
+    """A scheduler that is cancelled while it leaves may keep its connection, for which a stop would wait."""
+    ended: list[bool] = []
+    load_kinds()  # with the kind that has a schedule
+
+    class SlowlyEnding(Queue):
+        async def run_scheduler(self) -> None:
+            await super().run_scheduler()
+            await asyncio.sleep(0.5)  # longer than the queue's own end
+            ended.append(True)
+
+    class SlowWorker(Worker):
+        queue_class = SlowlyEnding
+
+    async with working(committed_url, worker_class=SlowWorker):
+        pass
+
+    assert ended == [True]

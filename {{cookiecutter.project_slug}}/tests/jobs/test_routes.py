@@ -1,4 +1,4 @@
-"""Tests of the routes of jobs: read, list, cancel, retry."""
+"""The routes of jobs: read, list, cancel, retry."""
 
 import pytest
 from fastapi import FastAPI
@@ -14,7 +14,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 async def change(app: FastAPI, values: str) -> None:
     async with transaction(resources_of(app).write_sessions) as session:
-        await session.execute(text(f"UPDATE jobs SET {values}"))  # noqa: S608 - of these tests
+        await session.execute(text(f"UPDATE jobs SET {values}"))  # noqa: S608 - the values are constants of these tests
 
 
 async def test_a_job_is_read(app: FastAPI, client: httpx.AsyncClient) -> None:
@@ -72,13 +72,15 @@ async def test_only_a_dead_job_is_retried_and_has_all_its_attempts_again(
 ) -> None:
     job, _ = await put(app, echo)
     early = await client.post(f"/api/v1/jobs/{job.id}/retry")
-    await change(app, "state = 'dead', attempts = 5, error_code = 'no_luck', finished_at = now()")
+    dead = "state = 'dead', attempts = 5, error_code = 'no_luck', cancel_requested_at = now(), finished_at = now()"
+    await change(app, dead)
     retried = await client.post(f"/api/v1/jobs/{job.id}/retry")
 
     assert (early.status_code, retried.status_code) == (409, 202)
     assert retried.headers["location"] == f"/api/v1/jobs/{job.id}"
     found = retried.json()
-    expected = {"state": "queued", "attempts": 0, "error_code": None, "finished_at": None}
+    none = dict.fromkeys(("error_code", "cancel_requested_at", "finished_at"))
+    expected = {"state": "queued", "attempts": 0, **none}
     assert found | expected == found
     assert await count(app, "SELECT count(*) FROM pgqueuer.pgqueuer") == 2
 

@@ -1,4 +1,4 @@
-"""Tests of the worker: attempts, failures, cancels, time limits, stops."""
+"""The job worker: attempts, failures, cancels, time limits, stops."""
 
 import asyncio
 from datetime import timedelta
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from app.database.transaction import transaction
@@ -27,9 +28,12 @@ async def write(app: FastAPI, sql: str) -> None:
 
 @pytest.mark.usefixtures("worker")
 async def test_a_job_runs_and_its_row_tells_the_result(committed_app: FastAPI) -> None:
+    attempts = "app_job_duration_seconds_count", {"kind": echo.name, "state": "succeeded"}
+    before = REGISTRY.get_sample_value(*attempts) or 0
     job, _ = await put(committed_app, echo, "tea")
     row = await until(committed_app, job.id, "succeeded")
 
+    assert REGISTRY.get_sample_value(*attempts) == before + 1
     assert (row["result"], row["attempts"], row["error_code"]) == ({"text": "tea 1"}, 1, None)
     assert row["created_at"] <= row["started_at"] <= row["finished_at"]
 
@@ -64,7 +68,7 @@ async def test_a_running_job_is_cancelled(committed_app: FastAPI, seen: list[str
     await until(committed_app, job.id, "running")
     await saw("tea starts")
     async with transaction(resources_of(committed_app).write_sessions) as session:
-        asked = await store.cancel(session, job.id, None)
+        asked = await store.cancel(session, job.id, job.owner)
 
     assert (asked.state, asked.cancel_requested_at is not None) == ("running", True)
     assert (await until(committed_app, job.id, "cancelled"))["error_code"] is None
@@ -76,7 +80,7 @@ async def test_a_waiting_job_is_cancelled_and_never_runs(
 ) -> None:
     job, _ = await put(committed_app, echo, "tea")
     async with transaction(resources_of(committed_app).write_sessions) as session:
-        assert (await store.cancel(session, job.id, None)).state == "cancelled"
+        assert (await store.cancel(session, job.id, job.owner)).state == "cancelled"
     async with working(committed_url):
         await until(committed_app, (await put(committed_app, echo, "cup"))[0].id, "succeeded")
 
@@ -129,7 +133,7 @@ async def test_a_payload_of_newer_code_waits_for_a_worker_of_that_code(committed
 async def test_a_job_that_killed_its_workers_is_dead_after_its_last_attempt(
     committed_app: FastAPI, committed_url: str, seen: list[str]
 ) -> None:
-    """The attempt is counted before the function is called, as a killed worker can count nothing afterwards."""
+    """The attempt is counted before the function runs, as a killed worker cannot count it afterwards."""
     job, _ = await put(committed_app, echo, "tea")
     await write(committed_app, "UPDATE jobs SET state = 'running', attempts = max_attempts")
     async with working(committed_url):
@@ -164,7 +168,7 @@ async def test_a_missed_schedule_runs_once(committed_app: FastAPI, committed_url
     await write(committed_app, "UPDATE pgqueuer.pgqueuer_schedules SET next_run = now() - interval '3 days'")
     async with working(committed_url), working(committed_url):
         await waits(has_run)
-        await asyncio.sleep(1.2)  # the schedulers look once more
+        await asyncio.sleep(1.2)  # the schedulers check once more
 
     assert await count(committed_app, ran) == 1
 
@@ -183,4 +187,6 @@ async def test_the_health_file_is_touched_and_a_late_kind_is_logged(
     async with working(committed_url, QUICK.model_copy(update={"health_file": str(alive)})):
         await waits(is_alive)
 
+    assert REGISTRY.get_sample_value("app_job_queue_depth", {"kind": "test.gone"}) == 1
+    assert (REGISTRY.get_sample_value("app_job_oldest_age_seconds", {"kind": "test.gone"}) or 0) >= 3600
     assert '"known":false' in capfd.readouterr().out.replace('": ', '":')

@@ -1,4 +1,4 @@
-"""The bulkhead admits callers in the order of arrival, refuses callers beyond the bounds, and never loses a slot."""
+"""The bulkhead admits callers in order of arrival, refuses callers beyond its bounds, and never loses a slot."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ async def test_callers_enter_in_the_order_of_their_arrival_and_newcomers_do_not_
         served.append(number)
         await asyncio.sleep(0)
         bulkhead.leave()
-        if number < 10:  # a second visit at once, as a busy client sends its next request
+        if number < 10:  # a second entry at once, as a busy client sends its next request
             await visit(number + 10)
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
@@ -73,7 +73,7 @@ async def test_a_caller_may_wait_for_less_than_the_queue_timeout() -> None:
 
 
 async def test_the_average_interval_of_a_burst_is_forgotten_when_the_bulkhead_is_empty() -> None:
-    """If the bulkhead kept the average of 65 ms of the burst, a queue of 20 callers would exceed the timeout of 1 s."""
+    """If the bulkhead kept the burst's average of 65 ms, a queue of 20 callers would exceed the timeout of 1 s."""
     bulkhead = make_bulkhead(queue_timeout_seconds=1.0)
     await bulkhead.enter()
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""Quotas guarantee a connection to each route group, lend the rest in the order of arrival, and never lose a slot."""
+"""Quotas guarantee connections to each route group, lend the rest in order of arrival, and never lose a slot."""
 
 import asyncio
 from collections import Counter
@@ -11,6 +11,7 @@ from app.capacity.plan import make_plan
 from app.limits.quotas import Quotas
 from app.settings.capacity import CapacitySettings
 from tests.limits.test_bulkhead import refuses_at_once
+from tests.limits.waiting import count_waiting
 
 NAMES = ("left", "right", "third")
 ALL = (*NAMES, "background")
@@ -36,7 +37,7 @@ def make_quotas(connections: int = 10, *, queue_timeout_seconds: float = 60) -> 
 
 
 def exhaust(quotas: Quotas, name: str) -> int:
-    """Take connections with one quota until no more are lent, and return their number."""
+    """Take connections with one quota until it gets no more, and return their number."""
     quota = quotas.by_name[name]
     return sum(quota.try_enter() for _ in range(quotas.max_concurrent))
 
@@ -80,7 +81,7 @@ async def test_a_pool_that_cannot_be_divided_serves_every_quota_in_turn(connecti
             group.create_task(visit(name))
 
     assert Counter(served) == dict.fromkeys(ALL, 5)
-    assert (quotas.in_use, quotas.queued) == (0, 0)
+    assert (quotas.in_use, count_waiting(quotas)) == (0, 0)
 
 
 async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -> None:
@@ -97,14 +98,14 @@ async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -
         for number in range(40):
             group.create_task(visit(number))
         await asyncio.sleep(0)
-        assert (quotas.queued, quotas.in_use) == (40, 10)
+        assert (count_waiting(quotas), quotas.in_use) == (40, 10)
         quotas.by_name["left"].leave()
 
     assert served == list(range(40))
 
 
 async def test_a_caller_of_an_unused_quota_waits_and_is_not_refused_at_once() -> None:
-    """A plain bulkhead that let nobody in for long is stuck; a quota may only have had nothing to do."""
+    """A bulkhead that has admitted no caller for long is stuck, but a quota may just have been unused."""
     quotas = make_quotas(1, queue_timeout_seconds=0.2)
     assert quotas.by_name["left"].try_enter()
     quotas.by_name["left"].leave()
@@ -126,7 +127,7 @@ def test_no_slot_is_lost_and_no_caller_waits_while_its_quota_has_room(
 
 
 async def _walk(quotas: Quotas, steps: list[tuple[str, str]]) -> None:
-    """Enter, leave and cancel at random, and check after each step what the quotas promise."""
+    """Enter, leave and cancel at random, and check the guarantees of the quotas after each step."""
     callers: dict[str, list[asyncio.Task[None]]] = {name: [] for name in ALL}
     for name, step in steps:
         quota = quotas.by_name[name]

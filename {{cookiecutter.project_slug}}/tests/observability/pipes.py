@@ -9,19 +9,19 @@ from threading import Thread
 from app.observability.writer import LineWriter
 
 SECONDS = 60
-"""The timeout of each wait in tests of log output, in seconds: only a test that hangs takes so long."""
+"""The timeout of each wait in tests of log output, in seconds: only a hanging test takes so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """A pipe, and a LineWriter that writes into this pipe; the test decides when the pipe is read."""
+    """A pipe, and a LineWriter that writes into it; the test decides when the pipe is read."""
 
     reading: int
     writing: int
     writer: LineWriter
 
     def read_until(self, end: bytes) -> list[bytes]:
-        """Read lines from the pipe until a line starts with `end`, and return all these lines."""
+        """Read lines from the pipe until a line starts with `end`, and return them all."""
         text = bytearray()
 
         def read() -> None:
@@ -38,7 +38,7 @@ class Pipe:
         os.close(nothing)
 
     def get_a_new_reader(self) -> None:
-        """Replace the pipe by a new pipe, after the LineWriter has tried to write all queued lines."""
+        """Replace the pipe by a new one, after the LineWriter has tried to write all queued lines."""
         assert self.writer.flush(SECONDS)
         for new, old in zip(os.pipe(), (self.reading, self.writing), strict=True):
             os.dup2(new, old)
@@ -46,7 +46,7 @@ class Pipe:
 
 
 def in_time(work: Callable[..., object], *arguments: object) -> None:
-    """Call a function in a thread with a timeout: a call that never returns fails the test, and hangs no test run."""
+    """Call a function in a thread with a timeout, so that a call that never returns fails the test."""
     thread = Thread(target=work, args=arguments, daemon=True)
     thread.start()
     thread.join(SECONDS)
@@ -55,7 +55,7 @@ def in_time(work: Callable[..., object], *arguments: object) -> None:
 
 
 def lost(lines: int) -> bytes:
-    """Return the line that the log writer writes in place of this number of lost lines."""
+    """Return the line that the log writer writes in place of this many lost lines."""
     return b"lost %d" % lines
 
 
@@ -67,6 +67,6 @@ def open_pipe() -> Iterator[Pipe]:
     try:
         yield Pipe(reading, writing, writer)
     finally:
-        os.close(reading)  # a write that waits for room in the full pipe fails now
+        os.close(reading)  # a write that waits for room in the full pipe now fails
         writer.close()
         os.close(writing)

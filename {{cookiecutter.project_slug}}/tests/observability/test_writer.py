@@ -1,4 +1,4 @@
-"""The log writer never makes a caller wait, and counts each lost line; tested on real pipes."""
+"""The log writer never makes its caller wait, and counts each lost line; tested on real pipes."""
 
 import os
 import sys
@@ -70,14 +70,14 @@ def test_the_lines_of_each_thread_come_in_its_order(pipe: Pipe) -> None:
 
 @dataclass(slots=True)
 class Interruption:
-    """A trace function that puts the line `inner` into the log writer just before a chosen step of the traced code."""
+    """A trace function that writes the log line `inner` just before a chosen step of the traced code."""
 
     writer: LineWriter
     step: int
     steps: int = 0
 
     def __call__(self, _frame: FrameType, _event: str, _argument: object) -> "Interruption":
-        """Count a step of the traced code, and put the line `inner` at the chosen step."""
+        """Count a step of the traced code, and write the line `inner` at the chosen step."""
         if self.steps == self.step:
             self.writer.put(b"inner")
         self.steps += 1
@@ -85,7 +85,7 @@ class Interruption:
 
 
 def test_a_line_in_the_middle_of_writing_a_line_does_not_wait(pipe: Pipe) -> None:
-    """A signal handler or a destructor can log in the middle of the writer's `put`, in the same thread: no deadlock."""
+    """A signal handler or a destructor may log during the writer's `put`, in the same thread: no deadlock."""
     steps = count()
 
     def put_with_each_interruption() -> None:
@@ -165,7 +165,7 @@ def test_the_writer_outlives_a_reader_that_left(pipe: Pipe) -> None:
 
 def test_half_a_line_is_not_continued_by_the_next(pipe: Pipe) -> None:
     in_time(pipe.writer.put, b"x" * 1_000_000)
-    in_time(os.read, pipe.reading, 1)  # the writing has begun, and the rest of the line does not fit into the pipe
+    in_time(os.read, pipe.reading, 1)  # the write has begun, and the rest of the line does not fit into the pipe
     pipe.lose_the_reader()
     pipe.get_a_new_reader()
     pipe.writer.put(b"after")

@@ -19,7 +19,7 @@ ORDER: dict[str, Any] = {
 
 @pytest.fixture
 def rates(fakes: Fakes) -> list[str]:
-    """The paths of the calls to a fake downstream `rates`, which answers each call with an exchange rate of 0.9."""
+    """The paths of the calls to a fake downstream `rates`, which always answers with the exchange rate 0.9."""
     paths: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -30,7 +30,7 @@ def rates(fakes: Fakes) -> list[str]:
     return paths
 
 
-async def place(client: httpx.AsyncClient, **changes: Any) -> int:  # noqa: ANN401 - each field of an order has a type of its own
+async def place(client: httpx.AsyncClient, **changes: Any) -> int:  # noqa: ANN401 - Any, as order fields have several types
     """Place an order over HTTP, with some fields changed, and return the id of the order."""
     answer = await client.post("/api/v1/orders", json=ORDER | changes)
     order_id: int = answer.json()["id"]

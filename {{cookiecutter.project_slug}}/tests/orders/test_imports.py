@@ -1,4 +1,4 @@
-"""Tests of the import of orders: the route, the job, and the confirmation with its key."""
+"""Imports of orders: the route, the job, and the confirmation with its idempotency key."""
 
 import json
 from uuid import UUID
@@ -18,7 +18,7 @@ HEADERS = {"Content-Type": "application/jsonl"}
 
 @pytest.fixture
 def told(fakes: Fakes) -> list[tuple[str, object]]:
-    """The keys and bodies of the confirmations that a fake downstream has received; it refuses the first call."""
+    """Keys and bodies of the confirmations sent to a fake downstream, which refuses the first call."""
     received: list[tuple[str, object]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Tests that a write of an order with an Idempotency-Key happens once, even if the client repeats the request."""
+"""A write of an order with an Idempotency-Key happens once, even if the client repeats the request."""
 
 from tests.http_client import httpx
 from tests.orders.conftest import ORDER, place

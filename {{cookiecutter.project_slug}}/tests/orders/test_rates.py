@@ -1,4 +1,4 @@
-"""Tests of the routes that call the downstream `rates`: the total in a different currency, and the dashboard."""
+"""The routes that call the downstream `rates`: an order's total in a different currency, and the dashboard."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from sqlalchemy import Pool
 from app.main import create_app
 from tests.conftest import client_of
 from tests.databases import make_settings
-from tests.fakes import Fakes, Handler
+from tests.fakes import FAKES, Fakes, Handler
 from tests.http_client import httpx
 from tests.orders.conftest import place
 
@@ -119,7 +119,7 @@ async def test_the_dashboard_shows_all_three_sources(committed_client: httpx.Asy
 
 
 async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(asyncio.IncompleteReadError, ConnectionError):  # a caller closes the connection after its timeout
+    with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller closes the connection at its timeout
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.5)
         body = json.dumps({"rate": "0.9"}).encode()
@@ -130,14 +130,15 @@ async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 
 
 @asynccontextmanager
-async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAPI]:  # noqa: ANN401 - each limit has a type of its own
+async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAPI]:  # noqa: ANN401 - Any, as limits have several types
     """Yield the service with a downstream `rates` on a real socket, which answers each call after half a second."""
     server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     seconds = limits.get("timeout_seconds", 2.0) * 0.9  # each part of a call must be shorter than the whole
     parts = {f"{part}_timeout_seconds": seconds for part in ("queue", "connect", "read")}
     rates = {"base_url": f"http://127.0.0.1:{port}/rates"} | parts | limits
-    app = create_app(make_settings(committed_url, downstreams={"rates": rates}))
+    settings = make_settings(committed_url, downstreams={"rates": rates})
+    app = create_app(settings, lambda name: None if name == "rates" else FAKES.transport(name))
     async with server, app.router.lifespan_context(app):
         yield app
 

@@ -1,4 +1,4 @@
-"""A wrong setting of the downstream `rates` is named with the fix."""
+"""A wrong setting of the downstream `rates` is reported by name, with the fix."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tests that a write of an order whose transaction ends with an error stores nothing."""
+"""A write of an order whose transaction fails stores nothing."""
 
 from fastapi import APIRouter, FastAPI
 
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.post("/conflicts", status_code=201)
 async def fail_after_a_write(order: OrderIn, session: WriteSession) -> None:
-    """Place an order, and find a conflict afterwards."""
+    """Place an order, then raise a conflict."""
     await service.place(session, order)
     raise Conflict("The order conflicts with a different order.")
 

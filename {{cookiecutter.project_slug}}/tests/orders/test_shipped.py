@@ -1,4 +1,4 @@
-"""Tests of the background task of a shipped order, which tells the customer after the commit."""
+"""The background task of a shipped order, which notifies the customer after the commit."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""A route that writes, calls a downstream and writes again, in two transactions with no connection held in between."""
+"""A route that writes, calls a downstream and writes again, in two transactions, holds no connection in between."""
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -19,7 +19,7 @@ started: list[str] = []
 
 
 async def note(moment: str) -> None:
-    """Note that a background task has started."""
+    """Record that a background task has started."""
     started.append(moment)
 
 
@@ -27,11 +27,11 @@ async def note(moment: str) -> None:
 async def pay(
     number: int, transactions: TransactionsDep, downstreams: DownstreamsDep, supervisor: SupervisorDep
 ) -> None:
-    """Store that a payment begins, ask a downstream for the payment, and store the outcome."""
+    """Store that a payment begins, request the payment from a downstream, and store the outcome."""
     async with transactions() as session:
         await session.execute(CHANGE, {"number": number, "customer": "paying"})
         supervisor.start("note", note("begun"))
-    key = f"payment-of-order-{number}"  # from the row: a second attempt is the same payment
+    key = f"payment-of-order-{number}"  # derived from the row, so that a second attempt is the same payment
     paid = await downstreams["rates"].send_json("POST", "payments", body={"order": number}, idempotency_key=key)
     async with transactions() as session:
         await session.execute(CHANGE, {"number": number, "customer": f"paid with {paid['reference']}"})
@@ -42,7 +42,7 @@ async def pay(
     ("status", "answered", "stored", "tasks"),
     [(200, 201, "paid with P-7", ["begun", "paid"]), (500, 503, "paying", ["begun"])],
 )
-async def test_a_call_between_two_transactions_holds_no_connection_and_undoes_no_commit(  # noqa: PLR0913, PLR0917 - a parameter for each column of the parametrized table
+async def test_a_call_between_two_transactions_holds_no_connection_and_undoes_no_commit(  # noqa: PLR0913, PLR0917 - one parameter for each column of the table above
     committed_app: FastAPI,
     committed_client: httpx.AsyncClient,
     fakes: Fakes,
@@ -51,7 +51,7 @@ async def test_a_call_between_two_transactions_holds_no_connection_and_undoes_no
     stored: str,
     tasks: list[str],
 ) -> None:
-    """In development a call of a downstream raises while a connection is held."""
+    """In development, a downstream call raises while the request holds a database connection."""
     keys: set[str] = set()
 
     def receive(request: httpx.Request) -> httpx.Response:

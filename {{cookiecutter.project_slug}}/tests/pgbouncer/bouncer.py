@@ -1,4 +1,7 @@
-"""Start a real PgBouncer in transaction mode in front of the throwaway PostgreSQL, and change the database role."""
+"""Starts a real PgBouncer in transaction mode in front of the throwaway PostgreSQL.
+
+The timeouts of the service are stored on its database role, as PgBouncer refuses them as settings of a connection.
+"""
 
 import os
 import subprocess
@@ -25,7 +28,7 @@ needs_pgbouncer = pytest.mark.needs_program("pgbouncer", "apt-get install pgboun
 START_SECONDS = 30
 
 # Users log in to PgBouncer and to PostgreSQL with a password. Settings that are not listed keep PgBouncer's defaults,
-# under which PgBouncer refuses a connection that sets unknown startup parameters.
+# with which PgBouncer refuses a connection that sets unknown startup parameters.
 CONFIGURATION = """
 [databases]
 * = host={host} port={port}
@@ -47,7 +50,7 @@ ignore_startup_parameters = {ignored}
 def running_pgbouncer(database_url: str, *, pool_size: int = 2, port: int = 0, ignored: str = "") -> Iterator[str]:
     """Run PgBouncer during the `with` block, and yield the database's URL through PgBouncer.
 
-    PgBouncer opens at most `pool_size` connections to PostgreSQL, and drops the settings in `ignored` silently.
+    PgBouncer opens at most `pool_size` connections to PostgreSQL, and silently drops the settings in `ignored`.
     """
     program, account = find("pgbouncer"), server_account()
     assert program, "mark the test with `needs_pgbouncer`"
@@ -72,12 +75,12 @@ def running_pgbouncer(database_url: str, *, pool_size: int = 2, port: int = 0, i
             wait_until_listening(process, port, log)
             yield with_port(database_url, port)
         finally:
-            process.terminate()
+            process.kill()  # since version 1.23, PgBouncer waits for its clients on SIGTERM
             process.wait(timeout=START_SECONDS)
 
 
 def configure(folder: Path, database_url: str, pool_size: int, port: int, ignored: str) -> None:
-    """Write PgBouncer's configuration and the file of users and passwords into a folder."""
+    """Write PgBouncer's configuration, and its file of users and passwords, into a folder."""
     behind, users = urlsplit(database_url), folder / "users"
     users.write_text(f'"{behind.username}" "{behind.password}"\n', encoding="ascii")
     text = CONFIGURATION.format(
@@ -96,7 +99,7 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
     """Wait until PgBouncer accepts connections on a port.
 
     Raises:
-        AssertionError: the process ended, or did not listen in time; shows the log of PgBouncer.
+        AssertionError: the process ended, or did not listen in time; the message has PgBouncer's log.
     """
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -107,28 +110,28 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
 
 
 def with_port(database_url: str, port: int) -> str:
-    """Return a database URL whose port is replaced by the port of PgBouncer."""
+    """Return a database URL with PgBouncer's port in place of its own."""
     return database_url.replace(f":{urlsplit(database_url).port}/", f":{port}/")
 
 
-def pgbouncer_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - each setting has a type of its own
-    """Return settings of the service that declare the database URL to be an address of PgBouncer."""
+def pgbouncer_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
+    """Return settings of the service that declare the database URL as PgBouncer's."""
     return make_settings(url, **{"database_pgbouncer_connections": 2} | changes)
 
 
 async def set_role_limits(database_url: str) -> None:
-    """Store the service's timeouts in the PostgreSQL role: PgBouncer passes on no settings of a connection."""
+    """Store the service's timeouts in the PostgreSQL role, as PgBouncer does not forward a connection's settings."""
     address = urlsplit(database_url)
     limits = enforced(make_settings(database_url).database_timeouts)
     await run_statement(database_url, role_sql(address.username or "", address.path.strip("/"), limits))
 
 
 async def change_role(database_url: str, change: str) -> None:
-    """Change a setting that PostgreSQL stores for the current role in a database, by a SET or RESET clause."""
+    """Change a setting that PostgreSQL stores for the current role and database, by a SET or RESET clause."""
     where = f"ALTER ROLE CURRENT_USER IN DATABASE {urlsplit(database_url).path.strip('/')}"
     await run_statement(database_url, f"BEGIN READ WRITE; {where} {change}; COMMIT")
 
 
 async def reconnect(url: str) -> None:
-    """Let PgBouncer replace all connections to PostgreSQL: only a new connection has the changed settings of a role."""
+    """Let PgBouncer replace its connections to PostgreSQL: a role's changed settings need a new connection."""
     await run_statement(on_database(url, "pgbouncer"), "RECONNECT")

@@ -1,4 +1,4 @@
-"""A fixture for tests behind PgBouncer: the URL, through PgBouncer, of a database that only one test uses."""
+"""A fixture for tests behind PgBouncer: a database URL that leads through PgBouncer."""
 
 from collections.abc import AsyncGenerator
 
@@ -9,7 +9,7 @@ from tests.pgbouncer.bouncer import running_pgbouncer, set_role_limits
 
 @pytest.fixture
 async def pgbouncer_url(committed_url: str) -> AsyncGenerator[str]:
-    """The URL of a migrated database through PgBouncer, which opens two connections; the role has the timeouts."""
+    """The URL of a migrated database through PgBouncer, which opens two connections; the role stores the timeouts."""
     await set_role_limits(committed_url)
     with running_pgbouncer(committed_url) as url:
         yield url

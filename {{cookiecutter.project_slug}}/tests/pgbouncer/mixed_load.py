@@ -21,13 +21,13 @@ UNITS = 20
 OWN_PID = text("SELECT pg_backend_pid()")
 COUNT = text("SELECT count(*) FROM units WHERE number <= :number")
 ADD = text("INSERT INTO units (number) VALUES (:number)")
-# Each of the seven statements names its column differently: if PgBouncer mixed up prepared statements of clients that
-# share a connection, a result would have the wrong column.
+# Each of the seven statements has a different column name: if PgBouncer mixed up the prepared statements of clients
+# that share a connection, a result would have the wrong column.
 READS = [text(f"SELECT CAST(:number AS int) AS n{which}, pg_backend_pid()") for which in range(7)]
 
 
 async def read(resources: Resources, number: int) -> int:
-    """Run a read with a bound value, and return the process id of the PostgreSQL connection that served the read."""
+    """Run a read with a bound value, and return the process id of the PostgreSQL connection that served it."""
     which = number % len(READS)
     rows = await resources.reader.execute(READS[which], {"number": number})
     row = rows.mappings().one()
@@ -36,7 +36,7 @@ async def read(resources: Resources, number: int) -> int:
 
 
 async def write(resources: Resources, number: int) -> int:
-    """Write a row and read the row in the same transaction; return the process id of the PostgreSQL connection."""
+    """Write a row and read it in the same transaction; return the process id of the PostgreSQL connection."""
     async with resources.write_sessions.begin() as session:
         before = await session.scalar(COUNT, {"number": number})
         await session.execute(ADD, {"number": number})
@@ -57,7 +57,7 @@ KINDS: tuple[Callable[[Resources, int], Awaitable[int]], ...] = (read, write, sn
 
 
 async def run_session(resources: Resources, first: int) -> list[int | BaseException]:
-    """Run the transactions of a session; return the process id of the connection, or the error, of each transaction."""
+    """Run a session's transactions; return for each the process id of its connection, or its error."""
     outcomes: list[int | BaseException] = []
     for number in range(first, first + UNITS):
         outcomes += await asyncio.gather(KINDS[number % len(KINDS)](resources, number), return_exceptions=True)
@@ -65,7 +65,7 @@ async def run_session(resources: Resources, first: int) -> list[int | BaseExcept
 
 
 async def main(url: str, first: int) -> None:
-    """Open the service's resources, run all sessions concurrently, and print a report as a line of JSON."""
+    """Open the service's resources, run all sessions concurrently, and print the report as a line of JSON."""
     # one connection to PgBouncer for each session, while PgBouncer opens only two connections to PostgreSQL
     async with opened(pgbouncer_settings(url, database_pgbouncer_connections=SESSIONS)) as resources:
         assert resources.plan.pool_size == SESSIONS

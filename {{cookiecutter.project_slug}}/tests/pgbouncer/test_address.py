@@ -1,8 +1,9 @@
-"""Tests of a mistaken database URL: an undeclared PgBouncer, or PgBouncer where the direct address is needed."""
+"""Mistaken database URLs: a PgBouncer that is not declared, or PgBouncer in place of the direct address."""
 
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -31,12 +32,12 @@ SENTENCE = (
 
 @pytest.fixture
 def empty_pooled_url(empty_url: str) -> Iterator[str]:
-    """The URL, through PgBouncer, of an empty database that no migration has run on."""
+    """The URL through PgBouncer of an empty database without migrations."""
     with running_pgbouncer(empty_url) as url:
         yield url
 
 
-async def upgrade(url: str, **changes: Any) -> None:  # noqa: ANN401 - each setting has a type of its own
+async def upgrade(url: str, **changes: Any) -> None:  # noqa: ANN401 - Any, as settings have several types
     """Run alembic's migrations on a database URL, with additional settings such as the direct URL."""
     config = alembic_config(url)
     config.attributes["settings"] = make_settings(url, log_level="warning", **changes)
@@ -71,7 +72,7 @@ async def test_a_start_says_that_an_undeclared_pgbouncer_drops_the_settings(comm
 def test_under_gunicorn_a_start_is_refused_without_a_traceback(
     committed_url: str, variables: dict[str, str], sentence: str
 ) -> None:
-    # WEB_CONCURRENCY is 1, since gunicorn's master may crash when two workers refuse to start at the same moment
+    # WEB_CONCURRENCY is 1, since gunicorn's master may crash when two workers refuse to start at the same moment.
     with running_pgbouncer(committed_url) as url, gunicorn(url, WEB_CONCURRENCY="1", **variables) as service:
         code = service.process.wait(timeout=START_SECONDS)
         errors = [line["event"] for line in service.lines() if line["level"] == "error"]
@@ -86,7 +87,8 @@ async def test_readiness_names_pgbouncer_after_a_start_without_a_database(commit
     port = free_port()
     app = create_app(make_settings(with_port(committed_url, port)))
     async with app.router.lifespan_context(app), client_of(app) as client:
-        with running_pgbouncer(committed_url, port=port):
+        with ExitStack() as stack:
+            await asyncio.to_thread(stack.enter_context, running_pgbouncer(committed_url, port=port))
             answer = await client.get("/health/ready")
 
     assert (answer.status_code, answer.json()["reasons"]) == (503, [SENTENCE])
@@ -118,7 +120,7 @@ async def test_migrations_at_an_undeclared_pgbouncer_name_pgbouncer(empty_pooled
 
 
 async def test_more_workers_than_the_server_has_connections_for_start_behind_pgbouncer(pgbouncer_url: str) -> None:
-    """44 workers open connections to PgBouncer for requests and the probe; PgBouncer opens two to PostgreSQL."""
+    """44 workers open connections to PgBouncer, for requests and the probe; PgBouncer opens two to PostgreSQL."""
     many = {"web_concurrency": 22, "database_pgbouncer_max_client_conn": 1000, "database_max_connections": 12}
     without_jobs: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
     async with opened(pgbouncer_settings(pgbouncer_url, **many, **without_jobs)) as resources:

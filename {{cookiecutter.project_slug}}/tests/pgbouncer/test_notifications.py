@@ -1,7 +1,8 @@
-"""Behind PgBouncer, workers of jobs and streams listen by the direct URL: PgBouncer passes on no notifications."""
+"""Behind PgBouncer, job workers and streams listen through the direct URL, as PgBouncer forwards no notifications."""
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 from app.settings.jobs import JobsSettings
 from tests.databases import make_settings
@@ -16,14 +17,14 @@ from tests.streams.reading import path_of, streaming
 pytestmark = needs_pgbouncer
 
 SELDOM = JobsSettings(poll_seconds=60)
-"""A poll that comes after the end of the test."""
+"""Settings with a poll interval, in seconds, that is longer than the test."""
 
 
 async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: str) -> None:
-    behind = {"database_direct_url": committed_url, "database_pgbouncer_connections": 2}
+    behind: dict[str, Any] = {"database_direct_url": committed_url, "database_pgbouncer_connections": 2}
     app = build_app(make_settings(pgbouncer_url, **behind))
     async with app.router.lifespan_context(app), working(pgbouncer_url, SELDOM, **behind):
-        await asyncio.sleep(1)  # past the poll at the start
+        await asyncio.sleep(1)  # after the first poll, at the worker's start
         job, _ = await put(app, echo, "tea")
         row = await until(app, job.id, "succeeded")
 
@@ -31,18 +32,18 @@ async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: s
 
 
 CHANGES = 5
-"""Changes that the poll of the streams, each 5 s, would take longer than `SECONDS` / 2 to find one after the other."""
+"""The number of changes: found by a poll every 5 s, one after the other, they would take longer than `SECONDS` / 2."""
 
 
 async def test_a_stream_is_told_of_each_change(pgbouncer_url: str, committed_url: str) -> None:
     app = build_app(pgbouncer_settings(pgbouncer_url, database_direct_url=committed_url))
     add_counters(app)
     async with app.router.lifespan_context(app), served(app) as url, writing(committed_url) as writer:
-        await writer.connection.execute("SET default_transaction_read_only TO off")  # the role only reads
+        await writer.connection.execute("SET default_transaction_read_only TO off")  # the role is read-only by default
         await writer.connection.execute(TABLE)
         counter = await writer.add(total=CHANGES + 1)
         async with streaming(url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
-            await writer.count(counter)  # read by the poll, until the connection listens
+            await writer.count(counter)  # found by a poll, as the connection may not listen yet
             while (await anext(events)).data["value"] != 1:
                 pass
             async with asyncio.timeout(SECONDS / 2):

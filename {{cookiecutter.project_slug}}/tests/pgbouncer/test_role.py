@@ -1,4 +1,4 @@
-"""Tests of timeouts behind PgBouncer: the PostgreSQL role has to store the timeouts, or the start is refused."""
+"""Timeouts behind PgBouncer: unless the PostgreSQL role stores them, the service refuses to start."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ EACH = "default_transaction_read_only, lock_timeout, statement_timeout, idle_in_
 
 
 async def printed_sql(url: str) -> str:
-    """Run `python -m app.pgbouncer`, and return the printed SQL that stores the service's timeouts in the role."""
+    """Run `python -m app.pgbouncer`, and return the printed SQL, which stores the service's timeouts in the role."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.pgbouncer"),
         cwd=ROOT,
@@ -82,7 +82,7 @@ async def test_postgresql_refuses_a_write_through_a_reader_or_a_snapshot(pgbounc
 
 
 async def test_a_database_that_its_administrator_made_read_only_gets_no_writes(pgbouncer_url: str) -> None:
-    """The role's own read-only default, which each writing transaction lifts, is told apart from the database's."""
+    """The service ignores the role's own read-only default when it writes, but not the database's."""
     change = f"ALTER DATABASE {pgbouncer_url.rpartition('/')[2]} SET default_transaction_read_only = on"
     async with opened(pgbouncer_settings(pgbouncer_url)) as resources:
         async with resources.write_sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""Tests of PgBouncer's transaction mode: clients share few connections, and leave no prepared statement."""
+"""PgBouncer's transaction mode: clients share few connections, and leave no prepared statement behind."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ PROCESSES = 2
 
 
 async def start_worker(url: str, first: int) -> asyncio.subprocess.Process:
-    """Start a process that runs queries through PgBouncer, and wait until the process has connected."""
+    """Start a process that runs queries through PgBouncer, and wait until it has connected."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.pgbouncer.mixed_load", url, str(first)),
         cwd=ROOT,
@@ -41,7 +41,7 @@ async def start_worker(url: str, first: int) -> asyncio.subprocess.Process:
 
 
 async def finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    """Let a started process run queries through PgBouncer, and return the JSON report that the process prints."""
+    """Let a started process run its queries through PgBouncer, and return the JSON report that it prints."""
     async with asyncio.timeout(200):
         output, _ = await process.communicate(b"begin\n")
     report: dict[str, Any] = json.loads(output.splitlines()[-1])
@@ -49,7 +49,7 @@ async def finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
 
 
 async def prepared_statements(resources: Resources) -> dict[int, int]:
-    """Return the number of prepared statements on each PostgreSQL connection of PgBouncer, by process id.
+    """Return the number of prepared statements on each of PgBouncer's PostgreSQL connections, by process id.
 
     Two transactions that are open at the same time use both connections of the pool.
     """
@@ -62,7 +62,7 @@ async def prepared_statements(resources: Resources) -> dict[int, int]:
 
 
 async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_connections(pgbouncer_url: str) -> None:
-    # the pool of one worker, of which work without a request may hold a part, is larger than PgBouncer's
+    # the worker's pool, of which background work may hold a part, is larger than PgBouncer's
     async with opened(pgbouncer_settings(pgbouncer_url, database_pgbouncer_connections=10)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(text("CREATE TABLE units (number int)"))
@@ -80,7 +80,7 @@ async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_conne
 
 
 async def test_a_statement_is_planned_anew_after_a_changed_schema(pgbouncer_url: str) -> None:
-    """The type of a column changes between two runs of a query: a driver with cached types would read wrong values."""
+    """A column's type changes between two runs of a query: a driver with cached types would read wrong values."""
     find = text("SELECT * FROM scratch_plans")
     async with opened(pgbouncer_settings(pgbouncer_url)) as resources:
         async with resources.write_sessions.begin() as session:
@@ -95,7 +95,7 @@ async def test_a_statement_is_planned_anew_after_a_changed_schema(pgbouncer_url:
 
 
 class Recorder(Relay):
-    """A TCP relay between PgBouncer and PostgreSQL that records all bytes, so that a test sees PgBouncer's SQL."""
+    """A TCP relay between PgBouncer and PostgreSQL that records all bytes, to show the SQL that PgBouncer sends."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -109,13 +109,14 @@ class Recorder(Relay):
 
 
 async def test_pgbouncer_sets_nothing_before_a_transaction(committed_url: str) -> None:
-    """PgBouncer sends SET, a round trip, if a client's name or encoding differs from the PostgreSQL connection's."""
+    """PgBouncer sends SET, a round trip, if a client's application name or encoding differs from the connection's."""
     await set_role_limits(committed_url)
     recorder = Recorder(committed_url)
     async with recorder.listening() as recorded_url:
         with running_pgbouncer(recorded_url, pool_size=1) as url:
             async with opened(pgbouncer_settings(url)) as resources:
-                # the first read may need a SET: the readiness probe used the connection under a different name
+                # the first read may need a SET, as the readiness probe used the connection under a different
+                # application name
                 await resources.reader.scalar(ONE)
                 recorder.recorded = b""
                 for _ in range(10):
@@ -127,7 +128,7 @@ async def test_pgbouncer_sets_nothing_before_a_transaction(committed_url: str) -
 
 
 async def test_every_worker_gives_the_connections_the_same_name(pgbouncer_url: str) -> None:
-    """Workers share PostgreSQL connections, and PgBouncer would send a SET for each client with a different name."""
+    """Workers share PostgreSQL connections, and PgBouncer would send a SET for each differing application name."""
     own_name = text("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
     async with opened(pgbouncer_settings(pgbouncer_url, service_name="a-shop")) as resources:
         names = [await reader.scalar(own_name) for reader in (resources.reader, resources.readiness.reader)]
@@ -138,13 +139,14 @@ async def test_every_worker_gives_the_connections_the_same_name(pgbouncer_url: s
 async def test_a_statement_with_invalid_values_does_not_block_the_server_connection(
     committed_url: str,
 ) -> None:
-    """The driver fails after half of a statement's messages; PgBouncer must not keep the connection for the rest."""
+    """The driver fails after half of a statement's messages; PgBouncer must not keep the connection waiting."""
     await set_role_limits(committed_url)
     with running_pgbouncer(committed_url, pool_size=1) as url:
         async with opened(pgbouncer_settings(url)) as resources, opened(pgbouncer_settings(url)) as second:
             with pytest.raises(DBAPIError, match="invalid input"):
                 await resources.reader.scalar(text("SELECT CAST(:number AS int)"), {"number": "seven"})
-            # below PostgreSQL's statement timeout of 2.5 s, which would free a blocked connection and hide the fault
+            # shorter than PostgreSQL's statement timeout of 2.5 s, which would free a blocked connection and hide the
+            # fault
             async with asyncio.timeout(2):
                 found = await second.reader.scalar(text("SELECT 7"))
 

@@ -11,7 +11,7 @@ from tests.http_client import httpx
 PRODUCT: dict[str, Any] = {"name": "Tea", "currency": "USD", "price": "4.50"}
 
 
-async def add(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - each field of a product has a type of its own
+async def add(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - Any, as product fields have several types
     """Add a product over HTTP, with some fields changed, and return the JSON of the response."""
     answer = await client.post("/api/v1/products", json=PRODUCT | changes)
     assert answer.status_code == 201, answer.text
@@ -20,12 +20,12 @@ async def add(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:  # n
 
 
 def bulkhead_of(app: FastAPI, name: str) -> Bulkhead:
-    """Return the bulkhead of offloaded work by name: of the threads or of the worker processes."""
+    """Return a bulkhead of offloaded work by its name, for threads or for worker processes."""
     resources: Resources = app.state.resources
     return {"threads": resources.offload.threads, "processes": resources.processes.bulkhead}[name]
 
 
 async def fill(bulkhead: Bulkhead) -> None:
-    """Enter a bulkhead as often as `max_concurrent` allows, so that the next caller has to queue."""
+    """Enter a bulkhead `max_concurrent` times, so that the next caller has to queue."""
     for _ in range(bulkhead.max_concurrent):
         await bulkhead.enter()

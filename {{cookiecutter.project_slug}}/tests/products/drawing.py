@@ -12,19 +12,19 @@ ORIENTATION = 0x0112
 
 
 def encode(image: Image.Image, media_type: str = "image/png", **options: Any) -> bytes:  # noqa: ANN401 - options of Pillow's `Image.save`
-    """Return a picture as the bytes of a file of a media type such as `image/png`."""
+    """Return a picture encoded as a file of a media type such as `image/png`."""
     file = BytesIO()
     image.save(file, PICTURE_FORMATS[media_type], **options)
     return file.getvalue()
 
 
 def decode(webp: bytes) -> Image.Image:
-    """Return the picture of a thumbnail file; any format but WEBP fails the test."""
+    """Return the picture in a thumbnail file; any format but WEBP fails the test."""
     return Image.open(BytesIO(webp), formats=["WEBP"])
 
 
 def halves(width: int, height: int) -> Image.Image:
-    """Return a picture that is red on the left half and blue on the right: a test sees a rotation by the colours."""
+    """Return a picture that is red on the left and blue on the right half, so that its colours reveal a rotation."""
     image = Image.new("RGB", (width, height), RED)
     image.paste(BLUE, (width // 2, 0, width, height))
     return image

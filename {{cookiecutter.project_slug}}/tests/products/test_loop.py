@@ -1,4 +1,4 @@
-"""Tests that the event loop keeps running while a thread compresses or decodes, and a worker process computes."""
+"""The event loop keeps running while a thread compresses or decodes, and while a worker process computes."""
 
 import pytest
 from fastapi import FastAPI
@@ -30,14 +30,14 @@ async def test_a_report_does_not_block_the_loop(
             answer = await committed_client.get(path)
 
         assert answer.status_code == 200
-        return late(stalled=(beat.stalled_fraction, 0.7))  # offloaded work reaches 0.5, work on the loop 0.8
+        return late(stalled=(beat.stalled_fraction, 0.7))  # at most 0.5 if offloaded, 0.8 on the event loop
 
     assert await undisturbed(measure) == {}
 
 
 @pytest.fixture(scope="module")
 def picture() -> bytes:
-    """A large photograph. The fixture of a module comes before the client, whose checks would see a blocked loop."""
+    """A large photograph, in module scope so that it is made before the client's checks for a blocked loop begin."""
     return encode(Image.effect_noise((1000, 750), 60).resize((4000, 3000)).convert("RGB"), "image/jpeg")
 
 
@@ -50,6 +50,6 @@ async def test_a_thumbnail_does_not_block_the_loop(picture: bytes, client: httpx
             answer = await client.post(path, content=picture, headers=headers)
 
         assert answer.status_code == 200
-        return late(stalled=(beat.stalled_fraction, 0.6))  # a thumbnail made on the event loop reaches 0.9
+        return late(stalled=(beat.stalled_fraction, 0.6))  # 0.9 if made on the event loop
 
     assert await undisturbed(measure) == {}

@@ -1,4 +1,4 @@
-"""Tests that a product with an Idempotency-Key is added once, and that a thumbnail takes no key and no route a typo."""
+"""A product with an Idempotency-Key is added once; thumbnail routes refuse the key, all routes a misspelt parameter."""
 
 from tests.http_client import httpx
 from tests.products.conftest import PRODUCT

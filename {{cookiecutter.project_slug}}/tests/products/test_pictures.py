@@ -1,4 +1,4 @@
-"""Tests of thumbnails: small, upright, with the colours and without the metadata of the original picture."""
+"""Thumbnails are small and upright, with the original picture's colours and without its metadata."""
 
 import pytest
 from PIL import Image, ImageCms
@@ -11,7 +11,7 @@ CAMERA, GREEN = 0x0110, (0, 200, 0)
 
 
 def has_colour(image: Image.Image, point: tuple[int, int], colour: tuple[int, ...]) -> bool:
-    """Tell whether a pixel has a colour, within 12 levels for each channel: lossy formats change colours a little."""
+    """Tell whether a pixel has a colour, within 12 levels per channel, as lossy formats change colours a little."""
     found = image.getpixel(point)
     assert isinstance(found, tuple)
     return len(found) == len(colour) and all(
@@ -30,7 +30,7 @@ def test_no_side_is_longer_than_256_pixels_and_no_picture_is_enlarged(
 @pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 def test_a_picture_that_the_camera_held_sideways_stands_upright(media_type: str) -> None:
     exif = Image.Exif()
-    exif[ORIENTATION] = 6  # value 6 of EXIF: a viewer has to turn the picture clockwise by 90 degrees
+    exif[ORIENTATION] = 6  # the EXIF value for "turn clockwise by 90 degrees to view"
 
     made = decode(thumbnail(encode(halves(400, 200), media_type, exif=exif), media_type))
 
@@ -73,7 +73,7 @@ def test_every_colour_mode_keeps_the_colours(image: Image.Image, media_type: str
 
 @pytest.mark.parametrize("mode", ["1", "P"])
 def test_black_and_white_dots_become_grey(mode: str) -> None:
-    """A thumbnail of half the size without smoothing would drop each second dot, and be all black or all white."""
+    """Without smoothing, a thumbnail of half the size would drop every second dot, and be all black or all white."""
     dots = Image.new("1", (512, 512))
     dots.putdata([255 * ((dot + dot // 512) % 2) for dot in range(512 * 512)])
 

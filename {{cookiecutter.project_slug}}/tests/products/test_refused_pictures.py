@@ -1,4 +1,4 @@
-"""Tests of refused pictures: too many pixels, too many scans, or damage; a refusal must cost no memory."""
+"""Pictures that are refused for too many pixels, too many scans, or damage; a refusal must cost no memory."""
 
 import random
 import struct
@@ -21,7 +21,7 @@ TOO_MANY = "The picture has more than 16000000 pixels."
 
 
 def png_header(width: int, height: int) -> bytes:
-    """Return a PNG of a few bytes whose header declares a large size: a decoder would allocate all pixels."""
+    """Return a small PNG whose header declares a large size: a decoder would allocate all pixels."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -31,7 +31,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def large_canvas(side: int) -> bytes:
-    """Return a small animated WEBP file that declares a large canvas: a decoder would allocate the canvas twice."""
+    """Return a small animated WEBP file that declares a large canvas: a decoder would allocate it twice."""
     frames = [Image.new("RGB", (1, 1), colour) for colour in (RED, BLUE)]
     file = encode(frames[0], "image/webp", save_all=True, append_images=frames[1:])
     return file[:24] + 2 * struct.pack("<I", side - 1)[:3] + file[30:]
@@ -54,7 +54,7 @@ def one_bit(side: int) -> bytes:
 
 LARGE: Mapping[str, Callable[[], bytes]] = {
     "one row too many": lambda: encode(Image.new("1", (4000, 4001))),
-    "a kilobyte for 81 million pixels": lambda: one_bit(9000),  # Pillow warns from 89 million pixels on
+    "a kilobyte for 81 million pixels": lambda: one_bit(9000),  # below the 89 million pixels from which Pillow warns
     "Pillow warns": lambda: large_canvas(13_000),
     "Pillow refuses": lambda: png_header(60_000, 60_000),
 }
@@ -87,7 +87,7 @@ except Invalid:
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in KiB, as Linux does")
 @pytest.mark.parametrize("name", LARGE)
 def test_a_refusal_costs_no_memory(name: str) -> None:
-    """The peak memory of a process never falls, so a new process measures each refusal."""
+    """The peak memory of a process never falls, so each refusal is measured in a new process."""
     picture = LARGE[name]()
     done = subprocess.run(
         [sys.executable, "-c", PEAK, type_of(picture)], input=picture, capture_output=True, cwd=ROOT, check=True
@@ -120,11 +120,11 @@ def test_a_picture_of_a_different_type_than_declared_is_refused(media_type: str)
     }
 
 
-# Pillow warns of damaged metadata, and the settings of pytest turn warnings into errors
+# Pillow warns of damaged metadata, and pytest's settings turn warnings into errors.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("media_type", PICTURE_FORMATS)
 def test_a_damaged_picture_is_decoded_or_refused(media_type: str) -> None:
-    exif, chance = Image.Exif(), random.Random(0)  # noqa: S311 - a fixed seed repeats the damage in each run; no secret is drawn
+    exif, chance = Image.Exif(), random.Random(0)  # noqa: S311 - a fixed seed, so that each run has the same damage; no secret is drawn
     exif[ORIENTATION] = 6
     whole = encode(halves(60, 40), media_type, exif=exif)
 

@@ -1,4 +1,4 @@
-"""Tests of offloaded work: the export of products in a thread, and the price estimate in a worker process."""
+"""Offloaded work: the export of products in a thread, and the price estimate in a worker process."""
 
 import asyncio
 import gzip
@@ -57,7 +57,7 @@ async def test_the_mean_price_without_a_product_is_404(client: httpx.AsyncClient
 
 
 def test_an_estimate_agrees_with_the_theory() -> None:
-    """The mean of 1 to 100 is 50.50 with a standard error of 2.89; 95 % of estimates are within 1.96 such errors."""
+    """The mean of 1 to 100 is 50.50 with a standard error of 2.89; 95 % of estimates are within 1.96 errors."""
     found = estimate([Decimal(number) for number in range(1, 101)])
 
     assert found == Estimate(100, Decimal("50.50"), found.low, found.high)

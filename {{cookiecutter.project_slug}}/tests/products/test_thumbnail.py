@@ -1,10 +1,12 @@
-"""Tests of thumbnails over HTTP: chunked uploads, bounded in bytes and number, beside a responsive event loop."""
+"""Thumbnails over HTTP: chunked uploads, bounded in bytes and number, that leave the event loop responsive."""
 
 import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Mapping
+from importlib.util import find_spec
+from pkgutil import resolve_name
 
 import pytest
 from fastapi import FastAPI
@@ -24,7 +26,7 @@ PNG = {"Content-Type": "image/png"}
 
 
 async def chunks(content: bytes, size: int = 65_536) -> AsyncGenerator[bytes]:
-    """Yield a request body in chunks, so that the request has no Content-Length and the service counts the bytes."""
+    """Yield a request body in chunks, so that the request has no Content-Length."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
 
@@ -77,6 +79,7 @@ async def test_an_upload_may_be_as_large_as_the_route_group_allows(client: httpx
     assert {answer.json()["detail"] for answer in refused} == {"The body is larger than 5242880 bytes."}
 
 
+@pytest.mark.usefixtures("client")  # with authentication, this makes the issuer's key available
 async def test_a_client_that_disconnects_during_an_upload_is_400(app: FastAPI) -> None:
     arriving: list[Message] = [
         {"type": "http.request", "body": encode(halves(600, 300))[:100], "more_body": True},
@@ -90,7 +93,8 @@ async def test_a_client_that_disconnects_during_an_upload_is_400(app: FastAPI) -
     async def send(message: Message) -> None:
         sent.append(message)
 
-    headers = [(b"content-type", b"image/png")]
+    token = resolve_name("tests.tokens:bearer")()["Authorization"] if find_spec("tests.tokens") else ""
+    headers = [(b"content-type", b"image/png"), (b"authorization", token.encode())]
     scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": headers}
     await app(scope, receive, send)
 

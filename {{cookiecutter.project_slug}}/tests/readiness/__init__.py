@@ -1,1 +1,1 @@
-"""Tests of the readiness checks: the revision of the schema, and the capacity plan against the limits of PostgreSQL."""
+"""Tests of the readiness checks: the schema's revision, and the capacity plan against PostgreSQL's limits."""

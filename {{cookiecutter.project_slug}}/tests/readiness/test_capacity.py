@@ -1,4 +1,4 @@
-"""The capacity plan is compared with PostgreSQL's limits before the first request, also when PostgreSQL starts late."""
+"""The capacity plan is checked against PostgreSQL's limits before the first request, even if PostgreSQL starts late."""
 
 import asyncio
 import os
@@ -30,14 +30,14 @@ SENTENCE = "All replicas together open up to 404 connections and leave 10 free, 
 
 
 NO_JOBS: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
-"""The sums of these tests are those of a service without jobs, whose workers take connections, too."""
+"""Settings without job workers: the expected sums count web processes only."""
 
 
-def plain_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - the settings have several types
+def plain_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
     return make_settings(url, **NO_JOBS, **changes)
 
 
-async def ready(url: str, **changes: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 - the settings have several types
+async def ready(url: str, **changes: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 - Any, as settings have several types
     app = create_app(plain_settings(url, **changes))
     async with app.router.lifespan_context(app), client_of(app) as client:
         answer = await client.get("/health/ready")
@@ -46,7 +46,7 @@ async def ready(url: str, **changes: Any) -> tuple[int, dict[str, Any]]:  # noqa
 
 @asynccontextmanager
 async def checking(url: str, **changes: int) -> AsyncGenerator[tuple[CapacityCheck, AsyncEngine]]:
-    """Yield the capacity check of the plan of these settings, and the engine that runs the queries of the check."""
+    """Yield the capacity check for the plan of these settings, and the engine on which it runs its queries."""
     settings = plain_settings(url, **changes)
     address = settings.database_url.get_secret_value()
     engine = build_probe_engine(address, timeouts=settings.database_timeouts, application_name="test")
@@ -115,7 +115,7 @@ async def test_a_password_that_is_wrong_does_not_prevent_the_start(shared_url: s
 
 @pytest.fixture
 def limited_url(server_url: str, committed_url: str) -> Iterator[str]:
-    """The URL of a database for a role with CONNECTION LIMIT 43: the plan of two workers needs 44 connections."""
+    """The URL of a database for a role with CONNECTION LIMIT 43; the plan of two workers needs 44 connections."""
     role = f"limited_{uuid4().hex}"
     asyncio.run(run_statement(server_url, f"CREATE ROLE {role} LOGIN PASSWORD 'pw' CONNECTION LIMIT 43"))
     yield committed_url.replace(urlsplit(committed_url).netloc.partition("@")[0], f"{role}:pw")

@@ -1,4 +1,4 @@
-"""`alembic check` finds what differs from the models, and nothing else: defaults, conditions, predicates, generated."""
+"""`alembic check` finds each difference to the models, and no other: defaults, conditions, predicates, generated."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 
 from tests.readiness.test_autogenerate import config, execute, models, written
 
-__all__ = ["config", "models"]  # fixtures
+__all__ = ["config", "models"]  # fixtures of pytest
 
 DEFAULTS: dict[str, tuple[Any, Any]] = {
     "json": (JSON, "{}"),
@@ -49,10 +49,10 @@ DEFAULTS: dict[str, tuple[Any, Any]] = {
 
 
 COLOUR = "CREATE TYPE colour AS ENUM ('red', 'blue')"
-"""SQL that creates the enum type: SQLAlchemy would create it with the models in later tests, too."""
+"""SQL that creates the enum type here: SQLAlchemy would create it with the models in later tests too."""
 
 
-def add_defaults(models: MetaData, **options: Any) -> None:  # noqa: ANN401 - each option of a table has a type of its own
+def add_defaults(models: MetaData, **options: Any) -> None:  # noqa: ANN401 - Any, as table options have several types
     columns = [Column(name, kind, server_default=default) for name, (kind, default) in DEFAULTS.items()]
     table = Table("parents", models, Column("id", Integer, primary_key=True), *columns, **options)
     Table("children", models, Column("parent", ForeignKey(table.c.id), primary_key=True), **options)
@@ -82,6 +82,31 @@ async def test_a_changed_default_is_found_and_mended(
     await execute(committed_url, f"ALTER TABLE parents ALTER {name} SET DEFAULT {default}")
 
     assert f"op.alter_column('parents', '{name}'" in await written(config, "mend the default")
+    await asyncio.to_thread(command.check, config)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        (String(50), "varchar"),
+        (String(), "varchar(50)"),
+        (Numeric(10, 2), "numeric"),
+        (Numeric(), "numeric(10, 2)"),
+    ],
+)
+async def test_a_length_or_a_precision_that_is_new_or_gone_is_found_and_mended(
+    config: Config,
+    models: MetaData,
+    committed_url: str,
+    kind: Any,  # noqa: ANN401 - Any, as column types have several types
+    stored: str,
+) -> None:
+    Table("notes", models, Column("id", Integer, primary_key=True), Column("text", kind))
+    await written(config, "add notes")
+    await asyncio.to_thread(command.check, config)
+    await execute(committed_url, f"ALTER TABLE notes ALTER text TYPE {stored} USING NULL")
+
+    assert "op.alter_column('notes', 'text'" in await written(config, "mend the type")
     await asyncio.to_thread(command.check, config)
 
 

@@ -1,4 +1,4 @@
-"""The service reads the revisions in the folder of migrations without alembic, with the same result as alembic."""
+"""The service reads the revisions in the migrations folder without alembic, with the same result as alembic."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def test_the_start_fails_without_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_service_does_not_import_alembic() -> None:
-    """The import of alembic would cost 10 MB and 0.1 s at each start of a process of the service."""
+    """Importing alembic would cost 10 MB and 0.1 s at the start of each process."""
     program = "import sys, app.main; print(sorted(sys.modules.keys() & {'alembic', 'mako'}))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
 

@@ -1,4 +1,4 @@
-"""A detached context keeps the identity of its request and drops all that is bound to the life of the request."""
+"""A detached context keeps its request's identity, and drops everything that ends with the request."""
 
 from collections.abc import Generator
 
@@ -13,7 +13,7 @@ from app.request.slot import BACKGROUND, connection_quota
 
 @pytest.fixture
 def request_context() -> Generator[None]:
-    """The context variables of a request that holds a database connection."""
+    """The context of a request that holds a database connection."""
     tokens = request_id.set("caller-0001"), connection_quota.set("others"), deadline.begin(deadline.Expiry(1.0))
     held = note_checkout()
     yield
@@ -30,4 +30,4 @@ def test_detached_work_keeps_the_request_id_without_deadline_quota_and_held_conn
     assert context.run(request_id.get) == "caller-0001"
     assert context.run(deadline.expires_at) is None
     assert context.run(connection_quota.get) == BACKGROUND
-    context.run(refuse_second_connection)  # raises ConnectionHeld while a connection is recorded
+    context.run(refuse_second_connection)  # raises ConnectionHeld while the context records a connection

@@ -1,4 +1,4 @@
-"""Tests of held connections: in development, a call to a downstream is refused while a transaction is open."""
+"""Held connections: in development, a downstream call is refused while a transaction is open."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ ONE = text("SELECT 1")
 
 
 async def is_refused(downstream: Downstream) -> bool:
-    """Call a downstream, and tell whether the call was refused because the request holds a database connection."""
+    """Call a downstream, and tell whether the call is refused because the request holds a database connection."""
     try:
         await downstream.get_json("things")
     except ConnectionHeld:
@@ -33,7 +33,7 @@ async def refusals_around_a_transaction(resources: Resources, downstream: Downst
     """
     refused = [await is_refused(downstream)]
     async with resources.write_sessions.begin() as session:
-        refused.append(await is_refused(downstream))  # allowed: the session takes a connection at its first statement
+        refused.append(await is_refused(downstream))  # allowed: the session takes its connection later
         await session.execute(ONE)
         refused += [await is_refused(downstream), await asyncio.create_task(is_refused(downstream))]
     refused.append(await is_refused(downstream))
@@ -72,6 +72,6 @@ async def test_a_cached_call_during_an_open_transaction_is_refused_too(committed
 async def test_production_does_not_check_for_held_connections(committed_url: str, environment: str) -> None:
     settings = make_settings(committed_url, environment=environment, api_docs=False)
     async with opened(settings) as resources:
-        checks = {downstream._development for downstream in resources.downstreams.values()}  # noqa: SLF001 - the private switch of the check for held connections
+        checks = {downstream._development for downstream in resources.downstreams.values()}  # noqa: SLF001 - the private flag that switches the check on
 
     assert checks <= {environment == "development"}

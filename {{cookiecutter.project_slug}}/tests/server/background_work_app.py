@@ -19,12 +19,12 @@ async def work(number: int, seconds: float) -> None:
 
 @app.get("/start")
 async def start(supervisor: SupervisorDep) -> None:
-    """Start five background tasks: three of 0.5 s, and two of 60 s, which a graceful shutdown does not wait for."""
+    """Start five background tasks: three of 0.5 s, and two of 60 s, for which a graceful shutdown does not wait."""
     for number in range(5):
         supervisor.start(f"work {number}", work(number, 0.5 if number < 3 else 60))
 
 
 @app.get("/block")
 async def block() -> None:
-    """Block the event loop for longer than gunicorn's `timeout`, so that the master kills the worker."""
-    time.sleep(60)  # noqa: ASYNC251 - the test needs a handler that blocks the event loop
+    """Block the event loop for longer than gunicorn's `timeout`, after which the master kills the worker."""
+    time.sleep(60)  # noqa: ASYNC251 - blocking is the purpose of this route

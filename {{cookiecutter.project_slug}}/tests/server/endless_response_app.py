@@ -1,4 +1,4 @@
-"""The service with a route whose response never ends: a graceful shutdown must not wait for that response."""
+"""The service with a route whose response never ends, for which a graceful shutdown must not wait."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ app = create_app(load_settings())
 
 
 async def ticks() -> AsyncGenerator[bytes]:
-    """Yield `draining` or `serving` every 50 ms without an end: the test sees the drain begin in the response."""
+    """Yield `draining` or `serving` every 50 ms, endlessly: the response shows when the drain begins."""
     while True:
         yield b"draining\n" if app.state.resources.readiness.draining else b"serving\n"
         await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Start the service under gunicorn, as in production, and read the JSON log."""
+"""Starts the service under gunicorn, as in production, and reads its JSON log."""
 
 import json
 import os
@@ -19,24 +19,27 @@ from tests.databases import ROOT, cloned
 from tests.http_client import httpx
 
 START_SECONDS = 60
-"""The timeout of a start and of a log line, in seconds: a start takes 2 s, and many times as long on a busy machine."""
+"""How long to wait for a start or a log line, in seconds: a start takes 2 s, but many times as long on a busy machine.
+"""
 
 NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in RouteGroupsSettings.model_fields})
-"""A value of ROUTE_GROUPS without deadlines: settings refuse a deadline beyond a short GRACEFUL_SHUTDOWN_SECONDS."""
+"""A value of ROUTE_GROUPS without deadlines: settings refuse a deadline longer than a short GRACEFUL_SHUTDOWN_SECONDS.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running gunicorn with the service: the master process, the URL and the log file."""
+    """A running gunicorn with the service: master process, URL, log file and management URL."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    management: str
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
-        """Return the log lines of an event, or all lines, as dictionaries; a line that is no JSON fails the test.
+        """Return the log lines of an event, or all lines, as dictionaries; a line that is not JSON fails the test.
 
-        A last line without its line feed is left out: a worker may be writing it at this moment.
+        A last line without a line feed is left out: a worker may be writing it.
         """
         complete, _, _ = self.log.read_bytes().rpartition(b"\n")
         parsed: list[dict[str, Any]] = [json.loads(line) for line in complete.splitlines()]
@@ -46,7 +49,8 @@ class Service:
         """Wait for `count` log lines of an event with these fields, since workers log after the response.
 
         Raises:
-            AssertionError: the lines are missing at a timeout or at the end of gunicorn; with the whole log.
+            AssertionError: gunicorn ended or the time was over before the lines came; the message has the whole
+                log.
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -60,11 +64,11 @@ class Service:
         raise AssertionError(f"no {count} x {event!r} in the log:\n{self.log.read_text('utf-8')}")
 
     def wait_until_started(self, workers: int = 2) -> None:
-        """Wait until as many gunicorn workers as `workers` says have logged a complete start."""
+        """Wait until this number of gunicorn workers have logged a complete start."""
         self.wait_for("Application startup complete.", workers)
 
     def wait_until_serving(self) -> None:
-        """Wait until the liveness probe of the service succeeds, for a log level at which a start logs nothing."""
+        """Wait until the service's liveness probe succeeds, for log levels at which a start logs nothing."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             with suppress(httpx.HTTPError):
@@ -73,15 +77,31 @@ class Service:
             time.sleep(0.02)
         raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
-    def workers(self) -> set[int]:
-        """Return the process ids of gunicorn's workers, the children of the master; needs /proc of Linux."""
+    def children(self) -> set[int]:
+        """Return the process ids of the master's children, the workers and the exporter; needs /proc of Linux."""
         master = self.process.pid
         return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
 
+    def workers(self) -> set[int]:
+        """Return the process ids of the workers; the exporter, in a session of its own, is left out."""
+        return {pid for pid in self.children() if session_of(pid) != pid}
+
+    def metrics_folder(self) -> Path:
+        """Return the folder of the metrics files, an argument of the exporter."""
+        (pid,) = self.children() - self.workers()
+        return Path(json.loads(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2])["folder"])
+
     def stop(self) -> int:
-        """Send SIGTERM to gunicorn's master, wait for the end of the process, and return the exit code."""
+        """Send SIGTERM to gunicorn's master, wait for its end, and return the exit code."""
         self.process.terminate()
         return self.process.wait(timeout=30)
+
+
+def session_of(pid: int) -> int | None:
+    """Return the session id of a process; None if it has just ended."""
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None
 
 
 @contextmanager
@@ -95,7 +115,7 @@ def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[S
 
 @contextmanager
 def serving(server_url: str, template: str, *arguments: str, **variables: str) -> Iterator[Service]:
-    """Run the service under gunicorn on a clone of the migrated database, and yield the service once it serves."""
+    """Run the service under gunicorn on a clone of the migrated database, and yield it once it answers requests."""
     with cloned(server_url, template) as url, gunicorn(url, *arguments, **variables) as service:
         service.wait_until_serving()
         yield service
@@ -105,20 +125,21 @@ def serving(server_url: str, template: str, *arguments: str, **variables: str) -
 def gunicorn_writing_to(
     output: IO[bytes], log: Path, database_url: str, /, *arguments: str, ulimit: str = "", **variables: str
 ) -> Iterator[Service]:
-    """Run the service under gunicorn during the `with` block, with the output sent to a file, pipe or terminal.
+    """Run the service under gunicorn during the `with` block; its output goes to a file, pipe or terminal.
 
-    The shell command `ulimit` lowers limits of the processes of the service, as in `ulimit -n 160`.
+    The shell command `ulimit` lowers limits of the service's processes, as in `ulimit -n 160`.
     """
-    port = free_port()
+    port, management = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
         "ENVIRONMENT": "development",
         "PORT": str(port),
+        "MANAGEMENT_PORT": str(management),
         "WEB_CONCURRENCY": "2",
-        "DRAIN_SECONDS": "0",  # each shutdown would otherwise wait for load balancers, which the tests lack
+        "DRAIN_SECONDS": "0",  # each shutdown would otherwise wait for load balancers, which tests lack
     }
-    if "ABLATED" in os.environ:  # the fault tests run anew without a protection, by choice
+    if "ABLATED" in os.environ:  # the fault tests run with a defence switched off
         environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
     limited = ["sh", "-c", f'{ulimit} && exec "$@"', "sh"] if ulimit else []
     process = subprocess.Popen(
@@ -127,9 +148,9 @@ def gunicorn_writing_to(
         env=environment | variables,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # a new process group, so that killpg() also ends workers which outlive the master
+        start_new_session=True,  # a new process group, so that killpg() also ends workers that outlive the master
     )
-    service = Service(process, f"http://127.0.0.1:{port}", log)
+    service = Service(process, f"http://127.0.0.1:{port}", log, f"http://127.0.0.1:{management}")
     try:
         yield service
     finally:

@@ -1,4 +1,4 @@
-"""Connections are spread over the workers: a worker leaves a connection to a worker with fewer connections."""
+"""Connections are balanced over the workers: a worker leaves a new connection to a worker with fewer connections."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from statistics import mean
+from statistics import mean, median
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +23,7 @@ NOWHERE = "postgresql://app@127.0.0.1:1/none"
 
 @contextmanager
 def connected(service: Service, clients: int, before: int = 0) -> Iterator[list[int]]:
-    """Open connections at once beside those of before, and yield the number of connections of each worker, in order."""
+    """Open connections at once in addition to `before` earlier ones, and yield each worker's number, sorted."""
     address = urlsplit(service.url)
     with ExitStack() as stack:
         for _ in range(clients):
@@ -32,7 +32,7 @@ def connected(service: Service, clients: int, before: int = 0) -> Iterator[list[
 
 
 def wait_for(service: Service, reached: Callable[[list[int]], bool]) -> list[int]:
-    """Wait until `reached` is true for the sorted connection counts of the workers, and return these counts."""
+    """Wait until `reached` is true for the workers' sorted connection counts, and return these counts."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         counts = sorted(len(client_ports(worker, service)) for worker in service.workers())
@@ -51,7 +51,7 @@ def test_a_burst_of_connections_is_spread_over_the_workers() -> None:
                 busiest.append(counts[-1])
             wait_for(service, lambda counts: sum(counts) == 0)
 
-    assert mean(busiest) <= 12  # 8 at best, 15 without the balance
+    assert mean(busiest) <= 12  # 8 at best, 15 without balancing
 
 
 def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> None:
@@ -61,14 +61,21 @@ def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> N
             os.kill(min(service.workers()), signal.SIGKILL)
             service.wait_until_started(workers=3)
             (left,) = {count for count in wait_for(service, lambda counts: counts[0] == 0) if count}
-            with connected(service, 2 * left, before=left) as (fewest, most):
-                assert most - fewest <= left / 2
+            differences = []
+            for _ in range(3):  # on a busy machine, a worker may miss the moment in which the other one waits for it
+                with connected(service, 2 * left, before=left) as (fewest, most):
+                    differences.append(most - fewest)
+                wait_for(service, lambda counts: sum(counts) == left)
+
+    assert median(differences) <= left / 2
 
 
 def test_a_closed_connection_counts_no_more_for_the_other_worker() -> None:
-    """A worker that is stopped accepts nothing and so writes its count no more: the count of the closes must be there.
+    """Two workers: one is stopped by a signal after half of its connections have closed, and must count as the emptier.
 
-    The other worker leaves the new connection to it, for PATIENCE_SECONDS. It would accept at once without the count.
+    A stopped worker no longer updates its count, so the closed connections must have been counted before. The other
+    worker leaves a new connection to the stopped worker for PATIENCE_SECONDS; with a wrong count, it would accept the
+    connection at once.
     """
     with gunicorn(NOWHERE) as service, ExitStack() as stack:
         service.wait_until_started()
@@ -84,9 +91,9 @@ def test_a_closed_connection_counts_no_more_for_the_other_worker() -> None:
         wait_for(service, lambda counts: counts[0] == 0)
         os.kill(stopped, signal.SIGSTOP)
         stack.callback(os.kill, stopped, signal.SIGCONT)
-        time.sleep(PATIENCE_SECONDS + HURRY_SECONDS)  # after the burst a worker may accept without a wait
+        time.sleep(PATIENCE_SECONDS + HURRY_SECONDS)  # soon after a burst, a worker may accept without waiting
         begin = time.monotonic()
-        with socket.create_connection((address.hostname, address.port)) as late:
+        with socket.create_connection((address.hostname, address.port), START_SECONDS) as late:
             late.sendall(b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n")
             answer = late.recv(len(b"HTTP/1.1 200"))
 
@@ -105,11 +112,11 @@ def test_a_worker_yields_to_fewer_connections_for_a_bounded_time() -> None:
     assert not busy.yields(2, now=0.0)
     assert busy.yields(3, now=1.0)
     assert busy.yields(3, now=1.0 + PATIENCE_SECONDS / 2)
-    assert not busy.yields(3, now=1.0 + PATIENCE_SECONDS)  # the other worker is blocked
+    assert not busy.yields(3, now=1.0 + PATIENCE_SECONDS)  # the other worker counts as blocked
     assert busy.yields(3, now=1.1 + PATIENCE_SECONDS + HURRY_SECONDS)
 
     busy.lost_race()
-    assert busy.yields(3, now=1.1 + 2 * PATIENCE_SECONDS + HURRY_SECONDS)  # it was not blocked
+    assert busy.yields(3, now=1.1 + 2 * PATIENCE_SECONDS + HURRY_SECONDS)  # the other worker was not blocked
 
     counts.release(2)
     assert not busy.yields(100, now=2.0)
@@ -137,5 +144,5 @@ def test_closed_connections_count_no_more_at_once() -> None:
     assert other.yields(20, now=0.0)
 
     left.leave()
-    left.publish(3)  # a worker that drains closes connections, too
+    left.publish(3)  # a worker that drains closes connections too
     assert not other.yields(20, now=0.0)

@@ -1,4 +1,4 @@
-"""Tests of uvicorn's internals that the gunicorn worker relies on: after an update, a failing test names the change."""
+"""The internals of uvicorn that the gunicorn worker relies on: after an update, a failing test names the change."""
 
 import asyncio
 import inspect
@@ -17,7 +17,7 @@ from tests.serving import served
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 
-def config(app: Any = None, **options: Any) -> Config:  # noqa: ANN401 - any ASGI app, and options of uvicorn's `Config`
+def config(app: Any = None, **options: Any) -> Config:  # noqa: ANN401 - any ASGI app, and any options of uvicorn's `Config`
     return Config(app or FastAPI(), log_config=None, proxy_headers=False, **options)
 
 

@@ -1,4 +1,4 @@
-"""Tests of uvicorn's internals that the connection stage overrides: after an update, a failing test names the change.
+"""The internals of uvicorn that the connection stage overrides: after an update, a failing test names the change.
 
 The behaviour over real sockets is tested in `tests/faults/test_connection_bytes.py`, `test_requests_ahead.py`,
 `test_large_requests.py` and `tests/smoke/test_malformed.py`.
@@ -65,9 +65,9 @@ def test_reading_can_still_be_paused_and_resumed(method: str) -> None:
 
 
 class Recorder(UpgradeProtocol):
-    """The protocol without a connection and without an application: records the requests that the parser finds."""
+    """The HTTP protocol class without connection and application: records the requests that the parser finds."""
 
-    def __init__(self, most: int = 100) -> None:  # not uvicorn's, which needs a server
+    def __init__(self, most: int = 100) -> None:  # uvicorn's own `__init__` needs a server
         self.most = most
         self.found: list[bytes] = []
         self.headers = []
@@ -75,12 +75,12 @@ class Recorder(UpgradeProtocol):
         self.parser = RequestParser(self)
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Note that a request begins."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
         self.in_message = True
 
     def on_headers_complete(self) -> None:
-        """Record a request that is served; a request with an upgrade, or with whitespace, comes a second time."""
+        """Record a request that is served; one with an upgrade, or with whitespace, is reported a second time."""
         self.comes_again = self.parser.is_untidy or self.parser.should_upgrade()
         if not self.comes_again:
             self.in_body = True
@@ -93,12 +93,12 @@ class Recorder(UpgradeProtocol):
         self.found[-1] += body
 
     def on_message_complete(self) -> None:
-        """End a request."""
+        """Note that a request ends."""
         self.in_message = self.in_body = False
         self.parser.head_bytes = 0
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed."""
+        """Tell whether the next bytes may be parsed now."""
         return self.in_message or len(self.found) < self.most
 
     def _should_upgrade(self) -> bool:

@@ -1,4 +1,4 @@
-"""The start under gunicorn: where it listens, whom it believes, and a signal that arrives before it is complete."""
+"""The start under gunicorn: listening addresses, trusted proxies, and a signal before the start is complete."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_proxy_on_a_unix_socket_is_trusted(tmp_path: Path) -> None:
         with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://service") as client:
             answer = client.get("/peer", headers=FORWARDED | {"X-Forwarded-For": "192.0.2.1, 203.0.113.7"}).json()
 
-    assert answer == ["203.0.113.7", "https"]  # the address that the proxy added, not the one that its client sent
+    assert answer == ["203.0.113.7", "https"]  # the address that the proxy added, not that which its client sent
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,15 @@ def test_gunicorn_is_not_reached_by_a_value_that_it_cannot_read(name: str, value
     assert "Traceback" not in output
 
 
+def test_an_error_of_a_middleware_in_the_lifespan_stops_the_start() -> None:
+    """Uvicorn's own choice, `lifespan="auto"`, would serve without the lifespan, and so without a database."""
+    with gunicorn(NOWHERE, "tests.server.peer_app:hasty", WEB_CONCURRENCY="1") as service:
+        code = service.process.wait(timeout=START_SECONDS)
+        output = service.log.read_text("utf-8")
+
+    assert (code, "KeyError" in output) == (3, True)
+
+
 @pytest.mark.parametrize("workers", ["", " 1\n", "1.0"])
 def test_an_empty_value_and_spaces_do_not_stop_gunicorn(workers: str) -> None:
     with gunicorn(NOWHERE, WEB_CONCURRENCY=workers, FORWARDED_ALLOW_IPS="", DATABASE_POOL_LIMIT="") as service:
@@ -74,13 +83,13 @@ def test_an_empty_value_and_spaces_do_not_stop_gunicorn(workers: str) -> None:
 
 
 def test_a_full_collection_leaves_out_the_objects_of_the_start() -> None:
-    """To look at all of them stops the event loop for some 90 ms."""
+    """A collection that visited the objects of the start-up would stop the event loop for some 90 ms."""
     with gunicorn(NOWHERE, APP, WEB_CONCURRENCY="1") as service:
         service.wait_until_serving()
         collected, frozen, *on = httpx.get(f"{service.url}/collected").json()
 
     assert frozen > 10 * collected
-    assert on == [False, True]  # while the modules are imported, and while requests are served
+    assert on == [False, True]  # off while modules are imported, on while requests are served
 
 
 def test_the_heartbeat_of_a_worker_is_no_file_of_the_root_file_system() -> None:
@@ -94,7 +103,7 @@ def test_the_heartbeat_of_a_worker_is_no_file_of_the_root_file_system() -> None:
 
 def new_process_1(*command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["unshare", "--fork", "--pid", "--kill-child", *command],  # noqa: S607 - as a person does
+        ["unshare", "--fork", "--pid", "--kill-child", *command],  # noqa: S607 - starts process 1 of a new PID namespace
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "DATABASE_URL": NOWHERE, "ENVIRONMENT": "development"}
         | {"PORT": str(free_port()), "DRAIN_SECONDS": "0"},
@@ -107,7 +116,7 @@ def new_process_1(*command: str) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def namespaces() -> None:
-    """Skip a test where the user has no right on a PID namespace of its own."""
+    """Skip a test if the user may not create a PID namespace."""
     with new_process_1("true") as process:
         if process.wait(START_SECONDS) != 0:
             pytest.skip("this user has no right on a PID namespace")
@@ -132,7 +141,7 @@ def test_process_1_of_a_container_obeys_sigterm_before_gunicorn_has_started(comm
 
 
 def handles_sigterm(pid: int) -> bool:
-    """Tell whether a process has a handler of SIGTERM: the kernel drops a signal to process 1 without a handler."""
+    """Tell whether a process handles SIGTERM: the kernel drops a signal to process 1 without a handler."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

@@ -1,4 +1,4 @@
-"""A WebSocket route without the library that serves WebSockets, as in the image: the service does not start."""
+"""A service with a WebSocket route but without the WebSocket library, as in the image, refuses to start."""
 
 import sys
 
@@ -15,7 +15,7 @@ pytestmark = [
 
 
 ONE_WORKER = {"WEB_CONCURRENCY": "1"}
-"""gunicorn's master may crash when two workers refuse to start at the same moment."""
+"""One worker, since gunicorn's master may crash when two workers refuse to start at the same moment."""
 
 
 def test_a_websocket_route_without_a_library_stops_the_start_with_the_line_to_add() -> None:

@@ -1,4 +1,4 @@
-"""The service with a WebSocket route, which needs a library that the service itself does not have."""
+"""The service with a WebSocket route, which needs a library that the service itself does not install."""
 
 from fastapi import APIRouter, WebSocket
 

@@ -1,4 +1,4 @@
-"""`.env.example` names every setting with its default, and `make env` keeps it so."""
+"""`.env.example` has every setting with its default, and `make env` keeps it complete."""
 
 import re
 from difflib import unified_diff
@@ -30,7 +30,7 @@ def test_a_new_setting_follows_the_setting_before_it_and_a_removed_setting_goes(
 
 
 def test_the_example_environment_shows_the_defaults(tmp_path: Path) -> None:
-    """With every commented line of `.env.example` switched on, the settings equal the defaults."""
+    """With every commented-out line of `.env.example` switched on, the settings equal their defaults."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     switched_on = tmp_path / ".env"
     switched_on.write_text(re.sub(r"^# ([A-Z][A-Z0-9_]+=.+)", r"\1", example, flags=re.MULTILINE), encoding="utf-8")

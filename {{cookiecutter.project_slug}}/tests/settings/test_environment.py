@@ -1,4 +1,4 @@
-"""Environment variables as people write them: each means what it says, or is refused with the name to write instead."""
+"""Environment variables as people write them: each is understood, or refused with the correct name."""
 
 import re
 from pathlib import Path

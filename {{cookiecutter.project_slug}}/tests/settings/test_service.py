@@ -1,4 +1,4 @@
-"""A wrong setting is named with the fix, a secret is never shown, and each documented environment variable exists."""
+"""A wrong setting is reported with the fix, a secret is never shown, each documented environment variable exists."""
 
 import os
 import subprocess
@@ -29,13 +29,6 @@ def test_a_database_url_as_platforms_provide_it_is_accepted(given: str, understo
     assert make_settings(given).database_url.get_secret_value() == understood
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
-def test_a_database_url_gets_the_driver(scheme: str) -> None:
-    settings = make_settings(f"{scheme}://app:secret@host/db")
-
-    assert settings.database_url.get_secret_value() == "postgresql+asyncpg://app:secret@host/db"
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -43,21 +36,16 @@ def test_a_database_url_gets_the_driver(scheme: str) -> None:
         ({"database_url": CANARY}, "DATABASE_URL: write it as postgresql://"),
         ({"database_url": f"postgresql://app:p@ss:{CANARY}@host/db"}, "DATABASE_URL: write it as postgresql://"),
         ({"database_url": f"postgresql://app:{CANARY}@[::1/db"}, "DATABASE_URL: write it as postgresql://"),
-        (
-            {"database_url": f"{URL}?channel_binding={CANARY}"},
-            "DATABASE_URL: channel_binding is not supported: remove it",
-        ),
+        ({"database_url": f"postgresql://app:p@{CANARY}@host/db"}, "%40 for an @ in the password"),
+        ({"database_url": f"{URL}?channel_binding={CANARY}"}, "DATABASE_URL: channel_binding is not supported"),
         (
             {"graceful_shutdown_seconds": 10},
             "GRACEFUL_SHUTDOWN_SECONDS must be 2 more than DRAIN_SECONDS + DATABASE_COMMAND_TIMEOUT_SECONDS",
         ),
-        (
-            {"drain_seconds": 20},
-            "GRACEFUL_SHUTDOWN_SECONDS must be 2 more than DRAIN_SECONDS + ROUTE_GROUPS__",
-        ),
+        ({"drain_seconds": 20}, "GRACEFUL_SHUTDOWN_SECONDS must be 2 more than DRAIN_SECONDS + ROUTE_GROUPS__"),
         ({"port": 70000}, "PORT: Input should be less than or equal to 65535 (The TCP port to listen on.)"),
-        ({"host": "0.0.0.0:9000"}, "(The address to listen on; 0.0.0.0 in a container, :: for IPv6 too,"),
-        ({"host": "http://localhost"}, "HOST: this is not of the right form (The address to listen on"),
+        ({"host": "0.0.0.0:9000"}, "HOST: this is not of the right form (The address to listen on; 0.0.0.0 in"),
+        ({"forwarded_allow_ips": "nginx"}, "believes their X-Forwarded-* headers, trace and short deadlines,"),
         ({"idempotency_seconds": 10**14}, "IDEMPOTENCY_SECONDS: Input should be less than or equal to 31536000"),
         ({"log_level": CANARY}, "LOG_LEVEL: Input should be 'debug', 'info', 'warning' or 'error'"),
         (
@@ -90,7 +78,7 @@ def test_a_wrong_setting_is_named_with_its_fix(changes: dict[str, Any], message:
 
 
 def variables() -> dict[str, str]:
-    """Return all environment variables of the settings, each with the canary, a secret that no error may show."""
+    """Return all environment variables of the settings, each with the canary as value, which no error may show."""
     return dict.fromkeys(settings_of().keys() - {"SERVICE_NAME"}, CANARY)
 
 
@@ -102,7 +90,7 @@ def start(command: list[str], environment: dict[str, str]) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,  # a busy machine takes many times the second of a start
     )
 
 

@@ -1,1 +1,1 @@
-"""Short tests of the faults that every service meets, such as a killed worker; the tests run in `make test`."""
+"""Short tests of faults that every service meets, such as a killed worker; they run in `make test`."""

@@ -1,4 +1,4 @@
-"""Find the clients that are connected to a worker, by the worker's sockets in /proc."""
+"""Finds the clients that are connected to a worker, from the worker's sockets in /proc."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,10 +8,10 @@ from tests.server.processes import Service
 
 
 def client_ports(worker: int, service: Service) -> set[int]:
-    """Return the client ports of the TCP connections to a worker, so that a test can tell whose connections break."""
+    """Return the client ports of the TCP connections to a worker, so that a test knows whose connections break."""
     sockets = set()
     for file in Path(f"/proc/{worker}/fd").iterdir():
-        with suppress(FileNotFoundError):  # the worker closed this descriptor meanwhile
+        with suppress(FileNotFoundError):  # the worker has just closed this descriptor
             sockets.add(str(file.readlink()).removeprefix("socket:[").removesuffix("]"))
     own_port = urlsplit(service.url).port
     ports = set()

@@ -1,4 +1,4 @@
-"""Send an HTTP request as bytes over a socket, for malformed requests that no HTTP client would send."""
+"""Sends an HTTP request as bytes over a socket, for malformed requests that no HTTP client would send."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The status, headers and body of a response that a client could read before the connection ended."""
+    """The status, headers and body of a response that arrived before the connection ended."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ async def asked(url: str, parts: Iterable[bytes]) -> Answer:
 
     Raises:
         OSError: the connection was reset before the end of the request or of the response.
-        TimeoutError: no whole response came within TIMEOUT_SECONDS.
+        TimeoutError: no complete response came within TIMEOUT_SECONDS.
     """
     address = urlsplit(url)
     async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -64,5 +64,5 @@ def head(method: str, target: str | bytes, *lines: str | bytes) -> bytes:
 
 
 def sevens(request: bytes) -> list[bytes]:
-    """Return a request in pieces of seven bytes, which end inside of every token of HTTP."""
+    """Return a request in pieces of seven bytes, so that pieces end inside of every HTTP token."""
     return [request[start : start + 7] for start in range(0, len(request), 7)]

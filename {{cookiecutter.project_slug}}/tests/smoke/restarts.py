@@ -1,4 +1,4 @@
-"""A database server that a test may stop and start, with the service connected to a database of the server."""
+"""A PostgreSQL server that a test may stop and start, with the service connected to one of its databases."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def restartable() -> Iterator[tuple[Cluster, Service]]:
     """Start a PostgreSQL server that no other test uses, and the service of `slow_app.py` with one worker."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "postgres"
-        cluster = Cluster(*settle(folder), durable=True)  # a throwaway server deletes the data at a stop
+        cluster = Cluster(*settle(folder), durable=True)  # a throwaway server would delete its data at the stop
         cluster.start()
         stack.callback(cluster.stop)
         database = stack.enter_context(cloned(cluster.url(), ensure_template(cluster.url())))

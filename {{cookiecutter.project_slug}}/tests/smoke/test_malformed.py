@@ -73,7 +73,7 @@ async def check_refusal(url: str, sent: bytes, status: int, reason: str) -> None
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """A running service with two workers, and log lines from the level warning on."""
+    """The service with two workers, which logs warnings and errors only."""
     with serving(server_url, template, LOG_LEVEL="warning") as running:
         yield running
 
@@ -94,5 +94,5 @@ async def test_an_unusual_request_is_accepted(service: Service, sent: bytes, bod
 
 
 def test_no_malformed_request_was_logged_as_an_error(service: Service) -> None:
-    """The service logged no error during the tests above, since a malformed request is no fault of the service."""
+    """The tests above caused no error in the log: a malformed request is the client's fault, not the service's."""
     assert [line["event"] for line in service.lines() if line["level"] == "error"] == []

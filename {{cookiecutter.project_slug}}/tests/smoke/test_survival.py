@@ -19,14 +19,14 @@ from tests.smoke.watch import CLIENTS, RESET, watched
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="gunicorn, and a look at its workers in /proc")
 
-SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # imported by path: `import tests` would clear the settings
+SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # a path, not a module: importing `tests` would clear the settings
 
 LATE_SECONDS = 0.1
-"""The time after the kill of a worker, in seconds, in which requests may still fail: the kernel needs a moment to close
-the connections of the worker."""
+"""The seconds after a worker's kill in which requests may still fail: the kernel needs a moment to close its
+connections."""
 
 PATIENCE_SECONDS = 30
-"""The timeout of waiting for a new worker or for the end of a stop, in seconds: ten times what each takes."""
+"""How long to wait for a new worker or for the end of a shutdown, in seconds: ten times what each takes."""
 
 
 async def test_a_killed_worker_loses_its_own_requests_and_is_replaced(committed_url: str) -> None:
@@ -36,20 +36,20 @@ async def test_a_killed_worker_loses_its_own_requests_and_is_replaced(committed_
         async with watched(service.url) as watch:
             await watch.until_all_asked()
             victim = max(before, key=lambda worker: len(client_ports(worker, service)))
-            await asyncio.sleep(0.1)  # the look into /proc blocked the clients; now each has a request in progress
-            os.kill(victim, signal.SIGSTOP)  # a stopped worker neither accepts nor closes connections during the count
+            await asyncio.sleep(0.1)  # reading /proc has blocked the clients; now each sends a request again
+            os.kill(victim, signal.SIGSTOP)  # a stopped worker keeps its connections during the count
             connected = client_ports(victim, service)
             os.kill(victim, signal.SIGKILL)
             killed = perf_counter()
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while len(service.lines("Application startup complete.")) < 3:  # noqa: ASYNC110 - no asyncio.Event from another process
+                while len(service.lines("Application startup complete.")) < 3:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.3)
         after = service.workers()
 
     lost = [request.port for request in watch.asked if request.status == RESET]
     assert {request.status for request in watch.asked} <= {200, RESET}
-    assert len(lost) == len(set(lost)) > 0  # each client lost a single request at most
+    assert len(lost) == len(set(lost)) > 0  # each client lost one request at most
     assert set(lost) <= connected
     assert watch.errors(killed + LATE_SECONDS) == []
     assert len(after) == len(before)
@@ -57,7 +57,7 @@ async def test_a_killed_worker_loses_its_own_requests_and_is_replaced(committed_
 
 @pytest.fixture
 def restarted() -> Iterator[tuple[Cluster, Service]]:
-    """A database server that the test may stop, and the service connected to a database of the server."""
+    """A database server that the test may stop, and the service connected to one of its databases."""
     with restartable() as both:
         yield both
 
@@ -67,10 +67,10 @@ async def test_a_database_that_restarts_while_the_service_is_idle_costs_no_reque
 ) -> None:
     cluster, service = restarted
     async with httpx.AsyncClient(base_url=service.url) as client:
-        await asyncio.gather(*(client.get("/slow") for _ in range(10)))  # fills the pool with connections
+        await asyncio.gather(*(client.get("/slow") for _ in range(10)))  # opens all connections of the pool
         await asyncio.to_thread(cluster.stop)
         await asyncio.to_thread(cluster.start)
-        # the first request is a write: a failed read would be retried, and drop all broken connections from the pool
+        # the first request is a write: a failed read would be retried, and remove all broken connections from the pool
         answers = [await client.request("GET" if number % 2 else "POST", "/slow?seconds=0") for number in range(40)]
 
     assert Counter(answer.status_code for answer in answers) == {200: 40}
@@ -84,10 +84,10 @@ async def test_no_request_is_lost_by_a_stop_of_which_the_balancer_hears_a_second
             service.process.terminate()
             stopped = perf_counter()
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while (ready := await probe.get("/health/ready")).is_success:  # noqa: ASYNC110 - no asyncio.Event from another process
+                while (ready := await probe.get("/health/ready")).is_success:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                     await asyncio.sleep(0.02)
             await asyncio.sleep(1)
-        service.process.send_signal(signal.SIGINT)  # a second signal ends the drain, since no request is in progress
+        service.process.send_signal(signal.SIGINT)  # the drain ends at once, as no request is in progress
         code = await asyncio.to_thread(service.process.wait, PATIENCE_SECONDS)
 
     assert (ready.status_code, code) == (503, 0)

@@ -1,4 +1,4 @@
-"""Clients that send requests without a pause during a fault, and the recorded outcome of each request."""
+"""Clients that send requests without a pause during a fault, and record the outcome of each request."""
 
 import asyncio
 import ssl
@@ -18,30 +18,31 @@ PAUSE_SECONDS = 0.05
 """The pause of a client after a 503 or a reset, in seconds, so that refused requests do not use up the CPUs."""
 
 RESET = 0
-"""The value in place of a status for a request whose connection ended without a response."""
+"""The recorded status of a request whose connection ended without a response."""
 
 TLS = ssl.create_default_context()
-"""A shared TLS context, although all URLs are http: without a context each client would load all certificates."""
+"""A shared TLS context, which saves time: each client would otherwise load all certificates, although all URLs are
+http."""
 
 
 class Asked(NamedTuple):
-    """The start of a request by `perf_counter`, the status or RESET, the client port, and the duration."""
+    """A request: its start by `perf_counter`, its status or RESET, its client port and its duration."""
 
     moment: float
     status: int
     port: int | None
     """The client port of the last connection with a response; None before the first response."""
     seconds: float
-    """The duration of the request."""
+    """The duration of the request, in seconds."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """The clients of a running service, and the outcomes of all requests."""
+    """The clients of a running service, and the outcomes of all their requests."""
 
     asked: list[Asked] = field(default_factory=list)
     ends: bool = False
-    """Whether the clients stop after the request in progress."""
+    """Whether the clients stop after their current request."""
 
     async def load(self, url: str, number: int) -> None:
         """Send requests on a keep-alive connection until `ends`; a client with an odd number writes."""
@@ -49,10 +50,10 @@ class Watch:
         async with httpx.AsyncClient(base_url=url, timeout=30, verify=TLS) as client:
             while not self.ends:
                 moment, status = perf_counter(), RESET
-                with suppress(httpx.TransportError):  # without a response `port` remains the port of the last response
+                with suppress(httpx.TransportError):  # without a response, `port` stays that of the last response
                     answer = await client.request("POST" if number % 2 else "GET", "/slow?seconds=0.05")
                     status = answer.status_code
-                    with suppress(OSError):  # the connection closed with the response, and has no address
+                    with suppress(OSError):  # the connection closed with the response, so it has no address
                         port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
                 self.asked.append(Asked(moment, status, port, perf_counter() - moment))
                 await asyncio.sleep(PAUSE_SECONDS if status in {RESET, 503} else 0)
@@ -62,14 +63,14 @@ class Watch:
         await until(lambda: len(self.asked) > 10 * CLIENTS)
 
     def errors(self, since: float) -> list[tuple[float, int]]:
-        """Return the requests since a moment that were no 200: the seconds after the moment, and the status."""
+        """Return each request since a moment whose status was not 200: its seconds after the moment, and its status."""
         failed = [request for request in self.asked if request.moment >= since and request.status != 200]
         return [(request.moment - since, request.status) for request in failed]
 
 
 @asynccontextmanager
 async def watched(url: str) -> AsyncGenerator[Watch]:
-    """Run 20 clients of the service of `slow_app.py` while the block runs, and yield the recorded outcomes."""
+    """Run 20 clients of the service of `slow_app.py` during the block, and yield the recorded outcomes."""
     watch = Watch()
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):

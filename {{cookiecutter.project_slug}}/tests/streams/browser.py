@@ -1,4 +1,4 @@
-"""A real Chromium without a window, which a test tells what to do over the DevTools protocol."""
+"""A real headless Chromium, which a test controls over the DevTools protocol."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.programs import find
 
 PATIENCE_SECONDS = 60
-"""The longest wait for a condition in the page, in seconds, on a busy machine."""
+"""The longest wait for the browser or for a condition in the page, in seconds, on a busy machine."""
 
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0")
 
 
 class Page:
-    """A tab of the browser."""
+    """A browser tab."""
 
     def __init__(self, talk: ClientConnection) -> None:
         self.complaints: list[str] = []
@@ -27,13 +27,13 @@ class Page:
         self._session: dict[str, str] = {}
         self._number = 0
 
-    async def send(self, method: str, **parameters: object) -> Any:  # noqa: ANN401 - JSON
-        """Send a command, and return the result; what the page complains of in the meantime is kept."""
+    async def send(self, method: str, **parameters: object) -> Any:  # noqa: ANN401 - Any stands for JSON values
+        """Send a DevTools command, and return its result; errors that the page reports meanwhile are kept."""
         self._number += 1
         command = {"id": self._number, "method": method, "params": parameters, **self._session}
         await self._talk.send(json.dumps(command))
         while True:
-            message = json.loads(await self._talk.recv())
+            message = json.loads(await asyncio.wait_for(self._talk.recv(), PATIENCE_SECONDS))
             if message.get("id") == self._number:
                 assert "error" not in message, message
                 return message["result"]
@@ -41,7 +41,7 @@ class Page:
                 self.complaints.append(json.dumps(message["params"]))
 
     async def open(self, url: str) -> None:
-        """Open a new tab with this address."""
+        """Open a URL in a new tab."""
         target = await self.send("Target.createTarget", url="about:blank")
         attached = await self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
@@ -49,32 +49,36 @@ class Page:
             await self.send(f"{domain}.enable")
         await self.send("Page.navigate", url=url)
 
-    async def evaluate(self, script: str) -> Any:  # noqa: ANN401 - JSON
-        """Return the value of an expression in the page, None where it raises."""
+    async def evaluate(self, script: str) -> Any:  # noqa: ANN401 - Any stands for JSON values
+        """Return the value of a JavaScript expression in the page, or None if it raises."""
         answer = await self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         return answer["result"].get("value")
 
-    async def until(self, script: str) -> Any:  # noqa: ANN401 - JSON
-        """Wait until an expression in the page is true, and return the value."""
+    async def until(self, script: str) -> Any:  # noqa: ANN401 - Any stands for JSON values
+        """Wait until a JavaScript expression in the page is true, and return its value."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (found := await self.evaluate(script)):  # noqa: ASYNC110 - the browser sets no asyncio.Event
+            while not (found := await self.evaluate(script)):  # noqa: ASYNC110 - polls: the browser sets no asyncio.Event
                 await asyncio.sleep(0.05)
         return found
 
 
 @asynccontextmanager
 async def browser(folder: Path) -> AsyncGenerator[Page]:
-    """Start Chromium with a profile in this folder, and end it after the block."""
+    """Start Chromium with its profile in this folder, and stop it after the block."""
     program, port = find("chromium") or "", folder / "DevToolsActivePort"
     command = [program, *OPTIONS, f"--user-data-dir={folder}", "about:blank"]
     chromium = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (port.exists() and "\n" in port.read_text("ascii")):  # noqa: ASYNC110 - nor does Chromium
+            while not (port.exists() and "\n" in port.read_text("ascii")):  # noqa: ASYNC110 - polls: Chromium sets no asyncio.Event
                 await asyncio.sleep(0.05)
         number, path = port.read_text("ascii").split("\n")[:2]
         async with connect(f"ws://127.0.0.1:{number}{path}", max_size=None) as talk:
             yield Page(talk)
     finally:
         chromium.terminate()
-        await chromium.wait()
+        try:
+            await asyncio.wait_for(chromium.wait(), PATIENCE_SECONDS)
+        except TimeoutError:
+            chromium.kill()
+            await chromium.wait()

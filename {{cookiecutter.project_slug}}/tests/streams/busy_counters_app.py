@@ -1,4 +1,4 @@
-"""The service of `counters_app.py` with a slow source, and with pings of WebSockets that are due within 2 s."""
+"""The service of `counters_app.py` with slow reads of counters, and WebSocket pings to be answered within 2 s."""
 
 import asyncio
 from collections.abc import Collection, Sequence

@@ -26,17 +26,17 @@ async def counted_url(committed_url: str) -> str:
 
 @pytest.fixture
 async def writer(counted_url: str) -> AsyncGenerator[Writer]:
-    """A writer of counters, on a connection of its own."""
+    """A writer of counters, on its own database connection."""
     async with writing(counted_url) as writer:
         yield writer
 
 
 @pytest.fixture
 def serve(counted_url: str) -> Serve:
-    """Serves the app with the topic `counters` on a real socket, with the settings of the arguments."""
+    """A function that serves the app with the topic `counters` on a real socket, with given settings."""
 
     @asynccontextmanager
-    async def serving(**changes: Any) -> AsyncGenerator[str]:  # noqa: ANN401 - each setting has a type of its own
+    async def serving(**changes: Any) -> AsyncGenerator[str]:  # noqa: ANN401 - Any, as settings have several types
         app = build_app(make_settings(counted_url, **changes))
         add_counters(app)
         async with app.router.lifespan_context(app), served(app) as url:

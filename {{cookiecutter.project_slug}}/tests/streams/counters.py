@@ -1,9 +1,10 @@
-"""Counters: a small topic for the tests of streams, so that streams are tested without jobs."""
+"""Counters: a small stream topic for tests, so that streams are tested without jobs."""
 
 import re
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import Row, text
 
 from app.database.reader import Reader
+from app.request.principal import get_principal
 from app.settings.route_groups import PATHS
 from app.streams.lifespan import HUBS
 from app.streams.routes import add_stream
@@ -42,7 +44,7 @@ CHANGED = text("""
 
 
 class Count(BaseModel):
-    """The content of an event."""
+    """The data of an event about a counter."""
 
     id: UUID
     value: int
@@ -61,7 +63,7 @@ class CounterState:
 
 
 class Counters:
-    """Reads counters; a counter is final when it has reached its total."""
+    """Reads counters for streams; a counter is final when it has reached its total."""
 
     topic = "counters"
 
@@ -88,8 +90,22 @@ def state_of(row: Row[tuple[Any, ...]]) -> CounterState:
     return CounterState(str(row.id), row.sequence, row.owner, row.value >= row.total, data)
 
 
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """The principal of every request for counters, with or without authentication."""
+
+    key: str = "everybody"
+    owner: str | None = None
+    expires_at: float = inf
+
+
+async def everybody() -> Everybody:
+    """Return the principal of every request."""
+    return Everybody()
+
+
 def add_counters(app: FastAPI) -> None:
-    """Add the topic to an application with streams."""
+    """Add the topic of counters to an application with streams."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -99,23 +115,24 @@ def add_counters(app: FastAPI) -> None:
     router = APIRouter(lifespan=lifespan, route_class=StreamRoute)
     add_stream(router, "counters")
     app.include_router(router)
+    app.dependency_overrides[get_principal] = everybody
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes counters, as a different process would."""
+    """Changes counters in the database, as a different process would."""
 
     connection: asyncpg.Connection
 
     async def add(self, total: int = 3, owner: str | None = None) -> str:
-        """Add a counter, and return the id."""
+        """Add a counter, and return its id."""
         query = "INSERT INTO counters (id, owner, sequence, value, total) VALUES ($1, $2, 0, 0, $3)"
         new = uuid4()
         await self.connection.execute(query, new, owner, total)
         return str(new)
 
     async def count(self, counter: str, note: str | None = None) -> int:
-        """Add 1 to a counter, and return the sequence number of the change."""
+        """Add 1 to a counter, and return the change's sequence number."""
         query = "UPDATE counters SET value = value + 1, note = $2 WHERE id = $1 RETURNING sequence"
         number: int = await self.connection.fetchval(query, UUID(counter), note)
         return number

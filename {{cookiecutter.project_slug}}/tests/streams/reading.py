@@ -1,4 +1,4 @@
-"""A client of server-sent events, as a browser reads them."""
+"""A client of server-sent events that reads as a browser does."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -11,28 +11,29 @@ import orjson
 from tests.http_client import httpx
 
 PATIENCE_SECONDS = 60
-"""The longest wait for the next byte of a stream: four times the pings of FastAPI, on a busy machine."""
+"""The longest wait for the next byte of a stream, in seconds: four times FastAPI's ping interval, for a busy machine.
+"""
 
 LIFE_SECONDS = 90
-"""The longest time that a test reads a stream: pings keep a stream open whose event never comes."""
+"""The longest time that a test reads a stream, in seconds: pings keep a stream open even if its event never comes."""
 
 COUNTERS = "--pythonpath=tests/streams", "counters_app:app"
-"""The arguments of gunicorn for the service with counters."""
+"""gunicorn's arguments for the service with counters."""
 
 
 def path_of(counter: str) -> str:
-    """Return the path of the stream of a counter."""
+    """Return the path of a counter's event stream."""
     return f"/api/v1/counters/{counter}/events"
 
 
 def websocket_of(url: str) -> str:
-    """Return the address of the WebSocket of a service."""
+    """Return the URL of a service's WebSocket."""
     return url.replace("http", "ws", 1) + "/api/v1/events/ws"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event as a client sees it."""
+    """An event as its client receives it."""
 
     name: str
     data: Any
@@ -42,12 +43,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An open stream of events."""
+    """An open stream of server-sent events."""
 
     response: httpx.Response
 
     async def __aiter__(self) -> AsyncGenerator[Seen]:
-        """Yield the events; comments such as pings are left out, as a browser does."""
+        """Yield the events; comments, such as pings, are skipped as in a browser."""
         fields: dict[str, str] = {}
         async for line in self.response.aiter_lines():
             name, _, value = line.partition(": ")
@@ -71,7 +72,7 @@ class Stream:
 
 @asynccontextmanager
 async def streaming(url: str, path: str, last_event_id: str | None = None) -> AsyncGenerator[Stream]:
-    """Open a stream; an error response fails the test with its text."""
+    """Open an event stream; an error response fails the test with its text."""
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
     async with (
         asyncio.timeout(LIFE_SECONDS),

@@ -1,4 +1,4 @@
-"""The service of `counters_app.py` with short times: a poll each 0.5 s, and 3 s for the life of a stream."""
+"""The service of `counters_app.py` with short times: it polls every 0.5 s, and a stream ends after 3 s."""
 
 from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 

@@ -1,18 +1,20 @@
-"""The WebSocket: messages of both sides, and handshakes that are refused."""
+"""The streams' WebSocket: messages in both directions, and handshakes that are refused."""
 
 import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from app.settings.streams import StreamsSettings
 from tests.streams.conftest import Serve
 from tests.streams.counters import Writer
 from tests.streams.reading import websocket_of
 
 
-async def asked(socket: ClientConnection, **message: Any) -> Any:  # noqa: ANN401 - JSON
+async def asked(socket: ClientConnection, **message: Any) -> Any:  # noqa: ANN401 - Any stands for JSON values
     await socket.send(json.dumps(message))
     return json.loads(await socket.recv())
 
@@ -59,6 +61,11 @@ async def test_a_page_of_a_different_site_opens_no_websocket(serve: Serve, origi
             found = refusal.response.status_code
 
     assert found == status
+
+
+def test_a_star_is_no_origin_of_a_websocket() -> None:
+    with pytest.raises(ValidationError, match="write origins such as"):
+        StreamsSettings(origins="*")
 
 
 async def test_a_client_with_too_many_streams_is_refused_before_the_websocket_opens(serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""The generators of streams: async, so that a client that leaves ends them, and without a dependency that commits."""
+"""Stream endpoints are async generators, which end when their client leaves, and no dependency of theirs commits."""
 
 import ast
 import inspect
@@ -16,7 +16,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 def plain_generators(tree: ast.Module, module: str) -> Iterator[Finding]:
-    """Yield each endpoint that is a plain generator: nobody closes it when its client leaves."""
+    """Yield each endpoint that is a plain generator: it is not closed when its client leaves."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef):
             continue
@@ -43,7 +43,7 @@ def dependencies_of(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def test_no_dependency_commits_after_a_client_has_left_a_stream() -> None:
-    """A dependency of request scope ends as if all went well when the client leaves: a transaction would commit."""
+    """When a stream's client leaves, a request-scoped dependency ends as after success: a transaction would commit."""
     app = create_app(make_settings("postgresql://nobody@127.0.0.1:1/none"))
     add_counters(app)
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
@@ -56,4 +56,4 @@ def test_no_dependency_commits_after_a_client_has_left_a_stream() -> None:
     }
 
     assert len(streams) >= 2
-    assert late == {"follow_all", "follow_one.<locals>.follow"}  # they close a subscription
+    assert late == {"follow_all", "follow_one.<locals>.follow"}  # these functions close a subscription

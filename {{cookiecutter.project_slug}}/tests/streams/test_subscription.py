@@ -1,4 +1,4 @@
-"""The queue of a subscription: 64 events wait at most, and the reason of the end comes after them."""
+"""A subscription's queue: at most 64 events wait, and the reason of the end comes after them."""
 
 from app.streams.source import Change
 from app.streams.subscription import MAX_WAITING, Reason, Subscription

@@ -1,1 +1,1 @@
-"""Tests of `app/web`: the ASGI middleware and the problem responses, mostly on small applications."""
+"""Tests of `app/web`: the ASGI middleware and the problem responses, mostly with small applications."""

@@ -1,4 +1,4 @@
-"""A small ASGI server around the deadline middleware, and handlers that answer or hang, for tests of deadlines."""
+"""A small fake server around the deadline middleware, with handlers that answer or hang, for tests of deadlines."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ LIMIT = 0.1
 
 
 class Server:
-    """A fake of uvicorn: sends a request through the deadline middleware to a handler, and records sent messages.
+    """A fake of uvicorn: runs a request through the deadline middleware, and records the sent messages.
 
     The event `answered` is set at the end of the response, and `ended` at the end of the handler.
     """
@@ -36,7 +36,7 @@ class Server:
             self.ended.set()
 
     async def request(self, **headers: str) -> list[int]:
-        """Send a request and return the statuses of all response starts: a client can read a single start only."""
+        """Send a request, and return the statuses of all response starts; a correct middleware sends exactly one."""
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         async with asyncio.timeout(5):
             await self.app(

@@ -1,4 +1,4 @@
-"""Tests of the access log: a line for each response, read from the output of a new process, as in production."""
+"""The access log: one line per response, read from the output of a new process, as in production."""
 
 import json
 import subprocess
@@ -71,7 +71,7 @@ def test_the_line_does_not_wait_for_background_tasks() -> None:
 async def test_the_route_is_the_whole_template_also_in_nested_routers(
     method: str, path: str, route: str | None
 ) -> None:
-    """FastAPI's `scope["route"].path` lacks the prefixes, and is the same object for each inclusion of a router."""
+    """FastAPI's `scope["route"].path` lacks the prefixes, and is one object for all inclusions of a router."""
     inner, outer, app = APIRouter(prefix="/v1"), APIRouter(prefix="/api"), FastAPI()
     seen = []
 

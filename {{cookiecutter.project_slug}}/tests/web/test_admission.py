@@ -1,4 +1,4 @@
-"""Tests of admission control: each route group has a bulkhead, so that a stuck route group delays no other group."""
+"""Admission control: each route group has a bulkhead, so that a stuck route group delays no other group."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.tasks import until
 
 
 class TwoGroups(RouteGroupsSettings):
-    """Settings with two route groups: `stuck`, whose requests hang in the tests, and the default group."""
+    """Settings with two route groups: `stuck`, whose requests hang, and the default group."""
 
     stuck: RouteGroup = RouteGroup()
 
@@ -59,7 +59,7 @@ async def test_a_request_beyond_the_full_queue_is_refused_in_its_first_step() ->
     server = Server()
     requests = [asyncio.create_task(server.request("/stuck")) for _ in range(10)]
 
-    await asyncio.sleep(0)  # runs each request up to its first wait: excess requests are refused before that
+    await asyncio.sleep(0)  # each request runs up to its first wait; excess requests are refused before this point
     done = [task for task in requests if task.done()]
 
     assert [task.result()["status"] for task in done] == [503] * 5
@@ -90,7 +90,7 @@ async def test_a_stuck_route_group_delays_neither_other_route_groups_nor_health_
     response = asyncio.create_task(server.request(path))
     await asyncio.sleep(0)
 
-    assert server.reached == 3  # two stuck requests, and `response` without a wait
+    assert server.reached == 3  # two stuck requests, and the one of `response`
     assert GROUPS.name_of(path) == (path if path == "/health/live" else "others")
     server.release.set()
     assert (await response)["status"] == 200
@@ -116,7 +116,7 @@ async def test_a_failing_request_leaves_the_bulkhead() -> None:
 
 
 async def test_work_after_the_response_holds_no_slot_while_it_is_bounded_itself() -> None:
-    """FastAPI's BackgroundTasks run after the last byte; beyond the bound of such work a request keeps its slot."""
+    """FastAPI's BackgroundTasks run after the last byte; beyond the bound of such work, a request keeps its slot."""
     server = Server()
     release = asyncio.Event()
 

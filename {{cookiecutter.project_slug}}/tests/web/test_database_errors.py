@@ -1,4 +1,4 @@
-"""Tests that only an error of PostgreSQL that a client can cause is a 4xx response, and that each bug is logged."""
+"""Only those PostgreSQL errors that a client can cause become a 4xx response, and each bug is logged."""
 
 from collections.abc import AsyncGenerator
 
@@ -16,7 +16,7 @@ from tests.http_client import httpx
 
 @pytest.fixture
 async def http(shared_url: str) -> AsyncGenerator[httpx.AsyncClient]:
-    """An HTTP client of the service with the route `/sql`, which runs the SQL of the caller."""
+    """An HTTP client of the service with the route `/sql`, which runs the request's SQL."""
     app: FastAPI = create_app(make_settings(shared_url))
     app.include_router(router)
     async with app.router.lifespan_context(app), client_of(app, raises_bugs=False) as client:

@@ -1,4 +1,4 @@
-"""Tests of the deadline middleware: each request is answered in time, even if the handler or a clean-up hangs."""
+"""The deadline middleware answers each request in time, even if the handler or its clean-up hangs."""
 
 import asyncio
 from contextlib import suppress
@@ -172,4 +172,4 @@ async def test_an_error_of_the_handler_is_raised_and_ends_the_timer() -> None:
 
     with pytest.raises(LookupError, match="a bug"):
         await Server(fail).request()
-    await asyncio.sleep(2 * LIMIT)  # the deadline's timer, if not stopped, would cancel this task
+    await asyncio.sleep(2 * LIMIT)  # if the deadline's timer still ran, it would cancel this task

@@ -1,4 +1,4 @@
-"""Tests that the deadline of a request ends the running statement on PostgreSQL and frees the connection."""
+"""A request's deadline ends its running statement on PostgreSQL and frees the connection."""
 
 import asyncio
 import time
@@ -16,6 +16,7 @@ from app.settings.route_groups import RouteGroupsSettings
 from tests.conftest import client_of
 from tests.database.test_pool import Relay
 from tests.databases import make_settings, run_statement
+from tests.limits.waiting import count_waiting
 
 DEADLINES = {name: {"deadline_seconds": 60} for name in RouteGroupsSettings.model_fields}
 LONG_TIMEOUTS: dict[str, Any] = {
@@ -26,14 +27,14 @@ LONG_TIMEOUTS: dict[str, Any] = {
     "graceful_shutdown_seconds": 100,
     "termination_grace_seconds": 110,
 }
-"""Settings without a timeout below 50 s: a statement that ends within seconds was ended by the request's deadline."""
+"""Timeouts of 50 s and more: a statement that ends within seconds was ended by the request's deadline."""
 
 SLEEP = text("SELECT pg_sleep(60)")
 RUNNING = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active'")
 
 
 def build(url: str) -> FastAPI:
-    """Return the service with a read and a write of 60 s, which only the deadline of the request can end in time."""
+    """Return the service with a read and a write of 60 s, which only the request's deadline ends in time."""
     app = create_app(make_settings(url, **LONG_TIMEOUTS))
 
     @app.get("/slow")
@@ -48,8 +49,8 @@ def build(url: str) -> FastAPI:
 
 
 async def sleeping(resources: Resources) -> int:
-    """Return the number of `pg_sleep(60)` statements that still run on PostgreSQL."""
-    return int(await resources.readiness.reader.scalar(RUNNING)) - 1  # minus this query, whose text matches too
+    """Return how many `pg_sleep(60)` statements still run on PostgreSQL."""
+    return int(await resources.readiness.reader.scalar(RUNNING)) - 1  # minus this query, which matches too
 
 
 async def test_the_deadline_ends_a_statement_on_the_server_and_frees_the_connection(committed_url: str) -> None:
@@ -58,15 +59,15 @@ async def test_the_deadline_ends_a_statement_on_the_server_and_frees_the_connect
         resources: Resources = app.state.resources
         started = time.monotonic()
         hurry = {"X-Request-Timeout-Ms": "300"}
-        # a task for each request, as under uvicorn: the deadline cancels the task of the request
+        # a task for each request, as under uvicorn: the deadline cancels the request's task
         requests = [asyncio.create_task(client.request(method, "/slow", headers=hurry)) for method in ("GET", "POST")]
         statuses = [(await request).status_code for request in requests]
-        while await sleeping(resources) > 0:  # noqa: ASYNC110 - polls: PostgreSQL sends no event at the end of a statement
+        while await sleeping(resources) > 0:  # noqa: ASYNC110 - polls: PostgreSQL sends no event when a statement ends
             await asyncio.sleep(0.02)
         took = time.monotonic() - started
         pool = resources.engine.pool
         assert isinstance(pool, FairPool)
-        held = pool.checkedout(), pool.bulkhead.in_use, pool.bulkhead.queued
+        held = pool.checkedout(), pool.bulkhead.in_use, count_waiting(pool.bulkhead)
 
     assert statuses == [504, 504]
     assert took < 10  # the deadline is 0.3 s; the statement timeout alone would take 50 s
@@ -79,14 +80,14 @@ SLOW_COMMIT = """
     CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION wait()
 """
-"""A table whose rows are checked at the COMMIT, for longer than the deadline in HURRY."""
+"""SQL for a table whose rows are checked at COMMIT, which takes longer than the deadline in HURRY."""
 
 HURRY = {"X-Request-Timeout-Ms": "1000"}
-"""A deadline that is passed during the COMMIT, and not before it: the connection is open already."""
+"""A request header with a deadline that passes during the COMMIT: the connection is open before."""
 
 
 class SilentAtCommit(Relay):
-    """A TCP relay that passes a COMMIT on to PostgreSQL, and no answer back: the outcome stays unknown."""
+    """A TCP relay that forwards a COMMIT to PostgreSQL but drops the reply, so that the outcome stays unknown."""
 
     async def _pump(self, number: int, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
@@ -109,7 +110,7 @@ def build_notes(url: str) -> FastAPI:
 
 
 async def test_a_commit_that_outlasts_the_deadline_is_answered_by_its_outcome(committed_url: str) -> None:
-    """Without the wait the client reads 504, and the row is there."""
+    """If the service did not wait for the COMMIT, the client would get a 504 although the row is stored."""
     await run_statement(committed_url, SLOW_COMMIT)
     app = build_notes(committed_url)
     async with app.router.lifespan_context(app), client_of(app) as client:
@@ -121,7 +122,7 @@ async def test_a_commit_that_outlasts_the_deadline_is_answered_by_its_outcome(co
 
 
 async def test_after_the_answer_to_a_commit_the_deadline_holds_again(committed_url: str) -> None:
-    """Work behind a first transaction ends at the deadline, and not as late as the answer to a COMMIT may come."""
+    """Work after a first transaction ends at the deadline, although a COMMIT's reply may come later than that."""
     app = create_app(make_settings(committed_url, **LONG_TIMEOUTS))
 
     @app.post("/slow")

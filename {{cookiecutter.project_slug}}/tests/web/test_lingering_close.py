@@ -1,4 +1,4 @@
-"""Tests of the lingering close over real sockets: how long an unread request body is read after an early response."""
+"""The lingering close on real sockets: how long an unread request body is read after an early response."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
@@ -19,12 +19,13 @@ from tests.serving import served
 from tests.smoke.raw_http import head
 
 SECONDS = 2
-"""A limit of the lingering close, in seconds: the app reads the rest of a body for so long after an early response."""
+"""A short limit of the lingering close: the seconds for which the app reads the rest of a body."""
 
 LONG_SECONDS = 60
-"""A limit of the lingering close, in seconds, that exceeds the 30 s of a test's connection.
+"""A long limit of the lingering close, in seconds: more than the 30 s that a test's connection may take.
 
-A test that waits for the rest of a body until this limit fails."""
+A test that waits for the rest of a body until this limit fails.
+"""
 
 PART = bytes(1_000_000)
 CHUNK = b"f4240\r\n" + PART + b"\r\n"
@@ -72,7 +73,7 @@ async def patient_url() -> AsyncGenerator[str]:
 
 @asynccontextmanager
 async def connection(url: str) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Yield a TCP connection to the app; the test fails if the block lasts for more than 30 seconds."""
+    """Yield a TCP connection to the app; the test fails if the block lasts longer than 30 seconds."""
     reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
     try:
         async with asyncio.timeout(30):
@@ -82,14 +83,14 @@ async def connection(url: str) -> AsyncGenerator[tuple[asyncio.StreamReader, asy
 
 
 async def answers(url: str, *requests: bytes, until: bytes) -> bytes:
-    """Send requests over one connection, and return the received bytes up to the first occurrence of `until`."""
+    """Send requests on one connection, and return the received bytes up to the first occurrence of `until`."""
     async with connection(url) as (reader, writer):
         writer.write(b"".join(requests))
         return await reader.readuntil(until)
 
 
 async def seconds_until_cut_off(url: str, parts: Iterable[bytes], pause: float = 0) -> float:
-    """Go on sending a body after an early response, and return the seconds until the server closes the connection."""
+    """Keep sending a body after an early response, and return the seconds until the server closes the connection."""
     async with connection(url) as (reader, writer):
         writer.write(head("POST", "/early", "Transfer-Encoding: chunked"))
         await reader.readuntil(b"early")
@@ -128,7 +129,7 @@ async def test_the_connection_stays_open_after_a_body_that_was_read(url: str) ->
 
 
 async def test_a_response_without_a_length_is_not_held_back(patient_url: str) -> None:
-    """A chunked response is complete for a client only at the end, so the end must not wait for the request body."""
+    """For a client, a chunked response is complete only with its end, which must not wait for the request body."""
     async with connection(patient_url) as (reader, writer), asyncio.TaskGroup() as group:
         writer.write(head("POST", "/streamed", "Transfer-Encoding: chunked"))
 
@@ -147,7 +148,7 @@ async def test_a_response_without_a_length_is_not_held_back(patient_url: str) ->
 async def test_the_rest_of_a_body_is_read_after_the_500_of_an_exception(
     patient_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Else uvicorn reports a response without an end, and closes the connection with the rest of the body unread."""
+    """Otherwise uvicorn reports an incomplete response, and closes the connection with unread bytes of the body."""
     async with connection(patient_url) as (reader, writer):
         writer.write(head("POST", "/failed", "Content-Length: 5") + b"123")
         received = await reader.readuntil(b'"request_id": ""}')

@@ -1,4 +1,4 @@
-"""Tests of the middleware in the whole service: request ids, limits of request bodies, and interrupted responses."""
+"""The middleware of the whole service: request ids, limits of request bodies, and interrupted responses."""
 
 import gc
 import weakref
@@ -38,13 +38,13 @@ async def test_a_malformed_request_id_is_replaced(client: httpx.AsyncClient, giv
 
 @pytest.fixture
 def route_groups() -> RouteGroupsSettings:
-    """The default settings of the route groups, which a test may replace by a parameter of the same name."""
+    """The default route group settings; a test may replace them by a parameter of the same name."""
     return RouteGroupsSettings()
 
 
 @pytest.fixture
 async def app_with_routes(shared_url: str, route_groups: RouteGroupsSettings) -> AsyncGenerator[FastAPI]:
-    """The service with a body limit of 1000 bytes, a response that breaks off, and a route that reads the body."""
+    """The service with a body limit of 1000 bytes, a route whose response breaks off, and one that reads the body."""
     app = create_app(make_settings(shared_url, max_body_bytes=1000, route_groups=route_groups))
 
     async def broken() -> AsyncGenerator[bytes]:
@@ -122,15 +122,15 @@ def scope_of(path: str) -> dict[str, Any]:
 
 
 class WatchedScope(dict[str, Any]):
-    """The scope of a request, to which weak references are possible."""
+    """A request's scope that allows weak references."""
 
 
 @pytest.mark.parametrize("route_groups", [RouteGroupsSettings(others=RouteGroup(deadline_seconds=0))])
 @pytest.mark.parametrize("path", ["/nothing", "/nowhere"])
 async def test_the_memory_of_a_request_is_free_at_its_end(app_with_routes: FastAPI, path: str) -> None:
-    """A reference cycle would keep all of a request until the garbage collector stops the event loop to find it.
+    """A reference cycle would keep a request's memory until the garbage collector stops the event loop to find it.
 
-    The request has no deadline, as asyncio keeps a cancelled timer with its context, which uvloop frees.
+    The request has no deadline: asyncio keeps a cancelled timer with its context, unlike uvloop.
     """
     scope = WatchedScope(scope_of(path))
     gone = weakref.ref(scope)

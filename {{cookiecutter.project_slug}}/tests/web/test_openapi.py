@@ -1,4 +1,4 @@
-"""Tests of the OpenAPI document, of the page /docs that shows it, and of the command that writes it into a file."""
+"""The OpenAPI document, the page /docs that shows it, and the command that writes it into a file."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("root_path", ["", "/behind/a/proxy"])
 async def test_docs_need_only_files_of_the_service(shared_app: FastAPI, root_path: str) -> None:
-    """A page that loads its script from elsewhere stays white on a machine without the internet."""
+    """A page that loads scripts from a different site stays blank on a machine without internet."""
     transport = httpx.ASGITransport(app=shared_app, root_path=root_path)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as http, guarded(shared_app):
         page = await http.get(f"{root_path}/docs")
@@ -45,7 +45,7 @@ async def test_docs_need_only_files_of_the_service(shared_app: FastAPI, root_pat
     assert {address.rpartition(".")[2] for address in named} == {"json", "js", "css", "png"}
     assert {answer.url.host for answer in answers} == {"service"}
     assert {answer.status_code for answer in answers} == {200}
-    assert other.status_code == 404  # FastAPI's second page, which has no files here
+    assert other.status_code == 404  # FastAPI's second documentation page, whose files are not included
     kinds = [answer.headers["content-type"].partition(";")[0] for answer in answers]
     assert kinds == [TYPES[address.rpartition(".")[2]] for address in named]
 

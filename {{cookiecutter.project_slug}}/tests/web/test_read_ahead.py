@@ -1,4 +1,4 @@
-"""Tests of the read-ahead: a body is there before the request goes on, in time, and within bounds."""
+"""The read-ahead of request bodies: a body is complete before the request continues, in time, and within bounds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ PART = bytes(FIRST_BYTES // 2)
 
 
 class Server:
-    """An application behind the read-ahead, which reads the whole body, and clients that send bodies part by part."""
+    """An application behind the read-ahead, which reads the whole body and answers its size."""
 
     def __init__(self, *, max_concurrent: int = 10, max_bytes: int = 10**9) -> None:
         self.reached = 0
@@ -39,7 +39,7 @@ class Server:
 
 
 class Client:
-    """A client of the server: `parts` are the parts of the body that it has not sent yet; without one it pauses."""
+    """A client of the server, which sends a body part by part; while `parts` is empty, the client pauses."""
 
     def __init__(self, server: Server, *parts: bytes, kind: str = "application/octet-stream") -> None:
         self.parts: asyncio.Queue[Message] = asyncio.Queue()
@@ -51,7 +51,7 @@ class Client:
         )
 
     def send(self, *parts: bytes, more: bool = True) -> None:
-        """Send parts of the body; `more` is False with the last part."""
+        """Send parts of the body; `more` is False for the last part."""
         for part in parts:
             self.parts.put_nowait({"type": "http.request", "body": part, "more_body": more})
 

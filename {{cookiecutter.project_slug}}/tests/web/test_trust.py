@@ -1,4 +1,4 @@
-"""Tests of the trusted callers: the addresses and networks of FORWARDED_ALLOW_IPS, also as IPv6 shows them."""
+"""Trusted callers: the addresses and networks of FORWARDED_ALLOW_IPS, also when written as IPv6."""
 
 import pytest
 from starlette.types import Scope

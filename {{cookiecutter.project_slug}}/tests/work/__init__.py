@@ -1,1 +1,1 @@
-"""Tests of background tasks, gathered coroutines, offloaded calls, and what runs them."""
+"""Tests of background tasks, gathered coroutines, and offloaded calls in threads and worker processes."""

@@ -1,4 +1,4 @@
-"""Background tasks are bounded in number, a failed task is logged by name, and a stopping process waits for tasks."""
+"""Background tasks are bounded in number, a failed task is logged by name, and a shutdown waits for tasks."""
 
 import asyncio
 from collections.abc import Generator
@@ -19,7 +19,7 @@ from tests.tasks import until
 
 @pytest.fixture
 def lines() -> Generator[list[Any]]:
-    """The log lines that the supervisor of background tasks writes during the test."""
+    """The log lines of the background task supervisor during the test."""
     with captured_log(background) as found:
         yield found
 
@@ -97,7 +97,7 @@ async def test_a_shorter_drain_shortens_the_wait_that_is_under_way(lines: list[A
 
 
 async def test_a_failed_task_is_a_record_with_the_name_of_the_task(caplog: pytest.LogCaptureFixture) -> None:
-    """The record is one of the standard library, where error trackers look for exceptions."""
+    """The failure is a record of the standard library's logging, where error trackers look for exceptions."""
 
     async def fail() -> None:
         raise RuntimeError("broken")
@@ -120,7 +120,7 @@ async def test_a_task_beyond_the_limit_or_after_the_end_is_refused(lines: list[A
         await supervisor.close()
 
     with pytest.raises(Unavailable, match="background"):
-        supervisor.start("second", asyncio.sleep(60))  # the refusal closes the coroutine: else a warning fails the test
+        supervisor.start("second", asyncio.sleep(60))  # the refusal closes the coroutine: no warning fails the test
     await supervisor.close()
     assert [line.get("task") for line in lines][1:] == ["first"]
 
@@ -148,13 +148,13 @@ async def test_a_task_has_the_request_id_but_neither_deadline_nor_quota_nor_tran
 
 
 class Transaction:
-    """An open transaction whose outcome a test decides."""
+    """A fake of an open transaction, whose outcome the test decides."""
 
     def __init__(self) -> None:
         self.outcome = asyncio.get_running_loop().create_future()
 
     def committed(self) -> asyncio.Future[bool]:
-        """Return a future that the test completes."""
+        """Return a future that the test completes with the outcome."""
         return self.outcome
 
 
@@ -164,7 +164,7 @@ async def test_a_task_waits_for_the_outcome_of_the_open_transaction(*, committed
 
     async def work() -> None:
         ran.append("outer")
-        supervisor.start("inner", inner())  # a background task itself is in no transaction
+        supervisor.start("inner", inner())  # starts at once: the outer task has no transaction
 
     async def inner() -> None:
         ran.append("inner")

@@ -1,4 +1,4 @@
-"""`gather_outcomes` runs several coroutines at the same time, and returns the outcome of each."""
+"""`gather_outcomes` runs coroutines concurrently, and returns the outcome of each."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ async def fail(error: Exception) -> float:
 
 
 async def test_three_coroutines_run_at_the_same_time() -> None:
-    """Each coroutine waits until all three have started, so coroutines that run in turn would wait for ever."""
+    """Each coroutine waits until all three have started, so coroutines that run in turn would hang."""
     all_started = asyncio.Barrier(3)
 
     async def start(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Blocking calls that run in offload threads leave the event loop free, are bounded in number, and lose no slot."""
+"""Blocking calls in offload threads do not block the event loop, are bounded in number, and lose no slot."""
 
 import asyncio
 import gc
@@ -18,13 +18,13 @@ from tests.tasks import cancel, until
 
 @pytest.fixture
 def offload() -> Offload:
-    """The offload of blocking calls to a single thread, so that a second call has to queue."""
+    """Offloads blocking calls to a single thread, so that a second call has to queue."""
     return Offload(threads=1)
 
 
 @pytest.fixture
 def blocking_call() -> Iterator[BlockingCall]:
-    """A function that blocks an offload thread until `end` is set, at the latest after the test."""
+    """A function that blocks an offload thread until the test sets `end`, or at the latest until the test ends."""
     call = BlockingCall()
     yield call
     call.end.set()
@@ -34,7 +34,7 @@ async def test_the_event_loop_turns_while_a_call_blocks(offload: Offload, blocki
     call = asyncio.create_task(offload.blocking(blocking_call))
     await until(blocking_call.running.is_set)
 
-    assert not call.done()  # the loop runs this line while the call blocks
+    assert not call.done()  # the event loop runs this line while the call blocks its thread
     blocking_call.end.set()
     await call
 
@@ -52,7 +52,7 @@ async def test_a_full_queue_refuses_a_call(offload: Offload, blocking_call: Bloc
 async def test_a_thread_keeps_its_slot_when_its_caller_is_cancelled(
     offload: Offload, blocking_call: BlockingCall
 ) -> None:
-    """A thread cannot be stopped: with a slot that is freed before the thread ends, threads would have no bound."""
+    """A thread cannot be stopped: if its slot were freed earlier, the number of threads would be unbounded."""
     offload.threads.queue_timeout_seconds = 0.01
     call = asyncio.create_task(offload.blocking(blocking_call))
     await until(blocking_call.running.is_set)

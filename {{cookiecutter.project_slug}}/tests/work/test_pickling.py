@@ -1,4 +1,4 @@
-"""Tests of calls of a worker process whose arguments, result or exception the pipe cannot carry."""
+"""Worker process calls whose arguments, result or exception cannot be pickled."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ from tests.computed_functions import (
 async def processes() -> AsyncIterator[Processes]:
     """A single worker process, with a timeout of 30 s that no test reaches."""
     processes = Processes(processes=1, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # the start of a process takes long on a busy machine
+    processes.bulkhead.queue_timeout_seconds = 60  # on a busy machine, a process starts slowly
     yield processes
     await processes.close()
 

@@ -1,4 +1,4 @@
-"""Worker processes for computations are killed at the timeout, replaced after a death, and never left behind."""
+"""Worker processes for computations: killed at the timeout, replaced when they die, and never left behind."""
 
 import asyncio
 import os
@@ -27,16 +27,16 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="sends signals t
 async def processes() -> AsyncIterator[Processes]:
     """A single worker process, with a timeout of 30 s that no test reaches."""
     processes = Processes(processes=1, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # the start of a process takes long on a busy machine
+    processes.bulkhead.queue_timeout_seconds = 60  # on a busy machine, a process starts slowly
     yield processes
     await processes.close()
 
 
 @pytest.fixture
 async def two_processes() -> AsyncIterator[Processes]:
-    """Two worker processes, so that two calls run at the same time."""
+    """Two worker processes, so that two calls run concurrently."""
     processes = Processes(processes=2, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # the start of a process takes long on a busy machine
+    processes.bulkhead.queue_timeout_seconds = 60  # on a busy machine, a process starts slowly
     yield processes
     await processes.close()
 
@@ -46,7 +46,7 @@ async def test_the_event_loop_turns_while_python_computes(processes: Processes) 
         worker = await processes.run(compute, 0.3)
 
     assert worker != os.getpid()
-    assert beat.count > 10  # 0 when the computation blocks the event loop, and 250 on a quiet machine
+    assert beat.count > 10  # 0 if the computation blocked the event loop, 250 on an idle machine
 
 
 async def test_work_that_takes_too_long_is_refused_and_its_process_is_killed(processes: Processes) -> None:
@@ -94,7 +94,7 @@ async def test_an_exception_of_the_function_reaches_the_caller_with_its_tracebac
     with pytest.raises(TimeoutError, match="its own") as failure:
         await processes.run(fail)
 
-    assert "in fail\n" in failure.value.__notes__[0]  # the frames in the worker process, which the traceback lacks
+    assert "in fail\n" in failure.value.__notes__[0]  # the worker process's stack frames, which the traceback lacks
 
 
 async def test_the_process_of_a_cancelled_caller_is_killed(processes: Processes) -> None:
@@ -112,8 +112,8 @@ async def test_the_process_of_a_cancelled_caller_is_killed(processes: Processes)
 async def test_callers_that_are_cancelled_while_their_processes_start_leave_none_behind(
     two_processes: Processes,
 ) -> None:
-    await two_processes.run(os.getpid)  # starts the resource tracker too, before children are counted
-    os.kill(await two_processes.run(os.getpid), signal.SIGKILL)  # an idle process would serve a call without a start
+    await two_processes.run(os.getpid)  # also starts the resource tracker, before the children are counted
+    os.kill(await two_processes.run(os.getpid), signal.SIGKILL)  # an idle process would need no new start
     before = child_pids()
     calls = [asyncio.create_task(two_processes.run(time.sleep, 60)) for _ in range(2)]
     await until(lambda: bool(child_pids() - before))
@@ -127,7 +127,7 @@ async def test_callers_that_are_cancelled_while_their_processes_start_leave_none
 
 
 def test_a_stop_that_comes_before_the_start_holds() -> None:
-    """The thread that starts a worker process may be slower than a cancelled caller, which stops the process first."""
+    """The thread that starts a worker process may be slower than its cancelled caller, which stops it first."""
     worker_process = WorkerProcess()
     worker_process.expect()
     worker_process.stop()
@@ -139,9 +139,9 @@ def test_a_stop_that_comes_before_the_start_holds() -> None:
 async def test_a_caller_that_leaves_too_late_does_not_stop_the_work_of_the_next_caller(processes: Processes) -> None:
     first = asyncio.create_task(processes.run(os.getpid))
     second = asyncio.create_task(processes.run(compute, 0.3))
-    await asyncio.sleep(0)  # both tasks have started: the first has the process, the second is queued
+    await asyncio.sleep(0)  # lets both tasks start: the first gets the process, the second queues
     assert processes.bulkhead.queued == 1
-    call = next(iter(processes._busy))  # noqa: SLF001 - to cancel the caller between the end of the call and the caller's next step
+    call = next(iter(processes._busy))  # noqa: SLF001 - the call, to cancel its caller just after the call has ended
     call.add_done_callback(lambda _call: first.cancel())
 
     assert await second
@@ -149,7 +149,7 @@ async def test_a_caller_that_leaves_too_late_does_not_stop_the_work_of_the_next_
 
 
 async def test_a_process_that_dies_or_is_killed_fails_no_call_of_the_other_process(two_processes: Processes) -> None:
-    """In the standard library's `ProcessPoolExecutor`, the death of a process fails the calls of all processes."""
+    """In the standard library's `ProcessPoolExecutor`, a process that dies fails the calls of all processes."""
     work = asyncio.create_task(two_processes.run(compute, 0.5))
     stopped = asyncio.create_task(two_processes.run(time.sleep, 60))
     await asyncio.sleep(0.2)
@@ -181,13 +181,13 @@ async def test_the_lifespan_ends_the_worker_processes_and_their_calls(committed_
 @posix_only
 @pytest.mark.parametrize("then", ["input()", "worker.call(1, time.sleep, 60)"], ids=["idle", "busy"])
 def test_a_process_does_not_outlive_a_service_that_was_killed(then: str) -> None:
-    """When the service is killed, an idle worker process sees the pipe close; a watchdog ends a busy worker process."""
+    """An idle worker process ends when its pipe closes with the service; a watchdog ends a busy worker process."""
     start = "worker = WorkerProcess(); worker.expect(); print(worker.call(30, os.getpid), flush=True)"
     command = [sys.executable, "-c", f"import os, time; from app.work.process import WorkerProcess; {start}; {then}"]
     service = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert service.stdout is not None
     process = int(service.stdout.readline())
-    time.sleep(0.1)  # a busy worker process has begun its call by now
+    time.sleep(0.1)  # by now, a busy worker process has begun its call
     service.kill()
     service.communicate()
 

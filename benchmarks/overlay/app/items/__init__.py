@@ -1,1 +1,1 @@
-"""Items with a name and a price: the feature that the benchmarks add, wired as any feature is."""
+"""Items with a name and a price: the feature that the benchmarks add to a service, wired like any feature."""

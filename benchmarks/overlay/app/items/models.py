@@ -1,4 +1,4 @@
-"""Table of items."""
+"""The table of items."""
 
 from datetime import datetime
 

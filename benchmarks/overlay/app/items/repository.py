@@ -1,4 +1,4 @@
-"""SQL of items: values in, rows out. A statement that never changes is built once."""
+"""SQL of items: values in, rows out. Statements that never change are built once."""
 
 from typing import Any
 
@@ -18,18 +18,18 @@ NEWEST_BEFORE = NEWEST.where(items.c.id < bindparam("before"))
 
 
 async def add(session: ReadWriteSession, values: dict[str, Any]) -> ItemOut:
-    """Store an item; columns that the database filled in come back with the INSERT."""
+    """Store an item; the INSERT returns the columns that the database has filled in."""
     return ItemOut(*(await session.execute(ADD, values)).one())
 
 
 async def find(session: AnySession, item_id: int) -> ItemOut | None:
-    """Return an item, or None."""
+    """Return an item, or None if no item has this id."""
     row = (await session.execute(FIND, {"id": item_id})).one_or_none()
     return None if row is None else ItemOut(*row)
 
 
 async def newest(session: AnySession, *, limit: int, before: int | None = None) -> list[ItemOut]:
-    """Return items older than `before`, newest first: keyset pagination, which the index on the key serves."""
+    """Return items older than `before`, newest first: keyset pagination on the index of the primary key."""
     if before is None:
         rows = await session.execute(NEWEST, {"limit": limit})
     else:

@@ -15,10 +15,10 @@ ItemId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 After = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 
 
-# The cheapest and the busiest route first: each route is tried for every request to a later route.
+# The cheapest and busiest route comes first: FastAPI tries each route before the later ones.
 @router.get("/item-kinds")
 async def list_kinds() -> Kinds:
-    """List the kinds; the route of the benchmarks that needs no database."""
+    """List the kinds of items; the benchmarks' route without a database."""
     return Kinds(kinds=["book", "part", "tool"])
 
 

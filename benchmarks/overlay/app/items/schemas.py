@@ -10,7 +10,7 @@ Kind = Literal["book", "part", "tool"]
 
 
 class ItemIn(BaseModel):
-    """An item of a request, to be added."""
+    """An item in a request that adds it."""
 
     name: str = Field(min_length=1, max_length=200)
     kind: Kind
@@ -20,7 +20,7 @@ class ItemIn(BaseModel):
 
 @dataclass(slots=True)
 class ItemOut:
-    """An item of an answer, made from a row of the table."""
+    """An item in a response, made from a row of the table."""
 
     id: int
     name: str
@@ -39,6 +39,6 @@ class ItemPage:
 
 
 class Kinds(BaseModel):
-    """Kinds that an item may have."""
+    """The kinds that an item may have."""
 
     kinds: list[Kind]

@@ -1,4 +1,4 @@
-"""Operations on items: the rules, without HTTP and without SQL."""
+"""Operations on items: the business rules, without HTTP and without SQL."""
 
 from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession
@@ -25,6 +25,6 @@ async def get(session: AnySession, item_id: int) -> ItemOut:
 
 
 async def page(session: AnySession, *, limit: int, after: int | None) -> ItemPage:
-    """Return a page and the key of the next page, if any; the query asks for one row more than the page has."""
+    """Return a page and the key of the next page, if any; the query reads one row more than the page has."""
     rows = await repository.newest(session, limit=limit + 1, before=after)
     return ItemPage(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)

@@ -1,4 +1,4 @@
-"""Stands for mysqlclient."""
+"""A stand-in for the package mysqlclient."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Stands for boto3: clients are made from names, so no analysis can follow their methods."""
+"""A stand-in for boto3: its clients are made from names, so no static analysis can follow their methods."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,10 +20,10 @@ class _Made:
 
 
 def client(_service: str, *, endpoint_url: str) -> Any:
-    """Return a client of a service."""
+    """Return a client of an AWS service."""
     return _Made(endpoint_url)
 
 
 def resource(_service: str, *, endpoint_url: str) -> Any:
-    """Return the objects of a service."""
+    """Return the resource objects of an AWS service."""
     return _Made(endpoint_url)

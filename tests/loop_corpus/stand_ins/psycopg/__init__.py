@@ -1,4 +1,4 @@
-"""Stands for psycopg, the part without async."""
+"""A stand-in for the part of psycopg without async."""
 
 from psycopg.connection import Connection as Connection
 

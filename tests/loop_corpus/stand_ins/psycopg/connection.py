@@ -1,4 +1,4 @@
-"""The connection without async."""
+"""The stand-in for psycopg's connection without async."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ from _driver import Conversation
 
 
 class Connection(Conversation):
-    """A connection."""
+    """A connection to a database."""
 
     @classmethod
     def connect(cls, conninfo: str) -> "Connection":

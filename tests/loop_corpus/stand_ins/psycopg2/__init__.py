@@ -1,4 +1,4 @@
-"""Stands for psycopg2."""
+"""A stand-in for the package psycopg2."""
 
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Stands for PyMySQL."""
+"""A stand-in for the package PyMySQL."""
 
 from pymysql.connections import Connection as Connection
 

@@ -1,10 +1,10 @@
-"""The connection."""
+"""The stand-in for PyMySQL's connection."""
 
 from _driver import Conversation
 
 
 class Connection(Conversation):
-    """A connection."""
+    """A connection to a database."""
 
     def __init__(self, *, host: str, port: int) -> None:
         super().__init__(host, port)

@@ -1,3 +1,3 @@
-"""Stands for redis-py: the names and the places of definitions that the corpus uses."""
+"""A stand-in for redis-py: the names that the corpus uses, defined in the same modules."""
 
 from redis.client import Redis as Redis

@@ -1,4 +1,4 @@
-"""The client without async."""
+"""The stand-in for redis-py's client without async."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from redis.commands.core import BasicKeyCommands
 
 
 class Redis(BasicKeyCommands):
-    """Asks a server, and waits."""
+    """A client that sends each command to a server, and waits."""
 
     def __init__(self, host: str = "localhost", port: int = 6379) -> None:
         self.address = (host, port)
@@ -22,7 +22,7 @@ class Redis(BasicKeyCommands):
 
 
 class Pipeline(Redis):
-    """Keeps commands until they are sent at once."""
+    """Collects commands, to send them together."""
 
     def __enter__(self) -> "Pipeline":
         return self
@@ -31,9 +31,9 @@ class Pipeline(Redis):
         return None
 
     def execute_command(self, *_words: Any) -> Any:
-        """Keep the command."""
+        """Collect a command."""
         return self
 
     def execute(self) -> list[Any]:
-        """Send what was kept."""
+        """Send the collected commands."""
         return [ask(*self.address)]

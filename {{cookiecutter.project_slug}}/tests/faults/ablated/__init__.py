@@ -1,1 +1,1 @@
-"""Replacements that switch off a defence of the service, for `python -m tests.faults.ablate`."""
+"""Replacements that switch off one defence of the service, for `python -m tests.faults.ablate`."""

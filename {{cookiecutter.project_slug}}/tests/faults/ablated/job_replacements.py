@@ -1,4 +1,4 @@
-"""Functions that return the replacement of a defence of jobs, as `replacements.py` has them for all other parts."""
+"""Replacements for the defences of jobs, as returned by functions; `replacements.py` has those of other parts."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,16 +10,16 @@ import asyncpg
 
 
 def pool_of_the_functions() -> object:
-    """The functions of jobs also take connections of the queue, as they would without a pool of its own."""
+    """Let job functions use the queue's connections, as if the queue had no pool of its own."""
     own, run = import_module("app.jobs.queue").open_pool, import_module("app.jobs.run").Run
     transaction = run.transaction
 
     @asynccontextmanager
-    async def opened(*arguments: Any) -> AsyncGenerator[Any]:  # noqa: ANN401 - as the pool has them
+    async def opened(*arguments: Any) -> AsyncGenerator[Any]:  # noqa: ANN401 - passed on to the pool
         async with own(*arguments) as pool:
 
             @asynccontextmanager
-            async def on_both(self: Any) -> AsyncGenerator[Any]:  # noqa: ANN401 - a run
+            async def on_both(self: Any) -> AsyncGenerator[Any]:  # noqa: ANN401 - `self` is a job run
                 async with pool.acquire(), transaction(self) as session:
                     yield session
 
@@ -43,7 +43,7 @@ def manager_that_stays_deaf() -> object:
     manager: Any = import_module("pgqueuer.core.qm").QueueManager
 
     class Deaf(manager):  # type: ignore[misc] # a class of the time of the run
-        async def run(self, **options: Any) -> None:  # noqa: ANN401 - as the queue has them
+        async def run(self, **options: Any) -> None:  # noqa: ANN401 - the signature of the queue's own method
             await super().run(**options | {"shutdown_on_listener_failure": False})
 
     return Deaf
@@ -53,7 +53,7 @@ def manager_without_limits() -> object:
     manager: Any = import_module("pgqueuer.core.qm").QueueManager
 
     class Unlimited(manager):  # type: ignore[misc] # a class of the time of the run
-        def entrypoint(self, name: str, **options: Any) -> object:  # noqa: ANN401 - as the queue has them
+        def entrypoint(self, name: str, **options: Any) -> object:  # noqa: ANN401 - the signature of the queue's own method
             return super().entrypoint(name, **options | {"concurrency_limit": 0})
 
     return Unlimited
@@ -62,7 +62,7 @@ def manager_without_limits() -> object:
 def enqueue_without_a_key() -> object:
     enqueue = import_module("app.jobs.enqueue").enqueue
 
-    async def without(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as `enqueue` has them
+    async def without(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - the signature of `enqueue`
         return await enqueue(*arguments, **options | {"unique_key": None})
 
     return without
@@ -73,7 +73,7 @@ def push_in_a_transaction_of_its_own() -> object:
     names = {":kind": "$1", ":payload": "$2", ":priority": "$3", ":delay": "$4"}
     statement = reduce(lambda text, name: text.replace(name, names[name]), names, queue.PUSH.text)
 
-    async def push(session: Any, kind: str, job_id: Any, *, priority: int, delay: Any) -> None:  # noqa: ANN401 - as `push` has them
+    async def push(session: Any, kind: str, job_id: Any, *, priority: int, delay: Any) -> None:  # noqa: ANN401 - the signature of `push`
         url = session.bind.url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await asyncpg.connect(url)
         await connection.execute(statement, kind, job_id.bytes, priority, delay)
@@ -85,7 +85,7 @@ def push_in_a_transaction_of_its_own() -> object:
 def advance_of_any_claim() -> object:
     run = import_module("app.jobs.run")
 
-    async def advance(self: Any, session: Any, progress: int, **_: object) -> None:  # noqa: ANN401 - a run
+    async def advance(self: Any, session: Any, progress: int, **_: object) -> None:  # noqa: ANN401 - `self` is a job run
         job = run.Job
         await session.execute(run.update(job).where(job.id == self.id).values(progress=progress))
         self.progress = progress

@@ -1,4 +1,4 @@
-"""Functions that return the replacement of a defence; functions, since most replacements import the service."""
+"""Functions that return the replacement of a defence; functions, because most replacements import the service."""
 
 import pickle
 from contextlib import nullcontext
@@ -77,7 +77,7 @@ def stock_call() -> object:
 
 
 def plain_answer() -> object:
-    return lambda message: pickle.dumps((work := pickle.loads(message)) and (False, work[1](*work[2])))  # noqa: S301 - from the service
+    return lambda message: pickle.dumps((work := pickle.loads(message)) and (False, work[1](*work[2])))  # noqa: S301 - bytes from the service itself
 
 
 def no_text() -> str:
@@ -110,7 +110,7 @@ def stock_tick() -> object:
 
 
 def httptools_feed() -> object:
-    return lambda parser, piece: getattr(parser, "_parser").feed_data(piece)  # noqa: B009 - the parser of the parser
+    return lambda parser, piece: getattr(parser, "_parser").feed_data(piece)  # noqa: B009 - the inner parser
 
 
 def stock_refusal() -> object:
@@ -149,7 +149,7 @@ def thousands_of_calls() -> type[BaseModel]:
     return _lenient(max_concurrent=10_000)
 
 
-async def _pass_through(middleware: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - any middleware
+async def _pass_through(middleware: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - `middleware` is any ASGI middleware
     await middleware.app(scope, receive, send)
 
 
@@ -157,19 +157,19 @@ async def _do_nothing_async(*_arguments: object, **_options: object) -> None:
     pass
 
 
-async def _read_all(_client: object, response: Any) -> bytes:  # noqa: ANN401 - a response of the HTTP library
+async def _read_all(_client: object, response: Any) -> bytes:  # noqa: ANN401 - `response` is the HTTP library's
     body: bytes = await response.aread()
     return body
 
 
-def _unset(name: str) -> Any:  # noqa: ANN401 - returns a function
-    """Return a replacement of `enforced` that sets the timeout `name` of PostgreSQL to 0, which means no timeout."""
+def _unset(name: str) -> Any:  # noqa: ANN401 - the result is a function
+    """Return a replacement of `enforced` that sets PostgreSQL's timeout `name` to 0, which means no timeout."""
     original = import_module("app.database.connection").enforced
     return lambda timeouts: {**original(timeouts), name: "0"}
 
 
-def _lenient(**defaults: Any) -> type[BaseModel]:  # noqa: ANN401 - settings have values of any type
-    """Return the class of a downstream's settings with these defaults, which may be larger than the settings allow."""
+def _lenient(**defaults: Any) -> type[BaseModel]:  # noqa: ANN401 - Any, as settings have several types
+    """Return a downstream's settings class with these defaults, which may exceed the allowed range."""
     original = import_module("app.settings.downstreams").DownstreamSettings
     fields: Any = {name: (original.model_fields[name].rebuild_annotation(), own) for name, own in defaults.items()}
     return create_model(original.__name__, __base__=original, **fields)

@@ -1,4 +1,4 @@
-"""Functions that return the replacement of a defence of streams, as `replacements.py` has them for all other parts."""
+"""Replacements for the defences of streams, as returned by functions; `replacements.py` has those of other parts."""
 
 import asyncio
 from importlib import import_module
@@ -8,12 +8,12 @@ from typing import Any
 def one_task_for_reading_and_handling() -> object:
     websocket = import_module("app.streams.websocket")
 
-    async def read_and_handle(talk: Any, hub: Any, subscription: Any) -> None:  # noqa: ANN401 - as `converse` has them
+    async def read_and_handle(talk: Any, hub: Any, subscription: Any) -> None:  # noqa: ANN401 - the signature of `converse`
         while (received := await talk.receive())["type"] != "websocket.disconnect":
             message = websocket.Message.model_validate_json(received["text"])
             subscription.reply(await websocket.answer(message, hub, subscription))
 
-    async def converse(talk: Any, hub: Any, subscription: Any) -> None:  # noqa: ANN401 - as `converse` has them
+    async def converse(talk: Any, hub: Any, subscription: Any) -> None:  # noqa: ANN401 - the signature of `converse`
         await talk.accept()
         await asyncio.gather(read_and_handle(talk, hub, subscription), websocket.send(talk, hub, subscription))
 

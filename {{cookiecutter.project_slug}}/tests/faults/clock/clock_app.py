@@ -1,4 +1,4 @@
-"""The service with routes that wait, cache and write, and a route that makes the wall clock of the process jump."""
+"""The service with routes that wait, cache and write, and a route that makes this process's wall clock jump."""
 
 import asyncio
 import os
@@ -21,12 +21,12 @@ from app.settings.load import load_settings
 
 app = create_app(load_settings())
 opened: list[Downstream] = []
-"""The downstream of the routes, which the lifespan opens: a single element."""
+"""The downstream of the routes, set by the lifespan: a list of one element."""
 service_lifespan = app.router.lifespan_context
 
 CACHE_SECONDS = OPEN_SECONDS = 2.0
-"""The lifetime of a cache entry, and of an open circuit breaker, in seconds: a hundred times the three requests that
-a test sends before the cache entry expires or the circuit breaker closes."""
+"""The lifetime of a cache entry and of an open circuit breaker, in seconds: a hundred times the duration of a test's
+three requests that must come before this time ends."""
 
 READ = text("SELECT * FROM scratch_rows")
 INSERT = text("INSERT INTO scratch_rows VALUES (1) RETURNING *")
@@ -55,27 +55,27 @@ app.router.lifespan_context = lifespan
 
 
 class Number(BaseModel):
-    """A response with the next value of a sequence: only a replayed response repeats a number."""
+    """A response with the next number of a sequence: only a replayed response repeats a number."""
 
     number: int
 
 
 @app.post("/jump")
 async def jump(seconds: float) -> float:
-    """Move the wall clock of this process by these seconds, and return the timestamp after the jump."""
+    """Move this process's wall clock by `seconds`, and return the time after the jump."""
     import_module("sitecustomize").wall_clock.jump(seconds)
     return datetime.now(UTC).timestamp()
 
 
 @app.get("/wait")
 async def wait(seconds: Annotated[float, Query(ge=0, le=10)]) -> None:
-    """Respond after these seconds without a database connection, so that only the deadline can end the request."""
+    """Respond after `seconds`, without a database connection: only the deadline can end the request."""
     await asyncio.sleep(seconds)
 
 
 @app.get("/hold")
 async def hold(session: ReadSession, seconds: Annotated[float, Query(ge=0, le=10)]) -> int:
-    """Respond after a query of these seconds, which occupies a database connection, so that other requests queue."""
+    """Respond after a query of `seconds`, which holds a database connection, so that other requests queue."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found
 
@@ -94,14 +94,14 @@ async def add_row(session: WriteSession) -> int:
 
 @app.get("/downstream")
 async def call_downstream(item: str) -> int:
-    """Return the response of the downstream for an item, from the cache if the entry of the item is fresh."""
+    """Return the downstream's response for an item, from the cache while the entry is fresh."""
     answer: int = await opened[0].get_json(item)
     return answer
 
 
 @app.post("/numbers", response_model=Number)
 async def next_number(session: WriteSession, idempotent: IdempotentDep) -> Response:
-    """Return the next number, or the number of the first request with the same Idempotency-Key."""
+    """Return the next number, or that of the first request with the same Idempotency-Key."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     return await idempotent.answer(session, Number(number=await session.scalar(NEXT_NUMBER)), status=200, headers={})

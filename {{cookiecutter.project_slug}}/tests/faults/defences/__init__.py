@@ -1,4 +1,4 @@
-"""The defences of the service, each with the fault test that fails without the defence."""
+"""The defences of the service, each with the fault test that fails when the defence is switched off."""
 
 from collections.abc import Mapping
 from importlib import import_module

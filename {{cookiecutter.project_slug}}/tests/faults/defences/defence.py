@@ -1,4 +1,4 @@
-"""The record of a defence: a promise, the code of the service that keeps the promise, and the test of the code."""
+"""The record of a defence: a promise, the code that keeps it, and the test of that code."""
 
 from dataclasses import dataclass
 
@@ -19,5 +19,5 @@ class Defence:
 
     @property
     def variable(self) -> str:
-        """The value of the environment variable ABLATED that switches the defence off in a process."""
+        """The value of the environment variable ABLATED that switches off this defence in a process."""
         return f"{self.part}={self.replacement}"

@@ -24,8 +24,8 @@ DEPENDENCIES: Mapping[str, Defence] = {
     ),
     "pool queue": Defence(
         "the connection pool has a fair and bounded queue",
-        "app.database.pool:_enter",
-        "do_nothing",
+        "app.limits.quotas:Quota.has_room",
+        "always",
         "faults/test_overload.py",
     ),
     "dead connections": Defence(
@@ -44,7 +44,7 @@ DEPENDENCIES: Mapping[str, Defence] = {
         "a read straight from the driver fails as one through SQLAlchemy does, and gives its connection back",
         "app.database.reader:Reader._fail",
         "do_nothing",
-        f"{CHANGED_TABLES}::test_reads_survive_a_recreated_type",
+        "faults/test_lost_connections.py",
     ),
     "primary": Defence(
         "a connection to a standby is refused",
@@ -157,15 +157,15 @@ DEPENDENCIES: Mapping[str, Defence] = {
         "faults/test_repeated_writes.py",
     ),
     "guaranteed connections": Defence(
-        "two stuck route groups leave connections to a third",
+        "stuck route groups leave connections to another group",
         "app.limits.quotas:Quotas.reserved",
         "admit",
-        "faults/test_stuck_groups.py::test_two_stuck_route_groups_refuse_nothing_of_a_third",
+        "faults/test_stuck_groups.py::test_three_stuck_route_groups_refuse_nothing_of_another",
     ),
     "background connections": Defence(
         "background tasks leave connections to the requests",
-        "app.limits.quotas:Quotas.reserved",
-        "admit",
+        "app.limits.quotas:Quota.has_room",
+        "always",
         "faults/test_stuck_groups.py::test_background_tasks_with_long_transactions_refuse_no_read",
     ),
     "foreign database": Defence(

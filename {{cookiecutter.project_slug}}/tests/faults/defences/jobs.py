@@ -1,4 +1,4 @@
-"""The defences of jobs: none is lost, none runs twice at the same time, and each ends."""
+"""The defences of jobs: no job is lost, none runs twice at the same time, and each ends."""
 
 from collections.abc import Mapping
 

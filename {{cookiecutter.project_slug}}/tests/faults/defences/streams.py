@@ -1,4 +1,4 @@
-"""The defences of streams: each client is told how its stream ends, and no client costs more than its part."""
+"""The defences of streams: each client learns how its stream ended, and no client takes more than its share."""
 
 from collections.abc import Mapping
 

@@ -1,1 +1,1 @@
-"""The commands."""
+"""The stand-ins for redis-py's commands."""

@@ -1,4 +1,4 @@
-"""The commands, by what they are about."""
+"""The stand-ins for redis-py's commands, in one class per subject."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ class BasicKeyCommands:
         return self.execute_command("GET", name)
 
     def set(self, name: str, value: str) -> Any:
-        """Give a key a value."""
+        """Set the value of a key."""
         return self.execute_command("SET", name, value)

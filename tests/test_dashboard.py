@@ -1,0 +1,10 @@
+"""A service's Grafana dashboard is the output of its generator."""
+
+from tests.programs import must
+from tests.repository import SERVICE
+
+
+def test_the_dashboard_is_what_its_generator_prints() -> None:
+    printed = must(["uv", "run", "--quiet", "--script", "dashboard.py"], SERVICE / "ops")
+
+    assert printed == (SERVICE / "ops" / "dashboard.json").read_text("utf-8")

@@ -1,0 +1,171 @@
+"""Access tokens for calls of this service to a downstream: the client credentials of OAuth 2.0 (RFC 6749, 4.4).
+
+All calls to a downstream share one token. A task fetches the next token before the current token expires, so that no
+call waits. The access token of an incoming request is never passed on: the downstream would take the
+caller of this service for its own caller.
+"""
+
+import asyncio
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import structlog
+
+from app.downstreams.client import Answer, Call, Client
+from app.downstreams.downstream import Downstream
+from app.downstreams.responses import json_in
+from app.errors import CannotStart, DownstreamBadResponse, DownstreamError
+from app.request.detached import detached
+from app.settings.tokens import TokenSettings
+
+AHEAD = 0.8
+"""The part of a token's lifetime after which the next token is fetched; the rest is time for retries."""
+
+RETRY_SECONDS = 1.0
+"""The least time between two requests for a token, in seconds."""
+
+UNSAID_SECONDS, MAX_SECONDS = 60, 86_400.0
+"""UNSAID_SECONDS: the lifetime of a token whose answer has no `expires_in`, which RFC 6749 only recommends.
+MAX_SECONDS: how long a token is used at most."""
+
+NUMBER, TOKEN = re.compile(r"[0-9]{1,18}(\.[0-9]+)?"), re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""Some issuers send the number as a text. TOKEN is the form of RFC 6750: other characters would end the header."""
+
+UNAUTHORIZED = 401
+FORM = "application/x-www-form-urlencoded"
+
+log = structlog.get_logger("auth")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, with the times of its refresh and its expiry in seconds of the monotonic clock."""
+
+    text: str
+    refresh_at: float
+    ends_at: float
+
+
+class ClientCredentials:
+    """Gets and keeps the access token for one downstream; concurrent callers share one call to the issuer."""
+
+    def __init__(
+        self,
+        issuer: Downstream,
+        settings: TokenSettings,
+        form: Mapping[str, str],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Start without a token.
+
+        Args:
+            issuer: the downstream that issues the tokens.
+            settings: the id and the secret of this service, and the path for token requests.
+            form: further fields of the token request, such as `audience`, `resource` or `scope`.
+            clock: returns monotonic seconds; tests pass a fake clock.
+        """
+        self.calls = 0
+        self._issuer, self._settings, self._form, self._clock = issuer, settings, form, clock
+        self._token: Token | None = None
+        self._failure: DownstreamError | None = None
+        self._tried_at = float("-inf")
+        self._getting: asyncio.Task[None] | None = None
+
+    async def headers(self) -> dict[str, str]:
+        """Return the Authorization header of a call.
+
+        Raises:
+            DownstreamError: there is no valid token, and the issuer does not give a new token.
+        """
+        now = self._clock()
+        may_ask = self._getting is None and now - self._tried_at >= RETRY_SECONDS
+        if self._token is None or now >= self._token.ends_at:
+            if may_ask or self._getting:
+                await asyncio.shield(self._getting or self._get())
+        elif now >= self._token.refresh_at and may_ask:
+            self._get()
+        if self._token is None or self._clock() >= self._token.ends_at:
+            error = self._failure or DownstreamBadResponse(self._issuer.name, "it gave no token.")
+            raise error.with_traceback(None)  # else the stored error would keep the frames of each call
+        return {"Authorization": f"Bearer {self._token.text}"}
+
+    def forget(self, headers: Mapping[str, str]) -> None:
+        """Forget the token of these headers, which a downstream refused with 401; the next call gets a new one."""
+        if self._token is not None and headers.get("Authorization") == f"Bearer {self._token.text}":
+            self._token = None
+
+    def _get(self) -> asyncio.Task[None]:
+        self._tried_at = self._clock()
+        self._getting = asyncio.get_running_loop().create_task(self._ask(), context=detached())
+        return self._getting
+
+    async def _ask(self) -> None:
+        """Request a token; after a failure, keep the earlier token and store the error for the waiting callers."""
+        self.calls += 1
+        try:
+            answer = json_in(self._issuer.name, await self._issuer.call(self._call(), retryable=True))
+            self._token, self._failure = self._read(answer), None
+        except DownstreamError as error:
+            self._failure = error
+            log.warning("request for an access token for a downstream failed", reason=error.detail)
+        finally:
+            self._getting = None
+
+    def _call(self) -> Call:
+        settings = self._settings
+        secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
+        pair = f"{quote(settings.client_id or '', safe='')}:{quote(secret, safe='')}"
+        form = {"grant_type": "client_credentials", **self._form}
+        headers = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}", "Content-Type": FORM}
+        return Call("POST", settings.token_path.strip("/"), {}, urlencode(form).encode(), headers)
+
+    def _read(self, answer: Any) -> Token:  # noqa: ANN401 - the parsed JSON of the issuer
+        found: dict[str, Any] = answer if isinstance(answer, dict) else {}
+        text, given = found.get("access_token"), str(found.get("expires_in", UNSAID_SECONDS))
+        seconds = min(float(given), MAX_SECONDS) if NUMBER.fullmatch(given) else 0
+        if not isinstance(text, str) or not TOKEN.fullmatch(text) or not seconds > 0:
+            raise DownstreamBadResponse(self._issuer.name, "its answer has no access_token, or a wrong expires_in.")
+        now = self._clock()
+        return Token(text, now + seconds * AHEAD, now + seconds)
+
+
+class AuthorizedClient(Client):
+    """An HTTP client that sends an access token with each call, and repeats a call with a new token after a 401."""
+
+    def __init__(self, inner: Client, credentials: ClientCredentials) -> None:
+        self.name, self._inner, self._credentials = inner.name, inner, credentials
+
+    async def send(self, call: Call) -> Answer:
+        """Send a request with a token; see `Client.send`."""
+        headers = await self._credentials.headers()
+        answer = await self._inner.send(replace(call, headers={**call.headers, **headers}))
+        if answer.status != UNAUTHORIZED:
+            return answer
+        self._credentials.forget(headers)
+        return await self._inner.send(replace(call, headers={**call.headers, **await self._credentials.headers()}))
+
+
+class TokensError(CannotStart):
+    """A setting about tokens for calls to downstreams is wrong; the message names the variable."""
+
+
+def authorize(downstreams: Mapping[str, Downstream], settings: TokenSettings) -> None:
+    """Give each downstream that AUTH__DOWNSTREAM_TOKENS names a client that sends an access token with each call.
+
+    Raises:
+        TokensError: the settings name an unknown downstream, or lack the id or the secret of this service.
+    """
+    if unknown := settings.forms.keys() - (downstreams.keys() - {"issuer"}):  # it gets credentials, and no token
+        raise TokensError(
+            f"AUTH__DOWNSTREAM_TOKENS names {', '.join(sorted(unknown))}, which is no downstream that may get one."
+        )
+    if settings.forms and not (settings.client_id and settings.client_secret):
+        raise TokensError("AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID and AUTH__CLIENT_SECRET.")
+    for name, form in settings.forms.items():
+        credentials = ClientCredentials(downstreams["issuer"], settings, form)
+        downstreams[name].client = AuthorizedClient(downstreams[name].client, credentials)

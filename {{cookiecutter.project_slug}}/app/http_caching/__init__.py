@@ -1,0 +1,1 @@
+"""HTTP caching: ETags, preconditions, and a cache of expensive responses."""

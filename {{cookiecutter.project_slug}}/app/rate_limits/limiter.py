@@ -1,0 +1,113 @@
+"""The limiter: counts hits in the store that all processes share, and in this process while the store is away.
+
+A store that is down, frozen or saturated never lifts a limit and never fails a request. The hit is then counted in the
+process, with the whole quota: all processes together allow at most their number times the quota. For PAUSE_SECONDS no
+hit asks the store; then one hit tries the store again.
+"""
+
+import asyncio
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from app.limits.best_effort import BestEffort
+from app.rate_limits.gcra import Count, LocalCounts, Policy
+from app.request.detached import detached
+
+STORE_SECONDS = 0.1
+"""The longest wait of a hit for the store, in seconds: a store usually takes a millisecond, and a slow store must not
+slow down each request."""
+
+PAUSE_SECONDS = 1.0
+"""How long a store that failed is not asked, in seconds: at most one hit in each pause waits in vain."""
+
+
+class StoreAway(Exception):
+    """Raised by a store of rate limits that cannot count at the moment."""
+
+
+class Store(Protocol):
+    """A store in which all processes count hits together."""
+
+    async def take(self, key: str, policy: Policy, hits: int) -> Count:
+        """Count hits of a key, all in one step.
+
+        Raises:
+            StoreAway: the store failed, and may have counted the hits or not.
+        """
+
+
+class Batch:
+    """Concurrent hits of one key in this process, which one call of the store counts."""
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.counting: asyncio.Task[Count | None] | None = None
+
+
+class Lane:
+    """The hits of one key: a batch that gathers hits while the batch before is being counted."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.next = Batch()
+
+
+class Limiter:
+    """Counts hits, the requests to which a rate limit applies, in the store or in this process."""
+
+    def __init__(
+        self, store: Store, *, timeout_seconds: float | None = None, pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
+        """Create a limiter.
+
+        Args:
+            store: counts the hits of shared policies.
+            timeout_seconds: the longest wait for the store, by default STORE_SECONDS.
+            pause_seconds: how long the store is not asked after a failure.
+        """
+        bounds = {"timeout_seconds": timeout_seconds or STORE_SECONDS, "pause_seconds": pause_seconds}
+        self._store, self._calls = store, BestEffort("store of rate limits", (StoreAway,), **bounds)
+        self._local = LocalCounts()
+        self._lanes: WeakValueDictionary[str, Lane] = WeakValueDictionary()
+
+    async def take(self, key: str, policy: Policy) -> Count:
+        """Count a hit of a key; the hit is allowed if `allowed` is 1."""
+        known = self._local.take(key, policy, 0)
+        # A client that this process already knows to be beyond its limit is refused without a call of the store.
+        if policy.shared and not known.wait(policy):
+            counted = await self._take_together(key, policy)
+            if counted is not None:
+                return counted
+        return self._local.take(key, policy)
+
+    async def _take_together(self, key: str, policy: Policy) -> Count | None:
+        """Count a hit together with concurrent hits of the key; None when the store is away.
+
+        With a call for each hit, hundreds of parallel hits of one key would wait for each other in the store, for
+        longer than the timeout. Hits that arrive during a call are counted by the next call.
+        """
+        lane = self._lanes.setdefault(key, Lane())
+        batch = lane.next
+        batch.hits += 1
+        place = batch.hits
+        if batch.counting is None:  # in a task of its own, as a request may end while the store counts the others
+            counting = self._count_batch(lane, key, policy)
+            batch.counting = asyncio.get_running_loop().create_task(counting, context=detached())
+        counted = await asyncio.shield(batch.counting)
+        return counted and counted._replace(allowed=int(place <= counted.allowed))
+
+    async def _count_batch(self, lane: Lane, key: str, policy: Policy) -> Count | None:
+        async with lane.turn:
+            batch, lane.next = lane.next, Batch()
+            return await self._count(key, policy, batch.hits)
+
+    async def _count(self, key: str, policy: Policy, hits: int) -> Count | None:
+        sent = self._local.clock()
+        counted = await self._calls.call(lambda: self._store.take(key, policy, hits))
+        if counted is None:
+            return None
+        # After a loss of its counts the store allows the whole quota again; this process still allows only the rest by
+        # its own count.
+        own = self._local.take(key, policy, counted.allowed)
+        self._local.learn(key, sent + counted.ahead)
+        return Count(own.allowed, max(own.ahead, counted.ahead))

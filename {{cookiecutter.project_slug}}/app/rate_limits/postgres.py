@@ -1,0 +1,79 @@
+"""The store of rate limits in PostgreSQL: one upsert counts in one step, by the clock of the server."""
+
+import asyncio
+
+import structlog
+from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.errors import Unavailable
+from app.rate_limits.gcra import Count, Policy
+from app.rate_limits.limiter import StoreAway
+from app.request.detached import detached
+
+# The same arithmetic as in `gcra.count`. The clock is read before the wait for the row lock: the earlier time can only
+# make the limit stricter.
+TAKE = text("""
+INSERT INTO rate_limits AS kept (key, paid_until, counted_at, allowed)
+SELECT :key, now + least(:hits, :quota) * :interval, now, least(:hits, :quota)
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
+ON CONFLICT (key) DO UPDATE SET (paid_until, counted_at, allowed) = (
+    SELECT excluded.counted_at + ahead + taken * :interval, excluded.counted_at, taken
+    FROM greatest(0, least(kept.paid_until - excluded.counted_at, :quota * :interval)) AS ahead,
+        least(:hits, (:quota * :interval - ahead) / :interval) AS taken
+)
+RETURNING allowed, paid_until - counted_at
+""").bindparams(*(bindparam(name, type_=BigInteger) for name in ("hits", "quota", "interval")))
+
+SWEEP = text("""
+DELETE FROM rate_limits WHERE key IN (
+    SELECT key FROM rate_limits WHERE paid_until < extract(epoch FROM clock_timestamp()) * 1000000
+    LIMIT 2000 FOR UPDATE SKIP LOCKED
+)
+""")
+"""SQL that deletes keys which have their whole quota again. It is separate from the upsert: a statement that changes
+its own row and deletes further rows could deadlock with another such statement."""
+
+SWEEP_CALLS = 1000
+"""The number of calls in one process between two sweeps of the table. A sweep deletes up to twice as many rows, so that
+the table stays small. The times have no index, which each upsert would have to change; so a sweep reads the whole
+table: a million rows take longer than a hit may."""
+
+AWAY = (SQLAlchemyError, Unavailable, OSError)
+log = structlog.get_logger("rate limits")
+
+
+class PostgresStore:
+    """Counts hits in PostgreSQL, over the connection pool of the service."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Create a store on an engine whose transactions may write."""
+        self._engine = engine
+        self._calls = 0
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def take(self, key: str, policy: Policy, hits: int) -> Count:
+        """Count hits of a key.
+
+        Raises:
+            StoreAway: the database failed, or no connection of the pool was free.
+        """
+        values = {"key": key, "hits": hits, "quota": policy.quota, "interval": policy.interval}
+        try:
+            async with self._engine.begin() as connection:
+                allowed, ahead = (await connection.execute(TAKE, values)).one()
+        except AWAY as error:
+            raise StoreAway(type(error).__name__) from error
+        self._calls += 1
+        if self._calls % SWEEP_CALLS == 0 and (self._sweeping is None or self._sweeping.done()):
+            self._sweeping = asyncio.get_running_loop().create_task(self._sweep(), context=detached())
+        return Count(allowed, ahead)
+
+    async def _sweep(self) -> None:
+        """Delete keys, beside the hits: no hit waits for a sweep, whose bound is that of all statements."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(SWEEP)
+        except AWAY as error:
+            log.warning("sweep of rate limits failed", cause=type(error).__name__)

@@ -1,0 +1,44 @@
+"""A bounded load on one route, which shows how the service behaves after a switch was flipped."""
+
+import time
+from collections import Counter
+from threading import Thread
+
+from devtools.probe import probe
+
+REQUESTS, PER_SECOND, LOAD_SECONDS = 100, 20.0, 60.0
+"""The size of a load: as many requests as the console remembers, few enough for a laptop. LOAD_SECONDS ends a load
+whose target is an endless stream."""
+
+
+class Load:
+    """Sends one bounded load at a time to the service, and keeps the response statuses."""
+
+    def __init__(self) -> None:
+        self._target, self._ends = "", 0.0
+        self._statuses: list[int] = []
+
+    def summary(self) -> str:
+        """Return how many requests of the last load were answered, and with which statuses; status 0 is no response."""
+        counts = ", ".join(f"{number} x {status}" for status, number in sorted(Counter(self._statuses).items()))
+        return f"{len(self._statuses)} of {REQUESTS} answers of {self._target}: {counts}" if self._target else ""
+
+    def start(self, base: str, target: str) -> None:
+        """Start sending GET requests to a path, with its query, at the service's URL without its last slash.
+
+        Raises:
+            ValueError: a load is running, or the target is no path.
+        """
+        if len(self._statuses) < REQUESTS and time.monotonic() < self._ends:
+            raise ValueError("A load is being sent: wait for its end.")
+        if not target.startswith("/") or not target.isascii() or not target.isprintable() or " " in target:
+            raise ValueError("Name a path of the service, such as /health/ready.")
+        self._target, self._ends, self._statuses = target, time.monotonic() + LOAD_SECONDS, []
+        for number in range(REQUESTS):  # one thread for each request, so that no request waits
+            Thread(target=send_one, args=(number / PER_SECOND, base, target, self._statuses), daemon=True).start()
+
+
+def send_one(delay: float, base: str, target: str, statuses: list[int]) -> None:
+    """Send a request after a delay, and add the response's status to the list."""
+    time.sleep(delay)
+    statuses.append(probe(base, target, seconds=30)[0])

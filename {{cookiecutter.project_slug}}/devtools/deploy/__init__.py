@@ -1,0 +1,1 @@
+"""Checks of the Kubernetes manifests against the settings and the capacity plan."""

@@ -1,0 +1,14 @@
+"""The defence of downstream calls' trace spans."""
+
+from collections.abc import Mapping
+
+from tests.faults.defences.defence import Defence
+
+TRACED_CALLS: Mapping[str, Defence] = {
+    "instrumented client": Defence(
+        "a call of a downstream has a span, and the downstream its number",
+        "app.downstreams.client:Client.instrument",
+        "trace_replacements.global_instrumentor",
+        "faults/test_traced_calls.py",
+    ),
+}

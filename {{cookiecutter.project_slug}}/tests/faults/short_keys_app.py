@@ -1,0 +1,16 @@
+"""The service whose keys of the issuer are stale after half a second; tests run the app under gunicorn."""
+
+from app.auth import keys
+from app.main import create_app
+from app.request.authenticated import PrincipalDep
+from app.settings.load import load_settings
+
+keys.FRESH_SECONDS, keys.COOL_DOWN_SECONDS = 0.5, 0.1
+
+app = create_app(load_settings())
+
+
+@app.get("/me")
+async def show(principal: PrincipalDep) -> str:
+    """Return the subject of the token."""
+    return principal.subject
