@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
 from app.main import app as real
-from app.request.authenticated import ACCESS_TOKEN, PrincipalDep, get_principal, needs
+from app.request.authenticated import PrincipalDep, get_principal, needs
 from tests.http_client import httpx
 from tests.tokens import bearer
 
@@ -101,13 +101,11 @@ async def show(principal: PrincipalDep) -> dict[str, Any]:
 @pytest.fixture
 async def scratch(app: FastAPI) -> AsyncGenerator[None]:
     """Add two routes to the app: one for any token, one that needs two scopes."""
-    routes, scopes = list(app.router.routes), dict(ACCESS_TOKEN.scopes)
+    routes = list(app.router.routes)
     app.add_api_route("/me", show)
     app.add_api_route("/admin", show, name="show_admin", dependencies=[needs("admin", "write")])
     yield
     app.router.routes[:] = routes
-    ACCESS_TOKEN.scopes.clear()
-    ACCESS_TOKEN.scopes.update(scopes)
 
 
 UNAUTHORIZED = 'Bearer realm="api"'
