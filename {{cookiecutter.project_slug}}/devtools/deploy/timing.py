@@ -13,8 +13,8 @@ ENDPOINT_SECONDS = 5
 MARGIN_SECONDS = 5
 """Seconds between the end of gunicorn's graceful shutdown and SIGKILL, for the container's own exit."""
 
-WORKER_MARGIN_SECONDS = 10
-"""Seconds that a job worker needs after JOBS__STOP_SECONDS, to release its jobs and to close."""
+WORKER_MARGIN_SECONDS = 20
+"""Seconds a job worker may need after JOBS__STOP_SECONDS: 10 for interrupted jobs, 5 to close its pool, 5 spare."""
 
 BLOCKED_SECONDS = 30
 """gunicorn's `timeout`, in seconds: a worker whose event loop is blocked for longer is replaced."""

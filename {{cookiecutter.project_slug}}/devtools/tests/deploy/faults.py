@@ -176,8 +176,8 @@ FAULTS: dict[str, list[tuple[str, list[Fault]]]] = {
 
 FAULTS_OF_JOBS: list[tuple[str, list[Fault]]] = [
     (
-        "a grace period of 25 s is less than JOBS__STOP_SECONDS",
-        [put(WORKER, f"{POD}.terminationGracePeriodSeconds", 25)],
+        "a grace period of 30 s is less than JOBS__STOP_SECONDS",
+        [put(WORKER, f"{POD}.terminationGracePeriodSeconds", 30)],
     ),
     ("JOBS__WORKERS is 1, but Deployment worker has 5", [put(WORKER, "spec.replicas", 5)]),
     ("a livenessProbe that compares the age", [put(CONFIG, "data.JOBS__HEALTH_FILE", "")]),
