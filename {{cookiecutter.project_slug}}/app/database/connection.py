@@ -28,6 +28,13 @@ OUTDATED_ERRORS = (
     asyncpg.InvalidSQLStatementNameError,  # DISCARD ALL or DEALLOCATE ALL dropped the prepared statements
 )
 
+OUTDATED_TEXTS = {
+    asyncpg.InternalServerError: "cache lookup failed",  # a stored number of a type or table that was dropped
+    asyncpg.InternalClientError: "could not resolve query result",  # a type was dropped before asyncpg could look it up
+}
+"""The beginnings of error texts that mean an outdated schema. Each class stands for many errors: only the text tells
+them apart, which is never translated."""
+
 NO_STATEMENT_CACHE = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
 
 OTHER_TYPES = {"42704", "42804", "42846", "42883"}
@@ -85,9 +92,8 @@ def replace_outdated_connection(context: ExceptionContext) -> None:
 def _is_outdated(context: ExceptionContext) -> bool:
     """Tell whether a statement failed because the connection prepared the statement before the schema changed."""
     refusal: Any = context.original_exception.__cause__
-    # SQLSTATE XX000 stands for many internal errors. This one is recognised by its text, which is never translated.
-    if isinstance(refusal, asyncpg.InternalServerError):
-        return str(refusal).startswith("cache lookup failed")
+    if beginning := OUTDATED_TEXTS.get(type(refusal)):
+        return str(refusal).startswith(beginning)
     # An error with a context is from inside of an SQL function, and not from a statement that was prepared here.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
         # If the statement is in no cache, it could not be prepared at all: a mistake in the SQL, and no older schema.

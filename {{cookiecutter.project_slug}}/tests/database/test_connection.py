@@ -1,4 +1,4 @@
-"""A database connection whose last statement failed while it was being sent still serves the next statement."""
+"""A database connection after a statement that failed while the driver sent or prepared it."""
 
 import asyncio
 
@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from tests.databases import make_settings, opened
+from app.database.reader import is_stale
+from tests.databases import make_settings, opened, run_statement
 
 
 async def test_a_statement_whose_values_the_driver_refuses_ends_on_the_server_too(
@@ -23,3 +24,22 @@ async def test_a_statement_whose_values_the_driver_refuses_ends_on_the_server_to
         await asyncio.sleep(0.3)
 
         assert await resources.reader.scalar(text("SELECT 7")) == 7
+
+
+async def test_a_connection_that_cannot_look_up_a_new_type_is_replaced(committed_url: str) -> None:
+    """PostgreSQL prepares a statement with the newest types, but asyncpg looks the types up in the old snapshot.
+
+    The same happens without a snapshot when a migration recreates a type between the two.
+    """
+    colours = text("SELECT colour FROM painted")
+    async with opened(make_settings(committed_url)) as resources:
+        async with resources.snapshot_sessions() as old:
+            await old.scalar(text("SELECT 1"))
+            await run_statement(
+                committed_url, "CREATE TYPE colour AS ENUM ('red'); CREATE TABLE painted (colour colour)"
+            )
+            with pytest.raises(DBAPIError, match="could not resolve") as refused:
+                await old.scalar(colours)
+
+        assert is_stale(refused.value)
+        assert await resources.reader.scalar(colours) is None
