@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs, and the system account and folder with which they can run.
+"""Finds the programs of the development PostgreSQL, and a system account and a folder with which they can run.
 
 An ordinary user runs the programs in place, under the user's own account. Most of this module is for root: PostgreSQL
 refuses to run as root, so its programs run under a system account, which may be unable to enter root's folders.
@@ -47,11 +47,11 @@ class Account:
     gid: int
 
     def may_enter(self, folder: Path) -> bool:
-        """Tell whether this account may enter a folder, by running `test`: only the kernel knows all access rules."""
+        """Tell whether this account may enter a folder, by `test -x`: only the kernel knows all access rules."""
         return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX system has the program `test`
 
     def may_run(self, program: Path) -> bool:
-        """Tell whether this account may run a program, by running it: a shared library may be out of reach."""
+        """Tell whether this account can run a program, by its `--version`: a shared library may be unreadable."""
         quiet = subprocess.DEVNULL
         try:
             return not subprocess.call([program, "--version"], cwd="/", stdout=quiet, stderr=quiet, **run_as(self))
@@ -74,8 +74,8 @@ class Programs:
     def run(self, name: str, *arguments: str, log: Path, environment: Mapping[str, str] | None = None) -> int:
         """Run a program of PostgreSQL and return the exit code; the output of the program is added to `log`.
 
-        The log is a file: the started server inherits the output, so the reader of a pipe would wait for its end.
-        The program gets a session of its own: Ctrl-C goes to the whole foreground group and must not reach the server.
+        The output goes to a file: the reader of a pipe would wait for the end of a server that `pg_ctl` starts. The
+        program gets a new session: Ctrl-C reaches the whole foreground process group, and must not reach the server.
         """
         # Drop PGDATA, PGPORT and similar variables of the developer's shell: they are meant for a different server.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
@@ -153,7 +153,7 @@ def settle(folder: Path) -> tuple[Path, Programs]:
 
 
 def spare_folder(path: Path) -> Path:
-    """Return the folder below /var/tmp that replaces `path` for root; the project's name is part of its name."""
+    """Return the folder in /var/tmp that root uses instead of `path`; a hash of the path makes the name unique."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     return SPARE / f"{path.resolve().parent.name}-{digest}"
 
@@ -168,7 +168,7 @@ def own_folder(folder: Path) -> Path:
 
 
 def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
-    """Return the folder of PostgreSQL's programs, or of their copy if the account cannot run the originals."""
+    """Return the folder of PostgreSQL's programs, or the folder of a copy if the account cannot run the originals."""
     if account.may_run(programs / "postgres"):
         return programs
     package = programs.parent.parent

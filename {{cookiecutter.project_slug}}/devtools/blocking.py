@@ -19,7 +19,7 @@ ADVICE = {
     "run the call with `await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
     "`await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
 }
-"""Replaces hydroid's advice by this service's advice: hydroid recommends HTTP clients and threads without bounds."""
+"""Advice in hydroid's messages, with its replacement: hydroid recommends HTTP clients and threads without bounds."""
 
 ABSENT = "hydroid does not run on this platform: only ruff and the tests check for calls that block the event loop."
 

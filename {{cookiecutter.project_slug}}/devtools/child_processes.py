@@ -20,7 +20,7 @@ INTERRUPTED = 130
 """The exit code of a child process that Ctrl-C in the terminal has ended; shells report 130 too."""
 
 STOP_SECONDS = 10.0
-"""The seconds that a child process has to stop before it is killed; a child that needs longer hangs."""
+"""Seconds that a child process gets to stop; a child that takes longer is taken for hung, and killed."""
 
 
 class RunError(Exception):
@@ -36,13 +36,13 @@ class ChildEnded(Exception):
 
     def __init__(self, name: str, code: int) -> None:
         self.name = name
-        self.code = 128 - code if code < 0 else code  # the exit code of a shell for a process ended by a signal
+        self.code = 128 - code if code < 0 else code  # as in a shell: 128 + the signal that ended the process
         super().__init__(f"{name} ended unexpectedly, with exit code {self.code}")
 
 
 @dataclass(slots=True)
 class ChildProcesses:
-    """The started child processes. At the end of the `with` block they are stopped, the youngest first.
+    """The child processes of a runner or a load test. The end of the `with` block stops them, the youngest first.
 
     Each child runs under `devtools.end_with_parent`, so it ends with this process, even when this process is killed.
     """
@@ -57,7 +57,7 @@ class ChildProcesses:
     _terminal: Terminal = field(default_factory=Terminal)
 
     def __enter__(self) -> Self:
-        """Let SIGINT and SIGTERM only set `stop_asked`: an exception could lose a child that was just started."""
+        """Make signals only set `stop_asked`: an exception of a signal handler could lose a child just started."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
@@ -68,10 +68,10 @@ class ChildProcesses:
             self._stop(self._running.pop()[1])
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, terminal: bool = False) -> None:
-        """Start a child in a new process group: only the runner gets Ctrl-C, and then stops the children in order.
+        """Start a child in a new process group: Ctrl-C reaches only the runner, which then stops the children in order.
 
-        With `terminal`, and if the runner is in the foreground of a terminal, the child's group becomes the foreground
-        group: it reads the keyboard, so that `breakpoint()` works, and gets Ctrl-C.
+        With `terminal`, if the runner is in the foreground of a terminal, the child's process group becomes the
+        foreground group: the child reads the keyboard, so that `breakpoint()` works, and gets Ctrl-C.
         """
         terminal = terminal and self._terminal.lend()
         process = subprocess.Popen(
@@ -90,7 +90,7 @@ class ChildProcesses:
             self._terminal.give(process.pid)
 
     def finish(self, name: str, command: list[str], environment: Mapping[str, str]) -> int:
-        """Run a child process, such as the migration, to its end and return its exit code; watch the others too."""
+        """Run a child process, such as the migration, and return its exit code; raise if a different child ends."""
         self.start(name, command, environment)
         while True:
             try:
@@ -102,11 +102,11 @@ class ChildProcesses:
                 return ended.code
 
     def pause(self) -> None:
-        """Sleep for a moment; raise if a signal has arrived or a child process has ended.
+        """Sleep for POLL_SECONDS; raise if a signal has arrived or a child process has ended.
 
         Raises:
-            StopRequested: a signal came.
-            ChildEnded: a child ended.
+            StopRequested: a signal has arrived, or Ctrl-C has ended the child in the foreground of the terminal.
+            ChildEnded: a child process has ended.
         """
         time.sleep(POLL_SECONDS)
         if self.stop_asked:
@@ -118,7 +118,10 @@ class ChildProcesses:
                 raise ChildEnded(name, process.returncode)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Close the child's pipe, so that `end_with_parent` stops the child; then kill the rest of the group."""
+        """Stop a child process by closing its pipe, at which `end_with_parent` stops it; without a pipe, send SIGTERM.
+
+        After `stop_seconds`, kill the rest of the child's process group.
+        """
         if process.stdin:
             process.stdin.close()
         else:

@@ -41,7 +41,7 @@ START_PAUSE_SECONDS = 0.2
 
 ORPHAN_LOOKS = 10
 ORPHAN_PAUSE_SECONDS = 0.1
-"""The pause between the 10 checks for leftovers, 1 s in all: the initdb or pg_ctl of a killed caller may still run."""
+"""Seconds between the 10 checks, 1 s in all, for an initdb or pg_ctl that has outlived the killed process behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Cluster:
         """Start the PostgreSQL server, after `initdb` when the folder has no data yet."""
         _remove_leftovers(self.folder)
         if not self.durable:
-            _remove(self.folder)  # a crashed server left this folder; its data may be broken, as it ran without fsync
+            _remove(self.folder)  # a crashed server's data may be broken, as the server ran without fsync
         if not self.data.exists():
             self._make()
         for log in self._logs():
@@ -87,7 +87,7 @@ class Cluster:
             time.sleep(START_PAUSE_SECONDS if attempt else 0)
             port = free_port(0 if attempt else self._last_port())
             started = self._control("start", "-w", "-o", f"-p {port}", "-l", str(self.folder / "server.log")) == 0
-            # The pg_ctl of a killed caller may have started the server meanwhile.
+            # A pg_ctl that has outlived the killed process behind it may have started the server meanwhile.
             if started or self.is_alive():
                 (self.folder / "port").write_text(self.port)
                 return
@@ -153,7 +153,7 @@ class Cluster:
         return self.programs.run("pg_ctl", action, "-D", str(self.data), *options, log=self.folder / "commands.log")
 
     def _pid_file_lines(self) -> list[str]:
-        """The lines of PostgreSQL's postmaster.pid: the fourth is the port, the eighth the state."""
+        """Return the lines of PostgreSQL's postmaster.pid: the fourth is the port, the eighth the state."""
         try:
             return [line.strip() for line in (self.data / "postmaster.pid").read_text().splitlines()]
         except FileNotFoundError:
@@ -183,7 +183,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete incomplete server folders of killed callers, repeatedly: their initdb may still write files."""
+    """Delete incomplete server folders of killed processes; repeatedly, as their initdb may still write files."""
     for _ in range(ORPHAN_LOOKS):
         leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
         if not leftovers:

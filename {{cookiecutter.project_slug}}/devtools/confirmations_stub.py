@@ -5,11 +5,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 received: dict[str, object] = {}
-"""The confirmations by their Idempotency-Key."""
+"""The request bodies that the stub has received, by Idempotency-Key."""
 
 
 async def confirm(request: Request) -> Response:
-    """Answer `POST /confirmations/imports`: 201 for a new Idempotency-Key, 200 for a repeated one, 400 without one."""
+    """Answer `POST /confirmations/imports`: 201 for a new Idempotency-Key, 200 for a known key, 400 without key."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return JSONResponse({"detail": "an Idempotency-Key is needed"}, status_code=400)

@@ -1,4 +1,4 @@
-"""The doctor of a checkout: prints a line for each part, with `ok` or with the command that repairs it.
+"""`make doctor` checks a developer's checkout: prints a line for each part, with `ok` or the command that repairs it.
 
 `make doctor` runs this module with the Python of the shell, before anything is installed. So it uses the standard
 library only, and the syntax of Python 3.8, so that even an old Python prints a sentence. Child processes find out what
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 OK, NOTE, DO = "ok  ", "note", "do  "
-"""The words at the start of a line: nothing to do, something to know, something to do."""
+"""The first word of each printed line: nothing to do, something to know, something to do."""
 
 MOMENT, PATIENCE = 5.0, 60.0
 """The longest waits, in seconds: for the network, and for a program of this machine, which may be busy."""
@@ -40,9 +40,9 @@ except CapacityError as error:
 
 
 def run(*command: str, seconds: float = PATIENCE) -> tuple[int, str]:
-    """Return the exit code and the output of a program; the code is -1 if it is missing, or takes longer."""
+    """Return the exit code and the output of a program; the code is -1 if the program is missing or takes too long."""
     env = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    try:  # in a session of its own, the program is killed with its children, and cannot ask for a password
+    try:  # in a new session, the program can be killed with its children, and cannot ask for a password
         child = Popen(command, cwd=ROOT, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True)
         output, _ = child.communicate(timeout=seconds)
     except OSError:

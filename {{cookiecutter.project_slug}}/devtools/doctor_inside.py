@@ -47,7 +47,7 @@ def port() -> Iterator[str]:
 
 async def revisions(address: str) -> tuple[str, ...]:
     """Return the migration revisions of a database; a new database has none."""
-    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # suits poolers and standbys too
+    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # works behind a pooler and on a standby too
     async with asyncio.timeout(MOMENT), asyncpg.create_pool(address, min_size=1, **anywhere) as pool:
         with suppress(asyncpg.UndefinedTableError):
             return tuple(row[0] for row in await pool.fetch("SELECT version_num FROM alembic_version"))

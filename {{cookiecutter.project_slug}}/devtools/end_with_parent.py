@@ -34,7 +34,7 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def end_group() -> None:
-    """Kill this process group, with any processes that the command left behind, unless a shell leads the group."""
+    """Kill this process's group, with processes that the command left behind, if this process leads the group."""
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
 
@@ -86,4 +86,4 @@ def run_in_terminal(command: list[str], seconds: float) -> int:
 if __name__ == "__main__":
     begin = run_in_terminal if sys.stdin.isatty() else run
     code = begin(sys.argv[2:], float(sys.argv[1]))
-    sys.exit(128 - code if code < 0 else code)  # the exit code of a shell for a command ended by a signal
+    sys.exit(128 - code if code < 0 else code)  # as in a shell: 128 + the signal that ended the command

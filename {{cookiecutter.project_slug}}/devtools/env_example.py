@@ -55,7 +55,7 @@ def completed(text: str, settings: dict[str, str]) -> str:
         if variable in names:
             position = names.index(variable) + 1
             continue
-        # A developer's line must not stand beside lines that depend on an answer: both would conflict in template
+        # A developer's line must not be next to lines that depend on a template answer: both would conflict in template
         # updates.
         position += lines[position : position + 1] == [MARK]
         new = [f"# {variable}={default}"]

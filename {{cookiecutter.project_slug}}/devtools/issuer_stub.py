@@ -38,7 +38,7 @@ ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An authorization grant: the data behind an authorization code, which buys one token."""
+    """An authorization grant: the data of an authorization code, which a client exchanges once for an access token."""
 
     challenge: str
     redirect: str
@@ -58,7 +58,7 @@ def token(issuer: str, claims: Mapping[str, Any], headers: Mapping[str, Any] = {
 
 
 def issuer_of(request: Request) -> str:
-    """Return this issuer's address, as the request's URL has it."""
+    """Return the address of this issuer, taken from the request's URL."""
     return f"{request.url.scheme}://{request.url.netloc}{request.scope['root_path']}"
 
 
@@ -68,7 +68,7 @@ def refusal(error: str, description: str, status: int = 400) -> Response:
 
 
 async def discover(request: Request) -> Response:
-    """Answer with the addresses of the issuer, as OpenID Connect Discovery has them."""
+    """Answer the OpenID Connect Discovery document: the issuer's endpoints and methods."""
     issuer = issuer_of(request)
     paths = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": ".well-known/jwks.json"}
     known = {name: f"{issuer}/{path}" for name, path in paths.items()}

@@ -10,7 +10,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 VARIABLES = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
-"""Settings without which the application cannot be built; it is built but not started, so nothing connects."""
+"""Settings without which the application cannot be built; no server starts, so no connection is opened."""
 
 if __name__ == "__main__":
     os.environ |= VARIABLES

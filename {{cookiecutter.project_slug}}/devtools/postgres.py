@@ -170,7 +170,7 @@ def _run(command: list[str], url: str) -> int:
     signal.signal(signal.SIGTERM, forward)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets Ctrl-C too, and decides how to end
     code = process.wait()
-    return 128 - code if code < 0 else code  # the exit code of a shell for a command ended by a signal
+    return 128 - code if code < 0 else code  # as in a shell: 128 + the signal that ended the command
 
 
 def main(command: list[str]) -> int:

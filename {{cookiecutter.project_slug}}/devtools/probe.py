@@ -73,7 +73,7 @@ def hints(base: str, status_page: str) -> str:
 
 
 def call_of(description: dict[str, Any], base: str) -> list[str]:
-    """Return curl's arguments for the first POST of an OpenAPI document that has an example body, or for a probe."""
+    """Return curl's arguments for an OpenAPI document's first POST with an example body, or for a readiness probe."""
     for path, example in posts(description):
         return [f"{base}{path}", "-H", "content-type: application/json", "-d", example]
     return [f"{base}/health/ready"]

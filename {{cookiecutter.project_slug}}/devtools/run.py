@@ -20,7 +20,7 @@ from devtools.postgres import PROJECT, development_url, setting
 from devtools.probe import base_url, hints, wait_until_ready
 
 CONSOLE = PROJECT / "devtools/console/app.py"
-"""The application of the developer's console; its folder may be deleted."""
+"""The file of the developer's console; without this file, the runner serves the service alone."""
 
 BEGUN = time.monotonic()
 MANAGEMENT_PORT = 9464
@@ -48,7 +48,7 @@ def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str
         defaults |= DEVELOPMENT
     unset = {name: value for name, value in defaults.items() if setting(name) is None}
     chosen = {*unset, "DATABASE_URL", "MANAGEMENT_PORT", "HOST", "PORT", "INSTANCE_ID", "FORWARDED_ALLOW_IPS"}
-    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}  # the console shows these as set by the runner
+    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}  # for the console: settings of `make run`
     return os.environ | unset | names | {"DATABASE_URL": url}
 
 
@@ -71,12 +71,12 @@ def service_command(host: str, port: int, *, production: bool, platform: str = s
 
 
 def management_port(port: int) -> int:
-    """Return the wanted port of a status page, two apart for reserved ports: a worker of jobs has the one between."""
+    """Return the preferred management port; services have every second port, job workers the ports in between."""
     return MANAGEMENT_PORT + 2 * (port - FIRST_PORT) % 200
 
 
 def stubs_port_of(port: int) -> int:
-    """Return the wanted port of the stubs: 8100 for a service on port 8000, and a different one for each such port."""
+    """Return the preferred port of the stubs: 8100 for a service on port 8000, 8101 for a service on port 8001."""
     return LAST_PORT + 1 + (port - FIRST_PORT) % 100
 
 
@@ -123,7 +123,7 @@ def start(
 
 
 def serve(host: str, port: int, *, production: bool) -> NoReturn:
-    """Start and watch PostgreSQL, the stubs and the service; raise an exception once all have stopped."""
+    """Run PostgreSQL, stubs and service until a signal or the end of a child; stop all, then raise the reason."""
     leg("starting PostgreSQL ...")
     with development_url() as url, ChildProcesses(PROJECT) as children:
         status_page = start(children, url, (host, port), production=production)
@@ -163,7 +163,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Serve until Ctrl-C, SIGTERM or a failure, and return the exit code."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until ChildProcesses handles SIGTERM
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM acts as Ctrl-C until ChildProcesses handles it
     try:
         with reserved(options.port, options.host) as port:
             serve(options.host, port, production=options.production)

@@ -33,19 +33,23 @@ POLL_SECONDS = 0.02
 """The pause in seconds between two attempts to take a lock; short, as a process waits for the server."""
 
 GUARD_POLL_SECONDS = 0.1
-"""The pause in seconds between two checks of the guard for users; longer, as a late stop does no harm."""
+"""Seconds between two attempts of the guard to find the server without users; longer, as a late stop does no harm."""
 
 GUARD_PATIENCE_SECONDS = 1.0
-"""How long, in seconds, a new guard tries to take the lock `.guard`: processes that look for a guard hold it for
-moments."""
+"""Seconds for which a new guard process tries to take the lock `.guard`.
+
+A process that looks for a guard holds this lock for a moment.
+"""
 
 STOP_POLLS = 500
 """The number of checks, every 0.02 s, whether a server has stopped. A stop takes at most 10 s."""
 
 _threads = threading.RLock()
 _users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
-"""For each server, this process's count of uses and its lock. The process id is part of the key: a forked child
-inherits the count but not the lock."""
+"""For each PostgreSQL server, how often this process uses the server, and this process's lock `.users`.
+
+The process id is part of the key: a forked child inherits the count but not the lock.
+"""
 
 
 def _lock_file(folder: Path, name: str) -> Path:
@@ -54,7 +58,7 @@ def _lock_file(folder: Path, name: str) -> Path:
 
 @contextmanager
 def starting(folder: Path) -> Iterator[None]:
-    """Hold the lock for starting the server in `folder`: no second thread or process may start it meanwhile."""
+    """Hold the lock for the start of the server in `folder`: no second thread or process may start the server."""
     with _threads:
         lock = InterProcessLock(_lock_file(folder, "start"))
         lock.acquire(max_delay=POLL_SECONDS)
@@ -66,7 +70,7 @@ def starting(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def using(folder: Path) -> Iterator[None]:
-    """Count this process as a user of the server in `folder`, so that the guard does not stop it."""
+    """Count this process as a user of the PostgreSQL server in `folder`, so that the guard does not stop the server."""
     key = (os.getpid(), folder)
     with _threads:
         count, lock = _users.get(key, (0, InterProcessReaderWriterLock(_lock_file(folder, "users"))))
@@ -110,9 +114,10 @@ def ensure(folder: Path, *, durable: bool) -> None:
 
 
 def wait_for_stop(cluster: Cluster) -> None:
-    """Wait until the unused server has stopped, so that no server outlives its command; with users, return at once.
+    """Wait until an unused PostgreSQL server has stopped; return at once if a process uses the server.
 
-    A free `.guard` does not mean that the server has stopped: on a busy machine the guard may not have started yet.
+    No server outlives its command. A free `.guard` does not mean that the server has stopped: on a busy machine the
+    guard process may not have started yet.
     """
     for _poll in range(STOP_POLLS):
         if _has_users(cluster.folder):
@@ -128,7 +133,7 @@ def wait_for_stop(cluster: Cluster) -> None:
 
 
 def _has_users(folder: Path) -> bool:
-    """Tell whether the server has users. A guard that is stopping the server holds the lock too, but is no user."""
+    """Tell whether a process uses the server; the guard process, which may hold the lock to stop it, does not count."""
     with _threads:
         if (os.getpid(), folder) in _users:  # opening the lock file would drop this process's own lock
             return True

@@ -55,7 +55,7 @@ class Faults:
         self.faults = dict.fromkeys(stubbed, "off")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or fail as the stub's fault says."""
+        """Serve one request, or fail in the way of the fault that is set for the stub."""
         if scope["type"] == "http" and scope["path"] == FAULTS_PATH:
             await (await self._set(Request(scope, receive)))(scope, receive, send)
             return
@@ -73,9 +73,9 @@ class Faults:
             await self.app(scope, receive, send)
 
     async def _set(self, request: Request) -> Response:
-        """Set the faults of a POST.
+        """Answer with the fault of each stub, after setting the faults in the body of a POST.
 
-        Its body must be JSON: a browser sends foreign pages' JSON only with permission (CORS).
+        The body must be JSON: a browser sends JSON for a page of a different site only with permission (CORS).
         """
         if request.method == "POST":
             wanted = await request.json() if request.headers.get("content-type") == "application/json" else {}
@@ -85,7 +85,7 @@ class Faults:
         return JSONResponse(self.faults)
 
 
-def reset(receive: Any) -> None:  # noqa: ANN401 - uvicorn's `receive`, for the reason below
+def reset(receive: Any) -> None:  # noqa: ANN401 - uvicorn's `receive`, a method of the object with the transport
     """Reset the connection of a request through uvicorn's transport, as ASGI has no message for this."""
     transport = receive.__self__.transport
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

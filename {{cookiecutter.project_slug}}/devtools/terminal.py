@@ -1,4 +1,4 @@
-"""The terminal of the development runner, which the service gets while it runs."""
+"""The terminal of the development runner, lent to the service so that `breakpoint()` can read the keyboard."""
 
 import os
 import signal
@@ -34,4 +34,4 @@ class Terminal:
         """Put this process group into the foreground, and undo terminal modes, such as a prompt's hidden input."""
         if sys.platform != "win32" and self._modes is not None:
             os.tcsetpgrp(0, os.getpgrp())
-            termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type]
+            termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type] # the modes are those of tcgetattr

@@ -32,7 +32,7 @@ def inputs_of(changes: Sequence[str]) -> tuple[Settings, int]:
     """Return the settings and the CPU count of this environment, changed as --what-if says.
 
     Raises:
-        SystemExit: a name or a value is wrong; the message says which.
+        SystemExit: a name or a value of --what-if is wrong; the message names the wrong part.
     """
     settings, cpus = load_settings(), available_cpus()
     values: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def _put(values: dict[str, Any], path: list[str], value: str | None) -> None:
 
 
 def _with_changes(values: dict[str, Any]) -> Settings:
-    """Read the settings again, with the values of --what-if in place of the environment's values."""
+    """Return the settings, read again with the values of --what-if in place of the environment's values."""
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the capacity plan of this environment, with the changes of --what-if.
 
     Raises:
-        SystemExit: an argument is wrong, or no plan fits; one sentence says why.
+        SystemExit: an argument is wrong, or no capacity plan fits; the message gives the reason.
     """
     options = build_parser("devtools.capacity").parse_args(arguments)
     sys.stdout.write(report(*inputs_of(options.what_if), as_text=not options.json))
@@ -91,7 +91,7 @@ def report(settings: Settings, cpus: int, *, as_text: bool = True) -> str:
     """Return the capacity plan of these settings as a table, or as JSON.
 
     Raises:
-        SystemExit: there is no plan for these settings; one sentence says why.
+        SystemExit: no capacity plan fits these settings; the message gives the reason.
     """
     try:
         plan = plan_for(settings, cpus=cpus)

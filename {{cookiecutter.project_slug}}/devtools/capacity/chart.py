@@ -57,7 +57,7 @@ def page(settings: Settings, cpus: int) -> str:
 
 
 def draw(shown: Sequence[Point], now: Plan) -> Figure:
-    """Draw the database connections by number of replicas, with the server's limit; the title comes from the plan."""
+    """Draw the database connections by number of replicas, and their limit; the title says how many replicas fit."""
     step = -(-(shown[-1].replicas + 1) // STEPS)
     across = Axis("REPLICAS", range(0, shown[-1].replicas + step + 1, step))
     what = "connections to" if now.database_pgbouncer_connections is None else "client connections of PgBouncer for"

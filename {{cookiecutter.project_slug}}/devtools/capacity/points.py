@@ -28,7 +28,7 @@ def points(settings: Settings, *, cpus: int, replicas: Iterable[int]) -> list[Po
     """Return a chart point for each number of replicas, up to the first number that no capacity plan fits.
 
     Raises:
-        CapacityError: no plan fits the settings themselves, so there is no current pool size.
+        CapacityError: no capacity plan fits the unchanged settings, so there is no current pool size.
     """
     now = plan_for(settings, cpus=cpus)
     per_replica = now.workers * (now.pool_size + now.database_max_overflow + PROBE)

@@ -7,6 +7,6 @@ settings = load_settings()
 if not settings.development:
     raise SystemExit("The console is for development only: serve app.main:app, or set ENVIRONMENT=development.")
 
-from app.main import app as service  # noqa: E402 - the import builds the service, so the check comes first
+from app.main import app as service  # noqa: E402 - this import builds the service, so the environment is checked first
 
 app = Console(service, settings)

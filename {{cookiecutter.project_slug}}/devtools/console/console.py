@@ -40,7 +40,7 @@ HEADERS = {
 LOCAL_NAMES = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 LOOPBACK, OF_PROXIES = {"127.0.0.1", "::1"}, {"forwarded", "x-forwarded-for", "x-real-ip"}
 LINKS = {"/docs", "/dev/jobs"}
-"""Development pages of the service that the console links to; some answers and settings leave them out."""
+"""Development pages that the console links to; some template answers and settings remove them from the service."""
 
 
 def refusal(request: Request) -> str | None:
@@ -56,7 +56,7 @@ def refusal(request: Request) -> str | None:
 
 
 async def explain(_request: Request, error: Exception) -> Response:
-    """Answer a failed switch with the reason of the failure."""
+    """Answer 409 to a request whose switch or load failed, with the reason of the failure."""
     return PlainTextResponse(f"{type(error).__name__}: {error}", 409, HEADERS)
 
 
@@ -92,7 +92,8 @@ class Console:
         if message["type"] == "lifespan.startup.complete":
             self.watch.attach(self.service.state.resources)
             loop = asyncio.get_running_loop()
-            # At a signal, the streams of the page end before the server stops: a reload would wait for them for 2 s.
+            # At a signal, end the event streams of the console's page: otherwise a reload waits 2 s for these
+            # responses.
             with suppress(ValueError):  # a server in a thread, as in a test, cannot handle signals
                 for number in (signal.SIGINT, signal.SIGTERM):
                     if callable(before := signal.getsignal(number)):
@@ -130,14 +131,14 @@ class Console:
         return StreamingResponse(self._stream(), headers=HEADERS, media_type="text/event-stream")
 
     async def _stream(self) -> AsyncIterator[str]:
-        """Yield a frame each second as a server-sent event; a browser that loses the stream reconnects after 0.5 s."""
+        """Yield the service's state each second as a server-sent event; a cut-off browser reconnects after 0.5 s."""
         while not self._stopping.is_set():
             yield f"retry: 500\ndata: {json.dumps(await self.frame())}\n\n"
-            with suppress(TimeoutError):  # once a second, as metrics are sampled
+            with suppress(TimeoutError):  # one event a second, because metrics are sampled once a second
                 await asyncio.wait_for(self._stopping.wait(), 1)
 
     async def _flip(self, request: Request) -> Response:
-        """Flip a switch to a state, or start a load on a path, as the JSON body says."""
+        """Set a switch to a state, or start a load on a path, as the JSON body says."""
         wanted = await request.json()
         if "load" in wanted:
             self.load.start(str(request.base_url).rstrip("/"), wanted["load"])

@@ -1,4 +1,4 @@
-"""The parts of a console frame: the gauges, the settings with their sources, and the routes with their limits."""
+"""The parts of a frame, which is the console's JSON about the service at one moment: gauges, settings, routes."""
 
 import os
 from collections import defaultdict
@@ -53,7 +53,7 @@ def metrics() -> dict[str, dict[str, float]]:
 
 
 def gauge(name: str, value: float, limit: float | None = None, note: str = "") -> dict[str, Any]:
-    """Return one gauge of a frame, with value and limit also as text."""
+    """Return a gauge of the console: name, value, limit, note, and a text with value and limit."""
     text = f"{value:g}" if limit is None else f"{value:g} / {limit:g}{' full' * (value >= limit)}"
     return {"name": name, "value": value, "limit": limit, "text": text, "note": note}
 

@@ -1,4 +1,4 @@
-"""A bounded load on one route, which shows how the service behaves after a switch was flipped."""
+"""Sends a bounded load to one route, which shows how the service behaves while a fault is switched on."""
 
 import time
 from collections import Counter
@@ -7,8 +7,10 @@ from threading import Thread
 from devtools.probe import probe
 
 REQUESTS, PER_SECOND, LOAD_SECONDS = 100, 20.0, 60.0
-"""The size of a load: as many requests as the console remembers, few enough for a laptop. LOAD_SECONDS ends a load
-whose target is an endless stream."""
+"""Requests of a load, requests per second, and the seconds after which a load counts as ended, even without responses.
+
+100 requests are as many as the console remembers, and 20 a second are few enough for a laptop.
+"""
 
 
 class Load:
@@ -24,7 +26,7 @@ class Load:
         return f"{len(self._statuses)} of {REQUESTS} answers of {self._target}: {counts}" if self._target else ""
 
     def start(self, base: str, target: str) -> None:
-        """Start sending GET requests to a path, with its query, at the service's URL without its last slash.
+        """Start sending GET requests to `target`, a path with its query, below `base`, a URL without a last slash.
 
         Raises:
             ValueError: a load is running, or the target is no path.

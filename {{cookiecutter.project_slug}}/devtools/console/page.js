@@ -1,4 +1,4 @@
-// Shows the frames of the console. Every text goes into the page as text, so that none can be markup.
+// Shows the console's data about the service. Each string becomes a text node, so that no string can be markup.
 "use strict";
 const POINTS = 60, KEPT = 100, SVG = "http://www.w3.org/2000/svg", history = new Map(), shown = new Map();
 const find = id => document.getElementById(id);
@@ -10,10 +10,10 @@ function make(tag, children = [], attributes = {}, space = "http://www.w3.org/19
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
-const row = (cells, at) => make("tr", cells.map(cell => make(at ? "td" : "th", cell)));  // the first row is the head
+const row = (cells, at) => make("tr", cells.map(cell => make(at ? "td" : "th", cell)));  // the first row is the table's header
 const folded = (title, text) => make("details", [make("summary", title), make("pre", text)]);
 
-// Draws a part anew only when it has changed: focus, selection and open details stay.
+// Redraws a part of the page only when its data has changed, so that focus, selection and open details stay.
 function draw(id, data, build) {
   const text = JSON.stringify(data), focused = document.activeElement.id;
   if (shown.get(id) === text) return;
@@ -53,7 +53,7 @@ function requestRow(one) {
 }
 
 function show(frame) {
-  if (boot !== frame.boot) {  // the service has started anew, and counts from 0
+  if (boot !== frame.boot) {  // the service has restarted, and numbers its requests from 1
     newest = 0;
     find("requests").replaceChildren();
   }
@@ -80,7 +80,7 @@ find("load").onsubmit = event => {
   post({load: event.target.elements.path.value});
 };
 
-// The browser opens the stream anew after a lost connection, and gives up after an error response.
+// EventSource reconnects after a lost connection, but not after an error response: a timer then opens a new stream.
 function follow() {
   const stream = new EventSource("events");
   stream.onopen = () => say("connection", "connected", true);

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 3.0
 """The longest wait for the database, in seconds; the page gets no frame during this wait."""
 
 LOCK_LIMITS = {"idle_in_transaction_session_timeout": "5min", "lock_timeout": "5s"}
-"""How long a forgotten lock of a table is kept, and how long getting the lock may take."""
+"""Bounds of the console's table lock: PostgreSQL ends a forgotten lock after 5 min, and waits 5 s for a lock."""
 
 TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 JOBS = "SELECT kind || ' ' || state, count(*) FROM jobs GROUP BY kind, state ORDER BY 1"
@@ -33,11 +33,11 @@ class Report(NamedTuple):
 
     migrations: str = "the database was not asked yet"
     tables: Sequence[str] = ()
-    jobs: dict[str, float] = {}  # noqa: RUF012 - nothing adds to it
+    jobs: dict[str, float] = {}  # noqa: RUF012 - no code changes this default
 
 
 class Database:
-    """The service's database: its tables, migrations and jobs are read; it is locked, stopped and started."""
+    """The service's database: the console reads tables, migrations and jobs, locks a table, stops the server."""
 
     def __init__(self, url: str) -> None:
         self.report = Report()
@@ -49,7 +49,7 @@ class Database:
 
     @property
     def locked(self) -> str:
-        """The table that is locked, or NO_TABLE."""
+        """The table that the console has locked, or NO_TABLE."""
         return self._table if self._locking and not self._locking.is_closed() else NO_TABLE
 
     async def ask(self) -> Report:
@@ -57,8 +57,8 @@ class Database:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 self.report = await self._ask()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # a timeout is an OSError too
-            # the class, as the text may repeat a part of the URL
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # TimeoutError is an OSError too
+            # report only the error's class, as its text may repeat a part of the URL
             self.report = Report(f"the database does not answer: {type(error).__name__}", self.report.tables)
         return self.report
 
@@ -111,7 +111,7 @@ class Switches:
             ValueError: the switch does not exist, or has no such state.
             OSError: the stub does not answer.
         """
-        await self.database.ask()  # refresh the tables, and whether the server is an embedded one
+        await self.database.ask()  # refresh the list of tables, and whether the server is an embedded server
         if not any(one["name"] == name and state in one["states"] for one in await asyncio.to_thread(self.states)):
             raise ValueError(f"There is no switch {name} with the state {state}.")
         if name == "locked table":
@@ -126,7 +126,7 @@ class Switches:
                 raise OSError(f"The stub {stub} does not answer: {said}")
 
     def states(self) -> list[dict[str, Any]]:
-        """Return each switch's name, states and current state; a thread asks the stubs and the embedded server."""
+        """Return name, states and current state of each switch; to be called in a thread, as it waits for stubs."""
         answers = [(name, *probe(base, FAULTS_PATH)) for name, base in self._stubs.items()]
         faults = {name: json.loads(text).get(name) for name, status, text in answers if status == OK}
         found: list[tuple[str, Sequence[str], str]]

@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 
 
 def lines(frame: dict[str, Any], sections: list[str]) -> Iterator[str]:
-    """Yield the text lines of a console frame."""
+    """Yield the lines of text that show the console's JSON about the service at one moment."""
     ready = ", ".join(frame["not_ready"]) or "ready"
     yield plain(f"{frame['service']}: {ready}; {frame['migrations']}")
     for section in sections:
@@ -45,7 +45,7 @@ def lines(frame: dict[str, Any], sections: list[str]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print frames until Ctrl-C, and return the exit code."""
+    """Print the console's data each second until Ctrl-C, and return the exit code."""
     parser = argparse.ArgumentParser(prog="make top", description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*LIVE, *TABLES, []], help="the parts to print")
     parser.add_argument("--once", action="store_true", help="print one frame, and end")

@@ -17,7 +17,7 @@ from app.resources import Resources
 from app.web.access_log import route_of
 
 MAX_STATEMENTS, MAX_TEXT = 30, 500
-"""Bounds of the memory for one request: the number of SQL statements, and the characters of each text."""
+"""Bounds of the record of a request: the number of SQL statements, and the characters of each text."""
 
 current: ContextVar[list[str] | None] = ContextVar("console_statements", default=None)
 """The SQL statements of the current request: texts up to MAX_STATEMENTS, then empty strings that only count."""
@@ -35,7 +35,7 @@ class Watch:
         self.app = app
         self.requests: deque[dict[str, Any]] = deque(maxlen=100)
         self.stalls: deque[dict[str, Any]] = deque(maxlen=20)
-        self.lags: deque[float] = deque([0.0], maxlen=40)  # one second: the loop monitor measures every 25 ms
+        self.lags: deque[float] = deque([0.0], maxlen=40)  # 40 x 25 ms, the interval of the loop monitor, is a second
         self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,7 @@ class Watch:
             end()
 
     def attach(self, resources: Resources) -> None:
-        """Subscribe to the SQL statements and the loop monitor of resources that were just opened."""
+        """Subscribe to the service's SQL statements and loop monitor, after the lifespan has opened the resources."""
         event.listen(resources.engine.sync_engine, "before_cursor_execute", lambda *given: note_statement(given[2]))
         resources.reader.observers.append(lambda text, *_: note_statement(text))
         monitor = resources.loop_monitor

@@ -1,4 +1,4 @@
-"""Rules about the numbers in the manifests: connections, replicas, workers, CPUs, memory, by the capacity plan."""
+"""Rules that compare the manifests' connections, replicas, workers, CPUs and memory with the capacity plan."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ LEAST_POOL = 3
 """The smallest connection pool in which two stuck route groups leave a connection to a third route group."""
 
 WORKER_BYTES = 128 * 2**20
-"""The memory of one process of the service, measured after some requests and rounded up."""
+"""Bytes of memory of one process of the service, measured after some requests and rounded up."""
 
 FULL_PERCENT = 100
 
 
 def connections(settings: Settings, web: Object, worker: Object | None, scaler: Object) -> Iterator[str]:
-    """Yield a sentence for each limit that the workers of all replicas exceed together."""
+    """Yield a sentence for each number by which database connections are miscounted or too few for all replicas."""
     most = scaler["spec"]["maxReplicas"]
     if settings.replicas != most:
         yield f"REPLICAS is {settings.replicas}, but maxReplicas of the autoscaler is {most}: make both the same."
@@ -77,7 +77,7 @@ def resources(workload: Object, processes: int) -> Iterator[str]:
 
 
 def scaling(manifests: Manifests, web: Object, scaler: Object) -> Iterator[str]:
-    """Yield a sentence for each number of the autoscaler or the disruption budget that contradicts another number."""
+    """Yield a sentence for each number of the autoscaler or the disruption budget that contradicts a second number."""
     spec = scaler["spec"]
     least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
     if not 2 <= least < most:  # noqa: PLR2004 - a single replica is lost when its node fails

@@ -1,4 +1,4 @@
-"""All rules about an overlay's manifests; `problems` applies them all."""
+"""Applies all rules of the deployment check to the Kubernetes manifests of an overlay."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def problems(manifests: Manifests) -> list[str]:
 
 
 def of_settings(manifests: Manifests, parts: dict[str, Object], scaler: Object) -> Iterator[str]:
-    """Yield a sentence for each fault that rules about the pods' settings, alone or with other manifests, find."""
+    """Yield a sentence for each fault in the settings of the pods, or between these settings and other manifests."""
     loaded: dict[str, Settings] = {}
     for name in parts.keys() & {"web", "worker", "migrate"}:
         try:

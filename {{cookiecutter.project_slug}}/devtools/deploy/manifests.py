@@ -69,7 +69,7 @@ def all_ports(workload: Object) -> dict[str, int]:
 
 
 def texts(value: object) -> Iterator[str]:
-    """Yield each text inside a nested value."""
+    """Yield each string inside nested dictionaries and lists."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -62,7 +62,7 @@ def settings_of(manifests: Manifests, workload: Object) -> Settings:
     """Return the settings of a workload's pods.
 
     Raises:
-        WrongSettingsError: the pod would refuse its settings; the message has the pod's own words.
+        WrongSettingsError: the service in the pod would refuse its settings; the message is that of the service.
     """
     found = IN_THE_IMAGE | variables(manifests, workload)
     try:

@@ -25,6 +25,6 @@ def duration_seconds(duration: str) -> float:
 
 
 def replicas_of(number: str | int, replicas: int) -> int:
-    """Return a number of replicas, given as a number or as a percentage, which is rounded up."""
+    """Return a count of replicas that is given as a number, or as a percentage of all replicas, which is rounded up."""
     text = str(number)
     return math.ceil(replicas * float(text[:-1]) / 100) if text.endswith("%") else int(text)

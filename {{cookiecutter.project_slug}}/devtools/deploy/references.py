@@ -108,7 +108,7 @@ def volumes(manifests: Manifests) -> Iterator[str]:
 
 
 def release_steps(manifests: Manifests) -> Iterator[str]:
-    """Yield a sentence for each object that the migration needs but that is not applied before it."""
+    """Yield a sentence for each fault in the order of a release: the Job `migrate` first, then Deployments."""
     jobs = manifests.of("Job")
     if [job["metadata"]["name"] for job in jobs] != ["migrate"]:
         yield "There has to be one Job `migrate`, which runs before the Deployments."
@@ -129,5 +129,5 @@ def release_steps(manifests: Manifests) -> Iterator[str]:
 
 
 def components(manifests: Manifests) -> dict[str, Object]:
-    """Return the workloads by their component."""
+    """Return the workloads by the value of their component label, such as `web`."""
     return {pod_labels(workload).get(COMPONENT, ""): workload for workload in manifests.workloads}

@@ -94,7 +94,7 @@ def _readiness(place: str, probe: Object, settings: Settings) -> Iterator[str]:
         )
     if period < CACHE_SECONDS:
         yield f"{place}: readinessProbe asks every {period} s, and the answer changes every {CACHE_SECONDS:g} s."
-    if failures < 2:  # noqa: PLR2004 - the sentence below has the reason
+    if failures < 2:  # noqa: PLR2004 - the message below gives the reason
         yield f"{place}: readinessProbe needs 2 failures or more, else one slow answer takes a pod out."
     if period * failures > settings.drain_seconds:
         yield (
@@ -115,7 +115,7 @@ def _liveness(place: str, probe: Object) -> Iterator[str]:
 
 
 def _pace(web: Object, startup: Object, readiness: Object) -> Iterator[str]:
-    """Yield a sentence when a slow start fails the rolling update, or a pod counts as updated before it can fail."""
+    """Yield a sentence if a slow start fails the rolling update, or a pod counts as ready before its probe can fail."""
     period, _, failures = _numbers(startup)
     settled, deadline = web["spec"].get("minReadySeconds", 0), web["spec"].get("progressDeadlineSeconds", 600)
     if period * failures + settled >= deadline:

@@ -1,4 +1,4 @@
-"""Charts: a figure with a title, marks on the time axis, and bars. A series has its colour by CSS class."""
+"""Charts of the reports: figures with a title, marks on the time axis, and bars; a CSS class colours each series."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,8 +66,8 @@ def _bar(row: Bar, most: float) -> str:
 
 
 def lettered(marks: Sequence[Mark]) -> Iterable[tuple[str, Mark]]:
-    """Return the marks with a letter each, A to Z, then numbers; the chart and the list below it show the letters."""
-    letters = (chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(marks)))  # noqa: PLR2004
+    """Return each mark with its letter, A to Z and then numbers; the chart and the list below the chart show them."""
+    letters = (chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(marks)))  # noqa: PLR2004 - the letters from A to Z
     return zip(letters, marks, strict=True)
 
 

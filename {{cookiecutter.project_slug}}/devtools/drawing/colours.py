@@ -29,7 +29,7 @@ sixth, readers with each kind of colour blindness can tell them apart on both pa
 
 
 def variables() -> str:
-    """Return the palette as CSS variables, with the dark half for browsers that prefer dark pages."""
+    """Return the palette as CSS variables: light colours, and dark colours for browsers that prefer dark pages."""
     light, dark = ("; ".join(f"--{name}: {shades[place]}" for name, shades in PALETTE.items()) for place in range(2))
     return "\n".join(
         [

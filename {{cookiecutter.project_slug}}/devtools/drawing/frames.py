@@ -137,12 +137,12 @@ class Frame:
 
     @property
     def right(self) -> float:
-        """The value at the right end of the axis."""
+        """The value at the right end of the horizontal axis."""
         return self.across.ticks[-1]
 
     @property
     def top(self) -> float:
-        """The value at the upper end of the axis."""
+        """The value at the upper end of the vertical axis."""
         return self.up.ticks[-1]
 
     @property

@@ -99,7 +99,7 @@ def _cell(tag: str, text: str, numeric: bool, *, alert: bool) -> str:
 
 
 def figure_html(figure: Figure) -> str:
-    """Return the HTML of a chart with title, legend, axis labels and marks, which are text of the page."""
+    """Return the HTML of a chart; title, legend, axis labels and the list of marks are HTML text outside the SVG."""
     names = "".join(
         f"<span>{swatch(series, figure.markers.get(series))}{escape(name)}</span>"
         for series, name in figure.legend.items()

@@ -46,7 +46,7 @@ LOG_LINES = 15
 
 
 def refusal(url: str, *, anywhere: bool) -> str | None:
-    """Return why the load test refuses an address, or None. Only with `anywhere` may it lead off this machine."""
+    """Return why the load test refuses a URL, or None; with `anywhere`, the URL may be that of a different machine."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -138,7 +138,7 @@ def drive(options: argparse.Namespace, file: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Run a load test and return the exit code."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until ChildProcesses handles SIGTERM
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM acts as Ctrl-C until ChildProcesses handles it
     if sys.platform != "win32":
         with suppress(ValueError):  # the system's hard limit of open files is lower
             resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

@@ -91,7 +91,7 @@ def latency(records: Sequence[Record]) -> Figure:
 
 
 def distribution(records: Sequence[Record], routes: Mapping[str, str]) -> Figure:
-    """Draw for each route the fraction of requests that had succeeded within a latency; failures never succeed."""
+    """Draw for each route the fraction of all requests, failures included, that had succeeded within a latency."""
     groups = by_route(records)
     lines = {name: succeeded(groups[route]) for name, route in routes.items()}
     shown = {name: points for name, points in lines.items() if points}
@@ -108,7 +108,7 @@ def distribution(records: Sequence[Record], routes: Mapping[str, str]) -> Figure
 
 
 def succeeded(records: Sequence[Record]) -> Points:
-    """Return a map from latency to the percentage of requests that succeeded within this latency."""
+    """Return points: a latency, and the percentage of requests that succeeded within this latency."""
     ordered = [max(value, LEAST_MS) for value in latencies(records)]
     percent = 100 * len(ordered) / len(records)
     steps = min(STEPS, len(ordered))

@@ -39,7 +39,7 @@ class Record(NamedTuple):
 
 
 def read(file: Path, position: int = 0) -> tuple[list[Record], int]:
-    """Return the records after a position in the file, and the next position; an incomplete last line is left."""
+    """Return the records after a position in the file, and the next position; an incomplete last line is left out."""
     if not file.exists():
         return [], 0
     with file.open("rb") as source:

@@ -72,7 +72,7 @@ class Recorder:
 
 
 class Caller(FastHttpUser):
-    """A user of locust that sends requests, and waits for as long as a Retry-After demands."""
+    """A locust user that sends requests, and waits for as long as a Retry-After demands."""
 
     abstract = True
     network_timeout = connection_timeout = ANSWER_SECONDS
@@ -82,7 +82,7 @@ class Caller(FastHttpUser):
 
     def on_start(self) -> None:
         """Turn off redirects, which may lead to other hosts, and the HTTP client's GET retries, which hide resets."""
-        self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc] # the instance is this user's
+        self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc] # this HTTP client belongs to this user only
         self.client.client.clientpool.get_client(self.host or "")._connection_pool.size = -1  # noqa: SLF001 - no option turns off the HTTP client's retries
 
     def call(self, due: float | None = None) -> None:
@@ -157,7 +157,7 @@ def run(url: str, recorder: Recorder, users: int, rate: float) -> None:
     """Send requests to `url` until the load test is over, and wait for the last response."""
     Caller.recorder, Caller.rate = recorder, rate
     environment = Environment(user_classes=[OpenLoop if rate else ClosedLoop], host=url, catch_exceptions=False)
-    environment.events.request.add_listener(recorder.on_request)  # type: ignore[no-untyped-call] # locust says no more
+    environment.events.request.add_listener(recorder.on_request)  # type: ignore[no-untyped-call] # locust's method has no type hints
     runner = environment.create_local_runner()
     runner.start(1 if rate else users, spawn_rate=users)
     gevent.wait([runner.spawning_greenlet])

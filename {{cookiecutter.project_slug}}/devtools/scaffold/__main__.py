@@ -34,7 +34,7 @@ RESERVED = {"id", "created_at", "date", "datetime", "metadata", "registry", *dir
 
 
 def feature(name: str, plural: str = "", *fields: str) -> Copy:
-    """Return the plan of a new feature: the names and fields that replace those of the example."""
+    """Return the instructions for a new feature: the names and fields that replace those of the example."""
     words = forms("order", name) | forms("orders", plural or f"{name}s")
     words["Orders"] = words["orders"].capitalize()
     named = [field.partition(":")[::2] for field in fields]
@@ -44,7 +44,7 @@ def feature(name: str, plural: str = "", *fields: str) -> Copy:
 
 
 def downstream(name: str) -> Copy:
-    """Return the plan of a new downstream: the names that replace those of the example's downstream."""
+    """Return the instructions for a new downstream: the names that replace those of the example's downstream."""
     return Copy("downstream", forms("rates", name), {})
 
 

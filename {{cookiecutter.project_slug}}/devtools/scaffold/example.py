@@ -30,7 +30,7 @@ def forms(noun: str, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Copy:
-    """The plan of a copy of the example: the replacement of each word, and the new feature's fields."""
+    """The instructions for a copy of the example: the replacement of each word, and the new feature's fields."""
 
     kind: str
     words: Mapping[str, str]
@@ -38,7 +38,7 @@ class Copy:
 
     @cached_property
     def table(self) -> dict[str, Any]:
-        """The table of the parts of the example to copy, for a feature or for a downstream."""
+        """The TOML table that lists the parts of the example to copy, for a feature or for a downstream."""
         return tomllib.loads(Path(__file__).with_name(f"{self.kind}.toml").read_text("utf-8"))
 
     @property
@@ -50,7 +50,7 @@ class Copy:
         """Yield path and text of each new file, copied from a service's example.
 
         Raises:
-            SystemExit: the example lacks a part, or has a new name for a different thing.
+            SystemExit: the example lacks a part, or its code uses one of the new names already.
         """
         for file, kept in self.table["keep"].items():
             source, types = (service / file).read_text("utf-8"), {None, *self.fields.values()}
@@ -69,7 +69,7 @@ class Copy:
     def filled(self, text: str) -> str:
         """Return a text of the table with the new feature's fields in place of the marks `@[...]@`."""
         joint = "\n" if text.startswith("@[") else ", "
-        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # the reason is the docstring of TYPED
+        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # see the docstring of TYPED
 
         def each(found: re.Match[str]) -> str:
             types = self.table["types"]
@@ -98,7 +98,7 @@ def words_of(code: str) -> set[str]:
 
 def cut(lines: list[str], body: list[ast.stmt], wanted: dict[str, str], prefix: str = "") -> Iterator[str]:
     """Yield the lines of the wanted definitions with their comments, and remove these names from `wanted`."""
-    end, stays = body[0].lineno - 1, True  # the docstring of a class stays
+    end, stays = body[0].lineno - 1, True  # keep the docstring of a class
     for node in body:
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]) - 1
         above, own, end = lines[end:first], lines[first : node.end_lineno], node.end_lineno or 0

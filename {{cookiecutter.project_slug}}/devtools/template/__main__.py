@@ -1,8 +1,8 @@
 """Keeps this service up to date with its template, as in `make template args="update --set proofs=yes"`.
 
 `.cruft.json` has the address of the template, its commit and the answers. An update renders the old commit with the old
-answers and the new commit with the new answers, and picks the step between the two trees as `git cherry-pick` does: a
-moved file is followed, and a conflict is a conflict of git. Only git and cookiecutter are needed.
+answers and the new commit with the new answers, and applies the difference of the two trees as `git cherry-pick` does:
+git follows a moved file, and marks a conflict. Only git and cookiecutter are needed.
 
   status   says how far the template is ahead, and which behaviour an update changes
   diff     shows what this service changed in the files of the template
@@ -100,7 +100,7 @@ def main() -> int:
     parser.add_argument("--to", metavar="REF", help="a tag, branch or commit of the template, in place of the newest")
     parser.add_argument("--set", metavar="QUESTION=ANSWER", action="append", default=[], help="change an answer")
     options = parser.parse_args()
-    top = clean() if options.command == "update" else ROOT  # checked before the slow clone
+    top = clean() if options.command == "update" else ROOT  # check the working copy before the slow clone
     with tempfile.TemporaryDirectory(prefix="template-", ignore_cleanup_errors=True) as name:
         template = fetch(Path(name, "clone"))
         old = template.commit(template.state["commit"])

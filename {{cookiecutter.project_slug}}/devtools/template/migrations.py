@@ -28,7 +28,7 @@ def follow(file: Path, parents: str) -> None:
 
 
 def rechain(service: Path, old: Path, new: Path) -> Iterator[str]:
-    """Change migrations in two rendered trees to continue this service's history; yield notes for the developer.
+    """Change migrations in two rendered trees to follow this service's own migrations; yield notes for the developer.
 
     Raises:
         SystemExit: a migration is new, and the service has no single newest migration for it to follow.

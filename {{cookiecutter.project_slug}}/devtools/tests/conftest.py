@@ -16,13 +16,13 @@ __all__ = ["pytest_cmdline_main"]  # a hook, which pytest looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the hooks that skip tests of missing programs (`needs_program`), and let child processes get SIGINT."""
+    """Register `needs_program`, which skips tests of missing programs, and let child processes get SIGINT."""
     programs.add_to(config)
 
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """Yield a folder that root's PostgreSQL account can enter, unlike `tmp_path`; wait for the guard's end."""
+    """Yield a folder that root's PostgreSQL account can enter, unlike `tmp_path`; wait for the guard process to end."""
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o755)
         folder = Path(parent) / "postgres"
@@ -46,6 +46,6 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def kept() -> Iterator[Path]:
-    """The folder of a durable server that several tests start again: this takes a sixth of a new server's time."""
+    """The folder of a durable server that several tests start again, in a sixth of the time of a new server."""
     with server_folder() as path:
         yield path

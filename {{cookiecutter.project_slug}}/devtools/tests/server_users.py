@@ -29,7 +29,7 @@ with postgres.server(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as url
 
 @contextmanager
 def user(folder: Path, *, durable: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """Start a process, in a new session, that uses the server in `folder` until the test closes its standard input."""
+    """Start a process, in a new session, that uses the PostgreSQL server in `folder` until its input is closed."""
     with subprocess.Popen(
         [sys.executable, "-c", USER, folder, "durable" if durable else "throwaway"],
         cwd=PROJECT,
@@ -100,12 +100,12 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    """Wait up to a minute until a condition is true: enough for a busy machine, and a hanging test ends."""
+    """Wait up to a minute until a condition is true: enough for a busy machine, and a bound for a hanging test."""
     return within(60, condition)
 
 
 def guard_pid(folder: Path) -> int:
-    """Return the process id of the guard of `folder` that was started last, from its log."""
+    """Return the id of the newest guard process, which stops the unused server in `folder`, from its log."""
     log = folder.with_name(f"{folder.name}.guard.log")
     assert soon(lambda: log.read_text().startswith("guard"))
 
@@ -113,14 +113,14 @@ def guard_pid(folder: Path) -> int:
 
 
 def guards_leave(folder: Path) -> bool:
-    """Wait until no guard of the server in `folder` runs or is about to start; return whether this happened."""
+    """Wait until no guard process of the server in `folder` runs or is about to start; return whether this happened."""
     if not folder.with_name(f"{folder.name}.guard.log").exists():
         return True
     return soon(lambda: not exists(guard_pid(folder)) and not has_guard(folder))
 
 
 def has_guard(folder: Path) -> bool:
-    """Tell whether the server in `folder` has a guard, by trying to take the guard's lock."""
+    """Tell whether the server in `folder` has a guard process, by trying to take the guard's lock."""
     probe = InterProcessLock(folder.with_name(f"{folder.name}.guard"))
     if not probe.acquire(blocking=False):
         probe.lockfile.close()
@@ -144,7 +144,7 @@ def exists(pid: int) -> bool:
 
 
 def marked(mark: str) -> list[int]:
-    """Return the ids of running processes that have this mark in their environment, as all children inherit it."""
+    """Return the ids of running processes with this mark in their environment, which all children inherit."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

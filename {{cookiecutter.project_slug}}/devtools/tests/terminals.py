@@ -35,7 +35,7 @@ class Terminal:
         os.write(self.keyboard, text.encode())
 
     def end(self) -> int:
-        """Read to the end, and return the exit code."""
+        """Read the terminal until the program has ended, and return the program's exit code."""
         try:
             while True:
                 self.screen += self._read()
@@ -60,11 +60,11 @@ def terminal(folder: Path, *arguments: str, **variables: str) -> Iterator[Termin
     if not pid:
         os.chdir(folder)
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-        os.execve(sys.executable, [sys.executable, *arguments], environment | variables | {"MARK": mark})  # noqa: S606
+        os.execve(sys.executable, [sys.executable, *arguments], environment | variables | {"MARK": mark})  # noqa: S606 - starts this Python, without a shell
     try:
         yield Terminal(pid, keyboard, mark)
     finally:
         for left in marked(mark):
-            with suppress(ProcessLookupError):  # has just ended by itself
+            with suppress(ProcessLookupError):  # the process has just ended by itself
                 os.kill(left, signal.SIGKILL)
         os.close(keyboard)

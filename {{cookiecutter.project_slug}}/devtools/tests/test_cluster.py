@@ -71,7 +71,7 @@ def test_a_foreign_server_on_the_port_of_a_crashed_server_is_not_mistaken_for_it
 
 
 def test_an_initdb_killed_half_way_leaves_no_folder_that_looks_like_a_server(folder: Path) -> None:
-    """The killed process's initdb still writes for a moment; the guard deletes its folder all the same."""
+    """The initdb of the killed process still writes for a moment; the guard process deletes the folder nevertheless."""
     with user(folder, durable=True) as process:
         begun = soon(lambda: any(folder.parent.glob("postgres.new-*/data/base")))
         process.kill()

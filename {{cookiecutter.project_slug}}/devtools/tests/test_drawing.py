@@ -155,7 +155,7 @@ def test_a_fault_is_marked_at_its_begin_and_at_its_end() -> None:
 
     edges = [x for x, _ in coordinates("".join(re.findall(r'<path class="edge"[^>]*>', figure.drawing)))]
     assert {begin, end, moment} < set(edges)
-    assert len(edges) == 5  # a moment has one line, a span two
+    assert len(edges) == 5  # the mark of a moment has one line, the mark of a span two
     assert f'<rect class="span" x="{begin}" y="14" width="{end - begin}"' in figure.drawing
     assert re.findall(r'<text class="mark"[^>]*y="(\d+)">(\w)', figure.drawing) == [
         ("11", "A"),

@@ -142,7 +142,7 @@ def test_the_stubs_have_the_port_that_the_readme_names() -> None:
 
 
 def test_readiness_believes_its_own_instance_only() -> None:
-    """A server with a different instance id is ready on the same port: the runner must not take it for its own."""
+    """A ready server with a different instance id has the port: the runner must not mistake it for its service."""
     with ready_server("stranger") as port, pytest.raises(RunError, match=r'not ready after 0 s.*"stranger"'):
         wait_until_ready(base_url("127.0.0.1", port), "own", ChildProcesses(PROJECT), seconds=0.3)
     with ready_server("own") as port:

@@ -1,4 +1,4 @@
-"""The options and variables of the development runner: host, port, number of workers, and the variables of a person."""
+"""The options and variables of the development runner: host, port, worker count, and variables of the developer."""
 
 from argparse import ArgumentTypeError
 

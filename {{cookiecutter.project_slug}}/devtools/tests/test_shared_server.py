@@ -50,7 +50,7 @@ def test_users_that_start_at_the_same_moment_share_a_server_and_kill_minus_9_of_
 
 
 def test_a_killed_guard_is_replaced_by_the_next_user(kept: Path) -> None:
-    """The test kills both users, so that neither can start a new guard in a normal exit."""
+    """The test kills both processes that use the server: on a normal exit, each would start a new guard process."""
     with user(kept, durable=True) as first:
         url = url_of(first)
         kill(guard_pid(kept))
@@ -72,7 +72,7 @@ def test_a_killed_guard_is_replaced_by_a_user_that_leaves(kept: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the parent of a process from /proc")
 def test_the_guard_is_not_among_the_children_of_a_user(kept: Path) -> None:
-    """A debugger's stop button ends a process with all its children, and must not end the guard."""
+    """A debugger's stop button ends a process with all child processes, and must not end the server's guard process."""
     with user(kept, durable=True) as process:
         url_of(process)
         parent = Path(f"/proc/{guard_pid(kept)}/stat").read_text().rpartition(") ")[2].split()[1]

@@ -1,4 +1,4 @@
-"""The stubs of downstreams are found by their file names, and have the faults that a developer sets."""
+"""The stubs of downstreams are found by their file names, and inject the faults that a developer sets."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The console answers this machine only, runs in development only, and never shows the service's secrets."""
+"""The developer's console answers this machine only, runs in development only, and never shows secrets."""
 
 import asyncio
 import time
@@ -90,14 +90,14 @@ async def test_a_stranger_a_forged_host_and_a_foreign_page_are_refused(
 ) -> None:
     async with browser(console, host, client) as http:
         answers = [await http.post("/_console/flip", json={}, headers=headers)]
-        if "Origin" not in headers:  # only browsers need the check: they hide a GET's response from foreign pages
+        if "Origin" not in headers:  # a GET needs no check: browsers hide its response from pages of other sites
             answers += [await http.get(f"/_console/{name}", headers=headers) for name in ("", "frame")]
 
     assert {answer.status_code for answer in answers} == {403}
 
 
 async def test_secrets_are_hidden(console: Console) -> None:
-    password = console.switches.database._url.partition("@")[0].rpartition(":")[2]  # noqa: SLF001 - the secret itself
+    password = console.switches.database._url.partition("@")[0].rpartition(":")[2]  # noqa: SLF001 - the test needs the password itself
     frame = await frame_of(console)
 
     assert ["DATABASE_URL", "hidden"] in [row[:2] for row in frame["settings"]]
@@ -151,7 +151,7 @@ async def test_a_request_a_stall_and_the_gauges_are_shown(console: Console) -> N
 
 async def test_the_timing_of_a_request_is_that_of_its_header(console: Console) -> None:
     add_routes(console.service)
-    async with served(console) as url, httpx.AsyncClient() as http:  # type: ignore[arg-type] # an ASGI application too
+    async with served(console) as url, httpx.AsyncClient() as http:  # type: ignore[arg-type] # the console is an ASGI application too
         await http.get(f"{url}/counted")  # on a new connection, SQLAlchemy sends three statements of its own
         header = (await http.get(f"{url}/counted")).headers["server-timing"]
 

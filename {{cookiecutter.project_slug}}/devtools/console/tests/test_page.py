@@ -80,7 +80,7 @@ async def falls_over_sideways(page: Page) -> list[int]:
 
 
 async def backgrounds(page: Page) -> list[str]:
-    """Return the colours of the page's background for people who prefer light, and dark."""
+    """Return the page's background colours under the light and under the dark colour scheme."""
     found = []
     for scheme in ("light", "dark"):
         await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])

@@ -186,7 +186,7 @@ FAULTS_OF_JOBS: list[tuple[str, list[Fault]]] = [
 
 REDIS = {"name": "REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "redis", "key": "url"}}}
 FAULTS_OF_LIMITS: list[tuple[str, list[Fault]]] = [("at port 6379", [put(WEB, f"{BOX}.env.3", REDIS)])]
-"""Of rate limits that replicas share, in a service with authentication: the server of the limits is out of reach."""
+"""The planted fault of rate limits that replicas share in Redis: no network policy lets pods reach the Redis server."""
 
 
 def faults_of_a_downstream(variable: str) -> list[tuple[str, list[Fault]]]:

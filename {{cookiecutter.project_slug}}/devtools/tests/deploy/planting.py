@@ -38,7 +38,7 @@ def behind_pgbouncer() -> Manifests:
 
 
 def with_fault(*faults: Fault, of: Callable[[], Manifests] = rendered) -> Manifests:
-    """Return the objects of the production overlay, or of another, with these faults planted."""
+    """Return the objects of the production overlay, or of a different overlay, with these faults planted."""
     objects = copy.deepcopy(list(of().objects))
     for fault in faults:
         fault(objects)
@@ -48,8 +48,8 @@ def with_fault(*faults: Fault, of: Callable[[], Manifests] = rendered) -> Manife
 def put(name: str, path: str, value: object) -> Fault:
     """Return a fault that sets one value of an object, as in `put("Deployment/web", "spec.replicas", 3)`.
 
-    The name of an object counts up to its first hyphen. A number in the path is a list index. The value `REMOVED`
-    removes the key.
+    Only the part of an object's name before the first hyphen is compared. A number in the path is a list index. The
+    value `REMOVED` removes the key.
     """
     kind, start = name.partition("-")[0].split("/")
     steps = [int(step) if step.isdecimal() else step.replace("~", ".") for step in path.split(".")]
@@ -74,7 +74,7 @@ def put_at(found: Any, steps: list[Step], value: object) -> None:  # noqa: ANN40
 
 
 def drop(name: str) -> Fault:
-    """Return a fault: the object is removed."""
+    """Return a fault that removes an object."""
     kind, start = name.partition("-")[0].split("/")
 
     def change(objects: list[Object]) -> None:
@@ -85,7 +85,7 @@ def drop(name: str) -> Fault:
 
 
 def add(found: Object) -> Fault:
-    """Return a fault: an object is added that should not exist."""
+    """Return a fault that adds an object which should not exist."""
     return lambda objects: objects.append(found)
 
 

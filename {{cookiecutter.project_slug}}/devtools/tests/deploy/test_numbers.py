@@ -1,4 +1,4 @@
-"""Each number of the manifests is halved and doubled: the check refuses it, unless the list of free numbers has it."""
+"""Each number of the manifests is halved and doubled: the check refuses the change, unless FREE has the number."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ FREE = {
     "Service/web spec.ports.0.port doubled": "the number that clients write; the pods have port http",
     "ServiceMonitor/web spec.endpoints.0.interval halved": "more samples than the alerts need",
 }
-"""Each number that may be halved or doubled, with the reason."""
+"""The changes of numbers that the check accepts, each with the reason."""
 
 ONE_IS_LEFT = "the other instance takes the new connections until the probe has noticed"
 
@@ -64,7 +64,7 @@ FREE_BEHIND_PGBOUNCER = FREE | {
     "Deployment/pgbouncer readinessProbe.periodSeconds doubled": ONE_IS_LEFT,
     "Deployment/pgbouncer spec.template.spec.terminationGracePeriodSeconds doubled": "an instance ends when it can",
 }
-"""Each number that may be halved or doubled in the overlay with PgBouncer, with the reason."""
+"""The changes of numbers that the check accepts in the overlay with PgBouncer, each with the reason."""
 
 if not rendered().named("Deployment", "worker"):
     half = "ConfigMap/settings DATABASE_MAX_CONNECTIONS halved"
@@ -73,7 +73,7 @@ if not rendered().named("Deployment", "worker"):
 
 @dataclass(frozen=True)
 class Change:
-    """A number of the rendered manifests, halved or doubled; its name is that in the list of free numbers."""
+    """A number of the rendered manifests, halved or doubled; `name` is the key of the change in FREE."""
 
     of: Callable[[], Manifests]
     path: tuple[Any, ...]
@@ -86,7 +86,7 @@ class Change:
 
 
 def scaled(value: object, direction: str) -> object:
-    """Return a number times the factor, with its unit, rounded down: half of 1 is 0."""
+    """Return a number, with its unit, halved and rounded down, or doubled: half of 1 is 0."""
     match = NUMBER.fullmatch(str(value))
     assert match
     number, unit = int(match[1]), match[2]
@@ -95,7 +95,7 @@ def scaled(value: object, direction: str) -> object:
 
 
 def numbers(value: object, direction: str) -> Iterator[tuple[str, object]]:
-    """Yield a value with one of its numbers changed, and the number's name if it is part of a text."""
+    """Yield a value with one number halved or doubled; in a text such as pgbouncer.ini, also the number's name."""
     if isinstance(value, bool):
         return
     if NUMBER.fullmatch(str(value)):
@@ -108,7 +108,7 @@ def numbers(value: object, direction: str) -> Iterator[tuple[str, object]]:
 
 
 def named(item: dict[str, Any], path: tuple[Any, ...]) -> str:
-    """Return a number's name in the list of free numbers, shortened by the path parts that all names share."""
+    """Return the key of a number in FREE, without the parts of the path that most numbers share."""
     text = ".".join(map(str, path))
     for start in ("spec.template.spec.containers.0.", "spec.behavior.", "data."):
         text = text.removeprefix(start)
