@@ -1,7 +1,8 @@
-"""Refuses with one sentence, before the first question, what cookiecutter would pass over; loaded by cookiecutter.json.
+"""Refuses an old cookiecutter, and options that it would ignore, before the first question; cookiecutter.json loads it.
 
-cookiecutter 1.7 cannot load a module of the template, and shows the name of the missing module: so the name says it.
-Other old versions load this module, which raises. Without it they leave a traceback and half a service.
+cookiecutter 1.7 cannot load a module of the template, and shows only the name of the missing module: so this module's
+name is the message. Other old versions load this module, which raises. Without it they leave a traceback and half a
+service.
 """
 
 import json
@@ -24,14 +25,14 @@ if tuple(int(part) for part in found.split(".")[:2]) < FLOOR:
 
 def arguments_of_cookiecutter() -> Mapping[str, Any]:
     """Return the variables of the running `cookiecutter.main.cookiecutter`, which hands no extension its arguments."""
-    frame = sys._getframe()  # noqa: SLF001 - the documented way to the callers; `inspect.stack` would read all sources
+    frame = sys._getframe()  # noqa: SLF001 - the documented way to a caller's frame; `inspect.stack` would read all source files
     while frame.f_back and (frame.f_globals["__name__"], frame.f_code.co_name) != ("cookiecutter.main", "cookiecutter"):
         frame = frame.f_back
     return frame.f_locals if frame.f_back else {}  # cruft calls parts of cookiecutter, and not this function
 
 
 def problems(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each argument and each default that cookiecutter would ignore, or obey to a bad end."""
+    """Yield a sentence for each argument and default that cookiecutter would ignore, or that breaks the service."""
     if arguments.get("accept_hooks") is False:
         yield "the hooks check the answers, and remove the files of other answers: generate with --accept-hooks yes."
     for name in (arguments.get("extra_context") or {}).keys() - QUESTIONS.keys():
@@ -51,6 +52,6 @@ class Floor(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if (problem := next(problems(arguments_of_cookiecutter()), None)) is not None:
-            raise ImportError(problem)  # the class of errors of which cookiecutter shows the text alone
+            raise ImportError(problem)  # cookiecutter shows only the text of an ImportError, without a traceback
         # cookiecutter looks for a hook in the folder `hooks` of the current folder, and renders it there
         environment.globals["template_folder"] = str(Path.cwd())

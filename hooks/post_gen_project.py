@@ -1,4 +1,4 @@
-"""Removes what the answers drop, stores the template's commit in `.cruft.json`, then prints what to do next.
+"""Removes the files that the answers drop, stores the template's commit in `.cruft.json`, and prints what to do next.
 
 Cookiecutter renders this file and runs it with its own interpreter inside the new service. An answer that drops
 something is a row of a table: whole files and folders, nothing else. A second run finds nothing to remove and changes
@@ -263,7 +263,7 @@ DROPPED = {
         "tests/test_lifespan_of_downstreams.py",
     ),
 }
-"""The paths that each answer drops."""
+"""The files and folders that each answer removes from the service, by question and answer."""
 
 MOVED = {
     ("auth", "jwt"): (
@@ -338,7 +338,7 @@ def remember_the_template() -> None:
 
 
 def main() -> None:
-    """Apply the table to the current folder, the new service."""
+    """Remove and rename files of the new service, which is the current folder, and print the next commands."""
     for answer in ANSWERS.items():
         for name in DROPPED.get(answer, ()):
             remove(Path(name))
