@@ -20,11 +20,11 @@ async def peer(request: Request) -> list[str]:
 
 @app.get("/collected")
 async def collected() -> list[int]:
-    """Return how many objects a full collection visits and skips, and whether it was on at import and is now."""
+    """Return how many objects a full garbage collection visits and skips; whether it was on at import, and is now."""
     return [len(gc.get_objects()), gc.get_freeze_count(), collected_at_import, gc.isenabled()]
 
 
 async def hasty(scope: Scope, receive: Receive, send: Send) -> None:
-    """Call the service after a middleware that reads headers, without looking: the scope of the lifespan has none."""
+    """Call the service behind a faulty middleware, which reads the key `headers` that the lifespan's scope lacks."""
     assert scope["headers"] is not None
     await app(scope, receive, send)

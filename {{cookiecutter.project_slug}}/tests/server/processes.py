@@ -98,7 +98,7 @@ class Service:
 
 
 def session_of(pid: int) -> int | None:
-    """Return the session id of a process; None if it has just ended."""
+    """Return the session id of a process; None if the process has just ended."""
     with suppress(ProcessLookupError):
         return os.getsid(pid)
     return None

@@ -23,7 +23,7 @@ NOWHERE = "postgresql://app@127.0.0.1:1/none"
 
 @contextmanager
 def connected(service: Service, clients: int, before: int = 0) -> Iterator[list[int]]:
-    """Open connections at once in addition to `before` earlier ones, and yield each worker's number, sorted."""
+    """Open `clients` connections beside `before` earlier connections, and yield the workers' sorted counts."""
     address = urlsplit(service.url)
     with ExitStack() as stack:
         for _ in range(clients):
@@ -62,7 +62,7 @@ def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> N
             service.wait_until_started(workers=3)
             (left,) = {count for count in wait_for(service, lambda counts: counts[0] == 0) if count}
             differences = []
-            for _ in range(3):  # on a busy machine, a worker may miss the moment in which the other one waits for it
+            for _ in range(3):  # a worker on a busy machine may miss the short wait of the other worker
                 with connected(service, 2 * left, before=left) as (fewest, most):
                     differences.append(most - fewest)
                 wait_for(service, lambda counts: sum(counts) == left)
@@ -71,7 +71,7 @@ def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> N
 
 
 def test_a_closed_connection_counts_no_more_for_the_other_worker() -> None:
-    """Two workers: one is stopped by a signal after half of its connections have closed, and must count as the emptier.
+    """A worker whose connections have closed is stopped by a signal: for the other worker, its count must be 0.
 
     A stopped worker no longer updates its count, so the closed connections must have been counted before. The other
     worker leaves a new connection to the stopped worker for PATIENCE_SECONDS; with a wrong count, it would accept the

@@ -85,7 +85,7 @@ def test_sigterm_drains_and_does_not_wait_for_an_endless_response(database_url: 
     ) as service:
         service.wait_until_started(workers=1)
         with httpx.stream("GET", f"{service.url}/endless") as answer:
-            ticks = answer.iter_bytes()  # kept in a variable: httpx closes the connection with the iterator
+            ticks = answer.iter_bytes()  # kept in a variable: httpx closes the connection when the iterator is deleted
             before = next(ticks)
             service.process.terminate()
             drained = any(b"draining\n" in tick for tick in ticks)

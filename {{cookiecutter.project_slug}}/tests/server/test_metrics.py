@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="gunicorn, and a
 
 
 def ask(service: Service, count: int) -> None:
-    """Send requests on new connections, so that both workers get some of them."""
+    """Send requests on new connections, so that both workers get some of the requests."""
     for _ in range(count):
         OPENER.open(f"{service.url}/health/live").close()
 

@@ -1,4 +1,4 @@
-"""The internals of uvicorn that the connection stage overrides: after an update, a failing test names the change.
+"""The internals of uvicorn that the HTTP protocol class overrides: after an update, a failing test names the change.
 
 The behaviour over real sockets is tested in `tests/faults/test_connection_bytes.py`, `test_requests_ahead.py`,
 `test_large_requests.py` and `tests/smoke/test_malformed.py`.
@@ -80,7 +80,7 @@ class Recorder(UpgradeProtocol):
         self.in_message = True
 
     def on_headers_complete(self) -> None:
-        """Record a request that is served; one with an upgrade, or with whitespace, is reported a second time."""
+        """Record a request that is served; the parser reports a request with an upgrade or odd whitespace twice."""
         self.comes_again = self.parser.is_untidy or self.parser.should_upgrade()
         if not self.comes_again:
             self.in_body = True
@@ -98,7 +98,7 @@ class Recorder(UpgradeProtocol):
         self.parser.head_bytes = 0
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed now."""
+        """Tell whether the parser may go on: inside a request, or with fewer than `most` recorded requests."""
         return self.in_message or len(self.found) < self.most
 
     def _should_upgrade(self) -> bool:

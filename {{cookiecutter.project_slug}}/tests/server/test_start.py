@@ -46,7 +46,7 @@ def test_a_proxy_on_a_unix_socket_is_trusted(tmp_path: Path) -> None:
         with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://service") as client:
             answer = client.get("/peer", headers=FORWARDED | {"X-Forwarded-For": "192.0.2.1, 203.0.113.7"}).json()
 
-    assert answer == ["203.0.113.7", "https"]  # the address that the proxy added, not that which its client sent
+    assert answer == ["203.0.113.7", "https"]  # the address that the proxy appended, not the client's claim
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_an_empty_value_and_spaces_do_not_stop_gunicorn(workers: str) -> None:
 
 
 def test_a_full_collection_leaves_out_the_objects_of_the_start() -> None:
-    """A collection that visited the objects of the start-up would stop the event loop for some 90 ms."""
+    """A garbage collection that visits the objects of the start-up would stop the event loop for some 90 ms."""
     with gunicorn(NOWHERE, APP, WEB_CONCURRENCY="1") as service:
         service.wait_until_serving()
         collected, frozen, *on = httpx.get(f"{service.url}/collected").json()
 
     assert frozen > 10 * collected
-    assert on == [False, True]  # off while modules are imported, on while requests are served
+    assert on == [False, True]  # the collector is off during imports, and on while requests are served
 
 
 def test_the_heartbeat_of_a_worker_is_no_file_of_the_root_file_system() -> None:
@@ -98,7 +98,7 @@ def test_the_heartbeat_of_a_worker_is_no_file_of_the_root_file_system() -> None:
         (worker,) = service.workers()
         open_files = [link.readlink() for link in Path(f"/proc/{worker}/fd").iterdir()]
 
-    assert [str(file.parent) for file in open_files if "wgunicorn" in file.name] == ["/dev/shm"]  # noqa: S108
+    assert [str(file.parent) for file in open_files if "wgunicorn" in file.name] == ["/dev/shm"]  # noqa: S108 - a folder in memory
 
 
 def new_process_1(*command: str) -> subprocess.Popen[str]:
