@@ -1,4 +1,4 @@
-"""Compiled statements return the same Python values as SQLAlchemy, for each column type."""
+"""Reads straight through the driver return the same Python values as SQLAlchemy, for each column type."""
 
 import datetime as dt
 import enum
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from decimal import Decimal
 from typing import Any
 
-import greenlet  # type: ignore[import-untyped] # ships no types
+import greenlet  # type: ignore[import-untyped] # greenlet has no type hints
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +26,7 @@ class Mood(enum.Enum):
 
 
 class Cents(sa.TypeDecorator[Decimal]):
-    """A column type of the service's own: a decimal that is stored as an integer number of cents."""
+    """A custom column type: a decimal that is stored as an integer number of cents."""
 
     impl = sa.Integer
     cache_ok = True
@@ -44,14 +44,14 @@ INT = st.integers(-(2**31), 2**31 - 1)
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 DATE = st.dates(dt.date(1, 1, 2), dt.date(9999, 12, 30))
 MOMENT = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001 - for a column without time zone
-AWARE = st.datetimes(dt.datetime(1900, 1, 2), dt.datetime(2100, 12, 30), timezones=st.just(dt.UTC))  # noqa: DTZ001
+AWARE = st.datetimes(dt.datetime(1900, 1, 2), dt.datetime(2100, 12, 30), timezones=st.just(dt.UTC))  # noqa: DTZ001 - `timezones` adds the time zone
 NUMBER = st.decimals(-(10**9), 10**9, places=4)
 FLOAT = st.floats(allow_nan=False)
 JSON = st.recursive(st.none() | st.booleans() | INT | TEXT, lambda kept: st.lists(kept) | st.dictionaries(TEXT, kept))
 
 
 def ranges(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return ranges between two values, also empty and unbounded ranges."""
+    """Return a strategy for PostgreSQL ranges of these values, with empty and unbounded ranges."""
     ends = st.tuples(st.none() | values, st.none() | values).map(
         lambda pair: pair if None in pair else tuple(sorted(pair))
     )
@@ -109,7 +109,7 @@ EVERY_TYPE = sa.select(
 
 @pytest.fixture(scope="module")
 async def reader(shared_url: str) -> AsyncGenerator[Reader]:
-    """A reader on a database that has the enum type."""
+    """A `Reader` on a database that has the enum type `mood`."""
     async with opened(make_settings(shared_url, database_pool_limit=1)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(sa.text("CREATE TYPE mood AS ENUM ('GLAD', 'SAD')"))

@@ -1,4 +1,4 @@
-"""The bulkhead of the pool and the connection quotas of route groups: no caller queues in SQLAlchemy, no slot leaks."""
+"""The connection pool's bulkhead and the quotas of route groups: no caller queues in SQLAlchemy, no slot leaks."""
 
 import asyncio
 from datetime import timedelta

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
-import greenlet  # type: ignore[import-untyped] # ships no types
+import greenlet  # type: ignore[import-untyped] # greenlet has no type hints
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -100,7 +100,7 @@ async def test_an_error_is_that_of_sqlalchemy_and_costs_no_connection(one: Resou
     before = (await one.reader.execute(divided, {"by": 1})).one().pid
 
     errors = []
-    for run in (one.reader.execute, lambda *values: greenlet_spawn(one.reader._run_in_greenlet, *values)):  # noqa: SLF001
+    for run in (one.reader.execute, lambda *values: greenlet_spawn(one.reader._run_in_greenlet, *values)):  # noqa: SLF001 - the read through SQLAlchemy
         for values in ({"by": 0}, {"by": "text"}, {}):
             with pytest.raises(StatementError) as raised:
                 await run(divided, values)
@@ -113,11 +113,11 @@ async def test_an_error_is_that_of_sqlalchemy_and_costs_no_connection(one: Resou
 async def test_a_lost_connection_is_reported_and_replaced(one: Resources, committed_url: str) -> None:
     """The retry budget is empty, so the error reaches the caller; the pool replaces connections older than the loss."""
     await one.reader.execute(SLOW, {"seconds": 0.0})
-    while one.reader._retries.take():  # noqa: SLF001
+    while one.reader._retries.take():  # noqa: SLF001 - empties the retry budget
         pass
     reading = asyncio.create_task(one.reader.execute(SLOW, {"seconds": 20.0}))
     outsider = await asyncpg.connect(committed_url.replace("+asyncpg", ""))
-    while not await outsider.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):  # noqa: ASYNC110
+    while not await outsider.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):  # noqa: ASYNC110 - PostgreSQL sends no event for a running statement
         await asyncio.sleep(0.01)
     await outsider.close()
 

@@ -1,4 +1,4 @@
-"""A writing transaction obeys the right read-only default of the server, role or database."""
+"""A write obeys the most specific `default_transaction_read_only`: of the server, the role or the database."""
 
 import asyncio
 import gc
@@ -60,7 +60,7 @@ def url(committed_url: str) -> Iterator[str]:
 async def test_a_write_obeys_the_most_specific_default_but_not_the_services_own(
     url: str, committed_url: str, changes: tuple[str, ...], mode: str
 ) -> None:
-    """One of two connections is older than the defaults; a `psql` session obeys the defaults of its own start."""
+    """Connections obey a changed default, even those opened before the change; `psql` obeys it when it starts."""
     names = {"role": urlsplit(url).username or "", "database": urlsplit(url).path.strip("/")}
     connections = [await opened(url)]
     for change in (*changes, *RESETS):
@@ -125,7 +125,7 @@ async def test_a_write_obeys_the_default_of_the_server(tmp_path: Path) -> None:
 
 
 async def test_a_connection_that_fails_while_it_is_set_up_is_closed(committed_url: str) -> None:
-    """A cancellation ends the set-up in the same place. A connection left open causes a warning, so the test fails."""
+    """A connection left open causes a warning, which fails the test; a cancelled set-up takes the same path."""
     with pytest.raises(asyncpg.InvalidParameterValueError):
         await connect("nonsense", dsn=committed_url, server_settings={"lock_timeout": "1500"})
     gc.collect()

@@ -1,4 +1,4 @@
-"""Idle connections that a firewall drops silently: both ends see an open connection, but no data arrives."""
+"""The pool replaces idle connections that a firewall has dropped silently: both ends see an open connection."""
 
 import asyncio
 from collections.abc import AsyncGenerator

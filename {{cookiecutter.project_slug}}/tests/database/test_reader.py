@@ -1,4 +1,4 @@
-"""The reader on a pool of one connection, with lost connections, cancelled callers and a changed schema."""
+"""The `Reader` on a pool of one connection: lost connections, cancelled callers and a changed schema."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -70,7 +70,7 @@ async def end_connections(url: str) -> None:
 async def test_a_reader_holds_no_connection_between_two_statements(resources: Resources) -> None:
     await resources.reader.execute(ONE)
 
-    assert resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # not on every pool
+    assert resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # SQLAlchemy's base class of pools has no `checkedout`
 
 
 async def test_tasks_may_share_a_reader(resources: Resources) -> None:
@@ -139,7 +139,7 @@ async def test_a_read_that_ends_its_own_connection_each_time_is_retried_within_t
         failures += 1
 
     assert failures == attempts
-    assert not resources.reader._retries.take()  # noqa: SLF001 - empty the retry budget
+    assert not resources.reader._retries.take()  # noqa: SLF001 - the retry budget is empty
 
 
 async def test_a_statement_that_was_prepared_for_an_older_schema_is_prepared_again(resources: Resources) -> None:

@@ -75,7 +75,7 @@ async def test_a_session_that_is_used_after_its_end_raises(notes: FastAPI, http:
 
     resources: Resources = notes.state.resources
     assert (answer.status_code, raised) == (201, [InvalidRequestError])
-    assert resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # not on every pool
+    assert resources.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # SQLAlchemy's base class of pools has no `checkedout`
 
 
 async def test_a_row_is_readable_as_soon_as_its_response_has_arrived(notes: FastAPI) -> None:
@@ -117,7 +117,7 @@ async def test_the_connection_is_back_before_the_response_starts(notes: FastAPI,
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
-        held[message["type"]] = resources.engine.pool.checkedout()  # type: ignore[attr-defined] # not on every pool
+        held[message["type"]] = resources.engine.pool.checkedout()  # type: ignore[attr-defined] # SQLAlchemy's base class of pools has no `checkedout`
 
     await notes(_scope(method, path), receive, send)
 

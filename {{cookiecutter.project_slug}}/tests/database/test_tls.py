@@ -62,7 +62,7 @@ def server_context(files: dict[str, Path], *, client_certificate: bool) -> ssl.S
 
 
 def revocations(authority: trustme.CA, *revoked: bytes) -> bytes:
-    """Return the authority's revocation list with these certificates."""
+    """Return the certificate revocation list of an authority, with these revoked certificates."""
     now = datetime.now(UTC)
     issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes()).subject
     found = x509.CertificateRevocationListBuilder(issuer, now, now + timedelta(days=1))
@@ -130,7 +130,7 @@ async def test_certificates_are_verified_with_the_files_of_the_url(server_url: s
         assert await answer(url, sslmode="require", **revoked, **client) == 42
         assert await answer(url, sslmode="require", sslnegotiation="postgres", **client) == 42
         with pytest.raises(Unavailable):
-            await answer(url, sslmode="verify-full", sslrootcert=files["ca.pem"])  # the server demands a certificate
+            await answer(url, sslmode="verify-full", sslrootcert=files["ca.pem"])  # no client certificate
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ async def http(committed_app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 async def finished(app: FastAPI) -> Look:
-    """Wait for an app's background tasks, and return what each has found."""
+    """Wait for an app's background tasks, and return the rows that each task has found."""
     await until(lambda: not app.state.resources.supervisor.running)
     return seen
 
