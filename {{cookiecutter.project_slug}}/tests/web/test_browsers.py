@@ -23,7 +23,7 @@ SETTINGS = {"cors_origins": f"{PAGE}, http://127.0.0.1:3000", "allowed_hosts": "
 
 
 def build(**changes: Any) -> FastAPI:  # noqa: ANN401 - Any, as settings have several types
-    """The service without a lifespan, with routes that need no resources."""
+    """Return the service without a lifespan, with routes that need no resources."""
     app = create_app(make_settings(NOWHERE, **changes))
 
     @app.get("/fine")
@@ -148,7 +148,7 @@ async def test_without_the_settings_there_is_neither_cors_nor_a_check_of_the_nam
 
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (200, "nosniff")
     assert "access-control-allow-origin" not in answer.headers
-    assert {one.cls.__name__ for one in app.user_middleware} & {"AllowedHosts", "CORSMiddleware"} == set()  # type: ignore[attr-defined] # classes
+    assert {one.cls.__name__ for one in app.user_middleware} & {"AllowedHosts", "CORSMiddleware"} == set()  # type: ignore[attr-defined] # `cls` is a class
 
 
 async def test_credentials_are_for_the_named_origins_only() -> None:

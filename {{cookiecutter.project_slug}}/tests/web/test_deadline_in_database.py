@@ -83,7 +83,7 @@ SLOW_COMMIT = """
 """SQL for a table whose rows are checked at COMMIT, which takes longer than the deadline in HURRY."""
 
 HURRY = {"X-Request-Timeout-Ms": "1000"}
-"""A request header with a deadline that passes during the COMMIT: the connection is open before."""
+"""A request header with a deadline of 1 s, which passes during the COMMIT."""
 
 
 class SilentAtCommit(Relay):
@@ -122,7 +122,7 @@ async def test_a_commit_that_outlasts_the_deadline_is_answered_by_its_outcome(co
 
 
 async def test_after_the_answer_to_a_commit_the_deadline_holds_again(committed_url: str) -> None:
-    """Work after a first transaction ends at the deadline, although a COMMIT's reply may come later than that."""
+    """After a COMMIT, the request's further work ends at the deadline, although the COMMIT itself may outlast it."""
     app = create_app(make_settings(committed_url, **LONG_TIMEOUTS))
 
     @app.post("/slow")

@@ -129,7 +129,7 @@ async def test_the_connection_stays_open_after_a_body_that_was_read(url: str) ->
 
 
 async def test_a_response_without_a_length_is_not_held_back(patient_url: str) -> None:
-    """For a client, a chunked response is complete only with its end, which must not wait for the request body."""
+    """A chunked response is complete only after its last chunk, which must not wait for the request body."""
     async with connection(patient_url) as (reader, writer), asyncio.TaskGroup() as group:
         writer.write(head("POST", "/streamed", "Transfer-Encoding: chunked"))
 

@@ -44,7 +44,7 @@ def route_groups() -> RouteGroupsSettings:
 
 @pytest.fixture
 async def app_with_routes(shared_url: str, route_groups: RouteGroupsSettings) -> AsyncGenerator[FastAPI]:
-    """The service with a body limit of 1000 bytes, a route whose response breaks off, and one that reads the body."""
+    """The service with a body limit of 1000 bytes, a route with a broken response, and a route that reads the body."""
     app = create_app(make_settings(shared_url, max_body_bytes=1000, route_groups=route_groups))
 
     async def broken() -> AsyncGenerator[bytes]:

@@ -16,7 +16,7 @@ PART = bytes(FIRST_BYTES // 2)
 
 
 class Server:
-    """An application behind the read-ahead, which reads the whole body and answers its size."""
+    """A server whose application, behind the read-ahead middleware, reads a whole body and returns its size."""
 
     def __init__(self, *, max_concurrent: int = 10, max_bytes: int = 10**9) -> None:
         self.reached = 0
@@ -156,7 +156,7 @@ LONG = b'"' + b"," * 5_000 + b'"'
     [
         ([b"[", LONG, b"]"], False),
         ([b'["\\', LONG, b'"]'], False),  # an escaped quote does not end a string
-        ([b'["\\\\', LONG, b'"]'], True),  # a quote after an escaped backslash does
+        ([b'["\\\\', LONG, b'"]'], True),  # a quote after an escaped backslash ends a string
         ([b'{"', b'":0,"'.join(b"%d" % key for key in range(2_001)), b'":0}'], True),
         ([b'{"', b'":0,"'.join(b"%d" % key for key in range(2_000)), b'":0}'], False),
         ([("[" + "0," * 3_000 + "0]").encode("utf-16")], True),
