@@ -1,6 +1,6 @@
-"""The routes that read orders switch no greenlets, and so bypass SQLAlchemy's slower way to the driver."""
+"""The routes that read orders switch no greenlets, since reads go straight to the driver, past SQLAlchemy."""
 
-import greenlet  # type: ignore[import-untyped] # ships no types
+import greenlet  # type: ignore[import-untyped] # greenlet has no type hints
 
 from tests.http_client import httpx
 from tests.orders.conftest import place

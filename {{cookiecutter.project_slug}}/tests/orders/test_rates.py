@@ -134,7 +134,7 @@ async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAP
     """Yield the service with a downstream `rates` on a real socket, which answers each call after half a second."""
     server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    seconds = limits.get("timeout_seconds", 2.0) * 0.9  # each part of a call must be shorter than the whole
+    seconds = limits.get("timeout_seconds", 2.0) * 0.9  # a part's timeout, such as connect, is less than the total
     parts = {f"{part}_timeout_seconds": seconds for part in ("queue", "connect", "read")}
     rates = {"base_url": f"http://127.0.0.1:{port}/rates"} | parts | limits
     settings = make_settings(committed_url, downstreams={"rates": rates})

@@ -38,8 +38,8 @@ async def ask_elsewhere(client: Client) -> None:
 async def while_locked(database_url: str, url: str) -> tuple[Answers, Answers]:
     """Lock the table `orders`, and return the responses from the order route and from a different route.
 
-    The different route has a single client. Several would queue for the connection that is left to their route group,
-    and on a busy machine the last of them would wait for a second, which is a 503.
+    The different route has a single client. Several clients would queue for the connection that is left to their route
+    group, and on a busy machine the last client would wait for a second, which is a 503.
     """
     locker = await asyncpg.connect(database_url)
     async with locker.transaction():

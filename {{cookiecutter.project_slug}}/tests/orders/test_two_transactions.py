@@ -51,7 +51,7 @@ async def test_a_call_between_two_transactions_holds_no_connection_and_undoes_no
     stored: str,
     tasks: list[str],
 ) -> None:
-    """In development, a downstream call raises while the request holds a database connection."""
+    """In development, a downstream call raises an error if the request holds a database connection."""
     keys: set[str] = set()
 
     def receive(request: httpx.Request) -> httpx.Response:

@@ -63,7 +63,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 
 async def test_of_two_changes_at_the_same_time_one_is_refused(committed_url: str) -> None:
-    """A table lock lets both requests start: without locking the row, both would find the version that they expect."""
+    """Both requests wait for a locked row: unless each locks the row, both would find the version of If-Match."""
     app = build_app(make_settings(committed_url))
     locker, watcher = await asyncpg.connect(committed_url), await asyncpg.connect(committed_url)
     async with app.router.lifespan_context(app), client_of(app) as client, asyncio.timeout(30):
