@@ -1,4 +1,4 @@
-"""Autogenerate is stable, drops no objects of other tools, and reports what a migration left unfinished."""
+"""`make migration` writes no repeated changes, drops no objects of other tools, and reports unfinished migrations."""
 
 import asyncio
 import inspect
@@ -156,7 +156,7 @@ async def test_the_sql_for_a_database_administrator_builds_the_same_tables(empty
 
 
 async def tables(url: str) -> list[tuple[str, str, str]]:
-    """Return the columns of all tables of a database, and its revision."""
+    """Return the columns of all tables of a database, and the database's revision."""
     connection = await asyncpg.connect(url)
     columns = await connection.fetch(
         "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' "

@@ -115,7 +115,7 @@ async def test_a_password_that_is_wrong_does_not_prevent_the_start(shared_url: s
 
 @pytest.fixture
 def limited_url(server_url: str, committed_url: str) -> Iterator[str]:
-    """The URL of a database for a role with CONNECTION LIMIT 43; the plan of two workers needs 44 connections."""
+    """The URL of a database for a role with CONNECTION LIMIT 43; a capacity plan for two workers needs 44."""
     role = f"limited_{uuid4().hex}"
     asyncio.run(run_statement(server_url, f"CREATE ROLE {role} LOGIN PASSWORD 'pw' CONNECTION LIMIT 43"))
     yield committed_url.replace(urlsplit(committed_url).netloc.partition("@")[0], f"{role}:pw")

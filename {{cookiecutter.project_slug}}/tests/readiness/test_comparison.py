@@ -1,4 +1,4 @@
-"""`alembic check` finds each difference to the models, and no other: defaults, conditions, predicates, generated."""
+"""`alembic check` finds all differences from the models, and no others: defaults, constraints, generated columns."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 
 from tests.readiness.test_autogenerate import config, execute, models, written
 
-__all__ = ["config", "models"]  # fixtures of pytest
+__all__ = ["config", "models"]  # pytest fixtures, imported for the tests of this file
 
 DEFAULTS: dict[str, tuple[Any, Any]] = {
     "json": (JSON, "{}"),
@@ -49,7 +49,7 @@ DEFAULTS: dict[str, tuple[Any, Any]] = {
 
 
 COLOUR = "CREATE TYPE colour AS ENUM ('red', 'blue')"
-"""SQL that creates the enum type here: SQLAlchemy would create it with the models in later tests too."""
+"""SQL that creates the enum type: an enum that SQLAlchemy creates would stay in the metadata for later tests."""
 
 
 def add_defaults(models: MetaData, **options: Any) -> None:  # noqa: ANN401 - Any, as table options have several types

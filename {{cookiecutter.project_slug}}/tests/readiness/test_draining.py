@@ -1,4 +1,4 @@
-"""A process that shuts down is not ready at once, so that a load balancer sends it no more requests."""
+"""Readiness fails as soon as the process drains, so that a load balancer sends no more requests."""
 
 from fastapi import FastAPI
 

@@ -12,4 +12,4 @@ async def test_resources_are_frozen(committed_app: FastAPI) -> None:
     resources: Resources = committed_app.state.resources
 
     with pytest.raises(FrozenInstanceError):
-        resources.engine = resources.engine  # type: ignore[misc] # the point of the test
+        resources.engine = resources.engine  # type: ignore[misc] # the test makes this forbidden assignment
