@@ -21,7 +21,7 @@ class Pipe:
     writer: LineWriter
 
     def read_until(self, end: bytes) -> list[bytes]:
-        """Read lines from the pipe until a line starts with `end`, and return them all."""
+        """Read lines from the pipe until a line starts with `end`, and return all these lines."""
         text = bytearray()
 
         def read() -> None:

@@ -21,8 +21,11 @@ from tests.http_client import httpx
 
 HERE = "tests/observability/test_loop_monitor.py:"
 ATTEMPTS = 5
-"""The number of stalls of which one sample must show the blocking function. A single sample may come too late: when C
-code releases the GIL, a different thread, such as the loop monitor of a shared app, may get the GIL first."""
+"""The number of stalls of which at least one sample must show the blocking function.
+
+A single sample may come too late: when C code releases the GIL, a different thread, such as the loop monitor of a
+shared app, may get the GIL first.
+"""
 
 STALL_SECONDS = 0.3
 """The threshold of a stall in seconds: beside two busy processes, an unblocked event loop is late by 0.03 s at most."""

@@ -1,4 +1,4 @@
-"""Labels of metrics, which a client must not multiply, and the status page, which must escape them."""
+"""A client cannot multiply the labels of metrics, and the status page escapes the labels."""
 
 import subprocess
 import sys

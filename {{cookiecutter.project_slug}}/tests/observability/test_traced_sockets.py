@@ -24,7 +24,7 @@ async def fail(websocket: WebSocket, number: int) -> None:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A fake collector that works."""
+    """A fake OpenTelemetry collector that accepts all spans."""
     with collecting() as found:
         yield found
 

@@ -26,7 +26,7 @@ UNEXPECTED = "request failed on an unexpected exception"
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A fake collector that works."""
+    """A fake OpenTelemetry collector that accepts all spans."""
     with collecting() as found:
         yield found
 
@@ -122,7 +122,7 @@ async def test_a_stream_whose_client_left_is_no_error(shared_url: str, collector
 async def test_a_websocket_is_named_by_its_route_and_its_statement_is_in_its_trace(
     shared_url: str, collector: Collector
 ) -> None:
-    """The test calls the app itself: without jobs, the service has no library for real WebSocket connections."""
+    """The test calls the ASGI app directly: without jobs, the service has no library for real WebSocket connections."""
     messages: Iterator[Message] = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1006}])
     sent: list[Message] = []
     scope = {"type": "websocket", "path": "/socket/7", "headers": [], "query_string": b"", "client": ("127.0.0.1", 1)}

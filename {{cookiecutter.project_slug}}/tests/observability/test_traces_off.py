@@ -1,4 +1,4 @@
-"""A service with traces switched off, and one without the packages for traces, each in a separate process."""
+"""A service with traces switched off, and a service without the packages for traces, each in a separate process."""
 
 import os
 import subprocess

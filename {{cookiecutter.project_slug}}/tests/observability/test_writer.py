@@ -85,7 +85,7 @@ class Interruption:
 
 
 def test_a_line_in_the_middle_of_writing_a_line_does_not_wait(pipe: Pipe) -> None:
-    """A signal handler or a destructor may log during the writer's `put`, in the same thread: no deadlock."""
+    """A signal handler or destructor may log while the same thread is in the writer's `put`, without a deadlock."""
     steps = count()
 
     def put_with_each_interruption() -> None:
