@@ -1,6 +1,6 @@
 """Tests of the service: the production app runs on a real PostgreSQL, and only downstreams are replaced by fakes.
 
-The developer's environment must not reach the tests: they never touch a database named in DATABASE_URL. This file is
+The developer's environment must not reach the tests: no test may touch a database named in DATABASE_URL. This file is
 imported before all other test files, and removes the service's variables from the environment.
 """
 

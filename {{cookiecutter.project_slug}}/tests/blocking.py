@@ -34,7 +34,7 @@ LIBRARIES = (
     ("fastapi/routing.py", "_extract_endpoint_context"),  # reads the source file of a failing handler, once
     ("importlib/metadata/__init__.py", "version"),
     ("mimetypes.py", "init"),  # reads the system's table of file types, once in a process
-    ("bdb.py", "trace_dispatch"),  # a developer types into a debugger
+    ("bdb.py", "trace_dispatch"),  # a debugger waits while the developer types
     ("pdb.py", "__init__"),
     ("_pytest/debugging.py", "set_trace"),
     ("pydevd.py", "do_wait_suspend"),
@@ -133,7 +133,7 @@ def blocking_checks(*modules: str) -> Generator[Findings]:
             function.can_block_in(file, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blockbuster, "BlockingError", Noted)
-        with Watch(findings.stalls):  # started before blockbuster, which forbids the locks that its thread needs
+        with Watch(findings.stalls):  # started before blockbuster, which would forbid the locks of the monitor's thread
             buster.activate()
             try:
                 yield findings

@@ -20,7 +20,7 @@ def die() -> None:
 
 
 def fail() -> None:
-    """Raise a TimeoutError, which the caller must tell apart from a timeout of the offloading itself."""
+    """Raise a TimeoutError, which the caller of `offload` must tell apart from a timeout of the offload itself."""
     raise TimeoutError("its own")
 
 

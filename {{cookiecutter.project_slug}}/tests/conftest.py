@@ -102,7 +102,7 @@ def shared_url(server_url: str, template: str) -> Iterator[str]:
 async def shared_app(shared_url: str) -> AsyncGenerator[FastAPI]:
     """The app on the shared database, started once in a test run, because a start for each test would be slow."""
     app = build_app(make_settings(shared_url))
-    app.openapi()  # built once: on a busy machine, this takes so long that it counts as a blocked event loop
+    app.openapi()  # built before the tests: on a busy machine, building it blocks the event loop for too long
     async with app.router.lifespan_context(app):
         yield app
 
@@ -124,7 +124,7 @@ async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
 class ReaderInside(Reader):
     """A reader on the connection of the `app` fixture, so that reads see rows that are never committed.
 
-    A connection runs one statement at a time, so statements wait for their turn.
+    A connection runs one statement at a time, so a lock lets concurrent reads run one after the other.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:

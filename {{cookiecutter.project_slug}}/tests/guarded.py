@@ -1,6 +1,6 @@
 """Checks around every test that runs the app: no blocked event loop, no leaked task, connection or session state.
 
-`conftest.py` puts `guarded` around every client.
+`client_of` in `conftest.py` runs each HTTP client of a test inside `guarded`.
 """
 
 import asyncio

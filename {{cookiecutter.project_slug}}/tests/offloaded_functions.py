@@ -22,5 +22,5 @@ class BlockingCall:
 
 
 def fail() -> None:
-    """Raise a TimeoutError, which the caller must tell apart from a timeout of the offloading itself."""
+    """Raise a TimeoutError, which the caller of `offload` must tell apart from a timeout of the offload itself."""
     raise TimeoutError("its own")

@@ -11,7 +11,7 @@ from app.resources import Resources
 
 @contextmanager
 def statements(app: FastAPI, number: int) -> Iterator[None]:
-    """Fail unless the app sends exactly `number` statements in the block, not counting the driver's BEGIN, COMMIT."""
+    """Fail unless the app sends exactly `number` statements in the block, without the driver's BEGIN and COMMIT."""
     resources: Resources = app.state.resources
     sent: list[str] = []
 

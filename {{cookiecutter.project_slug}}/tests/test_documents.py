@@ -1,4 +1,4 @@
-"""README and AGENTS.md agree with the code: files, commands, folders, settings, errors, the way of a request.
+"""README and AGENTS.md agree with the code: files, commands, folders, settings, errors, the files a request passes.
 
 If you replace a part of the README by your own words, delete the test of that part.
 """
@@ -28,7 +28,7 @@ FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def section(heading: str) -> str:
-    """Return the README's text between a second-level heading and the next one."""
+    """Return the text of the README's section with this second-level heading."""
     return README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
 
 
@@ -56,7 +56,7 @@ def is_path(word: str) -> bool:
 
 @DOCUMENTS
 def test_every_file_that_is_named_exists(name: str) -> None:
-    of_features = {f"{file}.py" for file in FEATURE_ORDER}  # may be named even if the service has no feature
+    of_features = {f"{file}.py" for file in FEATURE_ORDER}  # documents may name these files even without a feature
     named = {word for word in words(name) if is_path(word)}
 
     assert [word for word in named - of_features if not (ROOT / word).exists()] == []

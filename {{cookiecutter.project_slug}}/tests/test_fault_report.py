@@ -1,4 +1,4 @@
-"""The report of the fault tests and the ablation table show exactly the recorded outcomes."""
+"""The report of the fault tests, and the table of tests with a defence switched off, show the recorded outcomes."""
 
 from contextlib import suppress
 from importlib import import_module

@@ -36,6 +36,6 @@ def test_the_resources_load_no_heavy_package() -> None:
 async def test_the_pool_and_the_threads_have_the_sizes_of_the_plan(committed_url: str) -> None:
     settings = make_settings(committed_url, database_pool_limit=3, thread_tokens=7, web_concurrency=1)
     async with opened(settings) as resources:
-        sizes = (resources.engine.pool.size(), to_thread.current_default_thread_limiter().total_tokens)  # type: ignore[attr-defined] # not on every pool
+        sizes = (resources.engine.pool.size(), to_thread.current_default_thread_limiter().total_tokens)  # type: ignore[attr-defined] # SQLAlchemy's base class of pools has no `size`
 
     assert sizes == (3, 7)

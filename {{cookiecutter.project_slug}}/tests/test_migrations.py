@@ -34,7 +34,7 @@ def test_the_history_has_one_head() -> None:
 
 
 def test_every_revision_carries_the_service() -> None:
-    """Old replicas accept newer revisions with the service's prefix; `make migration` and `make merge` write it."""
+    """Old replicas accept newer revisions with the service's prefix, which `make migration` and `make merge` write."""
     assert [revision for revision in sorted(Revisions.read().known) if not revision.startswith(PREFIX)] == []
 
 
@@ -88,7 +88,7 @@ async def create_from_models(url: str) -> None:
 
 
 async def test_the_migrations_define_what_the_models_define(committed_url: str, empty_url: str) -> None:
-    """Compares what `alembic check` does not: CHECK constraints, index predicates, generated columns, enums."""
+    """The migrations and the models lead to the same database: columns, constraints, indexes and enums are equal."""
     load_models()
     await create_from_models(empty_url)
 

@@ -33,7 +33,7 @@ class Bearer(httpx.Auth):
     """Adds an access token with every scope to a request that has no Authorization header."""
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        """Add the Authorization header."""
+        """Add the Authorization header with an access token, unless the test has set this header."""
         request.headers.setdefault("Authorization", bearer()["Authorization"])
         yield request
 

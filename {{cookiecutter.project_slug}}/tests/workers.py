@@ -1,4 +1,4 @@
-"""The number of a test run's xdist workers: two, or none under a debugger, which needs a process with the terminal."""
+"""The number of a test run's xdist workers: three, or none under a debugger, which needs the terminal."""
 
 import sys
 
@@ -10,8 +10,11 @@ WORKERS = 3
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Choose the number of xdist workers unless the command line has `-n`; pyproject.toml would refuse `--pdb`."""
-    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):  # the latter: an xdist worker
+    """Choose the number of xdist workers unless the command line has `-n`.
+
+    The option `-n` in pyproject.toml would make pytest refuse `--pdb`.
+    """
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):  # `workerinput`: an xdist worker
         return
     option = config.option
     if option.numprocesses is None:
