@@ -1,1 +1,4 @@
-"""The HTTP edge: problem responses, error handlers, and pure-ASGI middleware, one class a file, listed in `main.py`."""
+"""The HTTP layer: problem responses, error handlers, and pure-ASGI middleware with one class a file.
+
+`build_middleware` in `main.py` lists the middleware, outermost first.
+"""

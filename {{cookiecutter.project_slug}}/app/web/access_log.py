@@ -1,7 +1,8 @@
 """The access log: one line per request with client, method, path, route, status, size, duration and timings.
 
-The durations go into the metrics too. The timings are also in the header `Server-Timing`, for trusted callers, and for
-all callers in development. A stranger gets no such header: the time of the database may tell whether an account exists.
+The duration also goes into the metrics. The response header `Server-Timing` shows the timings to trusted callers, and
+in development to all callers. An untrusted caller does not get the header: the time in the database may reveal whether
+an account exists.
 """
 
 from time import perf_counter
@@ -26,11 +27,11 @@ STATUSES = {
     "websocket.close": 403,
     "websocket.http.response.start": None,
 }
-"""The ASGI messages that start a response, with the status to log where the message itself has none."""
+"""The ASGI messages that start a response. The value is the HTTP status to log if the message itself has no status."""
 
 SERVER_TIMING = b"server-timing"
 TIMINGS = b'db;dur=%.2f, wait;dur=%.2f, downstream;dur=%.2f, app;dur=%.2f, statements;desc="%d"'
-"""The name of the header Server-Timing, and the format of its value."""
+"""The value of the response header Server-Timing: four durations in milliseconds, and the number of SQL statements."""
 
 log = structlog.get_logger("access")
 
@@ -69,7 +70,7 @@ class _Line:
         self._send = send
         self._shows_timings = shows_timings
         self._begin = perf_counter()
-        self._status: int | None = None  # the status is None when no response has started
+        self._status: int | None = None  # the HTTP status; None if no response has started
         self._size = 0
         self._written = False
 
@@ -79,14 +80,14 @@ class _Line:
             self._status = message.get("status", STATUSES[message["type"]])
             if self._shows_timings and message["type"] == "http.response.start":
                 until_now = self.timings.milliseconds(perf_counter() - self._begin)[1:]
-                shown = TIMINGS % (*until_now, self.timings.statements)  # browsers draw it beside the request
+                shown = TIMINGS % (*until_now, self.timings.statements)  # browsers' developer tools show the header
                 message["headers"] = [*message.get("headers", ()), (SERVER_TIMING, shown)]
         body = message["type"] in {"http.response.body", "websocket.http.response.body"}
         if body:
             self._size += len(message.get("body", b""))
         await self._send(message)
         if body and not message.get("more_body", False):
-            self.write()  # before background tasks run, as they do not count as response time
+            self.write()  # before FastAPI runs background tasks, which do not count as response time
 
     def write(self) -> None:
         """Count the request and write the access log line, on the first call only."""
@@ -96,8 +97,8 @@ class _Line:
         seconds, route = perf_counter() - self._begin, route_of(self._scope)
         if self._scope["type"] == "http":
             requests_of(self._scope["method"], route, self._status)(seconds)
-        path = self._scope["path"]  # the path without the query, which may contain secrets
-        # A successful probe is logged at debug level only: load balancers send a probe every few seconds.
+        path = self._scope["path"]  # without the query of the URL, which may contain secrets
+        # A successful health probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
         client = self._scope.get("client")
         total, database, waiting, downstreams, own = self.timings.milliseconds(seconds)
@@ -126,7 +127,8 @@ def route_of(scope: Scope) -> str | None:
     """Return the template of the route that served a request, such as `/api/v1/things/{thing_id}`; None for no route.
 
     FastAPI's `scope["route"]` has the path without the prefixes of routers; the effective route context has the whole
-    path. Inside a mounted application both lack its prefix; a prefix may have parameters, so `bounded` counts these.
+    path. Inside a mounted application both lack the mount's prefix, which is added here. That prefix may contain values
+    of parameters, so `bounded` limits the number of different results.
     """
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     found: str | None = getattr(route, "path_format", None)

@@ -19,7 +19,7 @@ class Admission:
 
     A request frees its slot with the last byte of the response. After that byte FastAPI runs the `BackgroundTasks` of
     the request, which take a slot in a separate bulkhead, `after_response`. When that bulkhead is full, the request
-    keeps its first slot instead, so that the number of such tasks stays bounded.
+    keeps its first slot instead, so that the number of requests with running `BackgroundTasks` stays bounded.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The body limit: refuses a request body that is too large, or that is compressed.
 
-Both the declared length and the number of received bytes are checked. A compressed body is refused, as no part of the
-service decompresses bodies: a few kilobytes may unpack to gigabytes.
+The middleware checks both the declared Content-Length and the number of received bytes. It refuses a compressed body,
+because no part of the service decompresses bodies: a few kilobytes may unpack to gigabytes.
 
 FastAPI's own `max_body_size` answers in plain text, without passing the middleware; `BodyLimit` sends problem JSON.
 """
@@ -18,14 +18,14 @@ from app.settings.route_groups import RouteGroups
 from app.web.problem import problem_response
 
 SMALL_BYTES = 65_536
-"""The largest refused body that is read before the refusal is sent: only when the body was read, the connection can be
-kept for the next request."""
+"""The largest refused body, in bytes, that is read before the 413 or 415 is sent. Only after the whole body has been
+read can the client use the connection for its next request."""
 
 SMALL_SECONDS = 1.0
-"""How long, in seconds, the refusal of a small body waits for the rest of the body."""
+"""How long, in seconds, the middleware waits for the rest of a refused body of at most SMALL_BYTES."""
 
 BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
-# The same media types as in FastAPI, which reads the header by `email.message`.
+# The media types that FastAPI parses as JSON; FastAPI reads the header Content-Type by `email.message`.
 JSON = re.compile(r"\s*application/([^;]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 COMPRESSED = "Compressed bodies are refused: send the body without Content-Encoding."
 
@@ -72,7 +72,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > limit:  # a chunked body has no Content-Length, so received bytes are counted
+            if received > limit:  # received bytes are counted, as a chunked body has no Content-Length
                 if message.get("more_body", False):
                     await _drain(receive, received)
                 raise HTTPException(413, detail)
@@ -101,4 +101,4 @@ def is_json(scope: Scope) -> bool:
     A body of another type reaches the route as bytes, or is a form, of which Starlette parses at most 1,000 fields.
     """
     types = headers_of(scope).get(b"content-type", b"").decode("latin-1")
-    return any(map(JSON.fullmatch, types.split(",")))  # FastAPI reads the first of two Content-Types: check both
+    return any(map(JSON.fullmatch, types.split(",")))  # FastAPI reads the first of two Content-Type headers

@@ -1,7 +1,7 @@
-"""Middleware for what browsers send: forged names of the service are refused, allowed sites get CORS headers.
+"""Middleware for requests of browsers: refuses an unknown Host header, and sends CORS headers to allowed origins.
 
-Both are outside of all that may refuse a request or fail, so that a page can read a 500 and a 503 too. Neither is there
-without its setting.
+Both middleware classes wrap all middleware that may refuse a request, so that a page can also read a 500 or a 503. Each
+class is added only if its setting is set.
 """
 
 import re
@@ -18,27 +18,28 @@ from app.web.problem import problem_response
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 SENT = ("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "X-Request-ID")
-"""The headers that pages may send, in addition to those that browsers always allow."""
+"""The request headers that CORS allows pages to send, in addition to the headers that browsers always allow."""
 
 READ = ("ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID")
-"""The headers of responses that pages may read, in addition to those that browsers always allow."""
+"""The response headers that CORS allows pages to read, in addition to the headers that browsers always allow."""
 
 
 class AllowedHosts:
-    """ASGI middleware that refuses a request for a name which is not one of the service.
+    """ASGI middleware that answers 400 to a request whose Host header is not an allowed name of the service.
 
-    A page of an attacker can give its own name the address of the service (DNS rebinding). For the browser the service
-    then belongs to that page. Starlette's middleware has no exception for probes, which ask for an IP address.
+    The check stops DNS rebinding: an attacker points a domain name at the address of the service, and the browser then
+    lets the attacker's page read the service's responses. Starlette's `TrustedHostMiddleware` has no exception for
+    health probes, whose Host header is an IP address.
     """
 
     def __init__(self, app: ASGIApp, hosts: str) -> None:
-        """Take the allowed names, comma separated; `*.` stands for one label or more."""
+        """Take the allowed host names, separated by commas; `*.` stands for one or more labels of a domain name."""
         self.app = app
         names = (re.escape(host).replace(r"\*\.", r"([a-z0-9-]+\.)+") for host in words(hosts))
         self._allowed = re.compile(f"({'|'.join(names)})(:[0-9]+)?".encode(), re.IGNORECASE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or WebSocket, or answer 400."""
+        """Serve one request or WebSocket, or answer 400 to an unknown Host header."""
         served = scope["type"] == "lifespan" or scope["path"] in PROBES
         if served or self._allowed.fullmatch(headers_of(scope).get(b"host", b"")):
             await self.app(scope, receive, send)
@@ -47,7 +48,7 @@ class AllowedHosts:
 
 
 def for_browsers(settings: BrowserSettings) -> list[Middleware]:
-    """Return the middleware that the settings ask for, outermost first."""
+    """Return the middleware for browsers that the settings turn on, outermost first."""
     found = []
     if settings.allowed_hosts:
         found.append(Middleware(AllowedHosts, hosts=settings.allowed_hosts))

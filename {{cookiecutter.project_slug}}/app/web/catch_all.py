@@ -14,7 +14,7 @@ from app.web.openapi import Documented
 from app.web.problem import internal_error
 
 ANSWERED = "app.answered"
-"""A key in the ASGI scope, set when the application raised an exception: whether the client has a complete response."""
+"""The key in the ASGI scope that tells, after an unexpected exception, whether the client got a complete response."""
 
 EVENT_STREAM = b"text/event-stream"
 
@@ -25,7 +25,10 @@ class Service(Documented):
     """The FastAPI application, which stops an exception when the client has a complete response already."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raise after half a response: the client notices only that the connection closes."""
+        """Serve one request, and let an exception after half a response pass on to uvicorn.
+
+        uvicorn then closes the connection, which is the only way to tell the client that the response is incomplete.
+        """
         try:
             await super().__call__(scope, receive, send)
         except Exception:
@@ -61,8 +64,8 @@ class CatchAll:
 class _Response:
     """The response of one request; holds the end of an event stream back until the application has returned.
 
-    When the generator of an event stream fails, FastAPI ends the stream properly, and raises afterwards. Without the
-    delay the client would take an incomplete event stream for a complete one.
+    When the generator of an event stream fails, FastAPI first ends the stream properly and then raises the exception.
+    Without the delay the client would take an incomplete event stream for a complete stream.
     """
 
     def __init__(self, send: Send) -> None:

@@ -3,8 +3,9 @@
 A timer sends the 504, and not the handler: the handler is cancelled, but its clean-up may wait for the same slow
 database. The client can use its connection at once, because uvicorn waits for the response and not for the handler.
 
-A handler that waits for a thread, as a `def` route does, is cancelled when the thread has ended: nothing stops a
-thread, and anyio would let the next request start another one: a slow library would soon have more than THREAD_TOKENS.
+A handler that waits for a thread, as a `def` route does, is cancelled only after the thread has ended, as nothing can
+stop a thread. If the handler were cancelled earlier, anyio would give the thread's token to the next request, and a
+slow library would soon occupy more threads than THREAD_TOKENS allows.
 """
 
 import asyncio
@@ -23,11 +24,11 @@ MILLISECONDS_HEADER, GRPC_HEADER = b"x-request-timeout-ms", b"grpc-timeout"
 GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 STRANGERS_SECONDS = 0.25
 """The shortest deadline, in seconds, that an untrusted caller may ask for. A request that is cut off costs more than a
-request that ends: its database connection or worker process is replaced. So deadlines of a few milliseconds would be a
-cheap attack."""
+request that ends, because its database connection or worker process is replaced. So deadlines of a few milliseconds
+would be a cheap attack."""
 
 THREAD_POLL_SECONDS = 0.05
-"""Seconds between two checks whether the thread of a handler that is past its deadline has ended."""
+"""Seconds between two checks, after the deadline, whether the thread that a `def` route runs in has ended."""
 
 GRPC = re.compile(rb"([0-9]{1,8})([HMSmun])")
 DIGITS = re.compile(rb"[0-9]{1,9}")
@@ -84,7 +85,7 @@ class Deadline:
 
 
 class _TimedRequest:
-    """One request with the timer of the deadline: passes the response on until the deadline, and nothing later."""
+    """One request with the timer of the deadline: passes the response on until the deadline, then drops messages."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
         self._scope, self._receive, self._send = scope, receive, send
@@ -94,7 +95,7 @@ class _TimedRequest:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._fires_at = loop.time() + seconds  # kept here, as uvloop's timer handles cannot tell short times
+        self._fires_at = loop.time() + seconds  # kept here, as uvloop's timer handles round to milliseconds
         self.timer = loop.call_later(seconds, self._expire)
         self.expiry = Expiry(self._fires_at)
 
@@ -108,14 +109,14 @@ class _TimedRequest:
             self.expiry.at = None  # background tasks, which follow the response, have no deadline
 
     def _expire(self) -> None:
-        # later than planned if a COMMIT is awaited or a debugger has stopped the process
+        # the deadline moves while a COMMIT is awaited, and after a debugger has stopped the process
         moment = self.expiry.last_moment
         if moment is not None and moment > self._fires_at:
             self._fires_at = moment
             self.timer = asyncio.get_running_loop().call_at(moment, self._expire)
             return
         self.expired = True
-        if not self._started:  # after the response has started, it can only be cut off
+        if not self._started:  # a response that has started can only be cut off: its status is sent
             log.info("request stopped at its deadline", seconds=self._seconds)
             detail, code = f"The service did not finish within {self._seconds:g} s.", None
             if self.expiry.commit_by:
@@ -131,7 +132,7 @@ class _TimedRequest:
             self._task.cancel()
 
     def abandoned(self, error: BaseException) -> bool:
-        """Tell whether the deadline caused the handler's exception, so that the client has got a 504 already."""
+        """Tell whether the handler raised because of the deadline; the caller then drops the exception."""
         if not self.expired:
             return False
         if isinstance(error, Exception):
@@ -141,7 +142,7 @@ class _TimedRequest:
             return False
         ours = isinstance(error, asyncio.CancelledError) and self._task.cancelling() == self._cancelled_before + 1
         if not ours:
-            self._task.uncancel()  # the server has cancelled the task too: take back the deadline's cancellation only
+            self._task.uncancel()  # the server cancelled the task too: take back only the deadline's cancellation
         return ours
 
     async def ended(self) -> None:
@@ -153,7 +154,7 @@ class _TimedRequest:
 
 
 def asked_seconds(scope: Scope) -> float | None:
-    """Return the seconds that the caller gives the request, by X-Request-Timeout-Ms or grpc-timeout; else None."""
+    """Return the seconds in the header X-Request-Timeout-Ms or grpc-timeout; None without a valid header."""
     headers = headers_of(scope)
     if MILLISECONDS_HEADER not in headers and GRPC_HEADER not in headers:
         return None
@@ -164,7 +165,7 @@ def asked_seconds(scope: Scope) -> float | None:
 
 
 def in_thread(task: asyncio.Task[Any]) -> bool:
-    """Tell whether a task waits for the end of a function in a thread of anyio, and not just for a free thread."""
+    """Tell whether a task waits for a function that runs in a thread of anyio, and not only for a free thread."""
     awaited: Any = task.get_coro()
     while (inner := getattr(awaited, "cr_await", None)) is not None:
         if awaited.cr_code.co_name == "run_sync_in_worker_thread" and not hasattr(inner, "cr_code"):

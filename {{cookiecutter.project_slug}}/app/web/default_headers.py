@@ -1,6 +1,7 @@
-"""The security headers of every response, also of a refusal of the connection stage; a route may set its own values.
+"""The security headers of every response, including the responses that `app/server/` sends without the application.
 
-HSTS is up to the proxy that has the certificate.
+A route may set a different value for each header. HSTS (`Strict-Transport-Security`) is not among these headers: the
+proxy with the TLS certificate sends it.
 """
 
 from collections.abc import Collection
@@ -8,9 +9,9 @@ from collections.abc import Collection
 Headers = Collection[tuple[bytes, bytes]]
 
 DEFAULT_HEADERS = (
-    (b"cache-control", b"no-store"),  # without the header, a cache may keep a response by its own rules
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # a response is no page, nor in one
-    (b"cross-origin-resource-policy", b"same-origin"),  # pages of different sites get a response by CORS only
+    (b"cache-control", b"no-store"),  # without this header, a cache may store a response by rules of its own
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # no response is a page or a frame
+    (b"cross-origin-resource-policy", b"same-origin"),  # pages of other origins get a response by CORS only
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -20,7 +21,7 @@ DEFAULT_NAMES = frozenset(name for name, _ in DEFAULT_HEADERS)
 
 
 def with_defaults(headers: Headers) -> Headers:
-    """Return the headers of a response, and each default header that is missing."""
+    """Return the headers of a response together with each security header that the response lacks."""
     own = dict(headers)
     if DEFAULT_NAMES.isdisjoint(own):
         return [*headers, *DEFAULT_HEADERS]

@@ -27,8 +27,8 @@ CONTRADICTION = Conflict("This contradicts what is already stored.")
 MISFIT = Invalid("A value does not fit its column.")
 CONFLICTED = Unavailable("The transaction conflicted with a concurrent transaction. Try again.")
 
-# SQLSTATEs of five characters: errors that a client can cause, while other errors of their class are bugs.
-# SQLSTATEs of two characters: whole classes, for a database in trouble. Source: PostgreSQL's manual, appendix A.
+# A key of five characters is one SQLSTATE that a client can cause; the other SQLSTATEs of its class are bugs.
+# A key of two characters is a whole class: the database is in trouble. Source: PostgreSQL's manual, appendix A.
 SQLSTATES: Mapping[str, ServiceError] = {
     "23503": CONTRADICTION,  # a foreign key constraint is violated
     "23505": CONTRADICTION,  # a unique constraint is violated
@@ -63,10 +63,10 @@ async def handle_service_error(_request: Request, error: ServiceError) -> Respon
 
 
 async def handle_database_error(request: Request, error: DBAPIError) -> Response:
-    """Answer an error of PostgreSQL by the SQLSTATE; an error that no client can cause is raised again as a bug."""
+    """Answer a database error by the SQLSTATE; an unknown error is a bug and raised again."""
     state = _sqlstate(error)
     known = SQLSTATES.get(state) or SQLSTATES.get(state[:2])
-    if known is None and is_stale(error):  # the connection was lost, or a migration changed the tables
+    if known is None and is_stale(error):  # the database connection was lost, or a migration changed the tables
         known = SQLSTATES["08"] if error.connection_invalidated else CONFLICTED
     if known is None:
         raise error
@@ -128,20 +128,20 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
 
 
 def _sqlstate(error: DBAPIError) -> str:
-    """Return the SQLSTATE of an error, also for a value that asyncpg refuses before PostgreSQL sees it."""
+    """Return the SQLSTATE of a database error, also if asyncpg refused the value before PostgreSQL saw it."""
     refusal = error.orig.__cause__ if error.orig else None
     if isinstance(getattr(refusal, "__cause__", None), OverflowError | UnicodeEncodeError):
-        return "22003"  # a number out of range, or half of a surrogate pair; any other value is a bug
+        return "22003"  # the value is a number out of range, or text with half of a surrogate pair
     return getattr(error.orig, "sqlstate", None) or ""
 
 
 def _is_no_json(item: Mapping[str, Any]) -> bool:
-    """Tell whether an invalid body was not declared as JSON, in which case FastAPI has validated raw bytes."""
+    """Tell whether a validation error means that the body has no JSON content type: FastAPI validated raw bytes."""
     return item["loc"] == ("body",) and item["type"].endswith("_type") and isinstance(item.get("input"), bytes)
 
 
 def _field(item: Mapping[str, Any]) -> str:
-    """Return the path of a rejected field; left out are an unknown name, which is client input, and offsets in JSON."""
+    """Return the path of a rejected field, without an unknown field name, which is client input, or a JSON offset."""
     location = item["loc"][:-1] if item["type"] in {"extra_forbidden", "json_invalid"} else item["loc"]
     return ".".join(part if SAFE_NAME.fullmatch(part) else "?" for part in map(str, location))
 

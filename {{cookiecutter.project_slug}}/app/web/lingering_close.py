@@ -1,8 +1,8 @@
 """Lingering close: reads the rest of a request body when the response is complete before the body is.
 
-Closing a connection with unread bytes resets the connection, and the client may lose the response. So the last message
-of an early response is held back until the body is read. The client does not wait, as it has the whole response by its
-Content-Length.
+A server that closes a connection with unread bytes resets the connection, and the client may lose the response. So the
+last ASGI message of an early response is held back until the body is read. The client does not wait for that message,
+because Content-Length shows that the response is complete.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.request.identity import headers_of
 
 MIN_BYTES_PER_SECOND = 65_536
-"""The least rate of a body that is read to the end. A slower client has stopped sending, or only keeps the connection
-busy."""
+"""The least rate at which the rest of a body must arrive. A slower client has stopped sending, or only keeps the
+connection busy, and the reading ends."""
 
 
 class LingeringClose:
@@ -29,18 +29,18 @@ class LingeringClose:
         if scope["type"] != "http" or body_length(scope) == 0:
             await self.app(scope, receive, send)
             return
-        # the client sends the body only after `100 Continue`, which a call of `receive` would send
+        # a client that sends `Expect` waits for `100 Continue`, which uvicorn sends at the first `receive`
         request = _Request(receive, send, expects=b"expect" in headers_of(scope))
         try:
             await self.app(scope, request.receive, request.send)
-        finally:  # even after an exception, since the catch-all has sent a 500 before it raises again
+        finally:  # also after an exception, since `CatchAll` has sent a 500 before it raises the exception again
             if request.held:
                 await request.read_on(self.seconds)
                 await send({"type": "http.response.body"})
 
 
 class _Request:
-    """One request with the response: holds the response's end back while the request body is incomplete."""
+    """One request and its response: holds the end of the response back while the request body is incomplete."""
 
     def __init__(self, receive: Receive, send: Send, *, expects: bool) -> None:
         self._receive, self._send, self._expects = receive, send, expects
@@ -49,12 +49,12 @@ class _Request:
     async def receive(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        self._whole = not message.get("more_body", False)  # True also when the client has disconnected
+        self._whole = not message.get("more_body", False)  # also True if the client has disconnected
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._whole and not self._expects:
-            await self._read(0)  # read what has arrived: the connection can be kept if that is the whole body
+            await self._read(0)  # if the whole body has arrived, the connection can be kept
         if message["type"] == "http.response.start" and not self._whole:
             headers = list(message.get("headers", ()))
             self._sized = any(name.lower() == b"content-length" for name, _ in headers)
@@ -71,17 +71,17 @@ class _Request:
                 return
 
     async def _read(self, seconds: int) -> None:
-        """Read the body for some seconds; 0 seconds means only the part that the server has received already."""
+        """Read the request body for some seconds; with 0 seconds only the part that the server has received already."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self._whole:
                     await self.receive()
-                    await asyncio.sleep(0)  # a turn of the loop lets the timeout fire while bytes arrive
+                    await asyncio.sleep(0)  # let the event loop run, as the timeout could not fire while bytes arrive
 
 
 def body_length(scope: Scope) -> int | None:
-    """Return the declared length of the body: 0 without a body, None for a chunked body."""
+    """Return the Content-Length of a request: 0 without a body, None for a chunked body."""
     headers = headers_of(scope)
     if b"transfer-encoding" in headers:
         return None
-    return int(headers.get(b"content-length", b"0"))  # the parser refuses a request with both, or with two lengths
+    return int(headers.get(b"content-length", b"0"))  # the HTTP parser refuses both headers, or two lengths

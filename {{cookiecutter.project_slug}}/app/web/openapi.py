@@ -18,8 +18,8 @@ from fastapi.staticfiles import StaticFiles
 from app.web.problem import ERRORS, MEDIA_TYPE, Problem, problem_response
 
 PROJECT = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))["project"]
-"""The version and the description of the service, from pyproject.toml; the image has the file, as alembic reads it
-too."""
+"""The version and the description of the service, from pyproject.toml. The image contains that file, because alembic
+reads it too."""
 
 HEADERS = {"X-Request-ID": {"description": "The id in each log line of the request.", "schema": {"type": "string"}}}
 REPLAYED = {"Idempotency-Replayed": {"description": "`true` on a stored response.", "schema": {"type": "string"}}}
@@ -39,7 +39,8 @@ def _documented(status: int) -> dict[str, Any]:
 
 
 REFUSALS = documented_errors(400, 408, 413, 415)
-"""The documented errors of middleware: malformed, slow, too large and compressed bodies, unread Idempotency-Keys."""
+"""The error responses of middleware in the OpenAPI document: a malformed, slow, too large or compressed body, and an
+Idempotency-Key that the route does not read."""
 
 
 PAGE = Path(__file__).with_name("docs.html").read_text("utf-8")
@@ -48,22 +49,23 @@ POLICY = (
     f"default-src 'none'; script-src 'self' 'sha256-{SCRIPT}'; style-src 'self'; img-src 'self' data:; "
     "connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of /docs: the scripts of this page and of Swagger UI, requests to the service and to an
-issuer of tokens. A Cross-Origin-Opener-Policy would part the page from the window of the issuer."""
+"""The Content-Security-Policy of /docs, which allows the scripts of this page and of Swagger UI, and requests to the
+service and to an issuer of access tokens. There is no Cross-Origin-Opener-Policy, as it would cut the page off from the
+issuer's login window."""
 
 
 OF_A_ROUTE = frozenset(inspect.signature(APIRouter.add_api_route).parameters)
-"""The parameters of `add_api_route`, all of which a route has as attributes of the same names."""
+"""The parameters of `add_api_route`; a route of FastAPI has an attribute of the same name for each parameter."""
 
 
 class Documented(FastAPI):
-    """A FastAPI application whose OpenAPI document also has the responses of middleware, and whose /docs is offline."""
+    """A FastAPI application that also documents the responses of middleware, and whose page /docs works offline."""
 
     def include_router(self, router: APIRouter, **options: Any) -> None:  # noqa: ANN401 - the options of FastAPI's own method
         """Add the routes of a router one by one, as FastAPI would search an included router twice for each request.
 
-        The second search would add a twelfth to the time of a request that reads. A router with WebSockets, streams or
-        further routers stays whole, and so does a router with options.
+        The second search would make a GET request a twelfth slower. A router with WebSockets, streams or further
+        routers is included as a whole, and so is a router with options.
         """
         super().include_router(router, **options)
         if options or any(type(route) is not APIRoute or route.stream_item_type for route in router.routes):
@@ -73,7 +75,7 @@ class Documented(FastAPI):
             self.router.add_api_route(**{name: given for name, given in vars(route).items() if name in OF_A_ROUTE})
 
     def setup(self) -> None:
-        """Serve the document, and /docs unless FastAPI's `openapi_url` is None.
+        """Add the routes of the OpenAPI document and of the page /docs, unless `openapi_url` is None.
 
         FastAPI's own page /docs loads its script from a CDN. Here the script comes from a Python package, which is
         installed for development only, as production has no /docs; if the package is missing, the page names it. All
@@ -88,7 +90,7 @@ class Documented(FastAPI):
             self.add_route("/docs", lambda _request: page)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
+        """Return the OpenAPI document, with the problem responses and the common headers added to each operation."""
         document = super().openapi()
         document["info"] |= {"version": PROJECT["version"], "description": PROJECT["description"]}
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -1,6 +1,6 @@
 """Problem responses: every error response is problem JSON (RFC 9457) with a stable code and the request id.
 
-Nothing internal leaves the service: neither values of a request, nor SQL, nor a traceback.
+No error response shows internals: neither values of the request, nor SQL, nor a traceback.
 """
 
 import json
@@ -38,8 +38,8 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     503: ("unavailable", "The service, or a part that it needs, is unreachable or full: repeat after `Retry-After`."),
     504: ("deadline_exceeded", "No answer in time. A write may have happened: repeat it with its `Idempotency-Key`."),
 }
-"""The stable code and the meaning of each error status. The code is used for errors that are no `ServiceError`; the
-meaning is shown in the OpenAPI document."""
+"""The stable code and the meaning of each error status. A response uses the code if its error is no `ServiceError`; the
+OpenAPI document shows the meaning."""
 
 
 class FieldProblem(BaseModel):

@@ -1,8 +1,8 @@
 """Read-ahead: a request takes a slot in the bulkhead of the route group only when the body has arrived.
 
 Otherwise a client that announces a body and sends one byte would hold a slot until the deadline, and a hundred such
-clients would hold all slots of a route group. A request with a large body takes its slot after the first 64 kB; for the
-rest of the body the client must keep to the least rate.
+clients would hold all slots of a route group. A request with a large body takes its slot after the first 64 kB, and the
+client must send the rest of the body at MIN_BYTES_PER_SECOND or faster.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ from app.web.lingering_close import body_length
 from app.web.problem import problem_response
 
 FIRST_BYTES = 65_536
-"""The part of a body, in bytes, that is always read before the request takes a slot."""
+"""The part of a request body, in bytes, that is always read before the request takes a slot in the bulkhead."""
 
 WHOLE_BYTES = 8 * 1024 * 1024
-"""The largest body, in bytes, that is read whole before the request takes a slot, if the process has memory for
-bodies."""
+"""The largest body, in bytes, that is read whole before the request takes a slot in its bulkhead. When all bodies that
+were read ahead have reached `max_bytes`, only FIRST_BYTES of a body are read."""
 
 PATIENCE_SECONDS = 3.0
-"""How long, in seconds, a client may send nothing of the body; a lost packet on a mobile network costs one or two
+"""How long, in seconds, a client may pause in the middle of a body; a lost packet on a mobile network costs one or two
 seconds."""
 
 MIN_BYTES_PER_SECOND = 16_384
-"""The least rate of a body. A client below this rate uses up its PATIENCE_SECONDS; bytes above the rate give seconds
-back."""
+"""The least rate at which a request body must arrive. A client below this rate uses up its PATIENCE_SECONDS, and gets
+408; a faster client gets seconds back."""
 
 FULL = 503, "Too many bodies are being received. Try again.", {"Retry-After": "1"}
 INCOMPLETE = 400, "The body did not arrive whole."
@@ -51,7 +51,7 @@ class ReadAhead:
         Args:
             app: the application.
             bodies: bounds the bodies that this worker receives at the same time.
-            max_bytes: the memory for bodies that were read ahead; beyond it, only the first 64 kB of a body are.
+            max_bytes: the memory for all bodies that were read ahead; beyond it, at most 64 kB of a body are read.
             max_json_values: the most values in a JSON body, which is always read whole.
         """
         self.app = app
@@ -79,7 +79,7 @@ class ReadAhead:
             self._bodies.discard(body)
 
     async def _read(self, body: "_Body", *, whole: bool) -> None:
-        """Read a body ahead: at least FIRST_BYTES, and to the end if the body is JSON or the memory allows."""
+        """Read a body ahead: at least FIRST_BYTES, all of a JSON body, else up to WHOLE_BYTES if memory allows."""
         await self._enter()
         self._on_their_way[body] = None
         try:
@@ -107,7 +107,7 @@ class ReadAhead:
             raise HTTPException(*FULL) from None
 
     def _reads_on(self, size: int, *, whole: bool) -> bool:
-        """Tell whether to read more of a body ahead; JSON without memory for the whole body is refused."""
+        """Tell whether to read more of a body ahead; answer 503 to a JSON body beyond the memory for bodies."""
         if size < FIRST_BYTES:
             return True
         has_memory = sum(len(body.held) for body in self._bodies) < self.max_bytes
@@ -125,10 +125,10 @@ class _Body:
         self._clock: asyncio.Timeout | None = None
         self._is_cut_off = self._is_replayed = False
         self.held = bytearray()
-        self.more = True  # whether a part of the body has not arrived yet
+        self.more = True  # whether a part of the body is still to arrive
 
     async def receive(self) -> Message:
-        """Return the part of the body that was read ahead, then the rest; the application gets this as `receive`."""
+        """Return the part of the body that was read ahead, then the rest: the `receive` of the inner application."""
         if self._is_replayed:
             return await self.next_message()
         self._is_replayed = True
@@ -152,7 +152,7 @@ class _Body:
         return message
 
     def cut_off(self) -> None:
-        """Stop waiting for this body, which is then refused to make room for a newer body."""
+        """Stop waiting for the rest of this body; the request is refused with 503 to make room for a newer body."""
         self._is_cut_off = True
         if self._clock is not None:
             self._clock.reschedule(0)

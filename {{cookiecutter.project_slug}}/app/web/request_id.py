@@ -1,9 +1,10 @@
-"""Request id and trace of a request, taken from the caller or new: on the response, log lines and outgoing calls.
+"""Sets the request id and the trace of each request: taken from the request's headers, or new.
 
-The middleware also adds the security headers, as no response can miss it.
+Log lines and outgoing calls carry both; the response carries the request id. The middleware also adds the security
+headers, because every response of the application passes through this class.
 
 A well-formed request id is accepted from any caller, as a client may need it to find its request in a log. A trace is
-accepted from trusted callers only, since traces join the records of several services and decide which are recorded.
+accepted from trusted callers only: a trace joins the records of several services, and decides whether they are kept.
 """
 
 import random
@@ -23,8 +24,9 @@ STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.r
 """The ASGI messages that start a response. `websocket.http.response.start` refuses a WebSocket."""
 
 TELEMETRY = "fastapi.telemetry"
-"""The key under which FastAPI keeps the span of a request; absent without traces. The span continues a trusted caller's
-trace, as `drop_foreign_trace` has removed the headers of all other callers."""
+"""The key in the ASGI scope under which FastAPI keeps the OpenTelemetry span of a request; absent if tracing is off.
+The span continues the trace of a trusted caller only: `drop_foreign_trace` removes the trace headers of all other
+callers."""
 
 HEADER = b"x-request-id"  # header names of ASGI are lower-case bytes
 # The form of a request id that is accepted from a caller. Any other value could forge log lines or be very long.
@@ -39,7 +41,7 @@ class RequestId:
         self.callers = callers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request with the request id and the trace set, and add the id and the default headers."""
+        """Set the request id and the trace, serve one request, and add id and security headers to the response."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -62,10 +64,10 @@ class RequestId:
 
 
 class _Response:
-    """The response to one request, which gets the request id and the default headers.
+    """Adds the request id and the security headers to the response of one request.
 
-    The class avoids a nested function that passes itself on: such a function is in a reference cycle with the scope and
-    with the whole response, and only the garbage collector can free the memory.
+    This is a class, because a nested function that passes itself on is in a reference cycle with the scope and the
+    whole response, whose memory only the garbage collector can free.
     """
 
     def __init__(self, value: bytes, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +87,7 @@ class _Response:
 
 
 def read(scope: Scope) -> tuple[bytes | None, Trace | None]:
-    """Return the caller's request id and trace, None for each that is missing or malformed."""
+    """Return the request id and the trace in a request's headers; None for a missing or malformed header."""
     headers = headers_of(scope)
     own, parent = headers.get(HEADER), headers.get(TRACE_HEADER)
     if own is not None and not WELL_FORMED.fullmatch(own):

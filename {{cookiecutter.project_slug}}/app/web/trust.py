@@ -34,7 +34,7 @@ class TrustedCallers:
     def drop_foreign_trace(self, scope: Scope) -> bool:
         """Remove the trace headers of an untrusted caller from a request, before FastAPI's telemetry reads the headers.
 
-        Passed to the telemetry as `exclude`, and so returns False: no request is excluded.
+        FastAPI's telemetry calls this method as `exclude`. The method returns False, so that no request is excluded.
         """
         if not self.include(scope):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in TRACE_HEADERS]

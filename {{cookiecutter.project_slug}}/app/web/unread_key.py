@@ -23,7 +23,7 @@ class UnreadKey:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse the key; only a write with a key costs a search for the route."""
+        """Serve one request, or refuse the Idempotency-Key; the route is searched only for a write with a key."""
         write = scope["type"] == "http" and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
         keys = [name for name, _ in scope["headers"]].count(HEADER.encode()) if write else 0
         if keys > 1 or (keys and not _is_read(scope)):
@@ -33,7 +33,7 @@ class UnreadKey:
 
 
 def _is_read(scope: Scope) -> bool:
-    """Tell whether the route of a request reads the Idempotency-Key; True for a path without a route, a 404."""
+    """Tell whether the route of a request reads the Idempotency-Key; True without a route: the answer is 404."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     for route in iter_route_contexts(scope["app"].routes):
         if scope["method"] in (route.methods or ()) and route.path_regex.match(path):

@@ -1,7 +1,7 @@
 """WebSocket routes: their paths, and the check that the library which serves WebSockets is installed.
 
-Without the library uvicorn serves each WebSocket route as 404. The library is often a dependency of some test tool, so
-that all tests pass and only the image lacks the library.
+Without that library uvicorn answers 404 on each WebSocket route. The library is often a dependency of a test tool, so
+all tests may pass while the image lacks the library.
 """
 
 from collections.abc import Iterable, Iterator
