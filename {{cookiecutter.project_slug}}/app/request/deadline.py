@@ -16,17 +16,17 @@ class Pauses:
     _end: float = 0.0
 
     def add(self, begin: float, end: float) -> None:
-        """Add the begin and the end of a pause that a loop monitor has measured.
+        """Add a debugger pause that a loop monitor has measured; begin and end are times of the monotonic clock.
 
-        Of two monitors that measure the same pause, only the first adds time.
+        If two loop monitors measure the same pause, the pause is counted once.
         """
         self.seconds += max(0.0, end - max(begin, self._end))
         self._end = end
 
 
 pauses = Pauses()
-"""The pauses of this process. Every deadline moves by the time for which a person has stopped the process in a
-debugger."""
+"""The debugger pauses of this process. Every deadline moves later by the time for which a debugger has stopped the
+process."""
 
 
 @dataclass(slots=True)
@@ -34,20 +34,20 @@ class Expiry:
     """The deadline of one request, shared by all tasks of the request."""
 
     at: float | None
-    """The deadline, as a time of the event loop's clock. None after the response: background tasks have no deadline."""
+    """The deadline by the clock of the event loop. None after the response, as background tasks have no deadline."""
     commit_by: float = 0.0
-    """Until this time the request waits for the answer to a COMMIT, even past the deadline; 0 before the first
-    COMMIT."""
+    """The time, by the clock of the event loop, until which the request waits for the answer to a COMMIT, even past the
+    deadline; 0 before the first COMMIT."""
     paused_before: float = field(default_factory=lambda: pauses.seconds)
 
     @property
     def moment(self) -> float | None:
-        """The deadline, later by the pauses in a debugger since the request began; None without a deadline."""
+        """The deadline plus the debugger pauses since the request began; None without a deadline."""
         return None if self.at is None else self.at + pauses.seconds - self.paused_before
 
     @property
     def last_moment(self) -> float | None:
-        """The time at which the client gets 504: the deadline, or later while the answer to a COMMIT is awaited."""
+        """The time at which the client gets 504: the deadline, or a later time while a COMMIT is awaited."""
         return None if self.moment is None else max(self.moment, self.commit_by)
 
 
@@ -55,12 +55,12 @@ _current: ContextVar[Expiry | None] = ContextVar("expiry", default=None)
 
 
 def begin(expiry: Expiry | None) -> Token[Expiry | None]:
-    """Set the deadline of this context and of tasks started in this context; `end` restores the previous deadline."""
+    """Set the deadline of the current task and of tasks started later; `end` restores the earlier deadline."""
     return _current.set(expiry)
 
 
 def end(token: Token[Expiry | None]) -> None:
-    """Undo the `begin` that returned this token: the deadline that was set before holds again."""
+    """Restore the deadline that was set before the call of `begin` that returned this token."""
     _current.reset(token)
 
 
@@ -71,7 +71,7 @@ def expires_at() -> float | None:
 
 
 def await_commit(seconds: float) -> None:
-    """Let the current request wait for the answer to a COMMIT that is sent now, even past the deadline.
+    """Let the current request wait up to `seconds` for the answer to a COMMIT that is sent now, even past the deadline.
 
     If the deadline ended the request between the COMMIT and its answer, the client would get 504 for a write that
     happened. The price: a request may end later than its deadline, by at most the time that one COMMIT may take.
@@ -82,7 +82,7 @@ def await_commit(seconds: float) -> None:
 
 
 def commit_answered() -> None:
-    """Apply the deadline of the current request again, as the database has answered the COMMIT."""
+    """Apply the deadline of the current request again, because the database has answered the COMMIT."""
     expiry = _current.get()
     if expiry is not None and expiry.commit_by:
         expiry.commit_by = asyncio.get_running_loop().time()

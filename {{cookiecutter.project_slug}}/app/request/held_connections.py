@@ -1,7 +1,7 @@
 """Detects a request that waits while holding a database connection; active in development and in tests.
 
 While a request that holds a connection calls a downstream, no other request can use that connection. Requests that hold
-a connection and ask for a second wait for each other, without end, as soon as the pool is empty.
+one connection and ask for a second connection block each other (deadlock) as soon as the pool is empty.
 """
 
 from contextvars import ContextVar
@@ -15,18 +15,18 @@ class ConnectionHeld(Exception):
 
 
 class HeldConnection:
-    """One use of a database connection, from the checkout to the return to the pool, which another task may do."""
+    """One checkout of a database connection, until the return to the pool, which a different task may do."""
 
     returned = False
 
 
 _held: ContextVar[tuple[HeldConnection, ...]] = ContextVar("held_connections", default=())
-"""The database connections that this task or a parent task has checked out. A task inherits the record from its
-parent."""
+"""The database connections that the current task or a parent task has checked out. A new task inherits the record of
+the task that starts it."""
 
 
 def note_checkout() -> HeldConnection:
-    """Record that this task checked out a connection; `database/pool.py` sets `returned` at the return to the pool."""
+    """Record that this task checked out a database connection; `database/pool.py` sets `returned` at the return."""
     new = HeldConnection()
     _held.set((*(held for held in _held.get() if not held.returned), new))
     return new

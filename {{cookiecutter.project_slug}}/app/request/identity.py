@@ -13,19 +13,19 @@ request_scope: ContextVar[Scope | None] = ContextVar("request_scope", default=No
 """The ASGI scope of the current request, set by `web/request_id.py` and inherited by the request's tasks."""
 
 MAX_PATH = 256
-"""The longest path in an access log line; a longer path is cut. A stranger's URL of 8 kB could become 50 kB in the log,
-as JSON escapes characters."""
+"""The longest path in an access log line, in characters; a longer path is cut. Otherwise a URL of 8 kB could become
+50 kB in the log, because JSON escapes characters."""
 
 REFUSED = "app.refused"
-"""A key in the ASGI scope of a request whose body was malformed: the server has already refused and logged the
-request."""
+"""The key that the server sets in the ASGI scope of a request with a malformed body. The value tells whether the server
+has already refused and logged the request; `AccessLog` then writes no line."""
 
 HEADERS = "app.headers"
-"""The key under which the ASGI scope of a request keeps `headers_of`."""
+"""The key under which the ASGI scope of a request keeps the result of `headers_of`."""
 
 
 def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
-    """Return the headers of a request by name, which are collected once for all middleware.
+    """Return the headers of a request by name; the ASGI scope keeps the result for the next middleware.
 
     The values of a repeated header are joined by commas, as RFC 9110 allows.
     """

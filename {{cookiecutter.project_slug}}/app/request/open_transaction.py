@@ -1,6 +1,6 @@
 """The write transaction that is open in the current task.
 
-A background task that is started in it waits for its commit.
+A background task that is started during the transaction begins its work after the commit.
 """
 
 import asyncio

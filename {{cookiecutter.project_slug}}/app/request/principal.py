@@ -1,8 +1,8 @@
-"""The principal of a request: the sender, as jobs, streams and rate limits see it.
+"""The principal of a request: the sender, for jobs, streams, idempotency keys and rate limits.
 
-There is no authentication yet, so every request has the principal `Anyone`, and may do what needs any scope.
-Authentication is added by returning a different principal from `get_principal`; features that use `PrincipalDep` or
-`needs` need no change.
+The service has no authentication yet, so every request has the principal `Anyone` and passes every check of scopes.
+To add authentication, return a different principal from `get_principal`; features that use `PrincipalDep` or `needs`
+need no change.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class Principal(Protocol):
 
     @property
     def expires_at(self) -> float:
-        """The end of the proof of the sender, in seconds since 1970: a stream ends then."""
+        """The time at which the sender's authentication expires, in seconds since 1970; a stream ends at this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anyone:
-    """The principal of a request without authentication: one owner for all, and the client's address as the key."""
+    """The principal of a request without authentication: no owner, and the client's address as the key for limits."""
 
     key: str
     owner: str | None = None
@@ -49,4 +49,5 @@ def needs(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI types markers such as 
 
 
 PrincipalDep = Annotated[Principal, needs()]
-"""For a route whose rows or streams belong to a client: the owner of the rows, and the key by which limits count."""
+"""The principal of the request, for a route whose rows or streams belong to a client: the owner of the rows, and the
+key by which limits count requests."""

@@ -23,13 +23,13 @@ class Slot:
         self._holders = 1
 
     def keep_until_done(self, call: Task[Any]) -> None:
-        """Let an offloaded call hold the slot until the call ends; do nothing if the slot has been given up already."""
+        """Let an offloaded call hold the slot until the call ends; do nothing if the slot has been released already."""
         if self._holders:
             self._holders += 1
             call.add_done_callback(lambda _call: self.release())
 
     def release(self) -> None:
-        """Release the slot for the request or for a call; the last release leaves the bulkhead."""
+        """End the hold of the request, or of an offloaded call, on the slot; the last release leaves the bulkhead."""
         self._holders -= 1
         if not self._holders:
             self._leave()
@@ -39,7 +39,7 @@ slot: ContextVar[Slot | None] = ContextVar("slot", default=None)
 """The slot of the current request, set by `web/admission.py`; None for work outside of a request."""
 
 BACKGROUND = "background"
-"""The connection quota of all work without a route group: background tasks, cached loads, WebSockets."""
+"""The name of the connection quota for all work without a route group: background tasks, cached loads, WebSockets."""
 
 connection_quota: ContextVar[str] = ContextVar("connection_quota", default=BACKGROUND)
 """The name of the connection quota that the current work uses: in a request, the name of the route group, set by

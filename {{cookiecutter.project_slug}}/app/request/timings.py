@@ -9,22 +9,22 @@ from time import perf_counter
 class Timings:
     """The timings of one request, to which all tasks of the request add.
 
-    Seconds of concurrent statements and calls are summed: three statements of 100 ms in a `gather` are 300 ms of the
-    database, in a request of 100 ms.
+    Concurrent statements and calls are added up: three statements of 100 ms in a `gather` count as 300 ms of database
+    time, although the request takes only 100 ms.
     """
 
-    database = 0.0  # seconds of statements, of BEGIN and of COMMIT
-    statements = 0  # the number of statements, without BEGIN, COMMIT and savepoints
-    waiting = 0.0  # seconds in the queues of bulkheads, and of opening database connections
-    downstreams = 0.0  # seconds of calls, with the queue of the downstream and the pauses between attempts
+    database = 0.0  # seconds in the database: statements, BEGIN and COMMIT
+    statements = 0  # the number of SQL statements, without BEGIN, COMMIT and savepoints
+    waiting = 0.0  # seconds in the queues of bulkheads, and until database connections were opened
+    downstreams = 0.0  # seconds of calls to downstreams, including their queues and the pauses between attempts
 
     def milliseconds(self, seconds: float) -> list[float]:
         """Return the milliseconds of a request: in all, in the database, queues, downstreams and the service itself.
 
-        The numbers are cut off after two decimals: `round` takes three times as long.
+        The numbers are cut off after two decimals, because `round` takes three times as long.
 
         Args:
-            seconds: the duration of the request. The part of the service itself is the rest, 0 where sums exceed it.
+            seconds: the duration of the request. What the other parts leave is the time in the service itself, or 0.
         """
         rest = max(0.0, seconds - self.database - self.waiting - self.downstreams)
         return [int(part * 100_000) / 100 for part in (seconds, self.database, self.waiting, self.downstreams, rest)]
@@ -44,8 +44,8 @@ def add_wait(seconds: float) -> None:
 def downstream_time() -> Iterator[None]:
     """Add the seconds of a `with` block to the downstream time of the current request.
 
-    Nothing else is added inside of the block: neither the wait for the bulkhead of the downstream, nor the attempts of
-    a load that several callers share.
+    Inside of the block nothing is added to the timings: the wait in the bulkhead of the downstream, and a nested use of
+    this context manager, would otherwise count twice.
     """
     own, began = timings.get(), perf_counter()
     token = timings.set(None)

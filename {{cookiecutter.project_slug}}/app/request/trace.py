@@ -19,27 +19,27 @@ id."""
 
 
 class Trace(NamedTuple):
-    """The trace context of a request: from its headers, or from the span that OpenTelemetry has opened for it."""
+    """The trace context of a request, from the request's headers or from the request's span in OpenTelemetry."""
 
     number: str
     flags: str
     state: str = ""
     span: str = "0000000000000001"
-    """The number, in 16 hex digits, of the request's span with OpenTelemetry, else of the caller's span. W3C allows no
-    zeros, so a trace without any span has a constant."""
+    """The span id in 16 hex digits: with OpenTelemetry the id of the request's span, else the id of the caller's span.
+    W3C forbids an id of zeros, so a trace without any span has the id 1."""
 
     @property
     def parent(self) -> str:
-        """The value of the header `traceparent` for work that belongs to the span."""
+        """The value of the header `traceparent` that makes other work a child of this trace's span."""
         return f"00-{self.number}-{self.span}-{self.flags}"
 
     def text(self) -> str:
-        """Return the trace as one text, for a column; `of_text` reads the text."""
+        """Return the trace as one text, for a database column; `of_text` parses the text."""
         return f"{self.parent} {self.state}"
 
     @staticmethod
     def of_text(text: str | None) -> "Trace | None":
-        """Return the trace from a text, None for a text of a different form."""
+        """Return the trace from a text that the method `text` has built; None for any other text."""
         parent, _, state = (text or "").encode().partition(b" ")
         return read(parent, state)
 
@@ -64,7 +64,7 @@ def of_span(context: Any) -> Trace:  # noqa: ANN401 - a type of OpenTelemetry, w
 
 
 def new_trace(own: str) -> Trace:
-    """Return a trace that is not sampled. The trace id is the request id if that has 32 hex digits, else random."""
+    """Return a new unsampled trace. The trace id is the request id `own` if that has 32 hex digits, else random."""
     return Trace(own if ALSO_A_TRACE.fullmatch(own) else f"{random.getrandbits(128) or 1:032x}", "00")
 
 
