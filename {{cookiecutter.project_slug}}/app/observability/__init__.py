@@ -1,1 +1,1 @@
-"""Observability: the log format, the log writer, and the monitor of the event loop."""
+"""Observability: logs, the monitor of the event loop, metrics with their exporter, and traces."""

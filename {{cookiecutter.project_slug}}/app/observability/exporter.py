@@ -1,7 +1,7 @@
 """Exporter: serves metrics, verbose readiness and the status page on the management port.
 
-Under gunicorn the exporter is a process of its own: it answers while the event loops of all workers are blocked, when
-metrics are needed most. Without gunicorn, a thread of the serving process runs the exporter.
+Under gunicorn the exporter is a separate process, which answers even while the event loops of all workers are blocked.
+Without gunicorn, a thread of the serving process runs the exporter.
 """
 
 import json
@@ -25,13 +25,13 @@ from app.observability import logs
 from app.observability.status_page import StatusPage
 
 STALE_SECONDS = 15.0
-"""The age, in seconds, from which on the last report of a process counts as not ready: its event loop is blocked."""
+"""The age, in seconds, from which the last report of a process counts as not ready, as the event loop is blocked."""
 
 RETRY_SECONDS = 5.0
 """Seconds between two attempts to listen on a port that the exporter of an earlier gunicorn still uses."""
 
 TRIES, PAUSE_SECONDS = 50, 0.01
-"""The most attempts to read the files of metrics, and the seconds between two attempts."""
+"""TRIES: the most attempts to read the metric files of all processes. PAUSE_SECONDS: the pause between two attempts."""
 
 T = TypeVar("T")
 
@@ -39,9 +39,12 @@ log = structlog.get_logger("exporter")
 
 
 def read_whole(read: Callable[[], T]) -> T:
-    """Return the result of `read`, and call it again after an error: a worker may be creating or deleting a file."""
+    """Return the result of `read`, which reads the metric files, and repeat the call after an error.
+
+    A read fails while a worker creates or deletes a metric file.
+    """
     for _ in range(TRIES - 1):
-        with suppress(OSError, struct.error):  # struct.error: a file that a worker has opened is empty for a moment
+        with suppress(OSError, struct.error):  # struct.error: a metric file that a worker has just created is empty
             return read()
         sleep(PAUSE_SECONDS)
     return read()
@@ -50,7 +53,7 @@ def read_whole(read: Callable[[], T]) -> T:
 def readiness_of(collected: Iterable[Metric]) -> dict[str, Any]:
     """Return verbose readiness: the last report of each process, the age of the report, and whether all are ready.
 
-    Processes of one machine have the same monotonic clock.
+    The age is right for all processes, because the processes of one machine share the monotonic clock.
     """
     found: dict[str, dict[str, Any]] = defaultdict(lambda: {"reasons": [], "age_seconds": 0.0})
     for sample in (sample for metric in collected for sample in metric.samples):
@@ -63,7 +66,7 @@ def readiness_of(collected: Iterable[Metric]) -> dict[str, Any]:
 
 
 def pages(registry: CollectorRegistry) -> WSGIApplication:
-    """Return the application of the management port."""
+    """Return the WSGI application of the management port: /metrics, /health/ready, and the status page elsewhere."""
     page = StatusPage()
 
     def answer(request: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -96,10 +99,10 @@ def listen(host: str, port: int, registry: CollectorRegistry) -> bool:
 def main(folder: str, host: str, port: int, log_settings: dict[str, Any]) -> None:
     """Serve the metrics of gunicorn's processes until the master and all workers have ended, even by SIGKILL.
 
-    The master and the workers hold the other end of the pipe that is the standard input here, so the pipe closes with
-    the last of them. Then the folder of the metrics is removed.
+    The standard input of the exporter is a pipe, whose other end the master and all workers hold. When the last of
+    these processes has ended, the pipe closes, and the exporter removes the folder of metric files and ends.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop of the process group: the workers are still draining
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a SIGTERM to all processes comes while the workers still drain
     logs.configure(**log_settings)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, folder)

@@ -1,10 +1,11 @@
-"""Gauges as plain functions, for modules that gunicorn's master imports, in which no metric may be created.
+"""Gauges as plain functions, for modules that gunicorn's master process imports.
 
-A metric needs the folder that the master creates later. So each worker's sampler copies these gauges into metrics.
+These modules cannot create metrics of prometheus_client, because a metric needs a folder that the master creates later.
+So the sampler of each worker copies these gauges into metrics once a second.
 """
 
 from collections.abc import Callable
 
 GAUGES: dict[str, tuple[str, Callable[[], float]]] = {}
-"""The gauges by the name of the metric: the help text, and a function that returns the number. A metric whose name ends
-in `_total` is a counter."""
+"""Maps the name of a metric to the help text, and to a function that returns the current number. A metric whose name
+ends in `_total` is a counter."""

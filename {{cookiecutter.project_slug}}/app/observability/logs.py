@@ -25,13 +25,13 @@ from app.observability.rendering import (
 from app.observability.writer import LineWriter
 
 LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
-# Only warnings of these loggers are written: at info level they write a line for each call, with the whole URL.
+# Only warnings and errors of these loggers are written. At info level httpx logs each call with the whole URL.
 TALKATIVE_LOGGERS = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),
     *("alembic.runtime.plugins", "alembic.autogenerate"),
-    "app.database.pool",  # SQLAlchemy's logger of the pool, named after the class
+    "app.database.pool",  # the name of SQLAlchemy's logger for the pool: the module of the service's pool class
 )
-# The service writes an access log line per request itself; that of uvicorn or gunicorn would lack the request id.
+# The access logs of uvicorn and gunicorn are off: `AccessLog` writes a line per request, with the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
 REPEATED = ("Invalid HTTP", '%s - "WebSocket', "connection ", "ASGI callable returned without completing h")
 
@@ -59,7 +59,8 @@ def configure(*, level: str, log_format: LogFormat, fields: Mapping[str, str] = 
 def library_logging(*, level: str, log_format: LogFormat, fields: Mapping[str, str] = NO_FIELDS) -> dict[str, Any]:
     """Return the `logging.config` dictionary for the log lines of libraries, in workers and in gunicorn's master.
 
-    The master forks, so its handler writes lines without a thread; `configure` replaces this handler in a worker.
+    The dictionary has the handler of the master process, which forks and so must write lines without a thread. In a
+    worker, `configure` replaces that handler.
     """
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -92,22 +93,22 @@ def mark_logged(error: Exception) -> None:
 
 
 class UnloggedFilter(logging.Filter):
-    """A log filter for uvicorn and gunicorn: leaves out records of events that the service has logged itself."""
+    """A log filter for uvicorn and gunicorn: drops the log records of events that the service has logged itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a log record is to be written: not if the service has logged the same event."""
+        """Tell whether to write a log record; False if the service has logged the same event itself."""
         error = record.exc_info[1] if record.exc_info else None
         return not str(record.msg).startswith(REPEATED) and (error is None or LOGGED not in vars(error))
 
 
 def write(event: EventDict) -> None:
-    """Write a log line at level info without a logger, for the line of each request: a logger doubles its cost."""
+    """Write a log line at level info without a structlog logger, which would double the cost of an access log line."""
     if logging.root.isEnabledFor(logging.INFO):
         output.put(rendered(structlog.get_config()["processors"], "info", event))
 
 
 def _loss_line(log_format: LogFormat, fields: Mapping[str, str], count: int) -> bytes:
-    """Render the log line that reports how many lines were lost; the thread of the log writer calls this."""
+    """Render the log line that reports the number of lost log lines; the thread of the log writer calls this."""
     return rendered(processors_of(log_format, fields), "warning", {"event": "log lines lost", "lines": count})
 
 
@@ -141,7 +142,7 @@ class MasterHandler(LineHandler):
     def __init__(self, log_format: LogFormat, fields: Mapping[str, str]) -> None:
         super().__init__()
         output.loss_line = partial(_loss_line, log_format, fields)
-        output.close()  # `put` then writes without a thread; a forked worker starts again with a thread
+        output.close()  # a closed log writer writes without a thread; a forked worker starts with a thread again
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

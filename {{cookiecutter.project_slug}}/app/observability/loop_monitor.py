@@ -1,14 +1,14 @@
 """Loop monitor: logs each stall of the event loop with the duration, the request and the stack.
 
     the event loop  calls `_beat` every 25 ms, and measures how late each call is: the lag
-    a thread        samples the stack of the event loop's thread as soon as a call is overdue
+    a thread        samples the stack of the event loop's thread when a call of `_beat` is late by `stall_seconds`
 
 C code that holds the GIL delays the sampling thread. But the thread gets the GIL as soon as the call in C returns,
 while the stack still shows the line of that call. `faulthandler` needs no GIL and could sample sooner, but it reads the
 stacks of running threads, which may crash the process.
 
-The log line is written when the stall ends, as its duration is known then. A stall of more than a second may never end,
-and is logged while it lasts.
+The monitor logs a stall at its end, when the duration is known. A stall of more than a second may never end, and is
+logged while it lasts too.
 """
 
 import asyncio
@@ -23,28 +23,28 @@ import structlog
 from app.observability.stacks import Sample, in_debugger, sample_of
 
 BEATS = 4
-"""The number of beats, calls of `_beat`, per `stall_seconds`. A stall that begins just after a beat is measured one
-beat too short."""
+"""The number of beats (calls of `_beat`) per `stall_seconds`. A stall that begins just after a beat is measured too
+short, by the time between two beats."""
 
 POLL_SECONDS = 0.1
-"""Seconds between two checks of the monitor thread while the event loop is blocked."""
+"""Seconds between two checks by the monitor thread while the event loop is blocked."""
 
 LONG_STALL_SECONDS = 1.0
-"""A stall of this many seconds may never end, so the log line is written during the stall, at error level."""
+"""The seconds after which a stall of the event loop is logged while it lasts, as an error: the stall may never end."""
 
 LINE_SECONDS = 1.0
-"""The shortest time between two log lines about stalls, in seconds: otherwise a route that blocks would cause a line
-per request."""
+"""The shortest time between two log lines about stalls, in seconds. Otherwise a route that blocks the event loop would
+cause a line per request."""
 
 MAX_BEAT_SECONDS = 0.05
-"""The longest time between two beats, in seconds, however long a stall must be to be logged: a block of the event loop
-is measured one beat too short."""
+"""The longest time between two beats, in seconds, for any `stall_seconds`: the lag in the metrics is too small by up to
+this time."""
 
 log = structlog.get_logger("loop")
 
 
 Report = Callable[[str, float, Sample | None], None]
-"""The signature of a function that reports a stall: the event, the duration in seconds, and the sampled stack."""
+"""The signature of a function that reports a stall: the log event, the duration in seconds, and the sampled stack."""
 
 Pause = Callable[[float, float], None]
 
@@ -57,7 +57,7 @@ class Lines:
         self._next_at = 0.0
 
     def __call__(self, event: str, seconds: float, sample: Sample | None) -> None:
-        """Write a log line about a stall of the event loop; soon after another line, only count the stall."""
+        """Log a stall of the event loop; within LINE_SECONDS after the previous line, only count a short stall."""
         now = monotonic()
         if now < self._next_at and seconds < LONG_STALL_SECONDS:
             self._skipped += 1
@@ -77,8 +77,8 @@ class LoopMonitor:
         Args:
             stall_seconds: the least lag that is reported; the real stall may be a quarter longer than the measured lag.
             report: called for each stall; by default a log line is written.
-            pause: called instead for each stop of the event loop in a debugger, with the begin and the end by the
-                monotonic clock; for development.
+            pause: called instead of `report` when a debugger has stopped the event loop, with the begin and the end on
+                the monotonic clock; for development.
         """
         self.stall_seconds = stall_seconds
         self.report = report or Lines()
@@ -86,11 +86,11 @@ class LoopMonitor:
         """Called with the lag of each beat in seconds, for metrics."""
         self._beat_seconds = min(stall_seconds / BEATS, MAX_BEAT_SECONDS)
         self._due = 0.0
-        # when a beat became overdue, and the stack that was sampled then
+        # the due time of a late beat, and the stack that was sampled when the beat was late
         self._seen: tuple[float, Sample | None] | None = None
         self._stopped = threading.Event()
         self._pause = pause
-        self._debugged: float | None = None  # the time of a late beat, if a debugger was the cause of the delay
+        self._debugged: float | None = None  # the due time of the last beat that a debugger has delayed
         self._warned = False
 
     def __enter__(self) -> Self:
@@ -101,7 +101,7 @@ class LoopMonitor:
         self._due = monotonic() + self._beat_seconds
         self._handle = self._loop.call_later(self._beat_seconds, self._beat)
         self._thread = threading.Thread(target=self._watch, name="loop monitor", daemon=True)
-        self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined] # debugpy would stop this thread too
+        self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined] # else debugpy would stop this thread too
         self._thread.start()
         return self
 
@@ -127,14 +127,14 @@ class LoopMonitor:
             self.report("event loop was blocked", late, self._seen[1] if self._seen and self._seen[0] == due else None)
 
     def _watch(self) -> None:
-        """Run in the monitor thread: when `_beat` is overdue, sample the stack of the event loop's thread."""
+        """Run in the monitor thread: when a call of `_beat` is late, sample the stack of the event loop's thread."""
         told_of, seconds = 0.0, self.stall_seconds
         while not self._stopped.wait(seconds):
             due = self._due
             late = monotonic() - due
             seconds = self.stall_seconds - late
             if seconds > 0:
-                continue  # the next beat is not late enough yet to count as a stall
+                continue  # the pending beat is not late enough to count as a stall
             seconds = POLL_SECONDS
             if self._pause and self._in_debugger(due):
                 continue

@@ -1,7 +1,7 @@
 """Metrics of this process, named by OpenTelemetry's conventions for Prometheus, or with the prefix `app_`.
 
-No label is an id, a path or a text of a client, so that the number of time series is bounded. Under gunicorn each
-worker writes the values into files, which the exporter adds up; the mode of each gauge says how.
+No label value is an id, a URL or a text of a client, so that the number of time series stays bounded. Under gunicorn
+each worker writes its metrics into files, and the exporter combines the files of all workers by the mode of each gauge.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,11 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 STATUSES: dict[int | None, str] = {None: ""} | {status: str(status.value) for status in HTTPStatus}
 OTHER = "_OTHER"
-"""The value of a label for an unknown method or status: a stranger may send any method, a downstream any status."""
+"""The label value for an unknown HTTP method or status: a client may send any method, and a downstream any status."""
 
 MAX_TEXTS = 50
-"""The most texts that become values of a label, such as names of background tasks, which may differ in each task."""
+"""The most different texts that `bounded` accepts as label values. Names of background tasks, for example, may contain
+ids, and would create time series without end."""
 
 SHORT = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 LONG = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
@@ -24,7 +25,7 @@ prometheus_client's default buckets, which OpenTelemetry advises for requests.""
 
 STATUS = "http_response_status_code"
 
-disable_created_metrics()  # times of creation, which a process without the files of gunicorn would show as values
+disable_created_metrics()  # without gunicorn, prometheus_client would add a time series with the time of creation
 
 requests = Histogram("http_server_request_duration_seconds", "Requests", ("http_request_method", "http_route", STATUS))
 loop_lag = Histogram("app_eventloop_lag_seconds", "Lag of the event loop", buckets=SHORT)
@@ -37,12 +38,12 @@ _texts: set[str] = set()
 
 @lru_cache(maxsize=4096)
 def requests_of(method: str, route: str | None, status: int | None) -> Callable[[float], None]:
-    """Return the function that counts a request with its seconds; without the cache each call would compare all labels.
+    """Return the function that records the duration of a request; the cache saves the look-up of the label values.
 
     Args:
-        method: any method.
+        method: any HTTP method.
         route: the template of the route, None for no route, and for a refusal before the routing.
-        status: the status, None when no response has started.
+        status: the HTTP status, None when no response has started.
     """
     known = method if method in HTTPMethod.__members__ else OTHER
     return requests.labels(known, route or "unmatched", STATUSES.get(status, OTHER)).observe
@@ -53,20 +54,20 @@ call_duration = Histogram("http_client_request_duration_seconds", "Calls to down
 
 
 def call_ended(name: str, status: int | None, seconds: float) -> None:
-    """Count an attempt of a call to a downstream; `status` is None when no response has come."""
+    """Record the duration of one attempt of a call to a downstream; `status` is None if no response came."""
     call_duration.labels(name, STATUSES.get(status, OTHER)).observe(seconds)
 
 
 # {% endif %}
 def bounded(text: str) -> str:
-    """Return a text as the value of a label, OTHER when there have been too many texts."""
+    """Return a text for use as a label value; OTHER for a new text after MAX_TEXTS different texts."""
     if len(_texts) < MAX_TEXTS:
         _texts.add(text)
     return text if text in _texts else OTHER
 
 
 def show(name: str, text: str, value: float, mode: str = "livesum", /, **labels: str) -> None:
-    """Set a gauge to a value, or advance a counter, whose name ends in `_total`, to a value of this process."""
+    """Set the gauge with this name to a value; a name that ends in `_total` is a counter, which grows to the value."""
     if name not in _shown:
         kind = Counter if name.endswith("_total") else partial(Gauge, multiprocess_mode=mode)  # type: ignore[arg-type] # a Literal
         _shown[name] = kind(name, text, tuple(labels))
@@ -74,5 +75,5 @@ def show(name: str, text: str, value: float, mode: str = "livesum", /, **labels:
     if isinstance(child, Gauge):
         child.set(value)
     else:
-        child.inc(max(0, value - _counted.get(child, 0)))  # a counter of a reopened resource starts again at 0
+        child.inc(max(0, value - _counted.get(child, 0)))  # the count of a reopened resource begins again at 0
         _counted[child] = value

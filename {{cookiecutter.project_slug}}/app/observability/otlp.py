@@ -1,11 +1,11 @@
-"""OpenTelemetry's provider of this process: spans for a collector, by OTLP over HTTP, and a shutdown that never waits.
+"""OpenTelemetry's tracer provider of this process: sends spans to a collector by OTLP, and never delays the shutdown.
 
 FastAPI's automatic set-up waits for the collector at the shutdown: 25 s and more for an unreachable collector, 45 s for
 a collector that hangs. By then the orchestrator has killed the process. This module closes the provider in a thread,
-which the shutdown leaves behind after `CLOSE_SECONDS`.
+and the shutdown waits for that thread for at most `CLOSE_SECONDS`.
 
-Every span passes `discreet` on its way out, in the thread of the exporter: no value of a client leaves in a span,
-whichever library has recorded the span.
+The exporter passes every span through `discreet` before it sends the span, so that no value of a client leaves in a
+span, whichever library has recorded the span.
 """
 
 import asyncio
@@ -26,17 +26,18 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span, 
 from app.request.trace import of_span, trace
 
 EXPORT_SECONDS = 2
-"""The timeout of one request to the collector, in seconds."""
+"""The timeout of one request to the OpenTelemetry collector, in seconds."""
 
 CLOSE_SECONDS = 0.8
-"""The longest wait for the last spans at the shutdown: CLOSING_SECONDS of the settings keeps 1 s for closing all."""
+"""How long, in seconds, the shutdown waits for the last spans to be sent. The time is below CLOSING_SECONDS, the 1 s
+that `settings/service.py` keeps for closing everything."""
 
 URLS = frozenset({"url.full", "http.url", "http.target"})
 QUERY = "url.query"
 EXCEPTION_TYPE = "exception.type"
 
 CLIENT_LEFT = frozenset({"ConnectionError", "starlette.websockets.WebSocketDisconnect"})
-"""The `error.type` that FastAPI gives to a stream and to a WebSocket whose client left."""
+"""The values of `error.type` that FastAPI records for a stream or a WebSocket whose client has disconnected."""
 
 FAILED = 400
 """The lowest HTTP status of an error response."""
@@ -48,12 +49,12 @@ class Traces:
     """The traces of this process: spans of requests, statements, calls and jobs, sent in an `async with` block."""
 
     def __init__(self, collector: str, ratio: float, resource: Mapping[str, str]) -> None:
-        """Build the provider.
+        """Build the tracer provider; the `async with` block then sends spans.
 
         Args:
-            collector: the URL of the collector, without the path of traces.
-            ratio: the share of traces that are recorded, for requests that came without a trace.
-            resource: names the service in each trace.
+            collector: the base URL of the OpenTelemetry collector, without `/v1/traces`.
+            ratio: the part of the requests without a caller's trace that is recorded, from 0 to 1.
+            resource: OpenTelemetry's resource attributes, which name the service in each trace.
         """
         sampler = ParentBased(TraceIdRatioBased(ratio))
         self.provider = TracerProvider(sampler, Resource.create(dict(resource)), shutdown_on_exit=False)
@@ -65,20 +66,20 @@ class Traces:
         self.provider.add_span_processor(BatchSpanProcessor(Exporter(self._endpoint, timeout=EXPORT_SECONDS)))
 
     async def __aexit__(self, *_error: object) -> None:
-        """Send the last spans, within a bounded time: an unreachable collector must not delay the shutdown."""
+        """Send the last spans for at most CLOSE_SECONDS, as an unreachable collector must not delay the shutdown."""
         thread = Thread(target=self.provider.shutdown, daemon=True)
         thread.start()
         await asyncio.to_thread(thread.join, CLOSE_SECONDS)
 
     def statement(self, sql: str, seconds: float, rows: int, error: BaseException | None) -> None:
-        """Record the span of a statement that has ended; `sql` is the text without values."""
+        """Record the span of an SQL statement that has ended; `sql` has placeholders instead of values."""
         if not get_current_span().get_span_context().trace_flags.sampled:
             return
         end = time_ns()
         name, begin = sql.split(maxsplit=1)[0] if sql else "SQL", end - int(seconds * 1e9)
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, start_time=begin)
         span.set_attributes({"db.system.name": "postgresql", "db.query.text": sql, "db.response.returned_rows": rows})
-        if error is not None:  # record no message: PostgreSQL quotes values in it
+        if error is not None:  # do not record the error's message, in which PostgreSQL quotes values
             span.set_attribute("error.type", type(error).__qualname__)
             span.set_status(StatusCode.ERROR)
         span.end(end)
@@ -101,10 +102,10 @@ class Traces:
 
 
 class Exporter(OTLPSpanExporter):
-    """The exporter, which sends spans without the values of clients."""
+    """An OTLP exporter of spans that removes the values of clients before sending."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch of spans to the collector."""
+        """Send a batch of spans to the OpenTelemetry collector, without the values of clients."""
         return super().export([discreet(span) for span in spans])
 
 

@@ -1,4 +1,4 @@
-"""The lock of standard output: the processes of the service write their log lines one after the other."""
+"""The lock of standard output, which keeps the log lines of the service's processes from mixing."""
 
 import sys
 import time
@@ -9,7 +9,8 @@ if sys.platform != "win32":
     import fcntl
 
 RETRY_SECONDS, TRIES = 0.01, 10
-"""The pause between two attempts to get the lock, and the number of attempts of a caller that must not wait long."""
+"""RETRY_SECONDS: the pause between two attempts to get the lock of standard output. TRIES: the number of attempts of a
+caller that must not wait for long."""
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def locked(descriptor: int, *, wait: bool) -> Iterator[bool]:
     workers. Their queues are bounded, and no request waits for the log.
 
     Yields:
-        Whether the lock was free: with `wait` always, else within 0.1 s.
+        Whether the caller may write: always True with `wait`, else False if the lock was taken for 0.1 s.
     """
     if sys.platform == "win32":
         yield True
@@ -32,10 +33,10 @@ def locked(descriptor: int, *, wait: bool) -> Iterator[bool]:
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            time.sleep(RETRY_SECONDS)  # noqa: TID251 - in the writer's thread, or at the end of the process
+            time.sleep(RETRY_SECONDS)  # noqa: TID251 - runs in the log writer's thread, or at the end of the process
             continue
         except OSError:
-            pass  # some outputs, such as a socket, cannot be locked: write without the lock
+            pass  # a socket, for example, cannot be locked: write without the lock
         is_free = True
         break
     try:

@@ -20,7 +20,7 @@ from app.request.trace import trace
 
 LogFormat = Literal["json", "console"]
 
-# None when standard output is no terminal. Lines for a terminal need its encoding, which may not be UTF-8 on Windows.
+# None if standard output is no terminal. A terminal needs lines in its encoding, which on Windows may not be UTF-8.
 TERMINAL_ENCODING = os.device_encoding(STANDARD_OUTPUT)
 
 
@@ -31,7 +31,7 @@ def processors_of(log_format: LogFormat, fields: Mapping[str, str]) -> list[Proc
 
 
 def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes:  # noqa: ANN401 - processors turn an event dict into bytes
-    """Return the line of a log event."""
+    """Return the bytes of the log line for an event, by calling one structlog processor after the other."""
     for processor in processors:
         event = processor(None, level, event)
     line: bytes = event
@@ -39,8 +39,8 @@ def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes: 
 
 
 def stamped(fields: Mapping[str, str], logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add service, request, level and time to a log event; one structlog processor for all, as each costs a call."""
-    if _CONTEXT_VARS:  # the names that a call of `bind_contextvars` has ever used: mostly none
+    """Add service, request id, trace id, level and time to a log event: one processor, as each costs a call."""
+    if _CONTEXT_VARS:  # empty as long as `bind_contextvars` was never called
         event = merge_contextvars(logger, method, event)
     event.update(fields)
     value, in_trace = request_id.get(), trace.get()
@@ -60,7 +60,7 @@ def _second_text(second: str) -> str:
 
 
 def exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Render a traceback as text for the JSON format, without messages and local variables, which have values."""
+    """Render a traceback as text for the JSON format, without messages and local variables, which may show secrets."""
     return format_stacks(logger, method, event) if "exc_info" in event else event
 
 
@@ -68,9 +68,10 @@ format_stacks = structlog.processors.ExceptionRenderer(lambda exc_info: "\n".joi
 
 
 def stacks(error: BaseException | None, seen: set[int]) -> Iterator[str]:
-    """Yield stack and class of an exception, after those of its cause and of the exceptions of a group.
+    """Yield the stack and the class of an exception, after those of the cause and of the exceptions in a group.
 
-    The message stays out: PostgreSQL quotes the value that it refused, and a KeyError is a key and nothing else.
+    The message of the exception is left out, because it may have values: PostgreSQL quotes the value that it refused,
+    and the message of a KeyError is the key.
     """
     if error is None or id(error) in seen:  # an exception may be its own cause
         return
@@ -83,8 +84,8 @@ def stacks(error: BaseException | None, seen: set[int]) -> Iterator[str]:
 
 
 def console() -> Processor:
-    """Return the renderer of lines for people, coloured on a terminal."""
-    plain = structlog.dev.plain_traceback  # keep the order of keys: an access line begins with the method
+    """Return the structlog renderer of log lines for people, coloured on a terminal."""
+    plain = structlog.dev.plain_traceback  # no sorting of keys below: an access log line begins with the method
     return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
 
 
@@ -101,5 +102,5 @@ def _to_bytes(_logger: WrappedLogger, _method: str, text: Any) -> bytes:  # noqa
 
 
 def encoded(text: str) -> bytes:
-    """Return a line in the encoding of the terminal, or in UTF-8."""
+    """Return a log line as bytes: in the encoding of the terminal, or in UTF-8 without a terminal."""
     return text.encode(TERMINAL_ENCODING or "utf-8", errors="backslashreplace")

@@ -17,7 +17,7 @@ FRAMES = 20
 """The number of innermost frames in a sample of the stack; outer frames belong to the server and the framework."""
 
 DEBUGGER = re.compile(r"(?:^|[/\\])(?:bdb|pydevd)\.py$")
-"""The files of debuggers: pdb and the debuggers built on it stop inside of bdb.py, debugpy and PyCharm in pydevd.py."""
+"""Matches the files in which debuggers stop a thread: bdb.py for pdb, and pydevd.py for debugpy and PyCharm."""
 
 HERE = f"{Path(__file__).parents[2]}/"
 
@@ -50,7 +50,7 @@ def sample_of(thread: int, loop: asyncio.AbstractEventLoop) -> Sample:
 
 
 def in_debugger(thread: int) -> bool:
-    """Tell whether a thread is in a debugger: stopped at a breakpoint, or started by an editor in debug mode."""
+    """Tell whether a debugger is on the stack of a thread: stopped at a breakpoint, or running in debug mode."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - Python documents `_current_frames`
     return any(DEBUGGER.search(caller.f_code.co_filename) for caller, _line in walk_stack(frame))
 
@@ -59,7 +59,7 @@ def _context_of(task: asyncio.Task[Any]) -> Context:
     """Return the context variables of a task; a task that a request started inherits the request's context."""
     if sys.version_info >= (3, 12):
         return task.get_context()
-    # Python 3.11 has no `Task.get_context`: of all objects that a task refers to, the first context is its own.
+    # Python 3.11 has no `Task.get_context`. The first Context that a task refers to is the task's own context.
     return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())
 
 

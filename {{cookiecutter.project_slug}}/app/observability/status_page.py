@@ -1,7 +1,7 @@
-"""The status page of the management port, made from the metrics, so that a new metric needs no line here.
+"""The status page of the management port. The page is made from all metrics, so a new metric needs no new code here.
 
-Figures per second and quantiles are those since the last rendering of the page, at first since the start of the
-process. A page reloads itself every few seconds.
+Rates and quantiles cover the time since the page was last rendered, the first time since the process started. The page
+reloads itself every 5 seconds.
 """
 
 from collections import defaultdict
@@ -21,13 +21,13 @@ STATUS = "http_response_status_code"
 
 
 class StatusPage:
-    """Renders the status page, and keeps the counts, which the next rendering subtracts from its own."""
+    """Renders the status page, and keeps the counts of each rendering for the differences in the next rendering."""
 
     def __init__(self) -> None:
         self._at, self._before = monotonic(), dict[str, float]()
 
     def render(self, found: Iterable[Metric], state: str) -> str:
-        """Return the page as HTML; all text of it is escaped."""
+        """Return the status page as HTML, with all text escaped."""
         shown = [one for one in found if one.name.startswith(("app_", "db_", "http_"))]
         seconds, before = monotonic() - self._at, self._before
         self._at, self._before = monotonic(), {str(sample[:2]): sample.value for one in shown for sample in one.samples}
@@ -38,7 +38,7 @@ class StatusPage:
 
 
 def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a section with a table as HTML; an empty text without rows."""
+    """Return an HTML section with a table, or an empty text if the table has no rows."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>" for cells in rows)
     return body and f"<section><h2>{escape(title)}</h2><div><table><tr>{names}</tr>\n{body}</table></div></section>"
@@ -60,7 +60,7 @@ def durations(metric: Metric, before: Mapping[str, float], seconds: float) -> It
 
 
 def load(samples: Iterable[Sample]) -> Iterator[tuple[str, str]]:
-    """Yield a row for each part, such as a bulkhead, with all gauges and counters that are not 0 and no timestamps."""
+    """Yield a row for each part of the service, such as a bulkhead: the gauges and counters that are not 0."""
     rows: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         _, part, *words = sample.name.split("_")

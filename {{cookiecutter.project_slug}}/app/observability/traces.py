@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, if the settings name a collector; without one, no package for traces is imported."""
+"""Traces by OpenTelemetry, if the settings name a collector; without a collector, no OpenTelemetry SDK is imported."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,19 +10,19 @@ __all__ = ["Traces", "build_traces"]
 if TYPE_CHECKING:
     from app.observability.otlp import Traces
 else:
-    Traces = Any  # importing the real class would import the packages for traces
+    Traces = Any  # importing the real class would load the packages of OpenTelemetry
 
 
 def build_traces(settings: Settings) -> Traces | None:
-    """Return the traces of the process, None without a collector; an `async with` block of the traces sends them.
+    """Return the traces of the process, None without a collector; spans are sent in an `async with` block.
 
     Raises:
-        SystemExit: the packages for traces are missing.
+        SystemExit: the settings name a collector, and the packages of OpenTelemetry are missing.
     """
     collector = settings.otel_exporter_otlp_endpoint
     if collector is None:
         return None
-    try:  # import by name: an import statement would load the packages in each process
+    try:  # imported by name, as an import statement would load the packages in every process
         otlp = import_module("app.observability.otlp")
     except ModuleNotFoundError as error:
         raise SystemExit(

@@ -1,8 +1,9 @@
 """Log writer: a thread writes the lines of the log, so that a slow log reader never blocks the event loop.
 
-Direct writes fill the pipe of a stopped reader after some hundred lines, and the next write freezes the event loop.
-Here a log call only appends to a bounded queue. A full queue drops lines, and a later line reports the number of lost
-lines. The price: a killed process (SIGKILL, `os._exit`) loses the lines of the last 20 ms.
+If log calls wrote to the pipe directly, a reader that has stopped would leave the pipe full after some hundred lines,
+and the next log call would freeze the event loop. Here a log call only appends to a bounded queue. A full queue drops
+lines, and a later line reports the number of lost lines. The price: a killed process (SIGKILL, `os._exit`) loses the
+lines of the last 20 ms.
 """
 
 import atexit
@@ -24,16 +25,17 @@ from app.observability.output_lock import locked
 STANDARD_OUTPUT = 1
 
 MAX_LINES = 10_000
-"""The most queued log lines: about 2.5 MB, some seconds of full load. A log reader seldom pauses for so long."""
+"""The most log lines in the queue: about 2.5 MB, some seconds of full load. A log reader seldom pauses for so long."""
 
 MAX_BYTES = 16 * 1024 * 1024
-"""The most bytes of queued lines, for long lines such as tracebacks; a blocked write may hold as many bytes again."""
+"""The most bytes of log lines in the queue, for long lines such as tracebacks. A write that is blocked may hold as many
+bytes again."""
 
 GATHER_SECONDS = 0.02
-"""How many seconds the thread gathers lines for one write; too short to be noticed on a terminal."""
+"""How many seconds the writing thread gathers log lines for one write; too short to be noticed on a terminal."""
 
 RETRY_SECONDS = 0.01
-"""Seconds between two checks whether a full pipe has room again."""
+"""Seconds between two checks whether the full pipe of the log has room again."""
 
 CLOSE_SECONDS = 2.0
 """How long, in seconds, a log reader that has stopped may delay the exit of the process."""
@@ -41,14 +43,14 @@ CLOSE_SECONDS = 2.0
 # A pipe keeps writes up to this size whole: other programs' output does not mix with short lines. See `output_lock.py`.
 WHOLE_BYTES = getattr(select, "PIPE_BUF", 4096)
 
-NO_WAITER = Event()  # a queue entry that wakes the thread, and for which no caller waits
+NO_WAITER = Event()  # a queue entry that only wakes the writing thread: no caller waits for this event
 
 
 class LineWriter:
     """A bounded queue of log lines with a writing thread, which starts with the first line.
 
     No method waits for a lock that an interrupted call may hold: signal handlers and destructors log too, even in the
-    middle of a `put`. Hence a reentrant `SimpleQueue` wakes the thread, and not an `Event`.
+    middle of a call of `put`. So a `SimpleQueue`, which is reentrant, wakes the thread, and not an `Event`.
     """
 
     def __init__(self, loss_line: Callable[[int], bytes], descriptor: int = STANDARD_OUTPUT) -> None:
@@ -66,7 +68,7 @@ class LineWriter:
             os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Start with an empty queue, also in a forked child: the parent process writes the lines queued before."""
+        """Start with an empty queue, also in a forked child process: the parent writes the lines queued before."""
         self._lines: deque[bytes] = deque()
         self._bytes = self.lost = self._told = 0  # `_told` is the part of `lost` that a log line has reported
         self._awake = False
@@ -78,7 +80,7 @@ class LineWriter:
         self._torn = b""
 
     def put(self, line: bytes) -> None:
-        """Queue a log line, without a newline; a full queue drops the line and counts the loss."""
+        """Queue a log line, given without a newline; a full queue drops the line and counts the loss."""
         if len(self._lines) >= MAX_LINES or self._bytes >= MAX_BYTES:
             self.lost += 1
             return
@@ -88,7 +90,7 @@ class LineWriter:
             self._wake_up()
 
     def flush(self, seconds: float) -> bool:
-        """Wait until the thread has written or lost all queued lines; return False if `seconds` pass first."""
+        """Wait until the thread has written or lost all queued log lines; return False if `seconds` pass first."""
         if self._thread is None:
             return True
         done = Event()
@@ -96,7 +98,7 @@ class LineWriter:
         return done.wait(seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Write the queued lines within `seconds` and end the writing thread; later lines are written by `put`."""
+        """Write the queued log lines within `seconds` and end the writing thread; later, `put` itself writes lines."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._wake.put(None)
@@ -107,7 +109,7 @@ class LineWriter:
     def close_at_signals(self) -> None:
         """Close the log writer at a SIGINT or SIGTERM that would end the process without exit handlers.
 
-        A process of uvicorn always ends so: after the shutdown, uvicorn raises the signal that started it once more.
+        uvicorn always ends its process this way: after the shutdown it raises again the signal that it had caught.
         """
         if threading.current_thread() is threading.main_thread():  # only the main thread may set signal handlers
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -124,14 +126,14 @@ class LineWriter:
         self._wake.put(NO_WAITER)
         if self._closed:
             self._write_waiting()
-        elif self._started.acquire(blocking=False):  # true only once: the first line starts the thread
+        elif self._started.acquire(blocking=False):  # succeeds only once, so the first log line starts the thread
             self._start()
 
     def _start(self) -> None:
         thread = Thread(target=self._run, name="log-writer", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the container allows no more threads: `put` writes the line itself
+        except RuntimeError:  # the container allows no more threads, so `put` writes each line itself
             self.close()
         else:
             self._thread = thread
@@ -148,8 +150,8 @@ class LineWriter:
                 asked.set()
 
     def _write_waiting(self) -> None:
-        """Write the queued lines until the queue is empty; do nothing if another thread is writing."""
-        self._awake = False  # reset `_awake` before lines are taken: a line queued meanwhile must wake the thread again
+        """Write the queued log lines until the queue is empty; do nothing if a different thread is writing."""
+        self._awake = False  # reset before lines are taken: a line that is queued meanwhile must wake the thread again
         while self._lines and self._writing.acquire(blocking=False):
             try:
                 self._write_batch()
@@ -158,7 +160,7 @@ class LineWriter:
 
     def _write_batch(self) -> None:
         self._bytes = 0
-        lost = self.lost  # reported after the queued lines, which are older than the lost lines
+        lost = self.lost  # the loss is reported after the queued lines, which are older than the lost lines
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         for piece in _pieces(lines):
             if not self._write(b"\n".join(piece) + b"\n"):
@@ -179,7 +181,7 @@ class LineWriter:
                     time.sleep(RETRY_SECONDS)
                 except OSError:
                     break
-        if len(rest) < len(data):  # a line may be half written, so the next write begins with a newline
+        if len(rest) < len(data):  # a line may be half written: the next write then begins with a newline
             self._torn = b"\n" if rest else b""
         return not rest
 
