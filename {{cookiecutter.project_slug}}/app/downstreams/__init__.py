@@ -1,4 +1,4 @@
-"""Downstreams are the services that this service calls over HTTP.
+"""Downstreams: the services that this service calls over HTTP.
 
-Every call is bounded, so a slow downstream slows down only the routes that call the downstream.
+Every call is bounded in time and number, so a slow downstream slows down only the routes that call this downstream.
 """

@@ -1,4 +1,4 @@
-"""The attempts of one call to a downstream: time limit, headers of each attempt, and the decision to retry."""
+"""The attempts of one call to a downstream: the time limit, the headers of each attempt, and the decision to retry."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Attempts:
         self._cut_off = False
 
     def headers(self) -> dict[str, str]:
-        """Return the HTTP headers of an attempt: trace, request id, number of the attempt and remaining time."""
+        """Return the HTTP headers of the next attempt: trace, request id, number of the attempt, remaining time."""
         milliseconds = str(round(self.seconds_left() * 1000))
         told = trace.headers() | {"X-Attempt": str(self._failures + 1), "X-Request-Timeout-Ms": milliseconds}
         own = request_id.get()
@@ -52,22 +52,22 @@ class Attempts:
         return max(0.0, self.ends - _now())
 
     def sent(self) -> None:
-        """Record that the request of an attempt is sent now; the first attempt of a call adds to the retry budget."""
+        """Record that an attempt is sent to the downstream now; the first attempt adds to the retry budget."""
         self._sent_at = _now()
         if not self._failures:
             self._retries.earn()
 
     def cut_off(self) -> bool:
-        """Record that the call reached its timeout; return True if a request was in flight, False if queued."""
+        """Record that the call reached the timeout; return True if an attempt had been sent, False if still queued."""
         self._cut_off = self._sent_at is not None
         return self._cut_off
 
     def blames_downstream(self, error: BaseException) -> bool:
         """Tell whether an error is the downstream's fault, so that the circuit breaker counts a failure.
 
-        An attempt may be cut short by the deadline of the request, or because the client left. Such an attempt counts
-        as a failure if it ran for more than half of the call's timeout. Otherwise a downstream that hangs would never
-        open the circuit breaker as long as deadlines are short or clients leave early.
+        The deadline of the request, or a client that disconnects, may cut an attempt short. The attempt then counts as
+        a failure if it ran for more than half of the call's timeout. Otherwise a downstream that hangs would never open
+        the circuit breaker as long as deadlines are short or clients disconnect early.
         """
         if self._cut_off or isinstance(error, asyncio.CancelledError):
             return self._sent_at is not None and _now() - self._sent_at > self._settings.timeout_seconds / 2

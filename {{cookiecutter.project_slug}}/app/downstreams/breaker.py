@@ -1,6 +1,6 @@
 """Circuit breaker: refuses all calls to a downstream for a while after too many calls failed, then lets probes pass.
 
-    CLOSED     calls pass; the outcomes of the last seconds, the window, are counted
+    CLOSED     calls pass; successes and failures of the last `window_seconds` are counted
       |        enough calls in the window, and too many of them failed --> OPEN
     OPEN       every call is refused at once
       |        `open_seconds` have passed -------------------------> HALF_OPEN
@@ -48,7 +48,8 @@ class Breaker:
         self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] for each second of the window
         self._opened_at: float | None = None
         self.transitions = 0
-        """The number of changes of state. The outcome of a call that began before a change is ignored."""
+        """The number of changes of state of the circuit breaker, which a call gets as its ticket. The outcome of a call
+        with an older ticket is ignored."""
         self._probing = 0
         self._succeeded = 0
 
@@ -65,7 +66,7 @@ class Breaker:
         return 0.0 if opened_at is None else max(0.0, opened_at + self.thresholds.open_seconds - self._clock())
 
     def enter(self) -> int | None:
-        """Let a call pass and return a ticket, with which the call reports the outcome; None refuses the call."""
+        """Let a call pass and return a ticket, which the call hands back with the outcome; None refuses the call."""
         state = self.state
         passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.thresholds.probes)
         if not passes:
@@ -78,7 +79,7 @@ class Breaker:
     def succeeded(self, ticket: int) -> None:
         """Count a call that succeeded; after enough successful probes, close the circuit breaker."""
         if ticket != self.transitions:
-            return  # the breaker has changed state since this call began: the outcome is outdated
+            return  # the circuit breaker has changed its state since this call began: the outcome is outdated
         if self._opened_at is None:
             self._count(failed=False)
             return
@@ -98,7 +99,7 @@ class Breaker:
         self._open()
 
     def left(self, ticket: int) -> None:
-        """End a call without counting the outcome: the downstream was not the cause, as when the client left."""
+        """End a call without counting the outcome, which the downstream did not cause: the client left, for example."""
         if ticket == self.transitions and self._opened_at is not None:
             self._probing -= 1
 

@@ -1,6 +1,7 @@
 """Response cache of a downstream, with single flight and stale-if-error.
 
-Concurrent callers share one load of a response. While loading fails, a stale response is served (RFC 5861).
+Concurrent callers of the same resource share one call to the downstream, a load. While loads fail, callers get the
+stale response (RFC 5861).
 """
 
 import asyncio
@@ -18,14 +19,14 @@ from app.errors import DownstreamBadResponse, DownstreamTimedOut, DownstreamUnav
 T = TypeVar("T")
 
 OVERHEAD_BYTES = 1000
-"""The estimated memory that a cached response takes in addition to the body: headers, key and bookkeeping."""
+"""The estimated memory, in bytes, of a cached response in addition to the body: headers, key and bookkeeping."""
 
 log = structlog.get_logger("cache")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
-    """A cached response with the time of arrival and the size in bytes."""
+    """A cached response, with the time of arrival by the monotonic clock and the size in bytes."""
 
     value: T
     at: float
@@ -59,7 +60,8 @@ class Cache(Generic[T]):
         self.seconds, self.stale_seconds, self.max_bytes = seconds, stale_seconds, max_bytes
         self.bytes = 0
         self.requests = {"hit": 0, "miss": 0, "stale": 0}
-        """The number of look-ups by their result: a fresh response, a load, or a stale response as the load failed."""
+        """The number of look-ups by result: hit is a fresh response, miss a load; stale counts misses whose load failed
+        and that got a stale response."""
         self.context_of_load: Callable[[], Context] = copy_context
         """Returns the context variables for a load. A load may outlive the request that started it, so `registry.py`
         sets `detached` here: the deadline of the request then does not apply to the load."""
@@ -91,7 +93,11 @@ class Cache(Generic[T]):
             return entry.value
 
     def loading(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> asyncio.Task[T]:
-        """Return the load of this key in flight, or start a load; callers must await the task in `asyncio.shield`."""
+        """Return the running load of this key, or start a load.
+
+        Several callers share the task, so each must await it in `asyncio.shield`: else a cancelled caller would cancel
+        the load of all callers.
+        """
         task = self._loading.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(load(), context=self.context_of_load())
@@ -101,13 +107,13 @@ class Cache(Generic[T]):
 
     def _loaded(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._loading[key]
-        # A failed load is not cached. `exception()` keeps asyncio from logging an error that no caller awaits.
+        # A failed load is not cached. Reading `exception()` keeps asyncio from logging an error that no caller awaited.
         if task.cancelled() or task.exception() is not None:
             return
         if key in self._kept:
             self.bytes -= self._kept.pop(key).weight
         entry = Entry(task.result(), self._clock(), OVERHEAD_BYTES + self._weigh(task.result()))
-        if entry.weight > self.max_bytes:  # else it would drop all others, and then itself
+        if entry.weight > self.max_bytes:  # else the loop below would drop all responses, and this response last
             return
         self._kept[key] = entry
         self.bytes += entry.weight

@@ -1,6 +1,6 @@
-"""HTTP client of one downstream: sends a request and reads a response of bounded size.
+"""HTTP client of one downstream: sends a request once, and reads a response of bounded size.
 
-The package `app.downstreams` imports the HTTP library, httpx or httpx2, from here.
+The other modules of `app.downstreams` import the HTTP library from this module, as it may be httpx or httpx2.
 """
 
 import re
@@ -28,12 +28,12 @@ __all__ = ["Answer", "Call", "Client", "httpx"]
 
 IDENTITY = "identity"
 LEAVES_BASE_URL = re.compile(r"^/|[:?#]|(^|/)\.\.?(/|$)")
-"""Matches a path that is refused: it would leave the base URL of the downstream, or has a query, which httpx would
-drop."""
+"""Matches a path that would lead outside the base URL of the downstream, or that has a query, which httpx would drop.
+`Client.send` refuses these paths."""
 
 NO_ADDRESS = "http://address-not-set.invalid"
-"""The address of a downstream whose address is not set, which is allowed in development only: a call fails at once, as
-the top-level domain .invalid never resolves."""
+"""Stands for the address of a downstream that has no address in the settings, which is allowed in development only. A
+call then fails at once, as the top-level domain .invalid never resolves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    """The headers of the response; a look-up ignores the case of the name."""
+    """The headers of the response; look-ups ignore upper and lower case."""
     body: bytes
 
 
@@ -69,31 +69,31 @@ class Client:
         Args:
             name: the name of the downstream, for errors.
             settings: the address, timeouts and bounds of the downstream.
-            transport: replaces the network; tests pass a `MockTransport`.
+            transport: replaces the network transport; tests pass a `MockTransport`.
         """
         self.name = name
         self._max_bytes = settings.max_bytes
         limit = settings.max_concurrent
-        # Refuse compressed responses: a few kilobytes may unpack to gigabytes, and local networks are fast.
+        # Ask for uncompressed responses: a few compressed kilobytes may unpack to gigabytes.
         headers = settings.own_headers | {"Accept-Encoding": IDENTITY}
         self._client = httpx.AsyncClient(
             base_url=str(settings.base_url or NO_ADDRESS),
             headers=headers,
-            # With fewer connections than calls in the bulkhead, a call would wait again, inside the HTTP pool.
+            # As many connections as the bulkhead admits calls: with fewer, a call would wait again in the HTTP pool.
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
             follow_redirects=False,  # a redirect could lead to a host that is not in the settings
             trust_env=False,  # HTTP_PROXY could lead to a host that is not in the settings
-            # Refuse all cookies: a cookie that is set for one caller must not be sent with the call of another.
+            # Refuse all cookies: a cookie that one caller got must not be sent with the call of a different caller.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport or build_transport(settings),
         )
 
     def instrument(self, tracer_provider: object) -> None:
-        """Record a span of OpenTelemetry for each call, and send the id of the span to the downstream.
+        """Record an OpenTelemetry span for each call, and send the id of the span to the downstream.
 
-        OpenTelemetry's usual instrumentation, of all clients at once, replaces methods of httpx's own transports, which
-        are not used here. The package is imported by name, as most processes record no traces.
+        OpenTelemetry's usual instrumentation of all clients at once replaces methods of httpx's own transports, which
+        this client does not use. The package is imported by name, because most processes record no traces.
         """
         instrumentors = import_module("opentelemetry.instrumentation.httpx")
         instrumentor = getattr(instrumentors, f"{httpx.__name__.upper()}ClientInstrumentor")
@@ -127,7 +127,7 @@ class Client:
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise DownstreamUnavailable(self.name, "it did not answer properly.") from error
         except httpx.HTTPError as error:
-            # Raise from the TLS error, so that the log tells an untrusted certificate from a host that does not answer.
+            # Raise from the TLS error, so that the log shows whether a certificate is bad or the host does not answer.
             raise DownstreamUnavailable(self.name, "it cannot be reached.") from _tls_error(error) or error
 
     async def _read(self, response: httpx.Response) -> bytes:

@@ -1,8 +1,8 @@
 """Access tokens for calls of this service to a downstream: the client credentials of OAuth 2.0 (RFC 6749, 4.4).
 
 All calls to a downstream share one token. A task fetches the next token before the current token expires, so that no
-call waits. The access token of an incoming request is never passed on: the downstream would take the
-caller of this service for its own caller.
+call waits for a token. The access token of an incoming request is never passed on to a downstream, which would then
+take the caller of this service for its own caller.
 """
 
 import asyncio
@@ -24,17 +24,18 @@ from app.request.detached import detached
 from app.settings.tokens import TokenSettings
 
 AHEAD = 0.8
-"""The part of a token's lifetime after which the next token is fetched; the rest is time for retries."""
+"""The part of an access token's lifetime after which the next token is fetched; the rest is time for retries."""
 
 RETRY_SECONDS = 1.0
-"""The least time between two requests for a token, in seconds."""
+"""The least time between two requests to the issuer for an access token, in seconds."""
 
 UNSAID_SECONDS, MAX_SECONDS = 60, 86_400.0
-"""UNSAID_SECONDS: the lifetime of a token whose answer has no `expires_in`, which RFC 6749 only recommends.
-MAX_SECONDS: how long a token is used at most."""
+"""UNSAID_SECONDS: the lifetime, in seconds, that an access token gets if the issuer sends no `expires_in`, which RFC
+6749 only recommends. MAX_SECONDS: the longest time, in seconds, that a token is used."""
 
 NUMBER, TOKEN = re.compile(r"[0-9]{1,18}(\.[0-9]+)?"), re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""Some issuers send the number as a text. TOKEN is the form of RFC 6750: other characters would end the header."""
+"""NUMBER matches a lifetime, also as a text, which some issuers send. TOKEN matches an access token in the form of RFC
+6750, as other characters could break the Authorization header."""
 
 UNAUTHORIZED = 401
 FORM = "application/x-www-form-urlencoded"
@@ -44,7 +45,7 @@ log = structlog.get_logger("auth")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, with the times of its refresh and its expiry in seconds of the monotonic clock."""
+    """An access token, with the times of the refresh and of the expiry by the monotonic clock, in seconds."""
 
     text: str
     refresh_at: float
@@ -52,7 +53,7 @@ class Token:
 
 
 class ClientCredentials:
-    """Gets and keeps the access token for one downstream; concurrent callers share one call to the issuer."""
+    """Fetches and keeps the access token for one downstream; concurrent callers share one request to the issuer."""
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class ClientCredentials:
         self._getting: asyncio.Task[None] | None = None
 
     async def headers(self) -> dict[str, str]:
-        """Return the Authorization header of a call.
+        """Return the Authorization header of a call, with a valid access token.
 
         Raises:
             DownstreamError: there is no valid token, and the issuer does not give a new token.
@@ -91,11 +92,11 @@ class ClientCredentials:
             self._get()
         if self._token is None or self._clock() >= self._token.ends_at:
             error = self._failure or DownstreamBadResponse(self._issuer.name, "it gave no token.")
-            raise error.with_traceback(None)  # else the stored error would keep the frames of each call
+            raise error.with_traceback(None)  # else the stored error would keep the stack frames of each call alive
         return {"Authorization": f"Bearer {self._token.text}"}
 
     def forget(self, headers: Mapping[str, str]) -> None:
-        """Forget the token of these headers, which a downstream refused with 401; the next call gets a new one."""
+        """Forget the token of these headers, which a downstream refused with 401; the next call gets a new token."""
         if self._token is not None and headers.get("Authorization") == f"Bearer {self._token.text}":
             self._token = None
 
@@ -105,7 +106,7 @@ class ClientCredentials:
         return self._getting
 
     async def _ask(self) -> None:
-        """Request a token; after a failure, keep the earlier token and store the error for the waiting callers."""
+        """Request a token from the issuer; after a failure, keep the old token and store the error for the callers."""
         self.calls += 1
         try:
             answer = json_in(self._issuer.name, await self._issuer.call(self._call(), retryable=True))
@@ -160,7 +161,7 @@ def authorize(downstreams: Mapping[str, Downstream], settings: TokenSettings) ->
     Raises:
         TokensError: the settings name an unknown downstream, or lack the id or the secret of this service.
     """
-    if unknown := settings.forms.keys() - (downstreams.keys() - {"issuer"}):  # it gets credentials, and no token
+    if unknown := settings.forms.keys() - (downstreams.keys() - {"issuer"}):  # the issuer itself gets no token
         raise TokensError(
             f"AUTH__DOWNSTREAM_TOKENS names {', '.join(sorted(unknown))}, which is no downstream that may get one."
         )

@@ -2,8 +2,8 @@
 
     remaining time -> circuit breaker -> bulkhead -> one attempt -> error or JSON of the response -> retry, if allowed
 
-A call leaves the bulkhead after each attempt, and enters it again for a retry. No database connection may be held
-during a call; see `held_connections.py`.
+A call leaves the bulkhead after each attempt, and enters the bulkhead again for a retry. A request must not hold a
+database connection during a call; see `held_connections.py`.
 """
 
 import asyncio
@@ -54,14 +54,14 @@ class Downstream:
         draining: Callable[[], bool] = bool,
         development: bool = False,
     ) -> None:
-        """Build the circuit breaker, bulkhead, retry budget and cache of a downstream; each can be replaced.
+        """Build the circuit breaker, bulkhead, retry budget and cache of a downstream as replaceable attributes.
 
         Args:
             name: the name of the downstream in the settings.
             client: the HTTP client of the downstream.
             settings: the timeouts and bounds of the downstream.
             draining: tells whether this process is stopping; then calls are not retried.
-            development: refuse calls while a database connection is held.
+            development: raise ConnectionHeld for a call by a request that holds a database connection.
         """
         self.name, self.client, self.settings = name, client, settings
         self.breaker = Breaker(settings.thresholds)
@@ -79,13 +79,13 @@ class Downstream:
             weigh=lambda answer: len(answer.body),
         )
         self.observe: Callable[[int | None, float], object] = lambda _status, _seconds: None
-        """Called with the status, None for no response, and the seconds of each attempt, for metrics."""
+        """Called after each attempt, for metrics: with the HTTP status, None without a response, and the seconds."""
         self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
-        """Returns a context manager around each call, which adds the seconds to the request's timings."""
+        """Returns a context manager that wraps each call, and adds the seconds of the call to the request's timings."""
         self._draining, self._development = draining, development
 
     async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be any value; the caller validates it
-        """Send a GET request, or use the cache, and return the JSON of the response without conversion; see `get`."""
+        """Like `get`, but return the JSON of the response without conversion."""
         return await self.get(*path, params=params, read=_unchanged)
 
     async def get(self, *path: str, params: Mapping[str, str] | None = None, read: Callable[[Any], T]) -> T:
@@ -109,13 +109,13 @@ class Downstream:
 
         if not self.settings.cache_seconds:
             return read(json_in(self.name, await self.call(call, retryable=True)))
-        # Before the cache is read: code that holds a database connection must fail each time, not only on a miss.
+        # Checked before the cache is read: code that holds a database connection must fail on a cache hit too.
         self._refuse_held_connections()
         with self.timed():
             answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
-        # `sleep(0)` lets other tasks run: the callers that share a load would otherwise all parse its JSON in one turn.
+        # `sleep(0)` lets other tasks run in between: all callers that share a load would else parse JSON in one turn.
         await asyncio.sleep(0)
-        return read(json_in(self.name, answer))  # each caller gets JSON of its own, and may change it
+        return read(json_in(self.name, answer))  # each caller gets separate JSON objects, and may change them
 
     async def send_json(self, method: str, *path: str, body: object, idempotency_key: str | None = None) -> Any:  # noqa: ANN401 - JSON may be any value; the caller validates it
         """Send a request with a JSON body and return the JSON of the response, None for an empty response.

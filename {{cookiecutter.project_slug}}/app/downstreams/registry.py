@@ -1,4 +1,4 @@
-"""The registry of downstreams: opens an HTTP client for each at the start of the process, and closes all at the end."""
+"""The registry of downstreams: opens an HTTP client for each downstream at the start, and closes all at the end."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,8 +11,8 @@ from app.settings.downstreams import DownstreamSettings, DownstreamsSettings
 
 Downstreams = Mapping[str, Downstream]
 Transports = Callable[[str], httpx.AsyncBaseTransport | None]
-"""A function from the name of a downstream to an HTTP transport. None means the network; tests return a
-`MockTransport`."""
+"""The type of a function that returns the HTTP transport for the name of a downstream. None means the network; tests
+return a `MockTransport`."""
 
 
 class AuthoritiesError(CannotStart):
@@ -20,7 +20,7 @@ class AuthoritiesError(CannotStart):
 
 
 def over_the_network(_name: str) -> None:
-    """Return None for every downstream, so that the HTTP clients use the network; tests pass other transports."""
+    """Return None for every downstream, so that HTTP clients use the network; tests pass a different function."""
 
 
 @asynccontextmanager

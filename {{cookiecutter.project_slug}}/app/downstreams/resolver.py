@@ -1,6 +1,6 @@
 """The transport under httpx2: resolves the host name of each downstream in a separate thread.
 
-Left alone, httpx2 resolves host names in a few threads that the whole process shares (uvloop has four). When the name
+By default, httpx2 resolves host names in a few threads that the whole process shares (uvloop has four). When the name
 server does not answer for one host name, these threads fill up, and no connection to any host can be opened.
 """
 
@@ -23,7 +23,8 @@ import httpx
 from app.settings.downstreams import DownstreamSettings
 
 FRESH_SECONDS = 10.0
-"""How many seconds the resolved addresses of a host are used before the next look-up; the same as in aiohttp."""
+"""How many seconds the resolved addresses of a host are used before the next DNS look-up; aiohttp has the same
+default."""
 
 
 LookUp = Callable[..., list[Any]]
@@ -34,7 +35,7 @@ class Resolver:
     """A DNS resolver with one thread: concurrent callers share one look-up (single flight), each with a timeout."""
 
     def __init__(self, look_up: LookUp | None = None) -> None:
-        """Prepare the resolver; the host name is not looked up before the first call.
+        """Prepare the resolver of one host; the host name is not looked up before the first call.
 
         Args:
             look_up: resolves a name; by default the operating system does.
@@ -66,7 +67,7 @@ class Resolver:
             self._found = (*(found for found in self._found if found != address), address)
 
     def forget(self) -> None:
-        """Forget the addresses of a host when none accepts a connection: the next call looks the host name up again."""
+        """Forget the addresses of the host, as none accepts a connection; the next call resolves the name again."""
         self._fresh_until = 0.0
 
     def _look_up(self, host: str) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ class Resolver:
     def _looked(self, looking: asyncio.Future[tuple[str, ...]]) -> None:
         self._looking = None
         if not looking.cancelled():
-            # reading the exception keeps asyncio from logging a failed look-up that no caller awaits
+            # reading the exception keeps asyncio from logging a failed look-up whose callers have all timed out
             looking.exception()
 
 
@@ -128,7 +129,7 @@ def build_transport(settings: DownstreamSettings) -> Transport:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Return the TLS context that all downstreams share: loading the authorities takes 20 ms and 0.7 MB."""
+    """Return the TLS context that all downstreams share, as each loading of the authorities takes 20 ms and 0.7 MB."""
     return httpx.create_ssl_context(trust_env=True)  # for SSL_CERT_FILE and SSL_CERT_DIR; proxy variables stay ignored
 
 

@@ -1,4 +1,4 @@
-"""Responses of downstreams: turns a response into JSON or into an error. Also builds URL paths from segments."""
+"""Responses of downstreams: functions that return the JSON or the error of a response, and build URL paths."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from app.errors import (
 )
 
 OK, MULTIPLE_CHOICES, BAD_REQUEST, NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 300, 400, 404, 429, 500
-DOT_SEGMENTS = frozenset({"", ".", ".."})  # path segments that lead to a different path, even when percent-encoded
+DOT_SEGMENTS = frozenset({"", ".", ".."})  # URL path segments that change the path, even if percent-encoded
 
 
 def encoded(segments: Sequence[str]) -> str:

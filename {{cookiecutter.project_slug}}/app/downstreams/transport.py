@@ -3,9 +3,9 @@
 The connection pool of httpx 0.28 does not survive cancelled calls: after a few seconds of cancellations no call gets a
 connection. aiohttp's pool survives cancelled calls, and serves several times as many calls.
 
-This module switches off four habits of aiohttp, which `httpx-aiohttp`, the usual adapter, leaves on. aiohttp parses a
-URL again, which undoes the escapes of characters such as `;` and `&`. It adds headers. It sends a request again when
-the connection ends. It waits without a timeout for a downstream that does not read the request body.
+This module switches off four habits of aiohttp, which `httpx-aiohttp`, the usual adapter, leaves on: aiohttp parses a
+URL again, which undoes the escapes of characters such as `;` and `&`; adds headers; sends a request again when the
+connection ends; and waits without a timeout for a downstream that does not read the request body.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ ERRORS = (
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ClientError, httpx.RemoteProtocolError),
 )
-"""The httpx error for each error of aiohttp; the first row that fits is used."""
+"""Maps each error of aiohttp to an error of httpx; the first row whose aiohttp class fits is used."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -40,11 +40,11 @@ class Transport(httpx.AsyncBaseTransport):
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
-        """The session of aiohttp, created by the first call, as a session belongs to the running event loop."""
+        """The session of aiohttp, created at the first call, because a session belongs to the running event loop."""
         return aiohttp.ClientSession(
             connector=self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),  # a cookie set in one call must not be sent with the next call
-            skip_auto_headers=("Content-Type",),  # aiohttp would add a default that httpx did not send
+            skip_auto_headers=("Content-Type",),  # aiohttp would add a Content-Type that httpx did not send
             auto_decompress=False,
         )
 
@@ -71,9 +71,8 @@ async def _send_once(
 ) -> aiohttp.ClientResponse:
     """Send a request once, with exactly the headers that httpx built.
 
-    When a connection ends, aiohttp would silently send the request again, even a PUT or DELETE. An error of httpx,
-    raised in here, prevents that. Retries are decided in `attempts.py`, within the retry budget and with a number on
-    each attempt.
+    When a connection ends, aiohttp would silently send the request again, even a PUT or DELETE. An error of httpx that
+    is raised here prevents the repetition. `attempts.py` decides about retries, within the retry budget.
     """
     request.headers.clear()
     for name, value in built.headers.raw:
@@ -107,10 +106,7 @@ class _ResponseBody(httpx.AsyncByteStream):
                 yield chunk
 
     async def aclose(self) -> None:
-        """Close the response.
-
-        After the whole body was read, its connection stays open in the pool; else the connection closes.
-        """
+        """Close the response; the connection stays in the pool only if the whole body has been read."""
         self._response.close()
 
 
@@ -131,5 +127,5 @@ def build_transport(settings: DownstreamSettings) -> Transport:
 
 @cache
 def _tls() -> SSLContext:
-    """Return the TLS context that all downstreams share: loading the authorities takes 20 ms and 0.7 MB."""
+    """Return the TLS context that all downstreams share, as each loading of the authorities takes 20 ms and 0.7 MB."""
     return httpx.create_ssl_context(trust_env=True)  # for SSL_CERT_FILE and SSL_CERT_DIR; proxy variables stay ignored
