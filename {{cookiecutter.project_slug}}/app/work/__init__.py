@@ -1,1 +1,1 @@
-"""Work outside of the event loop or the request: threads or processes, background tasks, concurrent calls."""
+"""Work outside of the event loop or of the request: calls in threads and processes, background tasks, and gathering."""

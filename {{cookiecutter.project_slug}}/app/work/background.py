@@ -1,9 +1,10 @@
-"""Background tasks: start after the commit; the supervisor bounds and names them, logs failures, and waits at the stop.
+"""Background tasks: a supervisor starts each task after the commit, bounds the number of tasks, and logs failures.
 
-asyncio itself has only weak references to tasks, logs a failure late or never, and cancels all tasks at the end of the
-process. For a few milliseconds of work FastAPI's `BackgroundTasks` are enough: FastAPI runs them after the response, so
-after the commit, and drops them if the request fails. Work that must not be lost must first be stored in the database:
-the supervisor waits for tasks at a graceful shutdown, but a process that is killed loses its tasks.
+At a graceful shutdown the supervisor waits for the running tasks, but a process that is killed loses its tasks: work
+that must not be lost must first be stored in the database. asyncio itself has only weak references to tasks, logs a
+failure late or never, and cancels all tasks at the end of the process. For a few milliseconds of work FastAPI's
+`BackgroundTasks` are enough: FastAPI runs them after the response, so after the commit, and drops them if the request
+fails.
 """
 
 import asyncio
@@ -20,17 +21,17 @@ from app.request.detached import detached
 from app.request.open_transaction import open_transaction
 
 CANCEL_SECONDS = 0.5
-"""How long the shutdown waits for the clean-up of a cancelled background task, in seconds."""
+"""How long, in seconds, the shutdown waits for the clean-up of cancelled background tasks."""
 
 POLL_SECONDS = 0.1
-"""The interval, in seconds, at which a shutdown that waits for background tasks checks for a second signal, which
-shortens the wait."""
+"""Seconds between two checks of the end of the wait for background tasks: `drain` may move the end closer during the
+shutdown, as after a second signal."""
 
 log = structlog.get_logger("supervisor")
 
 failures = logging.getLogger("supervisor")
-"""The logger for background tasks that failed. The logger is from the standard library, as error trackers listen to it
-and see the exception nowhere else."""
+"""The logger for background tasks that failed. The logger is from the standard library, because error trackers listen
+to that library and would not see the exception otherwise."""
 
 
 class Supervisor:
@@ -40,13 +41,13 @@ class Supervisor:
         """Create a supervisor without background tasks.
 
         Args:
-            tasks: the number of tasks that may run concurrently.
-            stop_seconds: how long the shutdown waits for running tasks, from `drain` on.
+            tasks: the number of background tasks that may run concurrently.
+            stop_seconds: how long the shutdown waits for running tasks, in seconds from the call of `drain`.
         """
         self.most = tasks
         self.stop_seconds = stop_seconds
         self.observe: Callable[[str, float], object] = lambda _name, _seconds: None
-        """Called with the name and the seconds of each task that has ended, for metrics."""
+        """Called with the name and the duration, in seconds, of each background task that has ended, for metrics."""
         self._running: dict[asyncio.Task[Any], float] = {}  # the start time of each running task
         self._ends = inf
         self._closed = False
@@ -71,7 +72,7 @@ class Supervisor:
             work: the coroutine; must open its own sessions, as the sessions of the request close with the request.
 
         Raises:
-            Unavailable: too many tasks are running, or the process is stopping.
+            Unavailable: too many background tasks are running, or the process is stopping.
         """
         if self._closed or len(self._running) >= self.most:
             work.close()
@@ -79,18 +80,18 @@ class Supervisor:
         if (transaction := open_transaction.get()) is not None:
             work = _after(transaction.committed(), work)
         task = asyncio.get_running_loop().create_task(work, name=name, context=detached())
-        self._running[task] = monotonic()  # a strong reference: the event loop has only a weak one
+        self._running[task] = monotonic()  # keeps a strong reference: the event loop has only a weak reference
         task.add_done_callback(self._ended)
 
     def drain(self, seconds: float = inf) -> None:
         """Begin the graceful shutdown: background tasks have at most `seconds` left to finish.
 
-        Requests in flight may still start tasks, with the same limit.
+        Requests in flight may still start background tasks, which have the same limit.
         """
         self._ends = min(self._ends, monotonic() + min(seconds, self.stop_seconds))
 
     async def close(self) -> None:
-        """Wait for the running background tasks; at the timeout cancel and log each unfinished task."""
+        """Wait for the running background tasks, at most as long as `drain` set; then cancel and log the rest."""
         self.drain()
         self._closed = True
         if self._running:
@@ -117,4 +118,4 @@ async def _after(committed: asyncio.Future[bool], work: Coroutine[Any, Any, obje
         if await committed:
             await work
     finally:
-        work.close()  # without `close`, Python warns of a coroutine that never ran; closing finished work has no effect
+        work.close()  # else Python warns of a coroutine that never ran; closing a finished coroutine has no effect

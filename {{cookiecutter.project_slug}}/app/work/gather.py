@@ -1,4 +1,4 @@
-"""Concurrent calls with separate outcomes: the expected failure of one call does not cancel the other calls."""
+"""Concurrent calls with separate outcomes: an expected failure of a call does not cancel the other calls."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -33,8 +33,8 @@ class Outcome:
 async def gather_outcomes(**calls: Coroutine[Any, Any, Any]) -> Mapping[str, Outcome]:
     """Run coroutines concurrently and return the outcome of each, by the name of the keyword argument.
 
-    A `ServiceError` is an outcome. Any other exception is a bug: it cancels the other coroutines and is raised in an
-    ExceptionGroup.
+    A `ServiceError` of a coroutine becomes its outcome. Any other exception is a bug, which cancels the other
+    coroutines and is raised in an ExceptionGroup.
     """
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(_outcome(call), name=name) for name, call in calls.items()}

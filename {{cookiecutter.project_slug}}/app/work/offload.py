@@ -1,7 +1,7 @@
 """Offload: runs blocking calls in threads, behind a bulkhead.
 
-A thread serves calls that wait or that release the GIL: files, compression, a library without async. Python code that
-computes holds the GIL in a thread too, so only a separate process keeps the event loop free.
+A thread is right for calls that wait or release the GIL: files, compression, a library without async. Python code that
+computes holds the GIL in a thread too, so such code needs a worker process, or it would stop the event loop.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 QUEUE_PER_CALL, QUEUE_TIMEOUT_SECONDS = 10, 0.5
-"""Callers that may queue for each thread or worker process, and the longest wait of a caller in seconds. At 0.05 s a
-call the tenth caller waits 0.5 s."""
+"""QUEUE_PER_CALL: the number of callers that may wait for each thread or worker process. QUEUE_TIMEOUT_SECONDS: the
+longest wait of a caller. If a call takes 0.05 s, the tenth caller waits 0.5 s."""
 
 BUSY = "Too many such requests are being worked on. Try again."
 
@@ -37,14 +37,14 @@ class Offload:
             refusal=BUSY,
         )
         self._limiter = CapacityLimiter(threads)
-        # strong references: the event loop itself has only weak references to tasks
+        # keeps strong references to the running calls: the event loop has only weak references to tasks
         self._going_on: set[asyncio.Task[Any]] = set()
 
     async def blocking(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run a blocking call in a thread; where the called library has a timeout, set that timeout too.
+        """Run a blocking call in a thread; if the called library has a timeout, set that timeout too.
 
         A thread cannot be stopped. When the caller is cancelled, the call goes on, and occupies the thread and the
-        slot of the request in its route group.
+        request's slot in the bulkhead of the route group.
 
         Raises:
             Unavailable: too many blocking calls are running or queued.
@@ -55,7 +55,7 @@ class Offload:
         return await result_of(call)
 
     def start(self, function: Callable[[*Ts], T], *args: *Ts) -> asyncio.Task[T]:
-        """Start a blocking call in a thread, for a caller that has entered the bulkhead `threads` already."""
+        """Start a blocking call in a thread; the caller must have entered the bulkhead `threads` before."""
         task = asyncio.create_task(to_thread.run_sync(function, *args, limiter=self._limiter))
         if (held := slot.get()) is not None:
             held.keep_until_done(task)
@@ -65,7 +65,7 @@ class Offload:
 
 
 async def result_of(task: asyncio.Task[T]) -> T:
-    """Wait for an offloaded call; cancelling the waiting caller does not cancel the call."""
+    """Wait for an offloaded call and return the result; cancelling the waiting task does not cancel the call."""
     try:
         await asyncio.wait({task})
     except asyncio.CancelledError:
@@ -75,6 +75,6 @@ async def result_of(task: asyncio.Task[T]) -> T:
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
-    """Log the failure of a call whose caller was cancelled; asyncio itself would log a traceback."""
+    """Log the failure of an offloaded call whose caller was cancelled; asyncio itself would log a whole traceback."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.info("offloaded call failed after its request was cancelled", error=type(error).__name__)

@@ -1,9 +1,9 @@
 """Worker process: runs one call at a time for the service, and is killed when the call has to stop.
 
-Built on `multiprocessing.Process` and a pipe, not on a pool. In a `ProcessPoolExecutor` a process that dies or is
-killed fails the work of the whole pool, and the processes outlive a killed service; anyio's processes live until the
-end of the event loop, beyond the lifespan, and anyio forgets a process whose caller is cancelled during the start;
-Pebble's pool breaks when an idle process dies.
+The class uses `multiprocessing.Process` and a pipe, because each existing pool has a fault. When a process of a
+`ProcessPoolExecutor` dies or is killed, all calls of the pool fail, and the processes outlive a killed service. The
+processes of anyio live beyond the lifespan, until the event loop ends, and anyio loses a process whose caller is
+cancelled during the start. Pebble's pool breaks when an idle process dies.
 """
 
 import multiprocessing
@@ -19,24 +19,24 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 SPAWN = multiprocessing.get_context("spawn")
-"""The start method: a fresh interpreter. A fork would copy locks that threads of the service hold, and open
-connections."""
+"""The start method of worker processes: a fresh interpreter. A fork would copy open connections, and locks that threads
+of the service hold."""
 
 START_SECONDS = 20.0
-"""The timeout of starting a worker process, in seconds. A fresh interpreter takes 0.1 s; the imports of the main module
-and of the called function add to that."""
+"""The timeout for the start of a worker process, in seconds. A fresh interpreter takes 0.1 s, and the imports of the
+service's main module take longer."""
 
 
 class TookTooLong(Exception):
-    """A call in a worker process took longer than the timeout, and the process was killed."""
+    """Raised when a call in a worker process took longer than the timeout; the process has been killed."""
 
 
 class ProcessEnded(Exception):
-    """The worker process ended before the call did, or could not be started."""
+    """Raised when a worker process ended during a call, or could not be started."""
 
 
 class WorkerProcess:
-    """A process that runs calls; started by the first call, and by the next call after an unexpected end.
+    """A process that runs one call after the other; a call starts the process if there is none.
 
     `call` and `close` block: run both in a thread. `expect` must precede each `call`; `stop` may follow at any time.
     """
@@ -47,7 +47,7 @@ class WorkerProcess:
         self._wanted = False
 
     def expect(self) -> None:
-        """Announce the next call of the worker process, so that a late `stop` of the previous call has no effect."""
+        """Announce the next `call`, so that a late `stop` of the previous call does not stop the next call."""
         self._wanted = True
 
     def call(self, seconds: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -75,14 +75,14 @@ class WorkerProcess:
         return cast(T, result)
 
     def stop(self) -> None:
-        """Kill the worker process, also during the start; the running `call` raises `ProcessEnded`."""
-        # Set `_wanted` before `_process` is read: `_start` does both in the reverse order, so no start is missed.
+        """Kill the worker process, also during the start; the running `call` then raises `ProcessEnded`."""
+        # Clear `_wanted`, then read `_process`: `_start` works in the reverse order, so no start escapes the kill.
         self._wanted = False
         if (process := self._process) is not None:
             process.kill()
 
     def close(self) -> None:
-        """Kill the worker process and wait for the end of the process."""
+        """Kill the worker process and wait until the process has ended."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -105,7 +105,7 @@ class WorkerProcess:
         self._pipe, child_end = SPAWN.Pipe()
         process = SPAWN.Process(target=serve, args=(child_end,), name="offload", daemon=True)
         process.start()
-        child_end.close()  # an open copy of the child's end would keep the pipe open after the end of the process
+        child_end.close()  # a copy in this process would keep the pipe open after the worker process has ended
         self._process = process
         if not self._wanted:
             process.kill()

@@ -1,4 +1,4 @@
-"""The main loop of a worker process; imports nothing of the service, as each worker process imports this file."""
+"""The main loop of a worker process, which imports nothing of the service, so that a worker process starts fast."""
 
 import faulthandler
 import pickle
@@ -13,17 +13,17 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ORPHAN_SECONDS = 1.0
-"""How long after the timeout of a call, in seconds, a worker process exits by itself. The service kills a worker
-process at the timeout, so a process that still runs has lost the service."""
+"""The seconds after the timeout of a call at which a worker process exits by itself. The service kills the process at
+the timeout, so if the process still runs then, the service itself has been killed."""
 
 
 class CallFailed(Exception):
-    """Stands for an exception of a worker process that cannot be pickled, by the name and the message as text."""
+    """Replaces an exception of a worker process that cannot be pickled; has the class and message as text."""
 
 
 def serve(pipe: Connection) -> None:
-    """Run the calls that arrive on the pipe, until the service closes the pipe or ends."""
-    # Ignore both signals: Ctrl-C and systemd send them to every process, but only the service may end a worker process.
+    """Run the calls that arrive on the pipe of a worker process, until the service closes the pipe or ends."""
+    # Ctrl-C and systemd send these signals to all processes, but only the service may end a worker process.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
     with suppress(EOFError, OSError):
@@ -33,10 +33,10 @@ def serve(pipe: Connection) -> None:
 
 
 def _answer(message: bytes) -> bytes:
-    """Run the call of a message and return the pickled outcome: failed or not, and the exception or the result.
+    """Run the call in a pickled message; return the pickled outcome: failed or not, and the exception or the result.
 
-    Arguments that cannot be unpickled here and a result that cannot be pickled are failures of the call. Unhandled,
-    they would end the process, and the caller would be told to try again.
+    Arguments that cannot be unpickled here, and a result that cannot be pickled, count as failures of the call. If they
+    ended the process instead, the caller would be told to try again.
     """
     try:
         work = pickle.loads(message)  # noqa: S301 - the pickle comes from the service
@@ -46,7 +46,7 @@ def _answer(message: bytes) -> bytes:
 
 
 def _result(seconds: float, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
-    """Call the function; `faulthandler`, which needs no GIL, exits the process `ORPHAN_SECONDS` after the timeout."""
+    """Call the function; `faulthandler`, which needs no GIL, ends the process at `ORPHAN_SECONDS` after the timeout."""
     faulthandler.dump_traceback_later(seconds + ORPHAN_SECONDS, exit=True)
     try:
         return function(*args)
@@ -55,7 +55,7 @@ def _result(seconds: float, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T
 
 
 def _pickled(error: Exception) -> bytes:
-    """Pickle an exception with the traceback as a note; replace an exception that cannot be unpickled."""
+    """Pickle an exception with the traceback as a note; `CallFailed` replaces an exception that is not picklable."""
     name, note = traceback.format_exception_only(error)[0].strip(), f"In the worker process:\n{traceback.format_exc()}"
     try:
         error.add_note(note)

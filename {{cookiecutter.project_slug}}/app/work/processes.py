@@ -1,4 +1,4 @@
-"""Worker processes: run Python code that computes, behind a bulkhead, so that the code holds a GIL of its own."""
+"""Worker processes: run CPU-bound Python code, behind a bulkhead, without the GIL of the event loop's process."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,8 +14,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 TIMEOUT_SECONDS = 3.0
-"""The timeout of a CPU-bound call in seconds. With the wait in the queue the call stays below the request's deadline of
-4 s, so that the error names the cause. Longer work belongs into a background job."""
+"""The timeout of a CPU-bound call, in seconds. Together with the wait in the queue the call stays below the request's
+deadline of 4 s, so that the client gets an error with the cause. Longer work belongs in a background job."""
 
 
 class Processes:
@@ -47,7 +47,7 @@ class Processes:
         try:
             return await result_of(call)
         except asyncio.CancelledError:
-            # if the call has ended, the worker process may already run a different call
+            # kill the process only for this call: after its end, the process may run a different call
             if call in self._busy:
                 worker_process.stop()
             raise
@@ -57,7 +57,7 @@ class Processes:
             raise Unavailable("The process that worked on this ended. Try again.") from error
 
     async def close(self) -> None:
-        """Kill all worker processes, also those that are running a call."""
+        """Kill all worker processes, including the processes that are running a call."""
         self._closed = True
         for worker_process in self._busy.values():
             worker_process.stop()
