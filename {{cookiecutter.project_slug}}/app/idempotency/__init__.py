@@ -1,1 +1,1 @@
-"""Idempotency keys: a write that a client requests repeatedly happens once."""
+"""Idempotency keys: a write happens only once, even if the client repeats the request."""

@@ -10,16 +10,16 @@ from app.database.base import Base
 
 
 class IdempotencyKey(Base):
-    """The stored response to a write, kept for as long as the client may repeat the request."""
+    """A row with the stored response to a write, which is kept while the client may repeat the request."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "expires_at"),)
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    """A digest of method, path, Idempotency-Key and caller. A digest has a fixed size, and stores no secret of a
-    client."""
+    """The SHA-256 digest of method, path, Idempotency-Key and caller: it has a fixed size, and keeps clients' secrets
+    out of the database."""
     request: Mapped[bytes] = mapped_column(LargeBinary)
-    """A digest of query and body, to refuse a different request with the same Idempotency-Key."""
+    """The SHA-256 digest of query and body, by which a different request with the same Idempotency-Key is refused."""
     status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str]] = mapped_column(JSONB)
     body: Mapped[bytes] = mapped_column(LargeBinary)

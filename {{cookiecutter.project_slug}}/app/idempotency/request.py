@@ -1,8 +1,8 @@
-"""Idempotent requests: a client without a response may repeat the write with the same `Idempotency-Key`.
+"""Idempotent requests: a client that got no response may repeat the write with the same `Idempotency-Key`.
 
-The response is stored in the transaction of the write: both exist or neither does. The same request gets the same
-response. A different request with the same key is refused, and so is a repeated request while the first request is
-being worked on. Errors are not stored: a failed request may be repeated.
+The response is stored in the transaction of the write, so that either both are stored or neither. A repeated request
+gets the stored response. A different request with the same key is refused, and so is a repeated request while the first
+request is still running. Errors are not stored: a failed request may be repeated.
 
 Source: the IETF's draft "The Idempotency-Key HTTP Header Field", draft-ietf-httpapi-idempotency-key-header.
 """
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 JSON, REPLAYED = {"content-type": "application/json"}, {"Idempotency-Replayed": "true"}
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(:number)")
-"""Locks an Idempotency-Key until the end of the transaction; returns false if another request holds the lock. The lock
-is an advisory lock, because there is no row to lock yet. An early INSERT would make a repeated request wait until the
-first request ends; with this lock the repeated request is refused at once."""
+"""SQL that locks an Idempotency-Key until the end of the transaction, or returns false if a different request holds the
+lock. The lock is an advisory lock, because there is no row to lock yet. An early INSERT would make a repeated request
+wait until the first request ends; with this lock the repeated request is refused at once."""
 
 SWEEP_ROWS = 10
-"""How many expired responses are deleted with each new response, so that the table does not grow without end."""
+"""How many expired responses are deleted when a new response is stored, so that the table does not grow without end."""
 
 FOUND = select(IdempotencyKey.request, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body)
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """The digests that identify a write that a client may repeat; without an Idempotency-Key every write is done."""
+    """The digests that identify a write that a client may repeat; without an Idempotency-Key every request writes."""
 
     key: bytes | None
     request: bytes
@@ -84,7 +84,10 @@ class IdempotentRequest:
     async def answer(
         self, session: "ReadWriteSession", content: object, *, status: int, headers: Mapping[str, str]
     ) -> Response:
-        """Build the response to the write, and store a copy. Content is a model or a dataclass; None: an empty body."""
+        """Build the response to the write, and store a copy in the transaction of the write.
+
+        `content` is a pydantic model or a dataclass, or None for an empty body.
+        """
         body = b""
         if content is not None:
             body, headers = to_json(content, by_alias=True), {**headers, **JSON}
