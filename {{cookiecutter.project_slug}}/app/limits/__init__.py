@@ -1,1 +1,1 @@
-"""Limits that any part of the service may use: bulkhead and connection quotas (concurrency), token bucket (rate)."""
+"""Limits for all parts of the service: bulkhead, connection quotas, token bucket, and best-effort calls."""

@@ -1,7 +1,7 @@
 """Best effort: calls to an optional dependency, such as a shared cache, with a timeout and a pause after a failure.
 
-During the pause no caller waits for the dependency, and after it one caller tries again. So a dependency that hangs
-costs one timeout in each pause, and not one for each request.
+During the pause no caller waits for the dependency, and after the pause one caller tries again. So a dependency that
+hangs costs one timeout in each pause, and not a timeout in each request.
 """
 
 import asyncio
@@ -15,18 +15,19 @@ import structlog
 T = TypeVar("T")
 
 TICKS = 10
-"""The number of short timers into which a timeout is divided. Between two timers the event loop turns at least once, so
-even on a late event loop a call gets this many turns before the timeout."""
+"""The number of short timers into which `responsive_timeout` divides a timeout. The event loop runs its callbacks at
+least once between two timers, so that a reply which has arrived is read before the timeout, even on a late event
+loop."""
 
 log = structlog.get_logger("best effort")
 
 
 @asynccontextmanager
 async def responsive_timeout(seconds: float) -> AsyncGenerator[None]:
-    """Raise TimeoutError when the block takes longer than `seconds`; a lag of the event loop does not count.
+    """Raise TimeoutError when the block takes longer than `seconds`, without counting the lag of the event loop.
 
-    A hundred requests that arrive at once make the loop late by as many milliseconds. With `asyncio.timeout` the loop
-    would then find the timer due before it reads a reply that has arrived already.
+    A hundred requests that arrive at once make the event loop late by about 100 ms. With `asyncio.timeout` the event
+    loop would then fire the timer before it reads a reply that has arrived already.
     """
     loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
     async with asyncio.timeout(None) as limit:
@@ -45,16 +46,16 @@ async def responsive_timeout(seconds: float) -> AsyncGenerator[None]:
 
 
 class BestEffort:
-    """Calls an optional dependency that may be down; `call` then returns None, and the caller goes on without it."""
+    """Calls an optional dependency that may be down; `call` then returns None, and the caller goes on."""
 
     def __init__(
         self, part: str, errors: tuple[type[Exception], ...], *, timeout_seconds: float, pause_seconds: float
     ) -> None:
-        """Prepare the calls; the dependency counts as working.
+        """Prepare calls to one dependency, which counts as working until a call fails.
 
         Args:
             part: the name of the dependency in log lines.
-            errors: the errors that mean that the dependency is down; any other error is raised.
+            errors: the exceptions that mean that the dependency is down; any other exception is raised.
             timeout_seconds: the longest wait for the dependency.
             pause_seconds: how long the dependency is not called after a failure.
         """
@@ -64,16 +65,16 @@ class BestEffort:
         self._down_until: float | None = None
 
     async def call(self, use: Callable[[], Awaitable[T]]) -> T | None:
-        """Return the result of a call; None when the dependency is down, without a call during the pause."""
+        """Call the dependency and return the result; return None after a failure, and at once during the pause."""
         if self._down_until is not None:
             if monotonic() < self._down_until:
                 return None
-            self._down_until = monotonic() + self._pause_seconds  # no other caller tries at the same time
+            self._down_until = monotonic() + self._pause_seconds  # so that only this caller tries after the pause
         try:
             async with responsive_timeout(self._timeout_seconds):
                 result = await use()
         except self._errors as error:
-            if self._down_until is None:  # one log line for each outage
+            if self._down_until is None:  # log one line for each outage, and not for each attempt
                 log.warning("optional dependency is down", part=self._part, cause=repr(error))
             self._down_until = monotonic() + self._pause_seconds
             return None

@@ -1,7 +1,8 @@
 """Bulkhead: a semaphore with a bounded FIFO queue. When the queue is full or too slow, `enter` raises Unavailable.
 
 The queue is first in, first out: if new callers could overtake, the longest waits would grow. Load shedding is early:
-the bulkhead measures how fast the queue moves, and refuses a new caller at once if the wait would reach the timeout.
+the bulkhead measures how fast the queue moves, and refuses a new caller at once if the caller's wait would exceed the
+timeout.
 """
 
 import asyncio
@@ -14,8 +15,8 @@ from app.errors import Unavailable
 from app.request.deadline import seconds_left
 
 MEMORY = 0.1
-"""The weight of the newest value in the moving average of the time between two entries into a bulkhead. The average, of
-about the last 20 entries, is used to estimate the wait of a new caller."""
+"""The weight of the newest value in the moving average of the time between two entries into a bulkhead. The average
+covers about the last 20 entries, and estimates the wait of a new caller."""
 
 
 class Bulkhead:
@@ -25,8 +26,8 @@ class Bulkhead:
         """Build an empty bulkhead.
 
         Args:
-            max_concurrent: callers inside the bulkhead at the same time.
-            max_queue: callers that may wait to enter.
+            max_concurrent: the number of callers inside the bulkhead at the same time.
+            max_queue: the number of callers that may wait to enter.
             queue_timeout_seconds: the longest wait of a caller, in seconds.
             refusal: the sentence of the Unavailable error, which clients of the service see.
         """
@@ -37,9 +38,9 @@ class Bulkhead:
         self.refused = 0
         self.wait_seconds = 0.0
         self.observe_wait: Callable[[float], object] = lambda _seconds: None
-        """Called with the seconds of each wait in the queue, in the context of the caller."""
+        """Called after each wait in the queue with the seconds, in the context of the caller that waited."""
         self._refusal = refusal
-        # for each waiting caller, the time of arrival
+        # maps the future of each waiting caller to the time of arrival, the first caller first
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
         self._entered_at = 0.0
         self._interval = 0.0
@@ -50,13 +51,13 @@ class Bulkhead:
         return len(self._queue)
 
     async def enter(self, within: float = inf) -> None:
-        """Enter the bulkhead, after waiting in the queue if need be; the caller must call `leave` at the end.
+        """Enter the bulkhead, after a wait in the queue if the bulkhead is full; the caller must call `leave` later.
 
         Args:
             within: a limit for this wait, in seconds, if it is shorter than the queue timeout.
 
         Raises:
-            Unavailable: the queue is full or too slow, or the wait reached its timeout.
+            Unavailable: the queue is full or too slow, or the wait reached the timeout.
         """
         if not self.try_enter():
             await self._wait(within)
@@ -66,13 +67,13 @@ class Bulkhead:
         if not self.has_room():
             return False
         self._count(1)
-        # The bulkhead has a free slot: the average time between two entries is from a time of overload, so reduce it.
+        # A free slot: the overload in which the average time between entries was measured ends, so reduce the average.
         self._interval *= 1 - MEMORY
         self._entered_at = monotonic()
         return True
 
     def leave(self) -> None:
-        """Leave the bulkhead, and let the first caller of the queue in, before any new caller can enter."""
+        """Leave the bulkhead, and let the first caller of the queue in before any new caller can enter."""
         self._count(-1)
         if self.first_arrival() < inf:
             self.admit_first()
@@ -89,7 +90,7 @@ class Bulkhead:
             turn = next(iter(self._queue))
             if not turn.done():
                 return self._queue[turn]
-            del self._queue[turn]  # the caller was cancelled in the queue
+            del self._queue[turn]  # this caller was cancelled while it waited
         return inf
 
     def admit_first(self) -> None:
@@ -130,8 +131,8 @@ class Bulkhead:
     def _expected_wait(self) -> float:
         """Estimate the wait of a new caller in seconds, from the queue and the average time between two entries.
 
-        When no caller has entered for a long time, the queue is stuck, and the time since the last entry counts
-        instead.
+        When no caller has entered for a long time, the queue is stuck, and the estimate uses the time since the last
+        entry instead of the average.
         """
         stuck = (monotonic() - self._entered_at) / self.max_concurrent
         return (len(self._queue) + 1) * max(self._interval, stuck)

@@ -1,10 +1,10 @@
 """Connection quotas: bulkheads that divide the connections of one pool, with a guaranteed minimum for each quota.
 
 Each route group has a quota, and background work has one too. Beyond the minimum of its quota, a caller gets a
-connection only while enough connections stay free for the quotas of which no connection is in use. Each quota also has
-a cap. With caps alone, two stuck route groups with caps of three quarters of the pool would hold the whole pool. With
-minimums alone, one stuck group would take all but the minimums, and leave a busy group only its minimum. The price of
-having both: a busy route group cannot use the last connections of the pool, even if no other group needs them.
+connection only if enough connections stay free for the quotas that use no connection. Each quota also has a cap. With
+caps alone, two stuck route groups with caps of three quarters of the pool would hold the whole pool. With minimums
+alone, one stuck group would take all but the minimums, and leave a busy group only its minimum. The price of having
+both: a busy route group cannot use the last connections of the pool, even if no other group needs them.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from app.limits.bulkhead import Bulkhead
 from app.request.slot import BACKGROUND
 
 MINIMUM = 1
-"""The number of connections that each quota may always use. One connection serves some hundred short statements a
-second."""
+"""The number of database connections that each quota may always use. One connection serves some hundred short
+statements a second."""
 
 
 class Quota(Bulkhead):
-    """A bulkhead for the connections of one route group; leaves the guaranteed connections of other quotas free."""
+    """A bulkhead for the database connections of one route group, which leaves the minimums of other quotas free."""
 
     def __init__(self, pool: "Quotas", *, max_concurrent: int) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class Quota(Bulkhead):
 
     async def _wait(self, within: float) -> None:
         if not self._queue:
-            # No caller has waited until now: do not count the time since the last entry as a stuck queue.
+            # The queue was empty, so the time since the last entry does not mean that the queue is stuck.
             self._entered_at = monotonic()
         self._pool.waiting += 1
         try:
@@ -64,7 +64,7 @@ class Quota(Bulkhead):
 
 
 class Quotas:
-    """All connection quotas of one pool: counts the connections in use, and lets waiting callers in."""
+    """All connection quotas of one database pool: counts the connections in use, and lets waiting callers in."""
 
     def __init__(  # noqa: PLR0913 - each number is a bound of the capacity plan
         self,
@@ -80,11 +80,11 @@ class Quotas:
 
         Args:
             names: the names of the quotas, which are those of the route groups.
-            max_concurrent: the connections of the pool.
-            max_queue: the callers of one quota that may wait.
+            max_concurrent: the number of connections of the pool.
+            max_queue: the number of callers that may wait in one quota.
             queue_timeout_seconds: the longest wait of a caller, in seconds.
             quota: the most connections that one quota may use; by default all.
-            reserved: the most connections that are kept free for quotas of which no connection is in use.
+            reserved: the most connections that are kept free for quotas that use no connection.
         """
         self.max_concurrent = max_concurrent
         self.max_queue = max_queue

@@ -1,4 +1,4 @@
-"""Token bucket: a rate limit that allows a burst. Each retry of a call to a downstream takes a token, for example."""
+"""Token bucket: a rate limit that allows a burst and then a steady rate, for retries and for log lines."""
 
 from time import monotonic
 
