@@ -31,8 +31,8 @@ class State(Enum):
 class Breaker:
     """The circuit breaker of one downstream.
 
-    A call asks `enter` for a ticket, and reports its outcome with that ticket: to `succeeded`, to `failed`, or, when
-    it was cancelled, to `left`.
+    A call gets a ticket from `enter`, and reports the outcome with that ticket to `succeeded` or to `failed`. A call
+    that was cancelled reports to `left`.
     """
 
     def __init__(self, thresholds: Thresholds, clock: Callable[[], float] = monotonic) -> None:

@@ -25,7 +25,8 @@ from app.observability import logs
 from app.observability.status_page import StatusPage
 
 STALE_SECONDS = 15.0
-"""The age, in seconds, from which the last report of a process counts as not ready, as the event loop is blocked."""
+"""The age, in seconds, of the last report of a process from which the process counts as not ready: the event loop of
+the process is blocked."""
 
 RETRY_SECONDS = 5.0
 """Seconds between two attempts to listen on a port that the exporter of an earlier gunicorn still uses."""
@@ -53,7 +54,7 @@ def read_whole(read: Callable[[], T]) -> T:
 def readiness_of(collected: Iterable[Metric]) -> dict[str, Any]:
     """Return verbose readiness: the last report of each process, the age of the report, and whether all are ready.
 
-    The age is right for all processes, because the processes of one machine share the monotonic clock.
+    The exporter can compute the age, because all processes of one machine share the monotonic clock.
     """
     found: dict[str, dict[str, Any]] = defaultdict(lambda: {"reasons": [], "age_seconds": 0.0})
     for sample in (sample for metric in collected for sample in metric.samples):

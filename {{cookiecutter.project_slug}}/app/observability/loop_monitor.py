@@ -57,7 +57,7 @@ class Lines:
         self._next_at = 0.0
 
     def __call__(self, event: str, seconds: float, sample: Sample | None) -> None:
-        """Log a stall of the event loop; within LINE_SECONDS after the previous line, only count a short stall."""
+        """Log a stall of the event loop; a short stall within LINE_SECONDS after a log line is only counted."""
         now = monotonic()
         if now < self._next_at and seconds < LONG_STALL_SECONDS:
             self._skipped += 1

@@ -44,8 +44,8 @@ def add_wait(seconds: float) -> None:
 def downstream_time() -> Iterator[None]:
     """Add the seconds of a `with` block to the downstream time of the current request.
 
-    Inside of the block nothing is added to the timings: the wait in the bulkhead of the downstream, and a nested use of
-    this context manager, would otherwise count twice.
+    Inside of the block no other time is added to the timings: the wait in the bulkhead of the downstream, and a nested
+    use of this context manager, would otherwise count twice.
     """
     own, began = timings.get(), perf_counter()
     token = timings.set(None)

@@ -75,7 +75,7 @@ class _Line:
         self._written = False
 
     async def send(self, message: Message) -> None:
-        """Pass a message of the response on, record status and size, and write the line after the last message."""
+        """Pass an ASGI message of the response on, record status and size, and write the log line after the last."""
         if message["type"] in STATUSES and self._status is None:
             self._status = message.get("status", STATUSES[message["type"]])
             if self._shows_timings and message["type"] == "http.response.start":
@@ -90,7 +90,7 @@ class _Line:
             self.write()  # before FastAPI runs background tasks, which do not count as response time
 
     def write(self) -> None:
-        """Count the request and write the access log line, on the first call only."""
+        """Count the request in the metrics and write the access log line, on the first call only."""
         if self._written or self._scope.get(REFUSED):
             return
         self._written = True

@@ -47,7 +47,7 @@ class Deadline:
         Args:
             app: the application.
             limit: returns the seconds that a request may take; 0 means no deadline.
-            is_trusted: tells whether the caller of a request may ask for a shorter deadline than a stranger.
+            is_trusted: tells whether the caller of a request may ask for a deadline below STRANGERS_SECONDS.
         """
         self.app = app
         self.limit = limit
@@ -95,7 +95,7 @@ class _TimedRequest:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._fires_at = loop.time() + seconds  # kept here, as uvloop's timer handles round to milliseconds
+        self._fires_at = loop.time() + seconds  # kept, as uvloop's timer handles round to milliseconds
         self.timer = loop.call_later(seconds, self._expire)
         self.expiry = Expiry(self._fires_at)
 

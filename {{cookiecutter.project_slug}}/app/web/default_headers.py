@@ -10,7 +10,7 @@ Headers = Collection[tuple[bytes, bytes]]
 
 DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),  # without this header, a cache may store a response by rules of its own
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # no response is a page or a frame
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # no scripts, and shown in no frame
     (b"cross-origin-resource-policy", b"same-origin"),  # pages of other origins get a response by CORS only
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),

@@ -84,4 +84,4 @@ def body_length(scope: Scope) -> int | None:
     headers = headers_of(scope)
     if b"transfer-encoding" in headers:
         return None
-    return int(headers.get(b"content-length", b"0"))  # the HTTP parser refuses both headers, or two lengths
+    return int(headers.get(b"content-length", b"0"))  # the HTTP parser has refused two lengths, or both headers

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the service, with problem responses and common headers, and the page /docs that shows it."""
+"""The OpenAPI document of the service, with problem responses and common headers, and the page /docs for people."""
 
 import inspect
 import json

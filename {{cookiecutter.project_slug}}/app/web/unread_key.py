@@ -1,8 +1,7 @@
-"""The check of idempotency keys: a write refuses a key that the route does not read, and a second key.
+"""The check of idempotency keys: a write with a key that the route does not read, or with two keys, gets 400.
 
 A client that sends a key repeats the request after a timeout. If the route ignored the key, the repeated request would
-write a second time. So the first request with such a key is refused with 400. Reads are safe to repeat, and ignore
-keys.
+write a second time. So already the first request is refused. Reads are safe to repeat, and may have any key.
 """
 
 from fastapi.dependencies.models import Dependant

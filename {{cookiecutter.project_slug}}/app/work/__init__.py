@@ -1,1 +1,1 @@
-"""Work outside of the event loop or of the request: calls in threads and processes, background tasks, and gathering."""
+"""Work outside of the event loop or of the request: threads, processes, background tasks, and concurrent calls."""

@@ -1,7 +1,7 @@
 """Offload: runs blocking calls in threads, behind a bulkhead.
 
 A thread is right for calls that wait or release the GIL: files, compression, a library without async. Python code that
-computes holds the GIL in a thread too, so such code needs a worker process, or it would stop the event loop.
+computes holds the GIL even in a thread, and so blocks the event loop: run that code in a worker process.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Worker processes: run CPU-bound Python code, behind a bulkhead, without the GIL of the event loop's process."""
+"""Worker processes: run CPU-bound Python code, behind a bulkhead, so that the event loop's GIL stays free."""
 
 import asyncio
 from collections.abc import Callable
