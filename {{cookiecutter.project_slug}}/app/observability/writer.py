@@ -1,9 +1,8 @@
 """Log writer: a thread writes the lines of the log, so that a slow log reader never blocks the event loop.
 
-If log calls wrote to the pipe directly, a reader that has stopped would leave the pipe full after some hundred lines,
-and the next log call would freeze the event loop. Here a log call only appends to a bounded queue. A full queue drops
-lines, and a later line reports the number of lost lines. The price: a killed process (SIGKILL, `os._exit`) loses the
-lines of the last 20 ms.
+If log calls wrote to the pipe, a reader that has stopped would leave the pipe full after some hundred lines, and the
+next call would freeze the event loop. Here a log call only appends to a bounded queue. A full queue drops lines, and a
+later line reports their number. The price: a killed process (SIGKILL, `os._exit`) loses the lines of the last 20 ms.
 """
 
 import atexit
@@ -28,8 +27,7 @@ MAX_LINES = 10_000
 """The most log lines in the queue: about 2.5 MB, some seconds of full load. A log reader seldom pauses for so long."""
 
 MAX_BYTES = 16 * 1024 * 1024
-"""The most bytes of log lines in the queue, for long lines such as tracebacks. A write that is blocked may hold as many
-bytes again."""
+"""The most bytes of queued log lines, for long lines such as tracebacks; a blocked write may hold as many again."""
 
 GATHER_SECONDS = 0.02
 """How many seconds the writing thread gathers log lines for one write; too short to be noticed on a terminal."""
