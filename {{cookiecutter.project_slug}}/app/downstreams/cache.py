@@ -113,7 +113,7 @@ class Cache(Generic[T]):
         if key in self._kept:
             self.bytes -= self._kept.pop(key).weight
         entry = Entry(task.result(), self._clock(), OVERHEAD_BYTES + self._weigh(task.result()))
-        if entry.weight > self.max_bytes:  # else the loop below would drop all responses, and this response last
+        if entry.weight > self.max_bytes:  # a response larger than the cache would drop all other responses
             return
         self._kept[key] = entry
         self.bytes += entry.weight

@@ -103,7 +103,7 @@ def main(folder: str, host: str, port: int, log_settings: dict[str, Any]) -> Non
     The standard input of the exporter is a pipe, whose other end the master and all workers hold. When the last of
     these processes has ended, the pipe closes, and the exporter removes the folder of metric files and ends.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a SIGTERM to all processes comes while the workers still drain
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a SIGTERM to all processes comes before the workers have ended
     logs.configure(**log_settings)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, folder)

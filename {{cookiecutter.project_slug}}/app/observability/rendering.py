@@ -40,7 +40,7 @@ def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes: 
 
 def stamped(fields: Mapping[str, str], logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Add service, request id, trace id, level and time to a log event: one processor, as each costs a call."""
-    if _CONTEXT_VARS:  # empty as long as `bind_contextvars` was never called
+    if _CONTEXT_VARS:  # no variable is known as long as `bind_contextvars` was never called
         event = merge_contextvars(logger, method, event)
     event.update(fields)
     value, in_trace = request_id.get(), trace.get()

@@ -87,7 +87,7 @@ class _Line:
             self._size += len(message.get("body", b""))
         await self._send(message)
         if body and not message.get("more_body", False):
-            self.write()  # before FastAPI runs background tasks, which do not count as response time
+            self.write()  # the line is written before FastAPI runs background tasks, whose time does not count
 
     def write(self) -> None:
         """Count the request in the metrics and write the access log line, on the first call only."""
@@ -97,7 +97,7 @@ class _Line:
         seconds, route = perf_counter() - self._begin, route_of(self._scope)
         if self._scope["type"] == "http":
             requests_of(self._scope["method"], route, self._status)(seconds)
-        path = self._scope["path"]  # without the query of the URL, which may contain secrets
+        path = self._scope["path"]  # the path without the URL's query, which may contain secrets
         # A successful health probe is logged at debug level only: load balancers send a probe every few seconds.
         quiet = path in PROBES and self._status is not None and self._status < FAILED
         client = self._scope.get("client")

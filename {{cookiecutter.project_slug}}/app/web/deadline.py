@@ -95,7 +95,7 @@ class _TimedRequest:
         self._started = self.expired = False
         self._refusal: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._fires_at = loop.time() + seconds  # kept, as a short timer of uvloop has no `when()`
+        self._fires_at = loop.time() + seconds  # uvloop's handle of a short timer has no `when()`, so keep the time
         self.timer = loop.call_later(seconds, self._expire)
         self.expiry = Expiry(self._fires_at)
 

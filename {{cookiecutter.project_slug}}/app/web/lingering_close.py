@@ -33,7 +33,7 @@ class LingeringClose:
         request = _Request(receive, send, expects=b"expect" in headers_of(scope))
         try:
             await self.app(scope, request.receive, request.send)
-        finally:  # also after an exception, since `CatchAll` has sent a 500 before it raises the exception again
+        finally:  # runs also after an exception, since `CatchAll` has sent a 500 before it raises the exception again
             if request.held:
                 await request.read_on(self.seconds)
                 await send({"type": "http.response.body"})
