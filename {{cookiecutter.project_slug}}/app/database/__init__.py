@@ -1,1 +1,1 @@
-"""Access to PostgreSQL: the engine, the driver's connections, the connection pool, the sessions and the `Reader`."""
+"""Access to PostgreSQL: the SQLAlchemy engine, asyncpg's connections, the connection pool, sessions and `Reader`."""

@@ -1,13 +1,13 @@
-"""The parent class of all models, in a module that opens no connection and so needs no database driver."""
+"""The base class of the ORM models. This module opens no connection, so importing it needs no database driver."""
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """The parent class of all models.
+    """The base class of the ORM models.
 
-    Each constraint gets a name, by which a later migration can drop the constraint.
+    `naming_convention` gives each constraint a name, so that a later migration can drop the constraint by this name.
     """
 
     metadata = MetaData(

@@ -1,7 +1,7 @@
-"""Compiled statements: a SELECT in the form in which the driver runs it, without SQLAlchemy.
+"""Compiled SELECTs: SQL text and type conversions with which `Reader` runs a SELECT on asyncpg, without SQLAlchemy.
 
-SQLAlchemy compiles a statement for its first run, and this module keeps the result: the SQL text, the order of the
-values and the conversions of types. They are the same in every later run, so nothing is compiled again.
+SQLAlchemy compiles a SELECT at the first run, and `Compiled` keeps the result: the SQL text, the order of the
+parameters, and the conversions of parameters and columns. Only the parameter values differ in a later run.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,24 +17,28 @@ AnyRows = Result[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A SELECT of columns, as SQLAlchemy has compiled it for the driver, without a reference to the statement."""
+    """The compiled form of a SELECT of columns.
+
+    The object has no reference to the SELECT: `Reader` keeps it in a weak dictionary with the SELECT as the key, and a
+    reference would keep the entry in memory for ever.
+    """
 
     text: str
     names: frozenset[str]
-    """The names of the values with which the statement was compiled; with other names, a call goes through
-    SQLAlchemy."""
+    """The names of the bound parameters at the first run. A call with different names runs through SQLAlchemy."""
     parameters: tuple[tuple[str | None, Callable[[Any], Any] | None, Any], ...]
-    """For each placeholder `$1`, `$2` and so on: the name of a value and the conversion of its type, or a constant."""
+    """For each placeholder `$1`, `$2` and so on: the name of the bound parameter, the conversion of its value, if any,
+    and the constant that is sent when the name is None."""
     shape: ResultMetaData
-    """The names of the columns of a row, and for each column the conversion from the driver's type."""
+    """SQLAlchemy's metadata of the result: the names of the columns, and the conversion of each from asyncpg's type."""
 
     @classmethod
     def of(cls, statement: Executable, values: Values, result: AnyRows) -> Self | None:
-        """Take the compiled statement out of a first result; None if later runs may differ in more than values."""
-        shape: Any = result._metadata  # noqa: SLF001 - SQLAlchemy reuses these metadata for its next run, too
+        """Return the compiled form of a statement from the first result; None if its SQL text may differ later."""
+        shape: Any = result._metadata  # noqa: SLF001 - SQLAlchemy itself reuses these metadata for later runs
         if not (isinstance(statement, SelectBase) and getattr(shape, "_safe_for_cache", False)):
             return None
-        context: Any = result.context  # type: ignore[attr-defined] # of a cursor
+        context: Any = result.context  # type: ignore[attr-defined] # a cursor's result has it
         compiled, given = context.compiled, values.keys()
         varies = compiled.cache_key is None or compiled.post_compile_params or compiled.literal_execute_params
         computed = statement.get_execution_options() or any(bind.callable for bind in compiled.binds.values())
@@ -47,7 +51,7 @@ class Compiled:
         return cls(context.statement, frozenset(given), tuple(parameters), shape)
 
     def arguments(self, values: Values) -> list[Any]:
-        """Return the arguments for the driver, converted from these values."""
+        """Return the arguments for asyncpg: the parameter values, converted, in the order of the placeholders."""
         return [
             constant if name is None else values[name] if convert is None else convert(values[name])
             for name, convert, constant in self.parameters

@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL: the server settings of each connection, and the reactions to errors of a connection.
+"""Connections to PostgreSQL: the settings of each new connection, and SQLAlchemy's handlers of connection errors.
 
-A direct connection sends the settings when it opens. Behind PgBouncer in transaction mode, a client has a server
-connection only for one transaction at a time. So the database role must have the settings: see `pgbouncer.py`.
+A direct connection sends the settings when it opens. Behind PgBouncer in transaction mode, each transaction may get a
+different server connection, so the database role must have the settings instead: see `app/pgbouncer.py`.
 """
 
 from contextlib import suppress
@@ -20,11 +20,11 @@ from app.settings.bounds import Timeouts
 READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's SQLSTATE for a write in a read-only transaction
 
 OUTDATED = "The schema has changed since this connection prepared the statement."
-"""The note that is added to the error of a statement which failed only because the connection is outdated."""
+"""The note on the error of a statement that failed because the schema changed after the connection prepared it."""
 
 OUTDATED_ERRORS = (
-    asyncpg.InvalidCachedStatementError,  # a result column has got a different type
-    asyncpg.OutdatedSchemaCacheError,  # a composite type has got different columns
+    asyncpg.InvalidCachedStatementError,  # a result column now has a different type
+    asyncpg.OutdatedSchemaCacheError,  # a composite type now has different columns
     asyncpg.InvalidSQLStatementNameError,  # DISCARD ALL or DEALLOCATE ALL dropped the prepared statements
 )
 
@@ -32,15 +32,16 @@ OUTDATED_TEXTS = {
     asyncpg.InternalServerError: "cache lookup failed",  # a stored number of a type or table that was dropped
     asyncpg.InternalClientError: "could not resolve query result",  # a type was dropped before asyncpg could look it up
 }
-"""The beginnings of error texts that mean an outdated schema. Each class stands for many errors: only the text tells
-them apart, which is never translated."""
+"""How the message of an error begins that means an outdated schema, by the class of the error.
+
+Each class stands for many errors, and only the message tells which it is; neither PostgreSQL nor asyncpg translates it.
+"""
 
 NO_STATEMENT_CACHE = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
 
 OTHER_TYPES = {"42704", "42804", "42846", "42883"}
-"""SQLSTATEs of a statement whose types do not fit: undefined object, datatype mismatch, cannot coerce, undefined
-function. A prepared statement stores types by number, and keeps the old number after a migration has recreated a
-type."""
+"""SQLSTATEs of wrong types in a statement: undefined object, datatype mismatch, cannot coerce, undefined function. They
+also follow a migration that recreates a type: a prepared statement names each type by OID, and keeps the old OID."""
 
 
 def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) -> dict[str, Any]:
@@ -54,10 +55,11 @@ def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) 
     if not pgbouncer:
         own = enforced(timeouts)
         return arguments | {"read_only": own.pop("default_transaction_read_only"), "server_settings": settings | own}
-    # asyncpg sends 'utf-8' by default. PgBouncer would see a changed setting, and send a SET before each transaction.
+    # PgBouncer would take 'utf-8', asyncpg's default, for a changed setting, and send a SET before each transaction.
     settings["client_encoding"] = "UTF8"
-    # No statement cache: behind PgBouncer the next transaction may run on a server connection without the statement.
-    # Any target: PgBouncer tells each new client the state of the first server that it reached, which may be outdated.
+    # No cache of prepared statements: the next transaction may run on a server connection without the statement.
+    # `any` turns off asyncpg's search for the primary: PgBouncer reports the state of the server that it reached first,
+    # which may be outdated.
     return arguments | {"server_settings": settings, "target_session_attrs": "any"} | NO_STATEMENT_CACHE
 
 
@@ -67,7 +69,7 @@ def enforced(timeouts: Timeouts) -> dict[str, str]:
         "default_transaction_read_only": "on",
         "lock_timeout": _milliseconds(timeouts.lock),
         "statement_timeout": _milliseconds(timeouts.statement),
-        # PostgreSQL ends a transaction whose client sends nothing for longer than the command timeout.
+        # PostgreSQL closes a connection that sends nothing within a transaction for this long.
         "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle or timeouts.command),
     }
 
@@ -79,8 +81,8 @@ def _milliseconds(limit: timedelta) -> str:
 def replace_outdated_connection(context: ExceptionContext) -> None:
     """Close a connection whose prepared statements belong to an older schema, and add a note to the error.
 
-    SQLAlchemy has a similar mechanism, but it compares times of the wall clock: after a backward jump of the clock
-    every use of the connection would fail.
+    SQLAlchemy's own mechanism compares times of the wall clock: after a backward jump of the clock, every use of the
+    connection would fail.
     """
     error, connection = context.sqlalchemy_exception, context.connection
     if error is None or connection is None or connection.invalidated or not _is_outdated(context):
@@ -94,9 +96,9 @@ def _is_outdated(context: ExceptionContext) -> bool:
     refusal: Any = context.original_exception.__cause__
     if beginning := OUTDATED_TEXTS.get(type(refusal)):
         return str(refusal).startswith(beginning)
-    # An error with a context is from inside of an SQL function, and not from a statement that was prepared here.
+    # An error with a `context` comes from inside an SQL function, not from a statement that this connection prepared.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
-        # If the statement is in no cache, it could not be prepared at all: a mistake in the SQL, and no older schema.
+        # A statement in no cache of prepared statements failed while it was prepared: its SQL is wrong, not outdated.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
         own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - no public attribute has the caches
         return context.statement in own or driver.has((context.statement, asyncpg.Record, False))
@@ -109,10 +111,11 @@ def remembers_older_schema(error: DBAPIError) -> bool:
 
 
 def refuse_write(context: ExceptionContext) -> Unavailable | None:
-    """Return the error of a write that PostgreSQL refused although the transaction asked to write: 503, not a bug.
+    """Return `Unavailable`, a 503, for a write that PostgreSQL refused although the transaction began with READ WRITE.
 
-    The connection is closed, as after a failover it may lead to a server that is no longer the primary. It is not
-    closed when an administrator has made the database read-only: a new connection would be refused as well.
+    None leaves any other error as it is. The connection is closed: after a failover it may lead to a server that is no
+    longer the primary. When an administrator has made the database read-only, the connection stays open: PostgreSQL
+    would refuse a write on a new connection, too.
     """
     connection = context.connection
     if getattr(context.original_exception, "sqlstate", None) != READ_ONLY_TRANSACTION or connection is None:
@@ -126,10 +129,10 @@ def refuse_write(context: ExceptionContext) -> Unavailable | None:
 
 
 def end_refused_statement(context: ExceptionContext) -> None:
-    """Send an empty query when asyncpg could not encode the values of a statement that PostgreSQL has prepared.
+    """Send an empty SELECT when asyncpg could not encode the values of a statement that PostgreSQL has prepared.
 
-    Without the empty query, PostgreSQL would keep waiting for the values, and `statement_timeout` would cancel the next
-    statement on the connection instead. Behind PgBouncer the server connection would also stay occupied.
+    Without the empty SELECT, PostgreSQL would keep waiting for the values, and `statement_timeout` would cancel the
+    next statement on the connection instead. Behind PgBouncer the server connection would also stay occupied.
     """
     # `__cause__` is asyncpg's error; SQLAlchemy's property `driver_exception` does not work for errors of the dialect.
     refusal = context.original_exception.__cause__
@@ -137,6 +140,6 @@ def end_refused_statement(context: ExceptionContext) -> None:
     of_the_server = getattr(refusal, "severity", None) is not None
     if not client_side or of_the_server or context.connection is None or context.connection.invalidated:
         return
-    # If the empty query fails, the connection is closed, which ends the statement as well: ignore the error.
+    # If the empty SELECT fails, the connection is closed, which ends the prepared statement as well: ignore the error.
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         await_(context.connection.connection.driver_connection.execute("SELECT"))  # type: ignore[union-attr] # asyncpg's

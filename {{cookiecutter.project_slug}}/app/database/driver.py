@@ -1,7 +1,7 @@
-"""The driver's connection: asyncpg, extended so that writing must be asked for and a COMMIT that rolls back raises.
+"""`DriverConnection`: an asyncpg connection that is read-only outside of write transactions and checks each COMMIT.
 
-asyncpg begins and ends a transaction by sending `BEGIN ...` and `COMMIT`. This module adds SQL to these texts, which
-costs no extra round trip.
+asyncpg sends `BEGIN ...` and `COMMIT` as texts. This module extends the text of BEGIN, so a write transaction costs no
+extra round trip, unless an administrator has stored a read-only default. After COMMIT it checks PostgreSQL's reply.
 """
 
 from collections.abc import Callable
@@ -20,15 +20,16 @@ STANDBY = "The database is a standby, which takes no writes."
 READ_ONLY = "The database is read-only at the moment."
 
 Observer = Callable[[str, float, int, BaseException | None], object]
-"""A function that is called after a statement, with the SQL text, the seconds, the number of rows, -1 when unknown, and
-the error of a statement that failed."""
+"""A function that is called after each SQL statement, with the SQL text, the duration in seconds, the number of rows
+(-1 if unknown), and the error (None after a success)."""
 
 OWN_DEFAULT = "tru"
-"""A spelling of `true` that PostgreSQL accepts and stores as written, and that no administrator would use. By this
-spelling the service recognises its own read-only default on the database role, see `role_sql`."""
+"""The value of the read-only default that `role_sql` stores on the service's database role. PostgreSQL accepts this
+spelling of `true` and stores it as written; no administrator would use it, so it marks the default as the service's."""
 
 FIND_DEFAULTS = r"SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=(?!tru\W)'"
-"""SQL that finds the read-only defaults which ALTER DATABASE or ALTER ROLE has stored on the server, usually none."""
+"""SQL that finds settings of `default_transaction_read_only` by ALTER DATABASE or ALTER ROLE, usually none; the
+service's own default does not count."""
 
 OBEY_DEFAULTS = """
     SELECT set_config('transaction_read_only', 'on', true) WHERE coalesce((
@@ -38,15 +39,15 @@ OBEY_DEFAULTS = """
         AND setrole IN (0, quote_ident(session_user)::regrole)
         ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), {})
 """
-"""SQL that makes a transaction read-only if an administrator's default says so. PostgreSQL takes the most specific
-stored default, of role and database; without any, the default of the server, which replaces `{}`."""
+"""SQL that makes the current transaction read-only if an administrator's default says so. As in PostgreSQL, a default
+of the role in this database comes first, then of the role, then of the database; last the server's, put in for `{}`."""
 
 LIFT_OWN = "SET LOCAL default_transaction_read_only TO DEFAULT;"
 """SQL that removes the service's own read-only default for one transaction, so that the server's default applies."""
 
 IS_OF_SERVER = "SELECT FROM pg_settings WHERE name = 'default_transaction_read_only' AND source ~ 'default|file|line'"
-"""SQL that tells whether a connection began with the read-only default of the server, from postgresql.conf or the
-command line, and not with the default of a database or a role."""
+"""SQL that tells whether a new connection has the read-only default of the server, from postgresql.conf or the command
+line, and not the default of a database or a role."""
 
 
 class PgBouncerInBetween(CannotStart):
@@ -60,31 +61,32 @@ class PgBouncerInBetween(CannotStart):
 
 
 class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """An asyncpg connection that only reads unless a transaction asks to write, and raises when a COMMIT rolls back.
+    """An asyncpg connection that is read-only outside of write transactions, and raises when a COMMIT rolls back.
 
-    By the setting `default_transaction_read_only` PostgreSQL refuses a write through a `Reader`. A write transaction
-    asks for READ WRITE. That would also override the read-only default of an administrator, who may have set it on the
-    server, the database or the role, for a maintenance or a full disk. So each write transaction looks for such
-    defaults, and becomes read-only again if there is one. Behind PgBouncer the role's own default hides that of the
-    server.
+    The setting `default_transaction_read_only` makes PostgreSQL refuse a write through a `Reader`. A write transaction
+    begins with READ WRITE. That would also override a read-only default of an administrator, who may have stored it on
+    the server, the database or the role, during maintenance or because the disk is full. So each write transaction
+    looks for these defaults, and becomes read-only again if it finds one. Limit: behind PgBouncer, the service's
+    default on the database role hides a default of the server.
     """
 
     asked_to_write = False
-    """Whether the last transaction asked to write. If not, a refused write is a bug of the service."""
+    """Whether the last transaction began with READ WRITE. If not, a refused write is a bug of the service."""
     obeys_default = False
-    """Whether the last transaction is read-only because of a default that an administrator has stored on the server."""
+    """Whether the last transaction is read-only by an administrator's default on the server, database or role."""
     observe: Observer = staticmethod(lambda *_: None)
-    """Called after each COMMIT, to time it for the request; `Reader` and SQLAlchemy's events report all other
-    statements."""
+    """Called after each COMMIT, to time the COMMIT for the request. `Reader` and a listener on SQLAlchemy's dialect
+    time the other statements."""
     _lift_own = ""
-    """The SQL that removes the service's own read-only default, so that the server's default is visible; else empty."""
+    """`LIFT_OWN` if the server's read-only default applies to this connection, so that each write transaction sees that
+    default; empty if a database's or a role's default applies."""
 
     async def only_read(self, default: str, lock_timeout: str) -> None:
-        """Make all statements outside of a write transaction read-only, by a setting of the session.
+        """Make the session read-only outside of write transactions, after the connection has opened.
 
-        A setting that is sent when the connection opens would hide a read-only default that an administrator has
-        stored. The SQL here does nothing when a pooler has dropped the settings of the connection, as the setting would
-        then reach other clients of the pooler.
+        If the setting were sent while the connection opens, it would hide an administrator's read-only default. The
+        setting is left out if a pooler has dropped the settings of the connection, which `lock_timeout` shows: other
+        clients of the pooler would get the setting.
         """
         if await super().execute(IS_OF_SERVER) == "SELECT 1":
             self._lift_own = LIFT_OWN
@@ -92,7 +94,7 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
         await super().execute(f"{set_own} WHERE current_setting('lock_timeout')::interval = '{lock_timeout} ms'")
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the signature of asyncpg's `execute`
-        """Run one or several statements without values; asyncpg begins and ends transactions by this method."""
+        """Run SQL as asyncpg's `execute` does, but extend BEGIN and check COMMIT: asyncpg sends both by this method."""
         if query.startswith("BEGIN"):
             return await self._begin(query)
         if query.startswith("COMMIT"):
@@ -110,7 +112,7 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
             if self.asked_to_write and (of_server or status != "SELECT 0"):
                 self.obeys_default = await super().execute(OBEY_DEFAULTS.format(bool(of_server))) == "SELECT 1"
         except asyncpg.PostgresError as error:
-            # asyncpg thinks that the transaction is still open, and would make the next transaction a savepoint
+            # close the connection: asyncpg takes the failed transaction for open, and would begin a savepoint next
             self.terminate()
             if isinstance(error, asyncpg.FeatureNotSupportedError):  # SQLSTATE 0A000: a standby refuses READ WRITE
                 raise Unavailable(STANDBY) from error
@@ -140,15 +142,16 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
     SQLAlchemy would pass on asyncpg's OSError, which no error handler could tell from other errors.
 
     Args:
-        read_only: the service's own read-only default, None when the database role has it; see `only_read`.
-        arguments: the arguments of asyncpg.
+        read_only: the service's own read-only default for the session; None sets none, as when the database role has
+            one already; see `only_read`.
+        arguments: the arguments of asyncpg's `connect`.
 
     Raises:
         Unavailable: nothing listens at the address, the name does not resolve, the timeout passed, or the server is a
             standby and the arguments ask for the primary.
         PgBouncerInBetween: PgBouncer refuses the settings that a connection sends at its start.
     """
-    # asyncpg takes the parameters of DSN_ONLY only from a DSN, and all others as arguments too.
+    # asyncpg takes the parameters in DSN_ONLY from a DSN, and not as arguments.
     if files := {name: arguments.pop(name) for name in DSN_ONLY & arguments.keys()}:
         arguments["dsn"] = f"postgresql://?{urlencode(files)}"
     try:

@@ -21,7 +21,7 @@ from app.database.pool import FairPool
 from app.settings.bounds import PoolBounds, Timeouts
 
 NAME_BYTES = 63
-"""The longest name of a connection, in bytes: PostgreSQL cuts longer names off at NAMEDATALEN - 1."""
+"""The longest `application_name` of a connection, in bytes: PostgreSQL cuts longer names at NAMEDATALEN - 1."""
 
 
 class ReadOnlySession(AsyncSession):
@@ -32,9 +32,9 @@ class ReadWriteSession(AsyncSession):
     """A database session that may write, in one transaction that commits as a whole or not at all."""
 
     async def commit(self) -> None:
-        """Raise an error: a session commits at the end of the block, never in the middle.
+        """Refuse an explicit commit: the block that opened the session commits at the end, never in the middle.
 
-        After a commit in the middle, an error at a later line could undo only a part of the work, although its response
+        After a commit in the middle, a later error would roll back only a part of the writes, although the response
         says that the whole request failed.
 
         Raises:
@@ -66,7 +66,7 @@ def build_engine(
         pool: the size of the connection pool, and of the queue of callers that wait for a connection.
         timeouts: the timeouts of every connection.
         application_name: shown in `pg_stat_activity`; see `connection_name`.
-        pgbouncer: whether the URL leads to PgBouncer in transaction mode; see `pgbouncer.py`.
+        pgbouncer: whether the URL leads to PgBouncer in transaction mode; see `app/pgbouncer.py`.
     """
     engine = create_async_engine(
         url,
@@ -83,7 +83,7 @@ def build_engine(
         hide_parameters=True,  # keep values, such as a customer's name, out of log lines about failed statements
         connect_args=connect_args(timeouts, application_name, pgbouncer=pgbouncer),
     )
-    # The listener is on the dialect: with a listener on the engine, SQLAlchemy would check all kinds of events at each
+    # Listen on the dialect: with a listener on the engine, SQLAlchemy would look for listeners of every kind at each
     # statement.
     event.listen(engine.dialect, "handle_error", end_refused_statement)
     event.listen(engine.dialect, "handle_error", replace_outdated_connection)
@@ -94,8 +94,8 @@ def build_engine(
 def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, pgbouncer: bool = False) -> AsyncEngine:
     """Build an engine without a connection pool: a readiness probe must not compete with requests for connections.
 
-    The engine has no statement cache, so that the probe also works through a PgBouncer that the settings do not
-    declare, and can report that PgBouncer.
+    The engine has no cache of prepared statements, so that the probe also works through a PgBouncer of which the
+    settings say nothing, and can report that PgBouncer.
     """
     return create_async_engine(
         url,
@@ -107,7 +107,7 @@ def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, p
 
 _SESSION_OPTIONS: dict[str, Any] = {
     "expire_on_commit": False,  # a response is built after the commit, when expired attributes could not be loaded
-    # a closed session raises an error when it is used again: nothing would commit its writes
+    # a closed session raises an error when it is used again: no block would commit the new writes
     "close_resets_only": False,
 }
 

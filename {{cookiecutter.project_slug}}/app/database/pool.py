@@ -1,4 +1,4 @@
-"""The connection pool: SQLAlchemy's queue pool behind connection quotas, which make the queue fair and bounded.
+"""The connection pool: SQLAlchemy's queue pool behind a connection quota per route group, with a fair, bounded queue.
 
 In SQLAlchemy's own queue a new caller may take a connection that was just returned, ahead of callers that wait, which
 increases the tail latency under load. Here the quotas admit exactly as many callers as the pool has connections. So no
@@ -22,22 +22,23 @@ from app.request.slot import connection_quota
 T = TypeVar("T")
 
 IDLE_SECONDS = 60.0
-"""The seconds without use after which a connection is tested before the next use: firewalls drop idle sockets after
-some minutes."""
+"""The seconds without use after which a database connection is tested before the next use: firewalls drop idle
+connections after some minutes."""
 
 ANSWER_SECONDS = 1.0
-"""The timeout in seconds of the test of an idle database connection; opening a new connection takes about 0.1 s."""
+"""The timeout, in seconds, of the query that tests an idle database connection; then the pool opens a new connection,
+which takes about 0.1 s."""
 
 RETURNED_AT = "returned_at"
 
 
 class FairPool(AsyncAdaptedQueuePool):
-    """A connection pool with a first-in-first-out queue; refuses a checkout when the queue is full or too slow.
+    """A connection pool with a FIFO queue of callers; raises `Unavailable` when the queue is full or too slow.
 
     The class overrides `_do_get` and `_do_return_conn`, as every pool class of SQLAlchemy does.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - SQLAlchemy passes on the arguments that it finds here, by name
+    def __init__(  # noqa: PLR0913, PLR0917 - SQLAlchemy passes on only the arguments that this signature names
         self,
         creator: Any,  # noqa: ANN401 - the parameter of SQLAlchemy's pool has no type
         pool_size: int = 5,
@@ -67,17 +68,17 @@ class FairPool(AsyncAdaptedQueuePool):
         )
 
     def recreate(self) -> "FairPool":
-        """Return an empty pool with the same bounds, to replace a disposed pool; SQLAlchemy would lose the bounds."""
+        """Return an empty pool with the same bounds, to replace a disposed pool; SQLAlchemy's own loses the bounds."""
         fresh = super().recreate()
         assert isinstance(fresh, FairPool)  # noqa: S101 - SQLAlchemy's `recreate` returns the same class
         fresh.bulkhead, fresh.nested_loans = self.bulkhead, self.nested_loans
         return fresh
 
     async def lend(self) -> ConnectionPoolEntry | None:
-        """Wait for a connection, and take it without a switch to SQLAlchemy's greenlet.
+        """Wait for a database connection and return the pool's record of it, without SQLAlchemy's greenlet.
 
-        Afterwards the caller calls `give_back` or `adopt`. None means that the connection must first be opened or
-        tested, in a greenlet: the caller must then call `connect` before any `await`.
+        The caller passes the record to `give_back` or `adopt`. None means that a connection must first be opened or
+        tested, which needs a greenlet: the caller must then call the engine's `connect` before any `await`.
         """
         quota = self._quota()
         if not quota.try_enter():
@@ -97,9 +98,9 @@ class FairPool(AsyncAdaptedQueuePool):
             self._do_return_conn(record)
 
     def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
-        """Make `connect` return a connection from `lend`, so that SQLAlchemy handles the connection's errors."""
+        """Make the engine's `connect` return a connection from `lend`, so that SQLAlchemy can handle an error on it."""
         adopted: Any = record
-        # SQLAlchemy would replace an old connection here, while it is in use: hide its age
+        # hide the age of the connection: SQLAlchemy would replace an old connection although it is in use
         opened, adopted.starttime = adopted.starttime, inf
         self._adopted = record
         try:
@@ -109,7 +110,7 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _enter(self) -> Quota:
         quota = self._quota()
-        if not quota.try_enter():  # only a caller that must wait pays for `await_`, a switch of greenlets
+        if not quota.try_enter():  # only a caller that must wait pays for `await_`, which switches greenlets
             await_(quota.enter())
         return quota
 
@@ -140,7 +141,7 @@ class FairPool(AsyncAdaptedQueuePool):
             self._drop_if_dead(record)
         except BaseException:
             if record.driver_connection is not None:
-                # The test of this connection was cancelled: close it, so that the next checkout replaces it.
+                # The test of the idle connection was cancelled: close the connection, for the next checkout to replace.
                 record.driver_connection.terminate()
             self._do_return_conn(record)
             raise
@@ -150,15 +151,15 @@ class FairPool(AsyncAdaptedQueuePool):
         record.info[RETURNED_AT] = monotonic()
         quota, held = self._loans.pop(record)
         try:
-            # SQLAlchemy closes a connection beyond the pool's size here; the deadline of a request may cancel this
-            # close
+            # SQLAlchemy closes an overflow connection here. The deadline of a request may cancel this close, so
+            # `finally` leaves the quota.
             super()._do_return_conn(record)
         finally:
             held.returned = True
             quota.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
-        """Mark a dead connection, for SQLAlchemy to replace; after a long idle time, send a query as a test."""
+        """Invalidate a dead connection, so that SQLAlchemy replaces it; test a long idle connection by a query."""
         driver = record.driver_connection
         # None means that SQLAlchemy has dropped this connection, and will open a new one
         if driver is None or self._is_fresh(record):

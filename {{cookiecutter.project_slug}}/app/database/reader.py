@@ -1,7 +1,7 @@
 """Reader: runs read-only statements; each takes a connection from the pool for one round trip.
 
 Compared with an `AsyncSession`, a `Reader` saves BEGIN, ROLLBACK and most of the CPU time. SQLAlchemy runs a SELECT of
-columns once. From then on its SQL text goes straight to the driver, without a greenlet and without a cursor. No
+columns only once. From then on `Reader` sends the SQL text straight to asyncpg, without a greenlet or a cursor. No
 connection is held while the request calls a downstream, and concurrent tasks may share a `Reader`.
 """
 
@@ -28,12 +28,12 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_BURST, RETRY_REFILL_SECONDS = 20, 1.0
-"""The bound on retries of reads whose connection was lost: 20 at once, then one a second. A restart of PostgreSQL
-breaks the reads in flight, at most a full pool; more retries would add load to a server that is failing."""
+"""The bound on retries of reads whose connection was lost: 20 at once, then one a second, for each `Reader`. A restart
+of PostgreSQL breaks at most a full pool of reads; more retries would add load to a failing server."""
 
 STALE_RETRIES = 10
-"""The most retries of a read whose connection has prepared statements of an older schema: each retry may take a further
-such connection from the pool."""
+"""The most retries of a read that failed on prepared statements of an older schema: each retry may get a further
+outdated connection from the pool."""
 
 NO_VALUES: Values = {}
 
@@ -43,9 +43,9 @@ log = structlog.get_logger("reader")
 class Reader:
     """Runs read-only statements, each in a separate transaction; PostgreSQL refuses a write.
 
-    Entities are detached from a session: load related entities in the statement (`joinedload`, `selectinload`). A
-    statement that fails on a lost connection is retried once. After a migration, a statement is retried until it runs
-    on a connection that was opened after the migration.
+    ORM entities in a result are detached: load related entities in the statement (`joinedload`, `selectinload`). A
+    statement that fails on a lost connection is retried once. A statement that fails on prepared statements of an older
+    schema, after a migration, is retried until it gets an up-to-date connection, at most STALE_RETRIES times.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -53,8 +53,8 @@ class Reader:
         self._retries = TokenBucket(size=RETRY_BURST, refill_seconds=RETRY_REFILL_SECONDS)
         self._compiled: WeakKeyDictionary[Executable, Compiled] = WeakKeyDictionary()
         self.observers: list[Observer] = []
-        """Functions that are called after each statement that was sent directly to the driver. SQLAlchemy's events
-        report only the other statements."""
+        """Functions that are called after each statement that `Reader` sent directly to asyncpg. SQLAlchemy's events do
+        not report these statements."""
 
     @overload
     async def execute(self, statement: TypedReturnsRows[*Ts], values: Values | None = None) -> Result[*Ts]: ...
@@ -70,7 +70,7 @@ class Reader:
             except DBAPIError as error:
                 lost = error.connection_invalidated
                 # After a lost connection, a retry takes a token of the bucket: a failing server breaks all connections.
-                # After a change of the schema, a retry takes no token of the bucket: each connection fails only once.
+                # After a change of the schema, a retry takes no token: each pooled connection fails only once.
                 if not is_stale(error) or (lost and not self._retries.take()):
                     raise
                 log.info("read retried on a stale connection", cause=type(error.orig).__name__)
@@ -124,7 +124,7 @@ class Reader:
             return result
 
     def _fail(self, lent: ConnectionPoolEntry, text: str, arguments: list[Any], error: BaseException) -> None:
-        """Raise the driver's error as SQLAlchemy would, after reactions such as dropping a lost connection."""
+        """Raise an error of asyncpg as SQLAlchemy would, after SQLAlchemy's handling, as dropping a lost connection."""
         context: Any = object.__new__(self._engine.dialect.execution_ctx_cls)
         context.dialect = self._engine.dialect
         with self._pool.adopt(lent, self._engine.connect) as connection:
@@ -147,7 +147,7 @@ def _translate(connection: Connection, error: BaseException) -> NoReturn:
 
 
 AnySession = Reader | AsyncSession
-"""The parameter type of functions that read inside or outside of a transaction."""
+"""The type of the parameter `session` of functions that only read, inside or outside of a transaction."""
 
 
 def rows_of(connection: Connection, statement: Executable, values: Values) -> AnyRows:

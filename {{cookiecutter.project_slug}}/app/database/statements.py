@@ -1,4 +1,4 @@
-"""The observer of statements: times each, counts it for the request, and logs slow statements without values."""
+"""The observer of SQL statements: counts and times each statement for the request, and logs slow statements."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from app.limits.token_bucket import TokenBucket
 from app.request.timings import add_wait, timings
 
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
-"""The first words of statements that only begin or end a transaction, which are timed and not counted."""
+"""The first words of statements that begin or end a transaction or a savepoint: they are timed and not counted."""
 
 SLOW_BURST, SLOW_REFILL_SECONDS = 10, 1.0
 """The bound on log lines about slow statements: 10 at once, then one a second. A database that hangs makes each
@@ -28,24 +28,24 @@ MAX_TEXT = 200
 """The longest text of a statement, in characters, on a log line or in a span; the hash is of the whole text."""
 
 VALUES = re.compile(r"(?:'|\$\w*\$).*|(?<![\w$.])\d[\d.]*", re.DOTALL)
-"""Matches the text from the first quoted value on, and each number. SQLAlchemy sends values apart from the text, but a
-statement that is written by hand may contain some."""
+"""Matches values in the text of a statement: everything from the first quoted value on, and each number. SQLAlchemy
+sends values apart from the text, but a statement that is written by hand may contain values."""
 
 log = structlog.get_logger("statements")
 
 
 @lru_cache(maxsize=1024)
 def public_text(sql: str) -> str:
-    """Return the beginning of a statement without the values in its text."""
+    """Return the first 200 characters of an SQL statement, with `?` instead of each value in the text."""
     return VALUES.sub("?", sql)[:MAX_TEXT]
 
 
 class Statements:
-    """The observer of the statements of one engine: adds each to the timings of its request, and logs slow statements.
+    """The observer of an engine's SQL statements: adds each to the timings of the request, and logs slow statements.
 
-    A statement is sent by `Reader`, which calls `ended`, or through SQLAlchemy, by a listener of this class on the
-    dialect. SQLAlchemy's events before and after a statement are not used: they make SQLAlchemy check all kinds of
-    events at each statement.
+    `Reader` calls `ended` after each statement that it sends to asyncpg. All other statements go through a listener of
+    this class on SQLAlchemy's dialect. SQLAlchemy's events before and after a statement are not used: with them,
+    SQLAlchemy looks for listeners of every kind at each statement.
     """
 
     def __init__(self, slow_seconds: float, route: Callable[[], str | None], also: Observer | None = None) -> None:
@@ -70,7 +70,7 @@ class Statements:
         event.listen(engine.sync_engine, "connect", self._observe_commits)
 
     def ended(self, sql: str, seconds: float, rows: int, error: BaseException | None) -> None:
-        """Count a statement that has ended."""
+        """Record an ended statement: in the timings of the request, in the log if slow, and by the further observer."""
         own = timings.get()
         if own is not None:
             own.database += seconds
@@ -82,7 +82,7 @@ class Statements:
             self._also(public_text(sql), seconds, rows, error)
 
     def _sending(self, method: str) -> Callable[..., bool]:
-        """Return a listener that runs a statement by a method of the cursor, in place of SQLAlchemy, and times it."""
+        """Return a listener that runs and times a statement, in place of SQLAlchemy, by this method of the cursor."""
 
         def send(cursor: Any, sql: str, values: Any, _context: object) -> bool:  # noqa: ANN401 - SQLAlchemy types these as Any
             began = perf_counter()
@@ -101,7 +101,7 @@ class Statements:
 
 
 def _connect(dialect: Any, _record: object, arguments: Any, options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy types these as Any
-    """Open a connection in place of SQLAlchemy, and add the time to the waits of the request."""
+    """Open a database connection in place of SQLAlchemy, and add the time to the waits of the request."""
     began = perf_counter()
     try:
         return dialect.connect(*arguments, **options)

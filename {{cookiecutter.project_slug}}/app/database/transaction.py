@@ -1,12 +1,10 @@
-"""Write transactions: a block that commits at the end.
+"""Write transactions: `transaction` is an `async with` block that commits at the end.
 
-Background tasks that are started in the block wait for the commit.
-
-A task that started at once would run before the commit: it would not find the row that the request has written, or
-could report a write that is rolled back afterwards. So `Supervisor.start` asks for the open transaction. The task
-starts after the commit, and is dropped after a rollback. The price: a process that dies between the commit and the
-start loses the task, as a killed process loses every running task. A task that must not be lost is a job: a row that is
-stored in the same transaction, which a worker finds even after a crash.
+A background task that is started in the block waits for the commit, and is dropped after a rollback. If the task
+started at once, it would not find the row that the request has written, or could report a write that is rolled back
+afterwards. So `Supervisor.start` looks for an open transaction. The price: a process that dies between the commit and
+the start of the task loses the task, as a killed process loses every running task. Work that must not be lost is a job:
+a row that is stored in the same transaction, and that a worker finds even after a crash.
 """
 
 import asyncio
@@ -28,9 +26,9 @@ async def transaction(sessions: async_sessionmaker[S]) -> AsyncGenerator[S]:
     """Yield a session in a transaction: commit at the end of the block, roll back after an exception.
 
     Raises:
-        RuntimeError: the block has ended the transaction itself, so that the response would report a write that
-            is not stored. To store nothing, a block raises an error, such as a `ServiceError`; to undo a part of the
-            transaction, it uses `begin_nested`.
+        RuntimeError: the block itself has rolled back or closed the transaction, so that the response would report a
+            write that is not stored. To store nothing, a block raises an error, such as a `ServiceError`; to undo a
+            part of the transaction, a block uses `begin_nested`.
     """
     async with sessions() as session:
         waiting = _WaitingTasks(session.sync_session)

@@ -1,4 +1,4 @@
-"""Error messages for a PostgreSQL that cannot be reached: for TLS and permissions, the message names the cause."""
+"""Error messages for a database that cannot be reached; for errors of TLS and of files, the message names the cause."""
 
 import ssl
 
@@ -10,7 +10,7 @@ NO_TLS = "rejected SSL upgrade"  # the text of asyncpg's ConnectionError, when P
 def why_unreachable(error: Exception) -> str:
     """Return the reason why a connection to the database could not be opened, without paths and addresses.
 
-    Clients of the service see this text.
+    Clients of the service see this text in a 503 response.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message.partition(",")[0]  # the address follows after the comma
