@@ -1,1 +1,1 @@
-"""The example feature, to read, copy and delete: orders with lines, and an order's total in a different currency."""
+"""The example feature `orders`, to read, copy and delete: orders with lines, and totals in a different currency."""

@@ -14,4 +14,4 @@ async def get_rates(downstreams: DownstreamsDep) -> Rates:
 
 
 RatesDep = Annotated[Rates, Depends(get_rates)]
-"""For a route that converts currencies: exchange rates from the downstream `rates`."""
+"""The dependency of a route that converts currencies: the client for exchange rates."""

@@ -1,4 +1,4 @@
-"""The HTTP route that imports many orders by a job; see `jobs.py`."""
+"""The HTTP route that starts a job which imports many orders; the job is in `jobs.py`."""
 
 from typing import Annotated, Any
 
@@ -17,15 +17,15 @@ JSON_LINES = "application/jsonl"
 EXAMPLE = '{"customer":"Ada","lines":[{"sku":"TEA-1","quantity":2,"unit_price":"4.50"}]}'
 LINES = {"schema": {"type": "string"}, "example": EXAMPLE}
 FILE: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON_LINES: LINES}}}
-"""The OpenAPI description of the file: FastAPI cannot describe a request body that is no JSON."""
+"""The OpenAPI description of the request body, a file of JSON Lines: FastAPI itself can only describe JSON."""
 
 
 async def read_lines(request: Request) -> str:
-    """Return the body of a request with JSON Lines.
+    """Return the request body, a text of JSON Lines.
 
     Raises:
         UnsupportedType: the body has a different media type.
-        Invalid: the body is not UTF-8, has a NUL character, or no line.
+        Invalid: the body is not UTF-8, has a NUL character, or has no line.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_LINES:
         raise UnsupportedType(f"Send the orders as {JSON_LINES}, one in each line.")

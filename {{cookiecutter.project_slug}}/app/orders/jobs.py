@@ -10,15 +10,15 @@ from app.orders import service
 from app.orders.schemas import OrderIn
 
 LINES = 100
-"""The most lines that one transaction imports: a crash repeats no committed line, and loses the work on at most this
-many."""
+"""The most lines of a file that one transaction imports. After a crash, the next attempt repeats the lines of the last,
+uncommitted transaction only."""
 
 MAX_ERRORS = 100
-"""The most wrong lines that a result lists; further wrong lines are only counted."""
+"""The most wrong lines that the result of an import lists; further wrong lines are only counted."""
 
 
 class ImportPayload(BaseModel):
-    """The payload of an import: JSON Lines, each an order in the form of `POST /orders`."""
+    """The payload of an import: a text of JSON Lines, each line an order in the form of `POST /orders`."""
 
     text: str
 
@@ -31,7 +31,7 @@ class LineError(BaseModel):
 
 
 class ImportResult(BaseModel):
-    """The result of an import; while the job runs, the result so far."""
+    """The result of an import: counts of placed and refused orders; while the job runs, the counts so far."""
 
     placed: int = 0
     refused: int = 0
@@ -39,14 +39,14 @@ class ImportResult(BaseModel):
 
 
 class Confirmation(BaseModel):
-    """The payload of a confirmation: the numbers of placed and of refused orders."""
+    """The payload of the job that confirms an import: the numbers of placed and of refused orders."""
 
     placed: int
     refused: int
 
 
 def lines_of(text: str) -> list[str]:
-    """Return the lines of JSON Lines; `splitlines` would also cut inside of a text that has a U+2028."""
+    """Return the non-empty lines of JSON Lines; `splitlines` would also split at a U+2028 inside of a JSON string."""
     return [line for line in text.split("\n") if line.strip()]
 
 
@@ -57,12 +57,12 @@ async def confirm_import(payload: Confirmation, run: Run) -> None:
     try:
         await confirmations.send_json("POST", "imports", body=payload.model_dump(), idempotency_key=run.key)
     except DownstreamRejected as error:
-        raise JobFailed(error.code, error.detail) from error  # a 4xx response: a retry would get the same
+        raise JobFailed(error.code, error.detail) from error  # a 4xx response: a retry would get the same response
 
 
 @job("orders.import", max_attempts=3, timeout_seconds=600)
 async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
-    """Place the orders of a file, 100 per transaction together with the progress, from the stored progress on."""
+    """Place the orders of a file from the stored progress on; each transaction imports 100 lines and their progress."""
     lines = lines_of(payload.text)
     result = ImportResult.model_validate(run.result or {})
     while run.progress < len(lines):
@@ -77,7 +77,7 @@ async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
                     await service.place(session, order)
                     result.placed += 1
             await run.advance(session, end, total=len(lines), result=result)
-            if end == len(lines):  # enqueue in the same transaction: no crash confirms an import twice
+            if end == len(lines):  # enqueue in the last transaction: no crash confirms an import twice
                 told = Confirmation(placed=result.placed, refused=result.refused)
                 await enqueue(session, confirm_import, told, owner=run.owner)
     return result

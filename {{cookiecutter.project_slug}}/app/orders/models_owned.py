@@ -20,7 +20,7 @@ class OrderState(StrEnum):
 
 
 class Order(Base):
-    """An order of a customer; all prices are in one currency."""
+    """An order of a customer; all prices of an order are in the same currency."""
 
     __tablename__ = "orders"
     __table_args__ = (

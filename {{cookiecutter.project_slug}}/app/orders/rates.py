@@ -1,11 +1,11 @@
-"""The client for exchange rates: calls the downstream `rates`, and translates failures into errors of this feature."""
+"""The client for exchange rates: calls the downstream `rates`, and raises `Invalid` for unknown currencies."""
 
 from decimal import Decimal, InvalidOperation
 
 from app.downstreams.downstream import Downstream
 from app.errors import DownstreamBadResponse, DownstreamNotFound, Invalid
 
-LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # plausible rates of real currencies
+LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # the bounds of plausible exchange rates between real currencies
 
 
 class Rates:

@@ -9,7 +9,7 @@ from app.database.reader import AnySession
 from app.orders.models import Order, OrderLine, OrderState
 from app.orders.schemas import LineOut, OrderIn, OrderOut, OrderSummary
 
-# Statements are built once: SQLAlchemy compiles each once, and a `Reader` then sends the SQL text to the driver.
+# Statements are built once, at import: SQLAlchemy compiles each once, and `Reader` then sends the SQL text to asyncpg.
 SUMMARY = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
 FIND = (
     SUMMARY.add_columns(OrderLine.sku, OrderLine.quantity, OrderLine.unit_price)
@@ -48,7 +48,7 @@ async def add(session: ReadWriteSession, order: OrderIn) -> OrderOut:
         "customer": order.customer,
         "currency": order.currency,
         "lines": [
-            # decimals as text, because JSON's numbers are floats
+            # a price as text: a JSON number would have to be made from a float, which is inexact
             {"position": position, "sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
             for position, line in enumerate(lines, start=1)
         ],
@@ -63,7 +63,7 @@ async def find(session: AnySession, order_id: int) -> OrderOut | None:
     if not rows:
         return None
     order = rows[0]
-    # without lines, the LEFT JOIN gives one row of NULLs
+    # for an order without lines, the LEFT JOIN gives a single row, with NULL in the columns of a line
     lines = [LineOut(*row[5:]) for row in rows if row.sku is not None]
     return OrderOut(order.id, order.customer, order.currency, order.state, order.created_at, lines)
 
@@ -78,7 +78,7 @@ async def newest(session: AnySession, *, limit: int, before: int | None = None) 
 
 
 async def count_by_state(session: AnySession, *, among: int) -> dict[str, int]:
-    """Count the orders in each state among the latest orders; to count all would take longer as the table grows."""
+    """Count the latest `among` orders by state; counting all orders would take longer and longer as the table grows."""
     rows = await session.execute(COUNT_BY_STATE, {"among": among})
     return {row.state: row.orders for row in rows}
 

@@ -1,6 +1,6 @@
 """The SQL of orders. A function that writes takes a `ReadWriteSession`; a function that reads takes any session.
 
-Each function takes the owner, and finds the orders of that owner only: the type checker finds a forgotten owner.
+Each function takes the owner and finds only orders of this owner. The type checker reports a call without an owner.
 """
 
 from collections.abc import Collection
@@ -25,7 +25,7 @@ from app.database.reader import AnySession
 from app.orders.models_owned import Order, OrderLine, OrderState
 from app.orders.schemas import LineOut, OrderIn, OrderOut, OrderSummary
 
-# Statements are built once: SQLAlchemy compiles each once, and a `Reader` then sends the SQL text to the driver.
+# Statements are built once, at import: SQLAlchemy compiles each once, and `Reader` then sends the SQL text to asyncpg.
 SUMMARY = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
 # The version of an order is `xmin`, the number of the transaction that wrote the row: PostgreSQL sets it at each
 # UPDATE, so that no UPDATE can forget to increase a version.
@@ -79,7 +79,7 @@ async def add(session: ReadWriteSession, order: OrderIn, *, owner: str) -> Order
         "customer": order.customer,
         "currency": order.currency,
         "lines": [
-            # decimals as text, because JSON's numbers are floats
+            # a price as text: a JSON number would have to be made from a float, which is inexact
             {"position": position, "sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
             for position, line in enumerate(lines, start=1)
         ],
@@ -94,7 +94,7 @@ async def find(session: AnySession, order_id: int, *, owner: str) -> tuple[Order
     if not rows:
         return None
     order = rows[0]
-    # without lines, the LEFT JOIN gives one row of NULLs
+    # for an order without lines, the LEFT JOIN gives a single row, with NULL in the columns of a line
     lines = [LineOut(*row[6:]) for row in rows if row.sku is not None]
     return OrderOut(order.id, order.customer, order.currency, order.state, order.created_at, lines), order.version
 
@@ -106,7 +106,10 @@ async def version(session: AnySession, order_id: int, *, owner: str) -> str | No
 
 
 async def lock_version(session: ReadWriteSession, order_id: int, *, owner: str) -> str | None:
-    """Return the version of an order, and lock the order until the transaction ends; its lines never change."""
+    """Return the version of an order, None when the owner has no such order; lock the order until the transaction ends.
+
+    The lines of the order need no lock, as they never change.
+    """
     return await session.scalar(LOCK_VERSION, {"order_id": order_id, "owner": owner})
 
 
@@ -120,7 +123,7 @@ async def newest(session: AnySession, *, owner: str, limit: int, before: int | N
 
 
 async def count_by_state(session: AnySession, *, owner: str, among: int) -> dict[str, int]:
-    """Count the orders in each state among the latest orders; to count all would take longer as the table grows."""
+    """Count the latest `among` orders by state; counting all orders would take longer and longer as the table grows."""
     rows = await session.execute(COUNT_BY_STATE, {"owner": owner, "among": among})
     return {row.state: row.orders for row in rows}
 

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/v1", tags=["orders"])
 OrderId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-# FastAPI tries the routes in order, so each route delays all later routes: those with the most requests come first.
+# FastAPI tries the routes in order, so each route delays all later routes: routes with the most requests come first.
 @router.get("/orders/{order_id}", responses=documented_errors(404), dependencies=STRICT)
 async def read_order(order_id: OrderId, session: ReadSession) -> OrderOut:
     """Read an order with all lines."""
@@ -85,7 +85,7 @@ async def read_order_total(
 
 @router.get("/dashboard", dependencies=STRICT)
 async def read_dashboard(session: ReadSession, rates: RatesDep) -> Dashboard:
-    """Count the latest orders by state, list some and fetch an exchange rate, all three concurrently."""
+    """Count the latest orders by state, list the latest five, and fetch an exchange rate, all concurrently."""
     overview = await service.overview(session, rates)
     return Dashboard(
         orders_by_state=overview.orders_by_state,

@@ -27,8 +27,8 @@ from app.request.authenticated import Principal, needs
 from app.web.openapi import LOCATION, documented_errors
 
 LIMIT = Policy("orders", quota=60_000, seconds=60, shared=False)
-"""The flood limit of each client in each worker: 1,000 requests a second. For an exact limit over all workers, leave
-out `shared=False`; each request then costs a round trip to the store."""
+"""The rate limit of each client in each worker, against floods: 60,000 requests a minute. For an exact limit over all
+workers, leave out `shared=False`; each request then costs a round trip to the store of the counters."""
 
 router = APIRouter(prefix="/api/v1", tags=["orders"], dependencies=[limited(LIMIT)], responses=documented_errors(429))
 
@@ -37,14 +37,14 @@ MayRead = Annotated[Principal, needs("orders:read")]
 MayWrite = Annotated[Principal, needs("orders:write")]
 
 
-# FastAPI tries the routes in order, so each route delays all later routes: those with the most requests come first.
+# FastAPI tries the routes in order, so each route delays all later routes: routes with the most requests come first.
 @router.get(
     "/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404) | UNCHANGED, dependencies=STRICT
 )
 async def read_order(
     order_id: OrderId, session: ReadSession, principal: MayRead, condition: ConditionalReadDep
 ) -> OrderOut | Response:
-    """Read an order with all lines; 304 if the client has it already."""
+    """Read an order with all lines; 304 if the client has the current version already."""
     version = partial(service.version, session, order_id, owner=principal.owner)
     if (unchanged := await condition.unchanged(version)) is not None:
         return unchanged
@@ -80,7 +80,7 @@ async def list_orders(session: ReadSession, principal: MayRead, query: Annotated
 @router.patch(
     "/orders/{order_id}", response_model=OrderOut, responses=documented_errors(404, 409, 412), dependencies=STRICT
 )
-async def change_order_state(  # noqa: PLR0913, PLR0917 - each argument is a dependency of its own
+async def change_order_state(  # noqa: PLR0913, PLR0917 - each argument is a separate dependency
     order_id: OrderId,
     change: StateIn,
     session: WriteSession,
@@ -89,7 +89,7 @@ async def change_order_state(  # noqa: PLR0913, PLR0917 - each argument is a dep
     principal: MayWrite,
     condition: ConditionalWriteDep,
 ) -> Response:
-    """Change the state of an order with If-Match: placed, paid, shipped; or cancelled before shipping."""
+    """Change the state of an order, if If-Match names the current version: placed, paid, shipped; or cancelled."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     await condition.check(partial(service.lock_version, session, order_id, owner=principal.owner))
@@ -105,7 +105,7 @@ async def delete_order(
     principal: MayWrite,
     condition: ConditionalWriteDep,
 ) -> Response:
-    """Delete an order with all lines, if it is as If-Match says."""
+    """Delete an order with all lines, if If-Match names the current version of the order."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     await condition.check(partial(service.lock_version, session, order_id, owner=principal.owner))
@@ -128,7 +128,7 @@ async def read_order_total(
 
 @router.get("/dashboard", dependencies=STRICT)
 async def read_dashboard(session: ReadSession, rates: RatesDep, principal: MayRead) -> Dashboard:
-    """Count the latest orders by state, list some and fetch an exchange rate, all three concurrently."""
+    """Count the latest orders by state, list the latest five, and fetch an exchange rate, all concurrently."""
     overview = await service.overview(session, rates, owner=principal.owner)
     return Dashboard(
         orders_by_state=overview.orders_by_state,

@@ -23,19 +23,19 @@ Price = Annotated[
     Decimal,
     Field(ge=0, max_digits=12, decimal_places=2),
     AfterValidator(_as_stored),
-    # This schema for the OpenAPI document is stricter: pydantic's generated schema would allow any text and any float.
+    # A stricter schema for the OpenAPI document: pydantic's generated schema would allow any text and any float.
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["4.50"]}),
 ]
 
 MAX_ID = 2**63 - 1
-"""The largest id of an order, the range of the bigint column: PostgreSQL fails on a larger id."""
+"""The largest id of an order, and the largest value of a bigint column: PostgreSQL fails on a larger id."""
 
 MAX_LINES = 100
-"""The most lines of one order: an INSERT of 100 rows still takes milliseconds."""
+"""The most lines of one order: an INSERT of 100 rows takes only milliseconds."""
 
 MAX_QUANTITY = 1_000_000
-"""The largest quantity of one order line. A larger number is a typing error, and would need totals of over 60
-digits."""
+"""The largest quantity of one order line. A larger number is a typing error; without a bound, a total could need more
+than the 60 digits that the service computes with."""
 
 
 class Input(BaseModel):
@@ -48,14 +48,14 @@ class Input(BaseModel):
 
 
 class PageQuery(Input):
-    """The query of the list of orders."""
+    """The query parameters of the list of orders."""
 
     limit: int = Field(default=50, ge=1, le=100)
-    after: int | None = Field(default=None, ge=1, le=MAX_ID, description="An id, as `next` has it: only older orders.")
+    after: int | None = Field(default=None, ge=1, le=MAX_ID, description="List only orders older than this id.")
 
 
 class TotalQuery(Input):
-    """The query of an order's total."""
+    """The query parameters of an order's total."""
 
     currency: Currency
 
@@ -89,7 +89,7 @@ class StateIn(Input):
     state: OrderState
 
 
-# Response bodies are dataclasses made from rows: FastAPI would validate a row, but writes a dataclass as it is.
+# Response bodies are dataclasses: pydantic would validate each column of a row, but trusts an instance of a dataclass.
 @dataclass(slots=True)
 class LineOut:
     """One order line in a response body."""
@@ -106,7 +106,7 @@ class OrderSummary:
     id: int
     customer: str
     currency: str
-    # Text and not `OrderState`: during an update, replicas with old code read states that new code has stored.
+    # Text and not `OrderState`: during an update, replicas with old code may read a state that only new code knows.
     state: Annotated[str, Field(examples=[OrderState.PLACED])]
     created_at: datetime
 

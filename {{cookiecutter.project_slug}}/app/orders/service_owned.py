@@ -1,4 +1,4 @@
-"""The rules of orders. This module knows no HTTP and no SQL."""
+"""The business rules of orders: which state may follow which, totals, the dashboard. No HTTP and no SQL is here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
 CENT = Decimal("0.01")
-DIGITS = 60  # enough digits for the largest total times the longest rate; decimal's default of 28 would round
+DIGITS = 60  # enough digits for the largest total times a rate; decimal's default of 28 would round before the end
 LATEST = 5
 """The number of orders in the dashboard's list, which fit on a screen beside the counts."""
 
@@ -26,9 +26,9 @@ COUNTED = 1000
 longer and longer as the table grows."""
 
 FIELDS = 1
-"""The version of the fields of `OrderOut`, a part of each ETag.
+"""The version number of the fields of `OrderOut`, a part of each ETag.
 
-Increase it when the fields change: else a client with the old fields would get 304 for ever."""
+Increase the number when the fields change: else a client that has the old fields would get 304 for ever."""
 
 log = structlog.get_logger("orders")
 
@@ -99,7 +99,7 @@ async def version(session: AnySession, order_id: int, *, owner: str) -> str:
 
 
 async def lock_version(session: ReadWriteSession, order_id: int, *, owner: str) -> str:
-    """Return the version of an order, and let no other transaction change the order until this one ends.
+    """Return the version of an order for an ETag, and lock the order against changes until the transaction ends.
 
     Raises:
         NotFound: the owner has no order with this id.
@@ -150,14 +150,14 @@ async def delete(session: ReadWriteSession, order_id: int, *, owner: str) -> Non
 
 
 async def total(reader: Reader, rates: Rates, order_id: int, currency: str, *, owner: str) -> Total:
-    """Return the total of an order in this currency, rounded half-even to cents once, at the end.
+    """Return the total of an order in the currency `currency`, rounded half-even to cents once, at the end.
 
     Raises:
         NotFound: the owner has no order with this id.
         Invalid: there is no rate for this pair of currencies.
         DownstreamError: the exchange rate could not be fetched.
     """
-    order = await get(reader, order_id, owner=owner)  # the connection is returned: none is held during the call
+    order = await get(reader, order_id, owner=owner)  # no connection is held from here on, during the downstream call
     rate = await rates.rate(order.currency, currency)
     with localcontext(prec=DIGITS):
         exact = sum((line.quantity * line.unit_price for line in order.lines), start=Decimal(0))
@@ -165,7 +165,7 @@ async def total(reader: Reader, rates: Rates, order_id: int, currency: str, *, o
 
 
 async def overview(reader: Reader, rates: Rates, *, owner: str) -> Overview:
-    """Return the dashboard's content; two queries and a downstream call run concurrently."""
+    """Return the content of the dashboard; two queries and a call to a downstream run concurrently."""
     found = await gather_outcomes(
         counts=repository.count_by_state(reader, owner=owner, among=COUNTED),
         latest=repository.newest(reader, owner=owner, limit=LATEST),

@@ -1,1 +1,1 @@
-"""The second example feature: products, with work that is offloaded to a thread or a worker process."""
+"""The example feature `products`: routes whose work is offloaded to a thread or a worker process."""

@@ -1,4 +1,4 @@
-"""Packs an export as gzipped JSON Lines. Runs in a thread: compression takes most of the time and releases the GIL."""
+"""Packs products into gzipped JSON Lines, in a thread: compression takes most of the time and releases the GIL."""
 
 import gzip
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ import orjson
 from app.products.repository import ProductRow
 
 AS_IN_LISTS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-"""orjson's options for a line of the export: Z for UTC, as in the API. The export is not CSV, because a spreadsheet
-would run a product name that begins with `=` as a formula."""
+"""orjson's options for a line of the export: Z for UTC, as in lists of the API, and a newline. The export is not CSV,
+because a spreadsheet would run a product name that begins with `=` as a formula."""
 
 LEVEL = 6  # gzip's own default; Python's default of 9 is slower and saves few bytes
 

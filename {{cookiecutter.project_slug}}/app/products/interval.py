@@ -1,6 +1,6 @@
-"""The confidence interval of a mean price.
+"""The confidence interval of a mean price, computed in a worker process.
 
-Every worker process imports this file, so few imports keep its start short.
+Every worker process imports this module, so the module has few imports, for a fast start.
 """
 
 import random
@@ -11,8 +11,8 @@ from decimal import Decimal
 CENT = Decimal("0.01")
 
 RESAMPLES, CUT = 1000, 25
-"""The number of bootstrap resamples, and how many means are cut at each end, so that 95 % remain. Efron and Tibshirani,
-"An Introduction to the Bootstrap" (1993), ask for about a thousand resamples."""
+"""The number of bootstrap resamples, and how many of the sorted means are cut at each end, so that 95 % remain. Efron
+and Tibshirani, "An Introduction to the Bootstrap" (1993), ask for about a thousand resamples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[Decimal]) -> Estimate:
-    """Return the mean and the interval of a non-empty sample. The seed is fixed: equal values give equal intervals."""
+    """Return the mean and the 95 % interval of a non-empty sample; a fixed seed gives equal values equal intervals."""
     size, chance = len(values), random.Random(0)  # noqa: S311 - a resample is no secret
     means = sorted(_mean(chance.choices(values, k=size)) for _ in range(RESAMPLES))
     return Estimate(size, _mean(values), low=means[CUT], high=means[-CUT - 1])

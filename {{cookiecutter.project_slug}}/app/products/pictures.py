@@ -1,7 +1,7 @@
-"""Makes thumbnails of pictures. Runs in a thread: decoding, scaling and encoding in Pillow release the GIL.
+"""Makes thumbnails of pictures, in a thread: decoding, scaling and encoding in Pillow release the GIL.
 
 A JPEG of 12 megapixels took 49 ms in a thread, 52 ms in a process and 43 ms in the event loop. The event loop was late
-by at most 12 ms in the first two cases, and was blocked in the third case.
+by at most 12 ms with the thread or the process; the third way blocked the event loop for the 43 ms.
 """
 
 import struct
@@ -20,23 +20,23 @@ MAX_PIXELS = 16_000_000
 0.4 s to decode, even from a file of 38 bytes."""
 
 MAX_SCANS = 150
-"""The most scans of a progressive JPEG: a scan of 31 bytes may take 10 ms to decode. Real pictures have ten scans at
-most. The check counts the two bytes that begin a scan, which also occur about 80 times by chance in the 5 MiB of video
-that some phones append."""
+"""The most scans of a progressive JPEG: a hostile scan of 31 bytes may take 10 ms to decode. Real pictures have ten
+scans at most. The limit is higher, as the check counts the two bytes that begin a scan, and these also occur about 80
+times by chance in 5 MiB of video, which some phones append to a picture."""
 
 TOO_MANY_PIXELS = f"The picture has more than {MAX_PIXELS} pixels."
 START_OF_SCAN = b"\xff\xda"
 
 FAR_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""The warning and the error with which Pillow itself refuses a huge picture, at about 6 and 11 times `MAX_PIXELS`."""
+"""The exceptions with which Pillow itself refuses a huge picture: the warning from about 6 times `MAX_PIXELS` on, the
+error from about 11 times on."""
 
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, struct.error)
-"""The exceptions that Pillow raises for damaged pictures. MemoryError is not among them, as the picture is not the
-cause."""
+"""The exceptions that Pillow raises for damaged pictures. MemoryError is left out, as the picture is not its cause."""
 
 
 def thumbnail(picture: bytes | bytearray, media_type: str) -> bytes:
-    """Return a thumbnail as WEBP: upright, in sRGB, without metadata; of an animation the first frame.
+    """Return a thumbnail as WEBP: upright, without metadata and colour profile; of an animation the first frame.
 
     Raises:
         Invalid: the picture has too many pixels or scans, or is damaged, or of a different type.
@@ -53,7 +53,11 @@ def thumbnail(picture: bytes | bytearray, media_type: str) -> bytes:
 
 
 def _open(picture: bytes | bytearray, media_type: str) -> Image.Image:
-    """Open a picture and check the size and the scans, before decoding takes memory and time."""
+    """Open a picture, and check the pixels and the scans before decoding takes memory and time.
+
+    Raises:
+        Invalid: the picture has too many pixels or scans.
+    """
     image = Image.open(BytesIO(picture), formats=[PICTURE_FORMATS[media_type]])
     if image.width * image.height > MAX_PIXELS:
         raise Invalid(TOO_MANY_PIXELS)
@@ -63,7 +67,10 @@ def _open(picture: bytes | bytearray, media_type: str) -> Image.Image:
 
 
 def _shrink(image: Image.Image) -> Image.Image:
-    """Scale a picture down first: a JPEG is then decoded at an eighth of the size, and later steps are cheap."""
+    """Return a picture of at most 256 pixels a side, upright, in RGB or RGBA.
+
+    Scaling comes before the other steps: a JPEG is then decoded at down to an eighth of the size, and turning is cheap.
+    """
     if image.mode == "I;16":  # 16-bit grey: a conversion to L alone would clip all values above 255
         image = image.point(lambda shade: shade / 256).convert("L")
         image.info.pop("transparency", None)  # the transparent 16-bit shade does not exist in an 8-bit picture

@@ -56,5 +56,5 @@ async def newest(session: AnySession, *, limit: int, before: int | None = None) 
 
 
 async def prices(session: AnySession, *, currency: str, among: int) -> Sequence[Decimal]:
-    """Return the prices of the latest products, but only those in this currency; `among` is the number of products."""
+    """Return the prices in a currency among the latest `among` products, which have any currency."""
     return (await session.scalars(PRICES, {"currency": currency, "among": among})).all()

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1", tags=["products"], dependencies=[needs("pro
 
 
 class GzipFile(Response):
-    """A response with a gzip file; clients keep the file compressed, unlike a body with `Content-Encoding: gzip`."""
+    """A response with a gzip file, which clients keep compressed, unlike a body with `Content-Encoding: gzip`."""
 
     media_type = "application/gzip"
 

@@ -13,8 +13,8 @@ def _as_stored(price: Decimal) -> Decimal:
 
 
 PICTURE_FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-"""The accepted picture types: Pillow's format name by media type. Each of Pillow's forty further formats would be a
-further parser for untrusted bytes."""
+"""The accepted types of pictures: Pillow's name of the format by media type. Pillow knows forty further formats, each
+with a parser that untrusted bytes could attack."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
 # PostgreSQL's text type has no NUL character: without the pattern, the INSERT fails, and the error names no field.
@@ -38,13 +38,13 @@ class Input(BaseModel):
 
 
 class ExportQuery(Input):
-    """The query of an export."""
+    """The query parameters of an export of products."""
 
-    after: int | None = Field(default=None, ge=1, le=2**63 - 1, description="The last id of the export before.")
+    after: int | None = Field(default=None, ge=1, le=2**63 - 1, description="Export only products older than this id.")
 
 
 class EstimateQuery(Input):
-    """The query of a price estimate."""
+    """The query parameters of a price estimate."""
 
     currency: Currency
 
@@ -73,7 +73,7 @@ class PriceEstimate(BaseModel):
     """The response body of the price estimate: a mean price with the 95 % confidence interval."""
 
     currency: str
-    products: int = Field(description="How many of the latest products this was computed from.")
+    products: int = Field(description="The number of products in the estimate.")
     mean: Decimal = Field(examples=["41.20"])
     low: Decimal = Field(description="The true mean is between `low` and `high` with a confidence of 95 %.")
     high: Decimal

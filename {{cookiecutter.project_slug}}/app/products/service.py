@@ -1,4 +1,4 @@
-"""The rules of products. This module knows no HTTP and no SQL."""
+"""The business rules of products: export, price estimate, thumbnail. No HTTP and no SQL is here."""
 
 from collections.abc import AsyncIterable
 
@@ -14,10 +14,11 @@ from app.work.offload import Offload
 from app.work.processes import Processes
 
 EXPORTED = 2000
-"""The most products per export: reading 2000 takes 6 ms of the event loop, packing 11 ms of a thread."""
+"""The most products per export: to read 2000 takes 6 ms in the event loop, and to pack these 11 ms in a thread."""
 
 SAMPLED = 1000
-"""The products in an estimate: 1000 take 7 ms of the event loop to read, and 0.1 s of a worker process to compute."""
+"""The number of latest products in a price estimate: 1000 take 7 ms in the event loop to read, and 0.1 s in a worker
+process to compute."""
 
 
 async def add(session: ReadWriteSession, product: ProductIn) -> Product:
@@ -56,14 +57,14 @@ async def thumbnail(offload: Offload, upload: AsyncIterable[bytes], media_type: 
         Unavailable: too many thumbnails run or queue.
     """
     picture = bytearray()
-    # The whole picture is in memory: the route group `uploads` bounds the size and the number of uploads.
+    # The whole picture may be in memory: the route group `uploads` bounds the size and the number of uploads.
     async for chunk in upload:
         picture += chunk
     return await offload.blocking(_shrink, picture, media_type)
 
 
 def _shrink(picture: bytearray, media_type: str) -> bytes:
-    """Make a thumbnail in the thread. Pillow is imported with the first picture, as Pillow costs a worker 2 MB."""
+    """Make a thumbnail, in a thread. Pillow is imported here, with the first picture, as it costs a worker 2 MB."""
     from app.products import pictures  # noqa: PLC0415
 
     return pictures.thumbnail(picture, media_type)
