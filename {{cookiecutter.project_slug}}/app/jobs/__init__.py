@@ -1,1 +1,1 @@
-"""Jobs: work that outlives a request, stored in the same transaction as the write, and run by a worker."""
+"""Jobs: work that outlives a request; a job is stored in the transaction of a write, and run by a job worker."""

@@ -1,4 +1,4 @@
-"""`python -m app.jobs` runs a worker for jobs until SIGTERM or Ctrl-C; a lost database restarts the worker."""
+"""`python -m app.jobs` runs a job worker until SIGTERM or Ctrl-C, and restarts the worker after a lost connection."""
 
 import asyncio
 import signal
@@ -15,13 +15,13 @@ from app.settings.load import load_settings, log_fields
 from app.settings.service import Settings
 
 RESTART_SECONDS = 1.0
-"""The pause, in seconds, before a worker whose database is unreachable is started again."""
+"""The pause, in seconds, before a job worker that failed, as on an unreachable database, is started again."""
 
 log = structlog.get_logger("jobs")
 
 
 async def serve(settings: Settings) -> None:
-    """Run a worker until a signal; start a new worker whenever the database was lost."""
+    """Run a job worker until a signal; after an error, such as a lost database connection, start a new worker."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,7 +41,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Load the settings, register all kinds of jobs, and run a worker."""
+    """Load the settings, register all kinds of jobs, and run a job worker."""
     settings = load_settings(serving=True)
     logs.configure(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
     load_kinds()

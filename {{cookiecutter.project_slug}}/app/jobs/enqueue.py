@@ -1,6 +1,6 @@
 """Enqueues jobs in the transaction of a write: after a rollback there is no job, after a commit the job is not lost.
 
-A job is an outbox: a call of another service that follows a write is stored with the write.
+A job serves as an outbox: a call to a different service that must follow a write is stored together with the write.
 """
 
 import secrets
@@ -31,7 +31,7 @@ class Enqueued(NamedTuple):
 
 
 def uuid7() -> UUID:
-    """Return a UUID of version 7, which sorts by the time of creation; Python itself has these from 3.14 on."""
+    """Return a UUID of version 7, which sorts by the time of creation; from 3.14 on, Python has a function for this."""
     random = secrets.randbits(74)
     return UUID(int=time_ns() // 1_000_000 << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
 
@@ -50,22 +50,22 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
 
     Args:
         session: the open transaction of the write to which the job belongs.
-        kind: the registered kind, which the decorator `job` returned.
+        kind: the registered kind of job, which the decorator `job` returned.
         payload: the input of the job, an object of the kind's model.
         owner: the owner of the request's principal; no other owner can see the job.
-        unique_key: while a job of the owner with this key is not finished, that job is returned instead of a second
-            job.
+        unique_key: while a job of the owner with this key is not finished, that job is returned, and no second job is
+            stored.
         total: the number of steps, if the job reports its progress.
         delay: how long the first attempt waits.
 
     Raises:
-        ValueError: the kind is not registered, or the payload is of another model. No worker would run such a job.
+        ValueError: the kind is not registered, or the payload is of a different model: no worker would run the job.
     """
     if KINDS.get(kind.name) is not kind or not isinstance(payload, kind.payload):
         raise ValueError(f"The job {kind.name!r} is not registered, or its payload is no {kind.payload.__name__}.")
     row = _row(kind, payload) | {"owner": owner, "unique_key": unique_key, "total": total, "run_at": func.now() + delay}
     new = insert(Job).values(row)
-    if unique_key is not None:  # check first, as a violated constraint would abort the caller's transaction
+    if unique_key is not None:  # skip the INSERT if the key is taken: a violated constraint would abort the transaction
         new = new.on_conflict_do_nothing(index_elements=["owner", "unique_key"], index_where=text(HOLDS_KEY))
     while (stored := await session.scalar(new.returning(Job))) is None:
         mine = Job.unique_key == unique_key, Job.owner.is_not_distinct_from(owner)

@@ -1,4 +1,4 @@
-"""The events of jobs: the state of a job after each change, as streams send it."""
+"""The events of jobs for streams: the state of a job after each change, as clients get the state."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -12,7 +12,8 @@ from app.jobs.models import FINAL, Job
 from app.jobs.schemas import JobOut
 
 FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""Matches a job's id in the one spelling that events use; other spellings of a UUID would look like other objects."""
+"""Matches the id of a job in lower case with hyphens, the only spelling in events: a stream would take a different
+spelling of the same UUID for a different object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class JobState:
 
 
 class JobEvents:
-    """Reads the states of jobs for streams; see `app/streams/source.py`."""
+    """Reads the states of jobs for streams: the source of the topic `jobs`; see `app/streams/source.py`."""
 
     topic = "jobs"
 
@@ -39,7 +40,7 @@ class JobEvents:
     async def changed(
         self, reader: Reader, owners: Collection[str | None], *, after: int, limit: int
     ) -> Sequence[JobState]:
-        """Return the states of the jobs of these owners that changed after this number, oldest change first."""
+        """Return the states of the owners' jobs that changed after this sequence number, oldest change first."""
         own = or_(*(Job.owner.is_not_distinct_from(owner) for owner in owners))
         found = select(Job).where(own, Job.sequence > after).order_by(Job.sequence).limit(limit)
         return [_state_of(job) for job in await reader.scalars(found)]

@@ -1,4 +1,4 @@
-"""The maintenance job that keeps the tables of jobs small; at each scheduled time one of all workers runs the job."""
+"""The maintenance job `jobs.prune` keeps the tables of jobs small; at each scheduled time, one worker runs the job."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from app.jobs.registry import job
 from app.jobs.run import Run
 
 ROWS = 1000
-"""The most rows of one DELETE, which takes some milliseconds; a larger DELETE would hold locks for too long."""
+"""The most jobs that one DELETE removes, in some milliseconds; a larger DELETE would hold locks for too long."""
 
 LOG_AGE = timedelta(days=1)
 
@@ -28,7 +28,7 @@ class Pruned(BaseModel):
 
 @job("jobs.prune", schedule="17 * * * *", max_attempts=1)
 async def prune(_payload: Prune, run: Run) -> Pruned:
-    """Delete jobs that ended long ago, and old entries of the queue's log."""
+    """Delete jobs that ended more than JOBS__KEEP_SECONDS ago, and entries of pgqueuer's log older than a day."""
     kept = timedelta(seconds=run.resources.plan.jobs.keep_seconds)
     old = select(Job.id).where(Job.finished_at < func.now() - kept).limit(ROWS)
     total = 0

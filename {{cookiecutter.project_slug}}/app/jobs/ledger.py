@@ -1,7 +1,8 @@
-"""The ledger: the short statements by which a worker stores starts and ends of jobs, on connections of the queue.
+"""The job ledger: short SQL statements by which a worker stores the start and the end of each attempt of a job.
 
-Each statement is committed at once. Jobs that start or end at the same time share a statement, because commits with a
-notification wait for each other: 20 separate commits would take 20 times as long.
+The statements run on the connections of the queue, and each is committed at once. Jobs that start or end at the same
+time share a statement: PostgreSQL commits transactions with a notification one after the other, so that 20 separate
+commits would take 20 times as long.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ R = TypeVar("R")
 
 DATABASE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
 PAUSE_SECONDS = 0.5
-"""The pause, in seconds, before a statement that failed on an unreachable database is repeated."""
+"""The pause, in seconds, before a statement of the ledger that failed on an unreachable database is repeated."""
 
 BEGIN = """
 UPDATE jobs SET
@@ -35,8 +36,8 @@ UPDATE jobs SET
 WHERE id = ANY($1::uuid[]) AND state IN ('queued', 'running', 'failed')
 RETURNING id, state, version, payload, attempts, max_attempts, claim, progress, total, result, owner, request_id, trace
 """
-"""SQL that starts attempts of jobs. An attempt is counted before it runs, so that a job which kills its worker each
-time is dead after its last attempt."""
+"""SQL that starts attempts of jobs. Each attempt is counted before it runs: a job that kills its worker in each attempt
+is dead after the last attempt."""
 
 FINISH = """
 UPDATE jobs SET
@@ -53,7 +54,7 @@ FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[
 WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.state = 'running'
 RETURNING jobs.id
 """
-"""SQL that stores the ends of attempts, except for jobs that another worker has taken over."""
+"""SQL that stores the ends of attempts, except of jobs that a different worker has taken over."""
 
 INTERRUPTED = """
 SELECT running.id, jobs.id IS NULL AS taken_over
@@ -74,7 +75,7 @@ log = structlog.get_logger("jobs")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of one attempt of a job, in the columns of the statement FINISH."""
+    """The end of one attempt of a job, as the SQL statement FINISH takes it."""
 
     id: UUID
     claim: int
@@ -83,13 +84,13 @@ class Ended:
     error_code: str | None = None
     error_detail: str | None = None
     again_after: float | None = None
-    """Seconds until the next attempt, None for a final state."""
+    """Seconds until the next attempt, None for a final state of the job."""
     uncounted: int = 0
-    """1 for an attempt that does not count, as the job was put back into the queue; else 0."""
+    """1 for an attempt that does not count, since the job was put back into the queue; else 0."""
 
 
 class Together(Generic[K, R]):
-    """Batches a statement: one run serves all callers that came while the previous run was going on."""
+    """Batches an SQL statement: one execution serves all callers that arrived during the previous execution."""
 
     def __init__(self, execute: Callable[[Sequence[K]], Awaitable[dict[UUID, R]]]) -> None:
         self._execute = execute
@@ -98,7 +99,7 @@ class Together(Generic[K, R]):
         self._results: dict[UUID, R] = {}
 
     async def run(self, item: K, job_id: UUID) -> R | None:
-        """Add an item to the next run of the statement; return the resulting row of its job, None without a row."""
+        """Add an item to the next batch; return the row that the statement returned for the job, None without a row."""
         self._waiting.append(item)
         async with self._free:
             while item in self._waiting:
@@ -123,15 +124,15 @@ class Ledger:
         self._ends = Together(self._finish)
 
     async def begin(self, job_id: UUID) -> asyncpg.Record | None:
-        """Count an attempt and return the job's row; do not run a job whose state is not `running`."""
+        """Count an attempt and return the job's row, None for a finished job; run the job only in state `running`."""
         return await self._begins.run(job_id, job_id)
 
     async def finish(self, ended: Ended) -> bool:
-        """Store the end of an attempt; return False if another worker took the job over, or the job was deleted."""
+        """Store the end of an attempt; return False if the job was taken over by a different worker, or deleted."""
         return await self._ends.run(ended, ended.id) is not None
 
     async def interrupted(self, running: Sequence[tuple[UUID, int]]) -> dict[UUID, bool]:
-        """Return the running jobs that must stop, each with True if another worker took it over, False if cancelled."""
+        """Return the running jobs that must stop: True if a different worker took the job over, False if cancelled."""
         if not running:
             return {}
         rows = await self._pool.fetch(INTERRUPTED, *map(list, zip(*running, strict=True)))
@@ -142,7 +143,7 @@ class Ledger:
         return bool(await self._pool.fetchval(IS_LIVE, job_id))
 
     async def waiting(self) -> list[dict[str, Any]]:
-        """Return the kinds with jobs that could run now: the number of jobs, and the seconds of the longest wait."""
+        """Return each kind with jobs that could run now: the number of jobs, and the seconds of the longest wait."""
         return [dict(row) for row in await self._pool.fetch(WAITING)]
 
     async def _begin(self, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:

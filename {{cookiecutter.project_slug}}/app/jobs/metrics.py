@@ -1,4 +1,4 @@
-"""The metrics of jobs: the queue of all workers, and the attempts of this worker."""
+"""The metrics of jobs: the waiting jobs of all workers, and the attempts that this worker ran."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ _kinds: set[str] = set()
 
 
 def show_queue(waiting: Iterable[Mapping[str, Any]]) -> None:
-    """Show for each kind the number of jobs that could run now, and the wait of the oldest; 0 without such a job."""
+    """Set the gauges of each kind: the number of jobs that could run now, and the wait of the oldest of these jobs."""
     rows = {bounded(row["kind"]): row for row in waiting}
     _kinds.update(rows, KINDS)
     for kind in _kinds:

@@ -24,17 +24,21 @@ class JobState(StrEnum):
 
 
 FINAL = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED})
-"""The final states of a job; only a dead job can leave the state, when a client asks for a retry."""
+"""The final states of a job. Only a dead job can leave its state, when a client asks for a retry."""
 
 IS_LIVE = "state IN ('queued', 'running', 'failed')"
-"""The SQL condition of a job that is not finished. Each owner can have only one such job for a unique key."""
+"""The SQL condition of a job that is not finished: the job waits, runs, or is to be retried."""
 
 HOLDS_KEY = f"unique_key IS NOT NULL AND {IS_LIVE}"
-"""The SQL condition of a job whose unique key no other job of the owner can have."""
+"""The SQL condition of a job that occupies its unique key: until the job is finished, the owner can have no second job
+with this key."""
 
 
 class Job(Base):
-    """A job with input, progress and result. A trigger sets `sequence` and `updated_at` at each change."""
+    """A job with input, progress and result.
+
+    A trigger sets `sequence` and `updated_at` when the state, the progress or a request to cancel changes.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -65,8 +69,8 @@ class Job(Base):
     trace: Mapped[str | None] = mapped_column(String(600))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int]
-    # `claim` grows with each start and never shrinks, unlike `attempts`: a run with an older claim has lost its job to
-    # another worker, and stores nothing.
+    # `claim` grows with each start of the job and never shrinks, unlike `attempts`. A run with an older claim has lost
+    # the job to a different worker, and stores nothing.
     claim: Mapped[int] = mapped_column(server_default=text("0"))
     progress: Mapped[int] = mapped_column(server_default=text("0"))
     total: Mapped[int | None]

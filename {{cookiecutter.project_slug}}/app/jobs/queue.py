@@ -1,6 +1,6 @@
-"""The queue, which hands the ids of jobs to workers. This is the only module that imports pgqueuer.
+"""The job queue: hands the ids of jobs to workers. This is the only module that imports pgqueuer.
 
-All names of tables and channels are set here: pgqueuer would read them from variables such as FUNCTION and TRIGGER.
+`NAMES` sets all tables and channels: pgqueuer would read these from environment variables such as FUNCTION and TRIGGER.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from app.settings.bounds import Timeouts
 from app.settings.jobs import QUEUE_CONNECTIONS
 
 MAX_BATCH = 20
-"""The most jobs that a worker takes from the queue at once; also at most half of JOBS__MAX_CONCURRENT."""
+"""The most jobs that a worker takes from the queue at once; pgqueuer demands at most half of JOBS__MAX_CONCURRENT."""
 
 CLOSE_SECONDS = 5.0
 """The most seconds that a stopping worker waits for the queue's connections to be released; then it terminates them."""
@@ -55,8 +55,8 @@ NAMES = DBSettings.model_construct(
 )
 """The names of pgqueuer's tables, functions and channel, as the migration `0005_jobs.py` creates them."""
 
-# pgqueuer's own `enqueue` is not used: its jsonb arrays make asyncpg query types on each new connection.
-# A trigger of the table notifies the workers when the transaction commits.
+# pgqueuer's own `enqueue` is not used: for its jsonb arrays, asyncpg would query types on each new connection.
+# A trigger of pgqueuer's table notifies the workers when the transaction commits.
 PUSH = text(
     "INSERT INTO pgqueuer.pgqueuer (entrypoint, payload, priority, execute_after, status) "
     "VALUES (:kind, :payload, :priority, now() + CAST(:delay AS interval), 'queued')"
@@ -67,11 +67,11 @@ MAY_ONLY_READ = rf"""
 SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=tru\W')
     AND NOT EXISTS ({FIND_DEFAULTS})
 """  # noqa: S608 - the SQL is built from constants only
-"""SQL that tells whether the database role has the read-only default of the service itself, which is meant for
-connections through PgBouncer, and no such default of an administrator."""
+"""SQL that tells whether the service's own default, meant for connections through PgBouncer, makes the database role
+read-only, and no default of an administrator. The queue must then turn the service's default off, to write."""
 
 Handler = Callable[[Kind[Any], UUID], Awaitable[float | None]]
-"""A function that runs a job, and returns the seconds until the queue hands the job out again; None means never."""
+"""A function that runs a job, and returns the seconds until the queue hands the job out again, None for never."""
 
 
 def _queries(driver: AsyncpgPoolDriver) -> Queries:
@@ -116,10 +116,10 @@ async def open_pool(
 
 
 class Driver(AsyncpgPoolDriver):
-    """The driver of pgqueuer, which sends no notification before it listens.
+    """The database driver for pgqueuer: holds notifications back until this process listens.
 
-    pgqueuer tests its listener by a notification to itself. The first such notification may overtake the LISTEN and be
-    lost; pgqueuer would take the listener for dead, and the worker would restart after ten seconds.
+    pgqueuer tests its listener by notifications to itself. The first notification may overtake the LISTEN and be lost;
+    pgqueuer would take the listener for dead, and the worker would restart after ten seconds.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -127,7 +127,7 @@ class Driver(AsyncpgPoolDriver):
         self._listens = asyncio.Event()
 
     async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
-        """Listen to a channel, and from then on let `notify` send."""
+        """Listen to a channel; from then on, `notify` sends."""
         await super().add_listener(channel, callback)
         self._listens.set()
 
@@ -153,7 +153,7 @@ class Queue:
             entry(partial(_handle, handler, kind))
 
     def schedule(self, kind: Kind[Any], enqueue: Callable[[], Awaitable[object]]) -> None:
-        """Call a function at the times of a kind's schedule: in one of all workers, and once for all missed times."""
+        """Call `enqueue` at each time of a kind's schedule, in one of all workers; missed times share a single call."""
 
         async def due(_schedule: Schedule) -> None:
             await enqueue()
@@ -175,18 +175,18 @@ class Queue:
             max_concurrent_tasks=max_concurrent,
             dequeue_timeout=timedelta(seconds=poll_seconds),
             heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
-            shutdown_on_listener_failure=True,  # without notifications each job would wait for the poll
+            shutdown_on_listener_failure=True,  # without notifications, each job would wait for the next poll
             log_aggregation_interval=timedelta(0),
         )
 
     def stop(self) -> None:
-        """Hand out no more jobs; `run` ends when the running jobs have ended."""
+        """Stop handing out jobs; `run` returns when the running jobs have ended."""
         self._manager.shutdown.set()
 
     async def release_held(self) -> int:
-        """Put messages back into the queue that pgqueuer has set aside; return the number.
+        """Put the messages that pgqueuer has set aside back into the queue; return the number of messages.
 
-        The queue sets a message aside when its handler fails, and a handler fails only if the database is unreachable
+        pgqueuer sets a message aside when its handler fails, and a handler fails only if the database is unreachable
         at the end of a job.
         """
         if held := [message.id for message in await self._queries.list_failed_jobs()]:

@@ -1,11 +1,11 @@
-"""The registry of jobs: a function with a pydantic model becomes a kind of job by the decorator `job`.
+"""The registry of jobs: the decorator `job` registers a function, with the pydantic model of its input, as a kind.
 
     @job("reports.build", max_attempts=3, timeout_seconds=600)
     async def build_report(payload: ReportPayload, run: Run) -> ReportResult: ...
 
     await enqueue(session, build_report, ReportPayload(year=2026))
 
-Kinds are registered by importing a feature's `jobs.py`. A worker imports all of them.
+The import of a feature's `jobs.py` registers the kinds of the feature. A job worker imports every `jobs.py`.
 """
 
 import random
@@ -38,13 +38,13 @@ class Kind(Generic[P]):
     """A kind of job: the function, the model of the payload, and the limits."""
 
     name: str
-    """The name of the kind in the table and in the queue. Do not rename a kind: stored jobs have the name."""
+    """The name of the kind in the table of jobs and in the queue. Do not rename a kind: stored jobs have the name."""
     function: Callable[[P, Any], Coroutine[Any, Any, BaseModel | None]]
     payload: type[P]
     version: int = 1
-    """The version of the payload. A worker with older code puts a job with a newer version back into the queue, which
-    does not count as an attempt. The model must read older payloads, by defaults or by a validator, which finds the
-    version in `info.context`."""
+    """The version of the payload's model. A worker with older code puts a job with a newer version back into the queue;
+    this does not count as an attempt. The model must also read payloads of older versions, by defaults or by a
+    validator, which finds the version of the payload in `info.context`."""
     max_attempts: int = 5
     """The number of attempts after which the job is dead; an attempt that killed the worker counts too."""
     timeout_seconds: float = 300.0
@@ -52,11 +52,12 @@ class Kind(Generic[P]):
     first_backoff_seconds: float = 1.0
     max_backoff_seconds: float = 300.0
     max_running: int = 0
-    """Jobs of this kind that all workers together run at the same time; 0 means any number."""
+    """The most jobs of this kind that all workers together run at the same time; 0 means no limit."""
     priority: int = 0
     """The priority of the kind: jobs with a higher number start first."""
     schedule: str | None = None
-    """A cron expression in UTC, such as `7 * * * *`, for a kind whose payload has defaults: one job at each time."""
+    """A cron expression in UTC, such as `7 * * * *`: at each of these times, one job is enqueued. All fields of the
+    payload must have defaults."""
 
     def backoff(self, attempt: int) -> float:
         """Return the seconds until the next attempt: random, below a bound that doubles with each failure."""
@@ -73,7 +74,7 @@ def job(
     """Register the decorated function as a kind of job; the first parameter is the payload, the second the `Run`.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: a function is already registered under this name.
     """
 
     def register(function: Callable[[P, Any], Coroutine[Any, Any, BaseModel | None]]) -> Kind[P]:

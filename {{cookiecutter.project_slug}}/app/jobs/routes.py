@@ -25,13 +25,13 @@ ACCEPTED: dict[str, Any] = {
     "dependencies": STRICT,
     "responses": documented_errors(409) | {202: LOCATION},
 }
-"""The arguments of the decorator for a route that starts a job, as in `@router.post("/...", **ACCEPTED)`."""
+"""The arguments of FastAPI's decorator for a route that starts a job, as in `@router.post("/...", **ACCEPTED)`."""
 
 OF_A_JOB = ACCEPTED | {"responses": documented_errors(404, 409) | {202: LOCATION}}
 
 
 async def accepted(request: Request, session: ReadWriteSession, idempotent: IdempotentRequest, job: Job) -> Response:
-    """Return the response of a route that started a job: status 202, the job as body, the address as `Location`."""
+    """Return the response of a route that started a job: status 202, the job in the body, its URL in `Location`."""
     headers = {"location": request.url_for("read_job", job_id=job.id).path}
     return await idempotent.answer(session, JobOut.model_validate(job), status=202, headers=headers)
 
@@ -64,7 +64,7 @@ async def cancel_job(
 async def retry_job(
     job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: MayWrite, request: Request
 ) -> Response:
-    """Put a dead job back into the queue, with all attempts again; the work continues at the stored progress."""
+    """Put a dead job back into the queue, with all attempts again; the job continues at the stored progress."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     return await accepted(request, session, idempotent, await store.retry(session, job_id, principal.owner))

@@ -1,4 +1,4 @@
-"""Runs one job: counts the attempt, calls the job's function with a time limit, and stores the end."""
+"""Runs one attempt of a job: counts the attempt, calls the job's function with a time limit, and stores the end."""
 
 import asyncio
 import logging
@@ -27,18 +27,18 @@ from app.request.trace import Trace, trace
 from app.resources import Resources
 
 CLEANUP_SECONDS = 5.0
-"""How long, in seconds, a cancelled function may clean up; changes that it makes later are not stored."""
+"""How long, in seconds, a cancelled function may clean up; after that, `Run.advance` raises `TakenOver`."""
 
 NEWER_SECONDS = 5.0
-"""The pause, in seconds, before a job whose payload is newer than this worker's code is handed out again."""
+"""The pause, in seconds, before the queue hands out a job again whose payload is newer than this worker's code."""
 
 log = structlog.get_logger("jobs")
 failures = logging.getLogger("jobs")
-"""The logger for failed attempts. It is from the standard library, as error trackers listen to it."""
+"""The logger for failed attempts: a logger of the standard library, as error trackers listen to these."""
 
 
 class JobFailed(Exception):
-    """Raised by a job's function: ends the attempt with a code for clients. Without `retry` the job is dead at once."""
+    """Raised by a job's function: ends the attempt with a code for clients; without `retry`, the job is dead at once."""
 
     def __init__(self, code: str, detail: str, *, retry: bool = False) -> None:
         super().__init__(detail)
@@ -46,7 +46,7 @@ class JobFailed(Exception):
 
 
 class TakenOver(Exception):
-    """Raised in a run whose job another worker has taken over; the run may store nothing more."""
+    """Raised by `Run.advance` if a different worker has the job, or the attempt has ended: the run must roll back."""
 
 
 @dataclass(slots=True)
@@ -59,12 +59,12 @@ class Run:
     attempt: int
     claim: int
     progress: int
-    """The number of steps whose work is stored, by this or earlier attempts; the function continues after them."""
+    """The number of steps that this and earlier attempts have stored; the function continues after these steps."""
     total: int | None
     result: Any
-    """The intermediate result that earlier attempts stored with the progress, None without any."""
+    """The intermediate result that an earlier attempt stored with the progress, None without a stored result."""
     resources: Resources
-    """The resources of the worker, the same as those of a request: reader, downstreams, threads."""
+    """The resources of the worker, the same as a request has: the reader, downstreams, threads."""
     stopped_by: str | None = None
     task: asyncio.Task[Any] | None = field(default=None, repr=False)
 
@@ -85,7 +85,7 @@ class Run:
         """Store the progress in the transaction of the finished work, so that both are stored or neither is.
 
         Raises:
-            TakenOver: a different worker has the job; the caller's transaction must be rolled back.
+            TakenOver: a different worker has the job, or the attempt has ended; roll the transaction back.
         """
         values = {"progress": progress, "total": self.total if total is None else total}
         if result is not None:
@@ -103,12 +103,12 @@ class Run:
 
 
 class Runner:
-    """Runs the jobs of one worker; `running` contains the jobs that run at the moment."""
+    """Runs the jobs of one worker; `running` has the jobs that run at the moment, by id."""
 
     def __init__(self, ledger: Ledger, resources: Resources) -> None:
         self.running: dict[UUID, Run] = {}
         self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
-        """Returns a context manager that records a span of an attempt; called with the name of the kind."""
+        """Returns a context manager that records a span of an attempt; takes the name of the kind of job."""
         self._ledger = ledger
         self._resources = resources
 
@@ -116,12 +116,12 @@ class Runner:
         """Run a job once; return the seconds until the queue hands the job out again, None for never."""
         row = await self._ledger.begin(job_id)
         if row is None or row["state"] != JobState.RUNNING:
-            return None  # the job has ended meanwhile, or is dead after attempts that killed their workers
+            return None  # the job was cancelled or has ended, or is dead: each attempt killed its worker
         run = self._run_of(kind, row)
         started = monotonic()
         ended = await self._attempt(kind, run, row)
         while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(1)  # a return would delete the queue's message, which another worker has
+            await asyncio.sleep(1)  # a return would delete the queue's message, which a different worker needs
         attempts.labels(kind.name, ended.state).observe(monotonic() - started)
         stored = await self._ledger.finish(ended)
         seconds = round(monotonic() - started, 3)
@@ -145,7 +145,7 @@ class Runner:
         self.running[run.id] = run
         try:
             await _wait(run, kind.timeout_seconds)
-        except asyncio.CancelledError:  # the queue cancels this task, and would then forget the job: put it back
+        except asyncio.CancelledError:  # the queue cancels this task, and would then forget the job: put the job back
             run.stop("stopping")
             await _wait(run, 0)
         finally:
@@ -160,7 +160,7 @@ class Runner:
 
 
 async def _wait(run: Run, seconds: float) -> None:
-    """Wait for the job's function, and cancel it at the time limit."""
+    """Wait for the job's function; at the time limit, cancel the function, and wait while it cleans up."""
     assert run.task is not None  # noqa: S101 - `_attempt` has set the task
     await asyncio.wait({run.task}, timeout=seconds)
     if not run.task.done():

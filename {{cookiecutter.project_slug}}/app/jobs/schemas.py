@@ -9,14 +9,14 @@ from app.jobs.models import JobState
 
 
 class JobsQuery(BaseModel):
-    """The query of the list of jobs; an unknown parameter is refused."""
+    """The query parameters of the list of jobs; an unknown parameter is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
     state: JobState | None = None
     kind: str | None = Field(default=None, max_length=100, pattern=r"^[\w.-]+$")
     limit: int = Field(default=50, ge=1, le=100)
-    after: UUID | None = Field(default=None, description="An id, as `next` has it: only older jobs.")
+    after: UUID | None = Field(default=None, description="List only jobs older than the job with this id.")
 
 
 class JobOut(BaseModel):
@@ -26,14 +26,14 @@ class JobOut(BaseModel):
 
     id: UUID
     kind: str
-    # Text and not `JobState`: during an update, replicas with old code read states that new code has stored.
+    # Text and not `JobState`: during an update, replicas with old code may read a state that only new code knows.
     state: str = Field(examples=[JobState.QUEUED])
     attempts: int
     max_attempts: int
     progress: int
-    total: int | None = Field(description="The steps until the end, null where they are not known.")
+    total: int | None = Field(description="The number of all steps of the job, null if it is unknown.")
     result: dict[str, Any] | None
-    error_code: str | None = Field(description="Why the last attempt failed; `worker_died` for one that was killed.")
+    error_code: str | None = Field(description="Why the last attempt failed; `worker_died` if its worker died.")
     error_detail: str | None
     cancel_requested_at: AwareDatetime | None
     run_at: AwareDatetime = Field(description="The earliest time of the next attempt.")

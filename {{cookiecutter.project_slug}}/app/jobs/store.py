@@ -1,4 +1,4 @@
-"""The functions behind the routes of jobs: read, list, cancel, retry. Each owner finds only its own jobs."""
+"""The functions behind the HTTP routes of jobs: read, list, cancel, retry. An owner finds only jobs of this owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,11 +52,11 @@ async def page(
 
 
 async def cancel(session: ReadWriteSession, job_id: UUID, owner: str | None) -> Job:
-    """Cancel a job: at once while the job waits, at the next `await` of the function while the job runs.
+    """Cancel a job: at once if the job waits; if the job runs, its worker soon cancels the job's function.
 
     Raises:
         NotFound: there is no such job, or the job belongs to a different owner.
-        Conflict: the job has ended already, in a different state.
+        Conflict: the job has already ended as succeeded or dead.
     """
     mine = update(Job).where(Job.id == job_id, _of(owner)).returning(Job.id)
     waiting = mine.where(Job.state.in_((JobState.QUEUED, JobState.FAILED)))
@@ -71,7 +71,7 @@ async def cancel(session: ReadWriteSession, job_id: UUID, owner: str | None) -> 
 
 
 async def retry(session: ReadWriteSession, job_id: UUID, owner: str | None) -> Job:
-    """Put a dead job into the queue again, with all attempts; the progress stays.
+    """Put a dead job into the queue again, with all attempts; the stored progress is kept.
 
     Raises:
         NotFound: there is no such job, or the job belongs to a different owner.
@@ -79,7 +79,7 @@ async def retry(session: ReadWriteSession, job_id: UUID, owner: str | None) -> J
     """
     again = {"state": JobState.QUEUED, "attempts": 0, "error_code": None, "error_detail": None, "run_at": func.now()}
     dead = update(Job).where(Job.id == job_id, _of(owner), Job.state == JobState.DEAD).returning(Job.id)
-    # without the wish to cancel, which the job did not live to hear: it would end the next attempt before its start
+    # clear a request to cancel that came too late to stop the job: it would cancel the next attempt at the start
     revived = await session.scalar(dead.values({**again, "finished_at": None, "cancel_requested_at": None}))
     job = await get(session, job_id, owner)
     if revived is None:

@@ -1,11 +1,11 @@
-"""The worker: runs jobs until a signal, touches a health file, and puts unfinished jobs back into the queue.
+"""The job worker: runs jobs until a signal, touches a health file, and puts unfinished jobs back into the queue.
 
-The parts of a worker:
+The parts of a job worker:
 
-    queue      hands out the ids of jobs, on separate connections
-    ledger     counts each attempt before it runs, and stores how it ended
-    runner     calls the functions
-    watch      each second: cancelled and taken over jobs stop, late kinds are logged, the health file is touched
+    queue      hands out the ids of jobs, on separate database connections
+    ledger     counts each attempt before the attempt runs, and stores how the attempt ended
+    runner     calls the functions of the jobs
+    watch      each second: stops cancelled and taken over jobs, logs jobs that wait too long, touches the health file
 """
 
 import asyncio
@@ -37,19 +37,19 @@ from app.settings.service import Settings
 
 WATCH_SECONDS = 1.0
 UPKEEP_EVERY = 10
-"""The number of rounds of the watch, one per second, between two searches for late jobs and for jobs that pgqueuer has
-set aside."""
+"""The number of rounds of `_watch`, one per second, between two searches for jobs that wait too long and for queue
+messages that pgqueuer has set aside."""
 
 log = structlog.get_logger("jobs")
 
 
 class Worker:
-    """One worker from start to end. When the database is lost, `run` raises, and the caller starts a new worker."""
+    """A job worker from start to end. When the database is lost, `run` raises, and the caller builds a new worker."""
 
     queue_class = Queue
 
     def __init__(self, settings: Settings, *outside: Any) -> None:  # noqa: ANN401 - passed on to `open_resources`
-        """Build a worker; `outside` is passed on to `open_resources`, such as the transports of tests."""
+        """Build a job worker; `outside` is passed on to `open_resources`, such as HTTP transports in tests."""
         self._settings, self._outside = settings, outside
         self.started = asyncio.Event()
         self._health = Path(settings.jobs.health_file) if settings.jobs.health_file else None
@@ -57,7 +57,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Run jobs until `stop` is set.
 
-        Then running jobs have JOBS__STOP_SECONDS to end; unfinished jobs are put back into the queue.
+        After `stop`, running jobs have JOBS__STOP_SECONDS to end; unfinished jobs are put back into the queue.
 
         Raises:
             CannotStart: the database has too few connections, or is not the service's own.
@@ -103,10 +103,10 @@ class Worker:
         ended_by_stop: list[Coroutine[Any, Any, Any]],
         *works: Coroutine[Any, Any, Any],
     ) -> None:
-        """Run all tasks of the worker until one ends, by a signal or an error; then let running jobs finish.
+        """Run all tasks of the worker until the first task ends, by a signal or an error; then let running jobs finish.
 
-        Tasks that `queue.stop` ends are cancelled only when they are late: a cancelled task of pgqueuer may not release
-        its connection.
+        `queue.stop` ends the tasks of pgqueuer. These are cancelled only if they take too long: a cancelled task of
+        pgqueuer may never release its connection.
         """
         tasks = [asyncio.get_running_loop().create_task(work) for work in (*ended_by_stop, *works)]
         stopping = tasks[: len(ended_by_stop)]
@@ -126,7 +126,7 @@ class Worker:
                 raise outcome
 
     async def _watch(self, queue: Queue, ledger: Ledger, runner: Runner) -> None:
-        """Each second, stop cancelled and taken over jobs, log late kinds of jobs, and touch the health file."""
+        """Each second, stop cancelled and taken over jobs, log jobs that wait too long, and touch the health file."""
         rounds = 0
         while True:
             try:
@@ -153,6 +153,6 @@ class Worker:
 
 
 async def enqueue_scheduled(resources: Resources, kind: Kind[Any]) -> None:
-    """Enqueue the job of a schedule, unless the previous job of the schedule still waits or runs."""
+    """Enqueue a job of a kind with a schedule, unless the previous scheduled job of the kind still waits or runs."""
     async with transaction(resources.write_sessions) as session:
         await enqueue(session, kind, kind.payload(), unique_key=f"schedule {kind.name}")
