@@ -18,7 +18,7 @@ from app.limits.token_bucket import TokenBucket
 from app.request.timings import add_wait, timings
 
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
-"""The first words of statements that begin or end a transaction or a savepoint: they are timed and not counted."""
+"""The first words of statements that begin or end a transaction or a savepoint, which are timed and not counted."""
 
 SLOW_BURST, SLOW_REFILL_SECONDS = 10, 1.0
 """The bound on log lines about slow statements: 10 at once, then one a second. A database that hangs makes each

@@ -75,7 +75,7 @@ log = structlog.get_logger("jobs")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of one attempt of a job, as the SQL statement FINISH takes it."""
+    """The end of one attempt of a job: the parameters of the SQL statement FINISH."""
 
     id: UUID
     claim: int

@@ -38,7 +38,7 @@ failures = logging.getLogger("jobs")
 
 
 class JobFailed(Exception):
-    """Raised by a job's function: ends the attempt with a code for clients; without `retry`, the job is dead at once."""
+    """Raised by a job's function: ends the attempt with a code for clients. Without `retry` the job is dead at once."""
 
     def __init__(self, code: str, detail: str, *, retry: bool = False) -> None:
         super().__init__(detail)
@@ -160,7 +160,7 @@ class Runner:
 
 
 async def _wait(run: Run, seconds: float) -> None:
-    """Wait for the job's function; at the time limit, cancel the function, and wait while it cleans up."""
+    """Wait for the job's function; at the time limit, cancel the function, and wait for the cleanup."""
     assert run.task is not None  # noqa: S101 - `_attempt` has set the task
     await asyncio.wait({run.task}, timeout=seconds)
     if not run.task.done():

@@ -1,1 +1,1 @@
-"""Streams: SSE and WebSocket connections, which send changes to clients after each commit."""
+"""Streams: SSE and WebSocket connections that send clients each change of objects, such as jobs, after the commit."""

@@ -1,8 +1,8 @@
-"""The delivery of changes: reads changed objects, and adds their states to the subscriptions.
+"""The delivery of changes to streams: reads changed objects, and queues their states in the subscriptions.
 
-A notification only names a changed object. Each object is read once, however many streams follow it, and no connection
-is held between the reads. Every few seconds a poll also finds what changed without a notification: notifications are
-lost while the LISTEN connection is down, and behind a PgBouncer that the settings do not declare.
+A notification only names a changed object. Each changed object is read once for all streams of the process, and no
+connection is held between the reads. Every few seconds a poll also finds changes without a notification: notifications
+are lost while the LISTEN connection is down, and behind a PgBouncer of which the settings say nothing.
 """
 
 import asyncio
@@ -17,23 +17,23 @@ from app.streams.source import MAX_ROWS, Change
 from app.streams.subscription import MAX_WAITING
 
 POLL_SECONDS = 5.0
-"""The interval, in seconds, of the reads that find changes without a notification."""
+"""The interval, in seconds, of the polls that find changes whose notification was lost."""
 
 RETRY_SECONDS = 1.0
-"""The pause after a read that failed, in seconds."""
+"""The pause, in seconds, after a failed read of changed objects."""
 
 PORTION = MAX_WAITING // 2
-"""The most changes that are added to a client's queue at once, so that a burst does not overflow the queue of a client
-that keeps reading."""
+"""The most changes that are added to a client's queue at once: half of the queue, so that a burst of changes does not
+overflow the queue of a client that keeps reading."""
 
 PAUSE_SECONDS = 0.25
-"""How long, in seconds, the streams may take to send waiting events before the next portion of changes is added."""
+"""How long, in seconds, clients may take to read waiting events before the next portion of changes is queued."""
 
 log = structlog.get_logger("streams")
 
 
 async def deliver(hub: Hub) -> None:
-    """Read changed objects and add their states to the subscriptions, until cancelled."""
+    """Read changed objects and queue their states in the subscriptions, until cancelled."""
     loop, next_poll, is_behind = asyncio.get_running_loop(), 0.0, False
     while True:
         try:
@@ -47,7 +47,7 @@ async def deliver(hub: Hub) -> None:
             async with asyncio.timeout_at(next_poll):
                 await hub.woken.wait()
         except TimeoutError:
-            pass  # a timeout: the next poll is due, or a read took too long
+            pass  # the next poll is due, or a read took too long
         except (ServiceError, DBAPIError) as error:
             log.warning("read of changed objects for streams failed", cause=type(error).__name__)
             next_poll, is_behind = 0.0, True
@@ -55,7 +55,7 @@ async def deliver(hub: Hub) -> None:
 
 
 async def deliver_changed(hub: Hub) -> None:
-    """Read the objects that a notification or the poll has named, and add their states."""
+    """Read the objects that a notification or a poll has named, and queue their states in the subscriptions."""
     changed, hub.changed = hub.changed, set()
     hub.woken.clear()
     by_name: dict[str, list[str]] = {}
@@ -69,7 +69,9 @@ async def deliver_changed(hub: Hub) -> None:
 
 
 async def poll(hub: Hub) -> None:
-    """Find changes without a notification: of followed objects by id, and of all objects of an owner by number."""
+    """Find changes whose notification was lost: of objects that are followed by id, and, by sequence number, of all
+    objects of an owner.
+    """
     if not hub.sources:
         return
     after = hub.numbers[-1] if hub.numbers else None
@@ -88,7 +90,7 @@ async def poll(hub: Hub) -> None:
 
 
 async def offer(hub: Hub, changes: Sequence[Change]) -> None:
-    """Add a portion of changes to the subscriptions, after giving the streams time to send the waiting events."""
+    """Queue a portion of changes in the subscriptions, after giving clients time to read the waiting events."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + PAUSE_SECONDS
     while busy := [one for one in hub.subscriptions if one.is_half_full and not one.is_stuck]:

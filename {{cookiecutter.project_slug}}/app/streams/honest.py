@@ -1,8 +1,8 @@
 """Server-sent events with an honest end: the last event says how the stream has ended.
 
-For a client, the end of a stream looks like a lost connection. FastAPI also ends a stream properly when the generator
-raises an exception. So the last event is `complete` when nothing is missing, `error` when something is missing, and
-`reconnect` when the client should come back. A stream without such a last event has failed.
+For a client, the end of a stream looks like a lost connection, and FastAPI ends the response properly even when the
+generator raises an exception. So the last event is `complete` when the client has all events, `error` when events are
+missing, and `reconnect` when the client should reconnect. A stream that ends without one of these events has failed.
 """
 
 from collections.abc import AsyncGenerator
@@ -19,18 +19,18 @@ log = structlog.get_logger("streams")
 
 
 class Reconnect(Exception):
-    """Raised by a generator to end a stream whose client is to reconnect."""
+    """Raised by a generator of events to end a stream, so that the client reconnects."""
 
     def __init__(self, code: str, milliseconds: int) -> None:
-        """Take the reason for the end, and the milliseconds after which the client is to reconnect."""
+        """Take the reason for the end of the stream, and the milliseconds after which the client is to reconnect."""
         super().__init__(code)
         self.code, self.milliseconds = code, milliseconds
 
 
 async def honest(events: AsyncGenerator[ServerSentEvent]) -> AsyncGenerator[ServerSentEvent]:
-    """Yield the events of a generator, and then the event that says how the generator ended.
+    """Yield the events of a generator, and then a last event that says how the generator ended.
 
-    Checks that may refuse the request belong into a dependency: after the first event no status can be sent.
+    Checks that may refuse the request belong in a dependency: once the stream has begun, no error status can be sent.
     """
     async with aclosing(events):
         try:

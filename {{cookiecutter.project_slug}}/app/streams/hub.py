@@ -1,4 +1,4 @@
-"""The hub: the subscriptions of one process, their bounds, and the names of the objects that changed."""
+"""The hub of streams: the subscriptions of one process with their bounds, and the names of changed objects."""
 
 import asyncio
 from collections import Counter, deque
@@ -16,12 +16,13 @@ from app.streams.source import MAX_ROWS, Change, Source
 from app.streams.subscription import Reason, Subscription
 
 OVERLAP_POLLS = 6
-"""The number of polls, 5 s apart, during which a change with an earlier sequence number may still become visible:
-PostgreSQL assigns the number before the commit, so a transaction of up to 30 s may commit after transactions with
-larger numbers."""
+"""The number of polls, 5 s apart, in which a change with a smaller sequence number may still become visible: a trigger
+assigns the number before the commit, so a transaction of up to 30 s may commit after transactions with larger
+numbers."""
 
 MAX_AGE_SECONDS = 3600.0
-"""The longest life of a stream, in seconds: clients that reconnect spread over replicas that were added since."""
+"""The longest life of a stream, in seconds. Then the client reconnects, so that replicas that were added since get
+streams, too."""
 
 streams_limit = Gauge("app_streams_limit", "The most open streams.", multiprocess_mode="livesum")
 streams_open = Gauge("app_streams_open", "Streams and WebSockets that are open.", multiprocess_mode="livesum")
@@ -30,20 +31,20 @@ LAST = text("SELECT last_value - (NOT is_called)::int FROM app_events_sequence")
 
 
 class TooManyStreams(ServiceError, status=429, code="too_many_streams"):
-    """Raised when a client that has its maximum of streams opens another stream."""
+    """Raised when a client opens more streams than one client may have in a process."""
 
     retry_after_seconds = 10
 
 
 class Hub:
-    """Holds the subscriptions of one process and their bounds, and records which followed objects have changed."""
+    """Holds the subscriptions of one process, bounds their number, and records which followed objects have changed."""
 
     def __init__(self, sources: Iterable[Source], reader: Reader, *, max_concurrent: int, max_per_client: int) -> None:
         """Create a hub without subscriptions.
 
         Args:
-            sources: read the objects of each topic.
-            reader: runs the reads.
+            sources: read the states of the objects, one source for each topic.
+            reader: runs the SQL of the sources.
             max_concurrent: the number of streams and WebSockets of this process.
             max_per_client: the number of streams and WebSockets of one client in this process.
         """
@@ -53,33 +54,33 @@ class Hub:
         streams_limit.set(max_concurrent)
         self.subscriptions: set[Subscription] = set()
         self.changed: set[str] = set()
-        """The changed objects that a client follows, and that have not been read since."""
+        """The followed objects that have changed and were not read since, each as `jobs:<id>`."""
         self.woken = asyncio.Event()
-        """Set when `changed` has grown."""
+        """Set when changed objects wait in `changed` for `deliver` to read."""
         self.followed = asyncio.Event()
-        """Set by the first subscription, for which the listener for notifications and the poll wait."""
+        """Set by the first subscription: until then, the process neither listens for notifications nor polls."""
         self.numbers: deque[int] = deque(maxlen=OVERLAP_POLLS)
-        """The newest sequence number at the time of each of the last polls."""
+        """The newest sequence number of any change, at the time of each of the last polls."""
         self._per_client: Counter[str] = Counter()
         self._closed = False
 
     @property
     def resume_after(self) -> int | None:
-        """The sequence number after which a returning client gets all changes; None in a process's first seconds."""
+        """The sequence number after which a reconnecting client gets all changes; None before the sixth poll."""
         return self.numbers[0] if len(self.numbers) == OVERLAP_POLLS else None
 
     @property
     def open_streams(self) -> int:
-        """The number of subscriptions."""
+        """The number of open streams and WebSockets of this process."""
         return len(self.subscriptions)
 
     @contextmanager
     def subscription(self, principal: Principal) -> Iterator[Subscription]:
-        """Open a subscription to nothing, and close it at the end of the block.
+        """Open a subscription that follows no object yet, and close the subscription at the end of the block.
 
         Raises:
-            Unavailable: this process has as many streams as it may have, or is stopping.
-            TooManyStreams: the client has as many streams as one client may have.
+            Unavailable: this process has its maximum of streams, or is stopping.
+            TooManyStreams: the client has the maximum of streams of one client.
         """
         if self._closed or self.open_streams >= self.max_concurrent:
             raise Unavailable("No further stream can be opened at the moment. Try again.")
@@ -103,33 +104,34 @@ class Hub:
             self._per_client += Counter()  # adding an empty Counter removes the clients without streams
 
     async def follow(self, subscription: Subscription, topic: str, after: int | None = None) -> Change:
-        """Subscribe to an object, add its state unless the client has it, and return the state.
+        """Subscribe to an object, queue the object's state unless the client has this state, and return the state.
 
         Args:
-            subscription: the subscription.
+            subscription: the subscription of the client.
             topic: the topic and the id of the object, as `jobs:<id>`.
-            after: the sequence number of the last state that the client has; None for none.
+            after: the sequence number of the last state that the client has, None without a state.
 
         Raises:
-            NotFound: there is no such object, or it has a different owner.
+            NotFound: there is no such object, or the object has a different owner.
         """
         name, _, wanted = topic.partition(":")
         if after is not None:
             subscription.remember(topic, after)
-        subscription.topics.add(topic)  # subscribe before the read: a change right after the read is not missed
+        subscription.topics.add(topic)  # subscribe before the read, so as not to miss a change right after the read
         found = await self.states(name, [wanted]) if name in self.sources else []
         if not found or found[0].topic != topic or found[0].owner != subscription.owner:
             subscription.topics.discard(topic)
             raise NotFound("There is no such object to follow.")
         if after is not None and after > found[0].sequence:
-            subscription.remember(topic, -1)  # -1 is below every sequence number
+            subscription.remember(topic, -1)  # the client's number is wrong: -1, below every number, sends the state
         subscription.offer(found[0])
         return found[0]
 
     async def follow_all(self, subscription: Subscription, after: int | None = None) -> None:
-        """Subscribe to all objects of the owner, and add the changes after a sequence number.
+        """Subscribe to all objects of the owner, and queue the changes after the sequence number `after`.
 
-        A client without a number, or with a number that no change ever had, is asked to reload its data.
+        The client is asked to reload its data if `after` is None or larger than every number, or if there are too many
+        changes after it.
         """
         subscription.is_for_all = True
         missed: list[Change] = []
@@ -144,14 +146,14 @@ class Hub:
             subscription.resync()
 
     def notify(self, payload: str) -> None:
-        """Record a change that a notification names, as `<topic>:<id>:<sequence>`."""
+        """Record a followed object that a notification names as changed, in the form `<topic>:<id>:<sequence>`."""
         topic, _, _ = payload.rpartition(":")
         if any(topic in one.topics or one.is_for_all for one in self.subscriptions):
             self.changed.add(topic)
             self.woken.set()
 
     def resync(self) -> None:
-        """After a loss of notifications, read all followed objects; ask clients that follow all objects to reload."""
+        """After a loss of notifications, read each followed object; ask clients that follow all objects to reload."""
         for subscription in self.subscriptions:
             self.changed |= subscription.topics
             if subscription.is_for_all:
@@ -159,11 +161,11 @@ class Hub:
         self.woken.set()
 
     def end(self, reason: Reason) -> None:
-        """End all streams, and refuse new streams."""
+        """End all streams of this process, and refuse new streams."""
         self._closed = True
         for subscription in self.subscriptions:
             subscription.end(reason)
 
     async def states(self, name: str, ids: Sequence[str]) -> list[Change]:
-        """Read objects of one topic, as events."""
+        """Read the states of the objects with these ids in one topic, and return the states as events."""
         return [Change.of(name, state) for state in await self.sources[name].some(self.reader, ids)]

@@ -1,6 +1,6 @@
 """The lifespan of the streams: opens the hub and the LISTEN connection of an application, and ends the streams.
 
-It runs inside the lifespan of the application, whose resources are open by then.
+This lifespan runs inside the lifespan of the application, which has opened the resources of the application before.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ from app.streams.source import Source
 from app.streams.subscription import Reason
 
 DRAIN_CHECK_SECONDS = 0.25
-"""The interval, in seconds, between two checks whether the drain has begun."""
+"""The interval, in seconds, between two checks whether the drain of this process has begun."""
 
 HUBS: WeakKeyDictionary[FastAPI, Hub] = WeakKeyDictionary()
-"""The hub of each application of this process: one application, but several in tests."""
+"""The hub of each application in this process: a single application, but several in tests."""
 
 
 async def get_hub(connection: HTTPConnection) -> Hub:
-    """Return the hub of the application."""
+    """Return the hub of streams of the application that handles this request or WebSocket."""
     return HUBS[connection.app]
 
 
 HubDep = Annotated[Hub, Depends(get_hub)]
-"""For a route that streams."""
+"""The dependency of a route that streams: the hub with the subscriptions of this process."""
 
 
 def build_lifespan(
     settings: Settings, sources: Iterable[Source]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of the streams of an application."""
+    """Return the lifespan of an application's streams; `sources` read the objects that clients can follow."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -68,7 +68,7 @@ def build_lifespan(
 
 
 async def once_followed(hub: Hub, work: Coroutine[None, None, None]) -> None:
-    """Run the work from the first stream of the process on: until then, the process neither listens nor polls."""
+    """Run a coroutine from the first stream on: a process without streams neither listens for changes nor polls."""
     try:
         await hub.followed.wait()
     except asyncio.CancelledError:
@@ -78,7 +78,7 @@ async def once_followed(hub: Hub, work: Coroutine[None, None, None]) -> None:
 
 
 def limits(plan: Plan) -> dict[str, int]:
-    """Return the bounds of the streams: half of the client connections at most, and a tenth of these for one client."""
+    """Return the bounds of streams: at most half of the client connections; by default, a client may have a tenth."""
     most = min(plan.streams.max_concurrent, max(1, plan.client_connections // 2))
     return {"max_concurrent": most, "max_per_client": plan.streams.max_per_client or max(1, most // 10)}
 

@@ -1,4 +1,4 @@
-"""The LISTEN connection, which gets notifications: one per process, directly to PostgreSQL, not through PgBouncer."""
+"""The LISTEN connection for notifications of changes: one per process, directly to PostgreSQL, not via PgBouncer."""
 
 import asyncio
 import random
@@ -15,22 +15,23 @@ from app.errors import ServiceError
 CHANNEL = "app_events"
 
 CHECK_SECONDS = 5.0
-"""The interval, in seconds, of an empty statement that finds a connection which was lost without an error."""
+"""The interval, in seconds, of an empty SELECT on the LISTEN connection, which finds a connection that was lost without
+an error."""
 
 RETRY_SECONDS = 0.5, 2.0
-"""The shortest and the longest pause before a new connection, in seconds. The pause is random, so that not all
-processes connect at the same moment after a restart of the server."""
+"""The shortest and the longest pause before a new LISTEN connection, in seconds. The pause is random, so that not all
+processes connect at the same moment after a restart of PostgreSQL."""
 
 log = structlog.get_logger("streams")
 
 
 async def listen(engine: AsyncEngine, notify: Callable[[str], None], connected: Callable[[], None]) -> None:
-    """Listen for notifications until cancelled, and reconnect after a lost connection.
+    """Listen for notifications of PostgreSQL until cancelled, and reconnect after a lost connection.
 
     Args:
         engine: opens the connection.
         notify: called with the payload of each notification.
-        connected: called after each new connection, as earlier notifications may be lost.
+        connected: called after each new connection: notifications before it may be lost.
     """
     while True:
         try:

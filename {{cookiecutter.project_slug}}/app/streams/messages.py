@@ -1,4 +1,4 @@
-"""The messages of the WebSocket: each is a JSON object with a `type`."""
+"""The messages of the WebSocket `/api/v1/events/ws`: each message is a JSON object with a `type`."""
 
 from typing import Annotated, Literal
 
@@ -7,24 +7,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.streams.source import Change
 
 EVERYTHING = "*"
-"""The topic of all objects of the owner."""
+"""The topic that stands for all objects of the client's owner."""
 
 Topic = Annotated[str, Field(max_length=200, pattern=r"^(\*|[a-z_]+:[\x21-\x7e]+)$", examples=["jobs:<id>"])]
 
 
 class Message(BaseModel):
-    """A message of a client: subscribe to an object or to all, unsubscribe, or a ping that is answered with a pong."""
+    """A message of a client: subscribe to one or all objects, unsubscribe, or a ping that is answered with a pong."""
 
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["subscribe", "unsubscribe", "ping"]
     topic: Topic = EVERYTHING
     after: int | None = Field(default=None, ge=0, lt=2**63)
-    """The id of the last event that the client has, None for a first subscription."""
+    """The id of the last event that the client has; later changes are sent. None for a first subscription."""
 
 
 class Reply(BaseModel):
-    """The answer to a client's message; a refusal has a code and a sentence, and leaves the WebSocket open."""
+    """The answer to a client's message; an error has a code and a detail, and leaves the WebSocket open."""
 
     type: Literal["subscribed", "unsubscribed", "pong", "error"]
     topic: str | None = None
@@ -33,16 +33,16 @@ class Reply(BaseModel):
 
 
 class Event(BaseModel):
-    """The state of an object after a change; with `is_final` no further event of the object follows."""
+    """The state of an object after a change; `is_final` marks a final state, such as the state of a finished job."""
 
     type: Literal["event"] = "event"
     topic: str
     id: int | None
-    """The number that a reconnecting client sends as `after`."""
+    """The number that a reconnecting client sends as `after`; None in the first seconds of a process, without a number."""
     is_final: bool
 
 
 def event_text(change: Change, resume_after: int | None) -> str:
-    """Return the JSON of an event, with the content that was serialized once for all clients as `data`."""
+    """Return the JSON of an event for one client; the content, `data`, was serialized once for all clients."""
     own = Event(topic=change.topic, id=resume_after, is_final=change.is_final).model_dump_json()
     return own.removesuffix("}") + f',"data":{change.data}' + "}"

@@ -1,4 +1,4 @@
-"""A page for development: imports a file by a job, and shows jobs as they change, with cancel and retry."""
+"""The page `/dev/jobs` for development: imports a file by a job, shows changes of jobs, cancels and retries jobs."""
 
 from pathlib import Path
 from secrets import token_urlsafe
@@ -14,12 +14,12 @@ POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self' {issuer}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy: only the script and the style of this page itself, and requests to this service and to
+"""The Content-Security-Policy of the page: allows only its own script and style, and requests to this service and to
 the issuer of tokens."""
 
 
 async def show_page() -> HTMLResponse:
-    """Return the page, with a nonce of its own in each response."""
+    """Return the page `/dev/jobs`, with a new nonce in each response."""
     nonce, page, issuer = token_urlsafe(16), PAGE, ""
     # {% if cookiecutter.auth == "jwt" %}
     issuer = ACCESS_TOKEN.flow.tokenUrl

@@ -1,4 +1,4 @@
-"""The HTTP routes of streams, and the WebSocket. The checks of a stream are in dependencies, before its first event."""
+"""The routes of SSE streams and of the WebSocket. Dependencies check a request before the first event is sent."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ LastEventId = Annotated[int | None, Header(ge=0, lt=2**63, description="The `id`
 async def follow_all(
     hub: HubDep, principal: PrincipalDep, last_event_id: LastEventId = None
 ) -> AsyncGenerator[Subscription]:
-    """Yield a subscription to all objects of the owner, with what the client missed."""
+    """Yield a subscription to all objects of the owner, with the changes that the client missed."""
     with hub.subscription(principal) as subscription:
         await hub.follow_all(subscription, last_event_id)
         yield subscription
@@ -44,7 +44,7 @@ async def stream_events(
 async def open_subscription(
     websocket: WebSocket, hub: HubDep, principal: PrincipalDep, resources: ResourcesDep
 ) -> AsyncGenerator[Subscription]:
-    """Check the origin and the principal, and yield a subscription to nothing, before the WebSocket is accepted."""
+    """Check the origin and the principal before the WebSocket is accepted, and yield an empty subscription."""
     refuse_foreign_origin(websocket.headers, resources.plan.streams.origins)
     with hub.subscription(principal) as subscription:
         yield subscription
@@ -74,7 +74,7 @@ def follow_one(topic: str) -> Callable[..., Any]:
 
 
 def stream_one(topic: str) -> Callable[..., AsyncIterable[ServerSentEvent]]:
-    """Return the endpoint of a stream of one object of a topic."""
+    """Return the endpoint that streams the changes of one object of a topic."""
 
     async def stream(
         following: Annotated[tuple[Subscription, Change], Depends(follow_one(topic))], hub: HubDep
@@ -87,7 +87,7 @@ def stream_one(topic: str) -> Callable[..., AsyncIterable[ServerSentEvent]]:
 
 
 def add_stream(router: APIRouter, topic: str) -> None:
-    """Add the stream `/api/v1/<topic>/{id}/events` to a router."""
+    """Add the route `/api/v1/<topic>/{id}/events`, which streams the changes of one object, to a router."""
     router.add_api_route(
         f"/api/v1/{topic}" + "/{id}/events",
         stream_one(topic),
@@ -100,9 +100,10 @@ def add_stream(router: APIRouter, topic: str) -> None:
 
 
 def build_router(settings: Settings, sources: Sequence[Source]) -> APIRouter:
-    """Return the router of the streams, with a stream of one object for each source.
+    """Return the router of the streams: of all objects, and for each source of a single object.
 
-    A stream needs the scope of a read, such as `jobs:read`; a stream of all objects needs that of each source.
+    A stream needs the scope for reading its topic, such as `jobs:read`; the stream of all objects needs the scope of
+    each topic.
     """
     whole = APIRouter(lifespan=build_lifespan(settings, sources), route_class=StreamRoute)
     whole.include_router(router, dependencies=[needs(*(f"{source.topic}:read" for source in sources))])

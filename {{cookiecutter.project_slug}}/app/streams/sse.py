@@ -1,4 +1,4 @@
-"""Server-sent events: sends the events of a subscription, and cuts off a client that does not read in time."""
+"""Server-sent events: sends the events of a subscription, and ends the stream of a client that reads too slowly."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ RETRY_MILLISECONDS = 500, 3000
 clients of a process come back at the same moment."""
 
 SEND_SECONDS = 20.0
-"""The longest time, in seconds, that a client may take to read a part of a stream; then the stream is cut off."""
+"""The longest time, in seconds, that a client may take to read a part of a stream before the service ends the stream."""
 
 log = structlog.get_logger("streams")
 
@@ -30,12 +30,13 @@ log = structlog.get_logger("streams")
 async def events_of(
     subscription: Subscription, hub: Hub, found: Change | None = None
 ) -> AsyncGenerator[ServerSentEvent]:
-    """Yield the events of a subscription: of one object until its final state, or of all objects without an end.
+    """Yield the events of a subscription: of one object until a final state, or of all objects without an end.
 
     Args:
-        subscription: follows one object, or all of an owner.
+        subscription: follows one object, or all objects of an owner.
         hub: has the sequence number after which a reconnecting client gets all changes.
-        found: the state of the one object at the start, which waits in the subscription unless the client has it.
+        found: the state of the one object at the start, None for all objects. If the client does not have this state,
+            it waits in the subscription.
 
     Raises:
         Reconnect: the stream ends, and the client is to reconnect.
@@ -57,15 +58,15 @@ async def events_of(
 
 
 def retry_milliseconds() -> int:
-    """Return the milliseconds after which a client is to reconnect, a random number."""
+    """Return a random number of milliseconds after which a client is to reconnect."""
     return random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - a random pause is no secret
 
 
 class StreamRoute(APIRoute):
-    """The route of a stream, which is cut off when the client takes too long to read."""
+    """A route of a stream: ends the stream when the client takes too long to read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, with a time limit on each part of its response."""
+        """Return FastAPI's handler of the route, with a time limit on the sending of each part of the response."""
         handle = super().get_route_handler()
 
         async def handle_with_limit(request: Request) -> TimedResponse:
@@ -75,14 +76,17 @@ class StreamRoute(APIRoute):
 
 
 class TimedResponse(Response):
-    """A streaming response that is cut off when the client does not read a part of it in time."""
+    """A streaming response that ends when the client does not read a part of the stream within SEND_SECONDS."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response, until the client disconnects or reads too slowly, which both end the wait in `receive`."""
+        """Send the whole response, unless the client disconnects or reads too slowly.
+
+        Starlette watches for a disconnect in `receive`; a client that reads too slowly looks like a disconnect there.
+        """
         limit = asyncio.timeout(None)
 
         async def receive_in_time() -> Message:
@@ -106,6 +110,6 @@ class TimedResponse(Response):
 
 
 def _expire(limit: asyncio.Timeout) -> None:
-    """Fail the wait for a client that reads too slowly; do nothing if the wait has ended already."""
+    """End the wait in `receive`, as the client reads too slowly; do nothing if the wait has ended already."""
     with suppress(RuntimeError):
         limit.reschedule(0)

@@ -1,8 +1,8 @@
-"""The conversation over a WebSocket: a client subscribes to objects, and gets their events.
+"""The WebSocket of the streams: a client subscribes to objects, and gets the events of these objects.
 
-A client may send messages and get events at any moment, so there are three tasks: for reading, for handling messages,
-and for sending. If one task read and handled messages, reading would stop meanwhile: uvicorn would see no pong, and cut
-off a healthy client.
+A client may send messages and get events at any moment, so each WebSocket has three tasks: to read messages, to handle
+messages, and to send events. If a single task read and handled messages, reading would stop while a message is handled:
+uvicorn would then see no pong, and cut off a healthy client.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from app.streams.source import Change
 from app.streams.subscription import MAX_WAITING, Reason, Subscription
 
 MAX_TOPICS = 64
-"""Objects that one WebSocket may follow; for more, a client follows all objects of its owner."""
+"""The most objects that one WebSocket may follow; for more objects, a client follows all objects of its owner."""
 
 PROTOCOL = "events"
-"""The protocol that is accepted if a client offers it: a browser that offers protocols, such as its access token, ends
-a WebSocket that accepts none."""
+"""The WebSocket subprotocol that the service accepts. A browser can send an access token only among the subprotocols
+that it offers, and it closes the WebSocket if the service accepts no subprotocol."""
 
 SEND_SECONDS = 10.0
-"""The longest time of sending one message, in seconds; then the WebSocket is closed."""
+"""The longest time, in seconds, that a client may take to read one message before the WebSocket ends."""
 
 CLOSE_CODES = {
     Reason.RESTARTING: 1012,
@@ -37,24 +37,24 @@ CLOSE_CODES = {
     Reason.TOO_MANY_MESSAGES: 1008,
     Reason.TOKEN_EXPIRED: 3000,
 }
-"""The code of the WebSocket's close frame, by the reason for the end; the frame's text is the reason."""
+"""The code in the close frame of a WebSocket, by the reason for the end; the text in the frame is the reason."""
 
 log = structlog.get_logger("streams")
 
 
 class ForeignOrigin(ServiceError, status=403, code="foreign_origin"):
-    """Raised when a page of a different site opens the WebSocket with the cookies of a visitor."""
+    """Raised when a page of a different site opens a WebSocket, as this would use the cookies of a visitor."""
 
 
 def refuse_foreign_origin(headers: Headers, allowed: str) -> None:
-    """Refuse a handshake that a page of a different site sends; a client that is no browser sends no Origin.
+    """Refuse a WebSocket handshake from a page of a different site; a client that is no browser sends no Origin header.
 
     Args:
         headers: the headers of the handshake.
         allowed: further origins, such as `https://app.example.com`, separated by commas.
 
     Raises:
-        ForeignOrigin: the origin is neither that of the service nor one of those allowed.
+        ForeignOrigin: the origin is neither the service's own nor an allowed origin.
     """
     origin = headers.get("origin")
     if origin is None or origin in words(allowed):
@@ -64,7 +64,7 @@ def refuse_foreign_origin(headers: Headers, allowed: str) -> None:
 
 
 async def converse(websocket: WebSocket, hub: Hub, subscription: Subscription) -> None:
-    """Accept a WebSocket, and serve it until one side ends it."""
+    """Accept a WebSocket, and serve its client until the client or the service ends the WebSocket."""
     await websocket.accept(PROTOCOL if PROTOCOL in websocket.scope.get("subprotocols", ()) else None)
     inbox: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
     async with asyncio.TaskGroup() as tasks:
@@ -78,7 +78,7 @@ async def converse(websocket: WebSocket, hub: Hub, subscription: Subscription) -
 
 
 async def read(websocket: WebSocket, inbox: asyncio.Queue[str], subscription: Subscription) -> None:
-    """Read the client's messages as they arrive, until the client disconnects."""
+    """Put the client's messages into `inbox` as they arrive, until the client disconnects or sends too many at once."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -91,7 +91,7 @@ async def read(websocket: WebSocket, inbox: asyncio.Queue[str], subscription: Su
 
 
 async def handle(inbox: asyncio.Queue[str], hub: Hub, subscription: Subscription) -> None:
-    """Answer the client's messages in their order."""
+    """Answer the client's messages, in the order of arrival."""
     while True:
         text = await inbox.get()
         try:
@@ -104,7 +104,7 @@ async def handle(inbox: asyncio.Queue[str], hub: Hub, subscription: Subscription
 
 
 async def answer(message: Message, hub: Hub, subscription: Subscription) -> Reply:
-    """Subscribe, unsubscribe or ping, as a message asks, and return the answer."""
+    """Do what a client's message asks, subscribe, unsubscribe or ping, and return the answer."""
     if message.type == "ping":
         return Reply(type="pong")
     if message.type == "unsubscribe":
@@ -128,7 +128,7 @@ async def answer(message: Message, hub: Hub, subscription: Subscription) -> Repl
 
 
 async def send(websocket: WebSocket, hub: Hub, subscription: Subscription) -> None:
-    """Send events and answers as they come, until the subscription ends or the client takes no more."""
+    """Send events and answers until the subscription ends, the client disconnects, or the client reads too slowly."""
     try:
         while True:
             resume_after = hub.resume_after
@@ -147,7 +147,7 @@ async def send(websocket: WebSocket, hub: Hub, subscription: Subscription) -> No
 
 
 def text_of(item: Change | BaseModel, resume_after: int | None, subscription: Subscription) -> str:
-    """Return the JSON of an event or of an answer."""
+    """Return the JSON of an event, or of an answer to a client's message."""
     if isinstance(item, Change):
         return event_text(item, item.sequence if item.topic in subscription.topics else resume_after)
     return item.model_dump_json(exclude_none=True)
