@@ -27,14 +27,14 @@ class Compiled:
     names: frozenset[str]
     """The names of the bound parameters at the first run. A call with different names runs through SQLAlchemy."""
     parameters: tuple[tuple[str | None, Callable[[Any], Any] | None, Any], ...]
-    """For each placeholder `$1`, `$2` and so on: the name of the bound parameter and the conversion of the value, or None
-    twice and a constant."""
+    """A triple for each placeholder `$1`, `$2` and so on: the name of the bound parameter, the conversion of the value
+    (None if there is none), and None; for a constant: None, None, and the constant."""
     shape: ResultMetaData
     """SQLAlchemy's metadata of the result: the names of the columns, and the conversion of each from asyncpg's type."""
 
     @classmethod
     def of(cls, statement: Executable, values: Values, result: AnyRows) -> Self | None:
-        """Return the compiled form of a statement from the first result, None if the SQL text may differ in a later run."""
+        """Return the compiled form of a statement from the first result, None if the SQL text may differ later."""
         shape: Any = result._metadata  # noqa: SLF001 - SQLAlchemy itself reuses these metadata for later runs
         if not (isinstance(statement, SelectBase) and getattr(shape, "_safe_for_cache", False)):
             return None

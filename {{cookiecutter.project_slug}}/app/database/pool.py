@@ -75,7 +75,7 @@ class FairPool(AsyncAdaptedQueuePool):
         return fresh
 
     async def lend(self) -> ConnectionPoolEntry | None:
-        """Wait for a database connection, and return the pool's record of the connection, without a greenlet of SQLAlchemy.
+        """Wait for a database connection, and return the pool's record of the connection, without a greenlet.
 
         The caller passes the record to `give_back` or `adopt`. None means that a connection must first be opened or
         tested, which needs a greenlet: the caller must then call the engine's `connect` before any `await`.
@@ -98,7 +98,7 @@ class FairPool(AsyncAdaptedQueuePool):
             self._do_return_conn(record)
 
     def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
-        """Make the engine's `connect` return a connection from `lend`, for SQLAlchemy to handle errors of the connection."""
+        """Make the engine's `connect` return a connection from `lend`, for SQLAlchemy to handle errors."""
         adopted: Any = record
         # hide the age of the connection: SQLAlchemy would replace an old connection although it is in use
         opened, adopted.starttime = adopted.starttime, inf
@@ -159,7 +159,7 @@ class FairPool(AsyncAdaptedQueuePool):
             quota.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
-        """Invalidate a dead connection, for SQLAlchemy to replace; first test a connection that was idle for long by a query."""
+        """Invalidate a dead connection, for SQLAlchemy to replace; test a connection after a long idle time."""
         driver = record.driver_connection
         # None means that SQLAlchemy has dropped this connection, and will open a new one
         if driver is None or self._is_fresh(record):

@@ -38,7 +38,7 @@ class Event(BaseModel):
     type: Literal["event"] = "event"
     topic: str
     id: int | None
-    """The number that a reconnecting client sends as `after`; None in the first seconds of a process, without a number."""
+    """The number that a reconnecting client sends as `after`; None in the first seconds of a process."""
     is_final: bool
 
 

@@ -22,7 +22,7 @@ RETRY_MILLISECONDS = 500, 3000
 clients of a process come back at the same moment."""
 
 SEND_SECONDS = 20.0
-"""The longest time, in seconds, that a client may take to read a part of a stream before the service ends the stream."""
+"""The longest time, in seconds, that a client may take to read a part of a stream; then the stream ends."""
 
 log = structlog.get_logger("streams")
 
