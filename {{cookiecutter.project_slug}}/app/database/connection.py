@@ -98,9 +98,9 @@ def _is_outdated(context: ExceptionContext) -> bool:
         return str(refusal).startswith(beginning)
     # An error with a `context` comes from inside an SQL function, not from a statement that this connection prepared.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
-        # A statement in no cache of prepared statements failed while it was prepared: its SQL is wrong, not outdated.
+        # If no cache has the prepared statement, preparing it failed: its SQL is wrong, and the schema is not older.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
-        own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - no public attribute has the caches
+        own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - the statement caches have no public attribute
         return context.statement in own or driver.has((context.statement, asyncpg.Record, False))
     return isinstance(refusal, OUTDATED_ERRORS)
 

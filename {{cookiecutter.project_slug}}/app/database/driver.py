@@ -75,8 +75,8 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
     obeys_default = False
     """Whether the last transaction is read-only by an administrator's default on the server, database or role."""
     observe: Observer = staticmethod(lambda *_: None)
-    """Called after each COMMIT, to time the COMMIT for the request. `Reader` and a listener on SQLAlchemy's dialect
-    time the other statements."""
+    """The observer that is called after each COMMIT, to time the COMMIT for the request. `Reader` and a listener on
+    SQLAlchemy's dialect time the other statements."""
     _lift_own = ""
     """`LIFT_OWN` if the server's read-only default applies to this connection, so that each write transaction sees that
     default; empty if a database's or a role's default applies."""
@@ -93,7 +93,7 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
         set_own = f"SELECT set_config('default_transaction_read_only', '{default}', false)"
         await super().execute(f"{set_own} WHERE current_setting('lock_timeout')::interval = '{lock_timeout} ms'")
 
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the signature of asyncpg's `execute`
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's `execute` has this parameter
         """Run SQL as asyncpg's `execute` does, but extend BEGIN and check COMMIT: asyncpg sends both by this method."""
         if query.startswith("BEGIN"):
             return await self._begin(query)
@@ -151,7 +151,7 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
             standby and the arguments ask for the primary.
         PgBouncerInBetween: PgBouncer refuses the settings that a connection sends at its start.
     """
-    # asyncpg takes the parameters in DSN_ONLY from a DSN, and not as arguments.
+    # asyncpg's `connect` accepts the parameters in DSN_ONLY only in a DSN, not as arguments.
     if files := {name: arguments.pop(name) for name in DSN_ONLY & arguments.keys()}:
         arguments["dsn"] = f"postgresql://?{urlencode(files)}"
     try:

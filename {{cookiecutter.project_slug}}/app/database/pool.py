@@ -124,7 +124,7 @@ class FairPool(AsyncAdaptedQueuePool):
         if self._pool.empty():
             return False
         record = self._pool._queue._queue[0]  # type: ignore[attr-defined] # noqa: SLF001 - asyncio.Queue has no method to look into it
-        return not record._is_hard_or_soft_invalidated() and self._is_fresh(record)  # noqa: SLF001 - SQLAlchemy makes the same check
+        return not record._is_hard_or_soft_invalidated() and self._is_fresh(record)  # noqa: SLF001 - SQLAlchemy's pool calls this method, too
 
     def _do_get(self) -> ConnectionPoolEntry:
         adopted, self._adopted = self._adopted, None
@@ -161,7 +161,7 @@ class FairPool(AsyncAdaptedQueuePool):
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
         """Invalidate a dead connection, for SQLAlchemy to replace; test a connection after a long idle time."""
         driver = record.driver_connection
-        # None means that SQLAlchemy has dropped this connection, and will open a new one
+        # `driver` is None when SQLAlchemy has dropped the connection, and is about to open a new connection
         if driver is None or self._is_fresh(record):
             return
         if not driver.is_closed():

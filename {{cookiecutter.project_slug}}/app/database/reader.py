@@ -124,13 +124,13 @@ class Reader:
             return result
 
     def _fail(self, lent: ConnectionPoolEntry, text: str, arguments: list[Any], error: BaseException) -> None:
-        """Raise an error of asyncpg as SQLAlchemy would, after SQLAlchemy's handling, as dropping a lost connection."""
+        """Raise an asyncpg error as SQLAlchemy would: with SQLAlchemy's class, after dropping a lost connection."""
         context: Any = object.__new__(self._engine.dialect.execution_ctx_cls)
         context.dialect = self._engine.dialect
         with self._pool.adopt(lent, self._engine.connect) as connection:
             try:
                 _translate(connection, error)
-            except BaseException as translated:  # noqa: BLE001 - a cancellation drops the connection, too
+            except BaseException as translated:  # noqa: BLE001 - also a cancellation must drop the connection
                 connection._handle_dbapi_exception(translated, text, arguments, None, context)  # noqa: SLF001
 
     @property
@@ -142,7 +142,7 @@ def _translate(connection: Connection, error: BaseException) -> NoReturn:
     """Raise an error of asyncpg as the SQLAlchemy error for the same problem."""
     if isinstance(error, Exception):
         pooled: Any = connection.connection.dbapi_connection
-        pooled._handle_exception(error)  # noqa: SLF001 - SQLAlchemy's cursor calls this too
+        pooled._handle_exception(error)  # noqa: SLF001 - SQLAlchemy's cursor calls this method, too
     raise error
 
 

@@ -54,7 +54,7 @@ class Statements:
         Args:
             slow_seconds: the duration from which on a statement is logged; 0 logs no statement.
             route: returns the template of the current request's route.
-            also: called after each statement with the text without values, such as to record a span.
+            also: a further observer of each statement, which gets the text without values, such as to record a span.
         """
         self._slow_seconds = slow_seconds or inf
         self._route = route
@@ -70,7 +70,7 @@ class Statements:
         event.listen(engine.sync_engine, "connect", self._observe_commits)
 
     def ended(self, sql: str, seconds: float, rows: int, error: BaseException | None) -> None:
-        """Record an ended statement: in the timings of the request, in the log if slow, and by the further observer."""
+        """Record an ended statement: in the timings of the request, in the log if slow, and by the observer `also`."""
         own = timings.get()
         if own is not None:
             own.database += seconds

@@ -4,7 +4,7 @@ import ssl
 
 import asyncpg
 
-NO_TLS = "rejected SSL upgrade"  # the text of asyncpg's ConnectionError, when PostgreSQL offers no TLS
+NO_TLS = "rejected SSL upgrade"  # a part of the message of asyncpg's ConnectionError when PostgreSQL offers no TLS
 
 
 def why_unreachable(error: Exception) -> str:
@@ -13,7 +13,7 @@ def why_unreachable(error: Exception) -> str:
     Clients of the service see this text in a 503 response.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.partition(",")[0]  # the address follows after the comma
+        reason = error.verify_message.partition(",")[0]  # the part after the comma has the address
         return f"The certificate of the database is not accepted: {reason}."
     if isinstance(error, ssl.SSLError):
         return "The TLS handshake with the database failed."

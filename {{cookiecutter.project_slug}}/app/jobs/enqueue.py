@@ -46,7 +46,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
     total: int | None = None,
     delay: timedelta = NOW,
 ) -> Enqueued:
-    """Store a job and put it into the queue, by two statements in the transaction of the session.
+    """Store a job, and put the job into the queue, by two statements in the transaction of the session.
 
     Args:
         session: the open transaction of the write to which the job belongs.
@@ -77,7 +77,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
 
 
 def _row(kind: Kind[Any], payload: BaseModel) -> dict[str, Any]:
-    """Return the columns of a new row that follow from the kind of the job, the payload and the request."""
+    """Return the columns of a new job: those that come from the kind of the job, the payload and the request."""
     context = trace.get()
     return {
         "id": uuid7(),

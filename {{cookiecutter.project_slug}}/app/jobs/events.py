@@ -1,4 +1,4 @@
-"""The events of jobs for streams: the state of a job after each change, as clients get the state."""
+"""The events of jobs for streams: each event has the state of a job after a change."""
 
 import re
 from collections.abc import Collection, Sequence

@@ -21,7 +21,7 @@ class Prune(BaseModel):
 
 
 class Pruned(BaseModel):
-    """The result of `jobs.prune`: the numbers of deleted rows."""
+    """The result of `jobs.prune`: the number of deleted jobs."""
 
     jobs: int
 

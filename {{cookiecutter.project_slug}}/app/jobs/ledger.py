@@ -116,7 +116,7 @@ class Together(Generic[K, R]):
 
 
 class Ledger:
-    """Stores starts and ends of attempts, and finds jobs that were cancelled, were taken over, or wait."""
+    """Stores the starts and ends of job attempts, and finds jobs that wait, were cancelled, or were taken over."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -124,7 +124,7 @@ class Ledger:
         self._ends = Together(self._finish)
 
     async def begin(self, job_id: UUID) -> asyncpg.Record | None:
-        """Count an attempt and return the job's row, None for a finished job; run the job only in state `running`."""
+        """Count an attempt of a job and return the job's row, None for a finished job; run only a `running` job."""
         return await self._begins.run(job_id, job_id)
 
     async def finish(self, ended: Ended) -> bool:
@@ -132,7 +132,7 @@ class Ledger:
         return await self._ends.run(ended, ended.id) is not None
 
     async def interrupted(self, running: Sequence[tuple[UUID, int]]) -> dict[UUID, bool]:
-        """Return the running jobs that must stop: True if a different worker took the job over, False if cancelled."""
+        """Return running jobs that must stop, by id: True for jobs of a different worker, False for cancelled jobs."""
         if not running:
             return {}
         rows = await self._pool.fetch(INTERRUPTED, *map(list, zip(*running, strict=True)))
@@ -154,6 +154,6 @@ class Ledger:
         return {row["id"]: row for row in await self._pool.fetch(FINISH, *map(list, columns))}
 
 
-def read_json(text: str | None) -> Any:  # noqa: ANN401 - JSON may be any value
+def read_json(text: str | None) -> Any:  # noqa: ANN401 - a JSON value may have any type
     """Return the value of a JSON column, which asyncpg returns as text."""
     return None if text is None else orjson.loads(text)

@@ -138,7 +138,7 @@ class Driver(AsyncpgPoolDriver):
 
 
 class Queue:
-    """A worker's side of the queue: hands out jobs until `stop`, enqueues scheduled jobs, sends heartbeats."""
+    """The queue of a job worker: hands out jobs until `stop`, enqueues scheduled jobs, and sends heartbeats."""
 
     def __init__(self, pool: asyncpg.Pool, kinds: Iterable[Kind[Any]], handler: Handler) -> None:
         self._pool = pool
@@ -161,7 +161,7 @@ class Queue:
         self._scheduler.schedule(kind.name, str(kind.schedule), accepts_context=False)(due)
 
     async def run_scheduler(self) -> None:
-        """Run the schedules until `stop`."""
+        """Enqueue the jobs of schedules at their times, until `stop`."""
         await self._scheduler.run()
 
     async def run(self, *, max_concurrent: int, poll_seconds: float, heartbeat_seconds: float) -> None:

@@ -120,7 +120,7 @@ class Runner:
         run = self._run_of(kind, row)
         started = monotonic()
         ended = await self._attempt(kind, run, row)
-        while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - there is no event to wait for
+        while run.stopped_by == "taken over" and await self._ledger.is_live(job_id):  # noqa: ASYNC110 - no event tells of the job's end
             await asyncio.sleep(1)  # a return would delete the queue's message, which a different worker needs
         attempts.labels(kind.name, ended.state).observe(monotonic() - started)
         stored = await self._ledger.finish(ended)
@@ -169,7 +169,7 @@ async def _wait(run: Run, seconds: float) -> None:
 
 
 def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
-    """Return how an attempt ended: by the result of the task, or by the reason for the stop."""
+    """Return the end of an attempt: from the outcome of the task, or from the reason why the task was stopped."""
     task = run.task
     assert task is not None  # noqa: S101 - `_attempt` has set the task
     if task.done() and not task.cancelled() and task.exception() is None:
@@ -188,7 +188,7 @@ def _end_of(kind: Kind[Any], run: Run, max_attempts: int) -> Ended:
 
 
 def _explained(error: BaseException | None) -> tuple[str, str | None, bool, float]:
-    """Return the error's code and detail for clients, whether a retry may help, and the seconds until the retry."""
+    """Return the error's code and detail for clients, whether a retry may help, and the least seconds until then."""
     if isinstance(error, JobFailed):
         return error.code, error.detail, error.retry, 0
     if isinstance(error, ServiceError):

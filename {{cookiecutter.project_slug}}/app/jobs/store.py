@@ -16,7 +16,7 @@ from app.jobs.models import FINAL, Job, JobState
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The conditions of a list of jobs; a condition that is None does not apply."""
+    """The filters of a list of jobs; a filter that is None does not apply."""
 
     state: JobState | None = None
     kind: str | None = None

@@ -14,4 +14,4 @@ async def get_rates(downstreams: DownstreamsDep) -> Rates:
 
 
 RatesDep = Annotated[Rates, Depends(get_rates)]
-"""The dependency of a route that converts currencies: the client for exchange rates."""
+"""The dependency of routes that convert currencies: the client for exchange rates."""

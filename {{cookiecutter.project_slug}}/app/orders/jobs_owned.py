@@ -10,8 +10,8 @@ from app.orders import service_owned as service
 from app.orders.schemas import OrderIn
 
 LINES = 100
-"""The most lines of a file that one transaction imports. After a crash, the next attempt repeats the lines of the last,
-uncommitted transaction only."""
+"""The most lines of a file that one transaction imports. After a crash, the next attempt repeats only the lines of the
+last, uncommitted transaction."""
 
 MAX_ERRORS = 100
 """The most wrong lines that the result of an import lists; further wrong lines are only counted."""
@@ -79,7 +79,7 @@ async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
                     await service.place(session, order, owner=owner)
                     result.placed += 1
             await run.advance(session, end, total=len(lines), result=result)
-            if end == len(lines):  # enqueue in the last transaction: no crash confirms an import twice
+            if end == len(lines):  # enqueue in the last transaction: a crash cannot confirm twice
                 told = Confirmation(placed=result.placed, refused=result.refused)
                 await enqueue(session, confirm_import, told, owner=run.owner)
     return result

@@ -9,7 +9,7 @@ LEAST, GREATEST = Decimal("1e-9"), Decimal("1e9")  # the bounds of plausible exc
 
 
 class Rates:
-    """The exchange rates of the downstream `rates`."""
+    """The client for the exchange rates of the downstream `rates`."""
 
     def __init__(self, downstream: Downstream) -> None:
         self._downstream = downstream

@@ -22,7 +22,7 @@ NEWEST_BEFORE = NEWEST.where(Order.id < bindparam("before"))
 LATEST_STATES = select(Order.state).order_by(Order.id.desc()).limit(bindparam("among", type_=Integer)).subquery()
 COUNT_BY_STATE = select(LATEST_STATES.c.state, func.count().label("orders")).group_by(LATEST_STATES.c.state)
 
-# One statement stores an order with all lines: PostgreSQL turns a JSON array into the rows of the lines.
+# A single INSERT statement stores an order with all lines: PostgreSQL turns a JSON array into the rows of the lines.
 PLACED = (
     insert(Order)
     .values(customer=bindparam("customer"), currency=bindparam("currency"), state=OrderState.PLACED)
@@ -48,7 +48,7 @@ async def add(session: ReadWriteSession, order: OrderIn) -> OrderOut:
         "customer": order.customer,
         "currency": order.currency,
         "lines": [
-            # a price as text: a JSON number would have to be made from a float, which is inexact
+            # the price as text: a JSON number would have to be made from a float, which is inexact
             {"position": position, "sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
             for position, line in enumerate(lines, start=1)
         ],

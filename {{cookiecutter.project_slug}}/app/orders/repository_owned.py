@@ -47,7 +47,7 @@ COUNT_BY_STATE = select(LATEST_STATES.c.state, func.count().label("orders")).gro
 VERSION = select(XMIN).select_from(Order).where(Order.id == bindparam("order_id"), Order.owner == bindparam("owner"))
 LOCK_VERSION = VERSION.with_for_update()
 
-# One statement stores an order with all lines: PostgreSQL turns a JSON array into the rows of the lines.
+# A single INSERT statement stores an order with all lines: PostgreSQL turns a JSON array into the rows of the lines.
 PLACED = (
     insert(Order)
     .values(
@@ -79,7 +79,7 @@ async def add(session: ReadWriteSession, order: OrderIn, *, owner: str) -> Order
         "customer": order.customer,
         "currency": order.currency,
         "lines": [
-            # a price as text: a JSON number would have to be made from a float, which is inexact
+            # the price as text: a JSON number would have to be made from a float, which is inexact
             {"position": position, "sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
             for position, line in enumerate(lines, start=1)
         ],

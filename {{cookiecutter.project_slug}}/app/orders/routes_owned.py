@@ -44,7 +44,7 @@ MayWrite = Annotated[Principal, needs("orders:write")]
 async def read_order(
     order_id: OrderId, session: ReadSession, principal: MayRead, condition: ConditionalReadDep
 ) -> OrderOut | Response:
-    """Read an order with all lines; 304 if the client has the current version already."""
+    """Read an order with all lines; 304 if If-None-Match names the current version."""
     version = partial(service.version, session, order_id, owner=principal.owner)
     if (unchanged := await condition.unchanged(version)) is not None:
         return unchanged
@@ -89,7 +89,7 @@ async def change_order_state(  # noqa: PLR0913, PLR0917 - each argument is a sep
     principal: MayWrite,
     condition: ConditionalWriteDep,
 ) -> Response:
-    """Change the state of an order, if If-Match names the current version: placed, paid, shipped; or cancelled."""
+    """Change the state of an order: placed, paid, shipped, or cancelled; 412 if If-Match names an older version."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     await condition.check(partial(service.lock_version, session, order_id, owner=principal.owner))
@@ -105,7 +105,7 @@ async def delete_order(
     principal: MayWrite,
     condition: ConditionalWriteDep,
 ) -> Response:
-    """Delete an order with all lines, if If-Match names the current version of the order."""
+    """Delete an order with all lines; 412 if If-Match names an older version."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     await condition.check(partial(service.lock_version, session, order_id, owner=principal.owner))

@@ -17,7 +17,7 @@ from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
 CENT = Decimal("0.01")
-DIGITS = 60  # enough digits for the largest total times a rate; decimal's default of 28 would round before the end
+DIGITS = 60  # the largest total has 20 digits, which leaves 40 for the rate; decimal's default of 28 would round
 LATEST = 5
 """The number of orders in the dashboard's list, which fit on a screen beside the counts."""
 
@@ -60,7 +60,7 @@ class Overview:
 
 
 async def place(session: ReadWriteSession, order: OrderIn, *, owner: str) -> OrderOut:
-    """Store a new order."""
+    """Store a new order with the order's lines."""
     return await repository.add(session, order, owner=owner)
 
 

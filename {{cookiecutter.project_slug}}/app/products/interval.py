@@ -1,6 +1,6 @@
 """The confidence interval of a mean price, computed in a worker process.
 
-Every worker process imports this module, so the module has few imports, for a fast start.
+The module has few imports: every worker process imports it at the start.
 """
 
 import random
@@ -27,7 +27,7 @@ class Estimate:
 
 def estimate(values: Sequence[Decimal]) -> Estimate:
     """Return the mean and the 95 % interval of a non-empty sample; a fixed seed gives equal values equal intervals."""
-    size, chance = len(values), random.Random(0)  # noqa: S311 - a resample is no secret
+    size, chance = len(values), random.Random(0)  # noqa: S311 - random choices for statistics are no secret
     means = sorted(_mean(chance.choices(values, k=size)) for _ in range(RESAMPLES))
     return Estimate(size, _mean(values), low=means[CUT], high=means[-CUT - 1])
 

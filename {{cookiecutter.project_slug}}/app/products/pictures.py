@@ -69,12 +69,12 @@ def _open(picture: bytes | bytearray, media_type: str) -> Image.Image:
 def _shrink(image: Image.Image) -> Image.Image:
     """Return a picture of at most 256 pixels a side, upright, in RGB or RGBA.
 
-    Scaling comes before the other steps: a JPEG is then decoded at down to an eighth of the size, and turning is cheap.
+    Scaling comes first: Pillow then decodes a large JPEG at up to an eighth of the size, and later steps are cheap.
     """
     if image.mode == "I;16":  # 16-bit grey: a conversion to L alone would clip all values above 255
         image = image.point(lambda shade: shade / 256).convert("L")
-        image.info.pop("transparency", None)  # the transparent 16-bit shade does not exist in an 8-bit picture
-    if image.mode in {"1", "P"} or "transparency" in image.info:  # scaling filters cannot mix palette indices
+        image.info.pop("transparency", None)  # a 16-bit value for the transparent shade has no 8-bit equivalent
+    if image.mode in {"1", "P"} or "transparency" in image.info:  # scaling cannot mix indices of a palette
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((SIDE, SIDE))
     ImageOps.exif_transpose(image, in_place=True)

@@ -14,11 +14,11 @@ from app.work.offload import Offload
 from app.work.processes import Processes
 
 EXPORTED = 2000
-"""The most products per export: to read 2000 takes 6 ms in the event loop, and to pack these 11 ms in a thread."""
+"""The most products per export: reading 2000 takes 6 ms of the event loop, and packing takes 11 ms of a thread."""
 
 SAMPLED = 1000
-"""The number of latest products in a price estimate: 1000 take 7 ms in the event loop to read, and 0.1 s in a worker
-process to compute."""
+"""The number of latest products in a price estimate: reading 1000 takes 7 ms of the event loop, and computing takes
+0.1 s of a worker process."""
 
 
 async def add(session: ReadWriteSession, product: ProductIn) -> Product:

@@ -47,7 +47,7 @@ async def deliver(hub: Hub) -> None:
             async with asyncio.timeout_at(next_poll):
                 await hub.woken.wait()
         except TimeoutError:
-            pass  # the next poll is due, or a read took too long
+            pass  # `timeout_at` ends the wait, as the next poll is due; or a read took too long
         except (ServiceError, DBAPIError) as error:
             log.warning("read of changed objects for streams failed", cause=type(error).__name__)
             next_poll, is_behind = 0.0, True
@@ -69,9 +69,7 @@ async def deliver_changed(hub: Hub) -> None:
 
 
 async def poll(hub: Hub) -> None:
-    """Find changes whose notification was lost: of objects that are followed by id, and, by sequence number, of all
-    objects of an owner.
-    """
+    """Find changes without a notification: of followed objects by id, of all objects of an owner by sequence number."""
     if not hub.sources:
         return
     after = hub.numbers[-1] if hub.numbers else None

@@ -37,7 +37,7 @@ class TooManyStreams(ServiceError, status=429, code="too_many_streams"):
 
 
 class Hub:
-    """Holds the subscriptions of one process, bounds their number, and records which followed objects have changed."""
+    """Holds the subscriptions of one process, bounds the number of streams, and records changed objects."""
 
     def __init__(self, sources: Iterable[Source], reader: Reader, *, max_concurrent: int, max_per_client: int) -> None:
         """Create a hub without subscriptions.
@@ -146,7 +146,7 @@ class Hub:
             subscription.resync()
 
     def notify(self, payload: str) -> None:
-        """Record a followed object that a notification names as changed, in the form `<topic>:<id>:<sequence>`."""
+        """Record a followed object as changed; the payload of the notification is `<topic>:<id>:<sequence>`."""
         topic, _, _ = payload.rpartition(":")
         if any(topic in one.topics or one.is_for_all for one in self.subscriptions):
             self.changed.add(topic)

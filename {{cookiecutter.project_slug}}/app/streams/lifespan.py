@@ -85,7 +85,7 @@ def limits(plan: Plan) -> dict[str, int]:
 
 async def end_at_drain(hub: Hub, readiness: Readiness, drain_seconds: float) -> None:
     """End all streams at the end of the drain; a client whose stream ends earlier would reconnect to this process."""
-    while not readiness.is_draining():  # noqa: ASYNC110 - a signal handler sets the flag
+    while not readiness.is_draining():  # noqa: ASYNC110 - a signal handler sets the flag of the drain
         await asyncio.sleep(DRAIN_CHECK_SECONDS)
     await asyncio.sleep(max(0.0, drain_seconds - DRAIN_CHECK_SECONDS))
     hub.end(Reason.RESTARTING)

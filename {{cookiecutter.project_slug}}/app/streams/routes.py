@@ -100,7 +100,7 @@ def add_stream(router: APIRouter, topic: str) -> None:
 
 
 def build_router(settings: Settings, sources: Sequence[Source]) -> APIRouter:
-    """Return the router of the streams: of all objects, and for each source of a single object.
+    """Return the router with the stream of all objects, the WebSocket, and for each source the stream of one object.
 
     A stream needs the scope for reading its topic, such as `jobs:read`; the stream of all objects needs the scope of
     each topic.

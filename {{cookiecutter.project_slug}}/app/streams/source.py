@@ -17,7 +17,7 @@ MAX_ROWS = 1000
 
 
 class State(Protocol):
-    """The state of one object after a change."""
+    """The state of one object of a topic, such as a job, after a change."""
 
     @property
     def id(self) -> str:
@@ -37,7 +37,7 @@ class State(Protocol):
 
     @property
     def data(self) -> BaseModel:
-        """The content of the event."""
+        """The content of the event about this state."""
 
 
 class Source(Protocol):

@@ -33,7 +33,7 @@ class Reason(StrEnum):
     MAX_AGE = "max_age"
     TOO_SLOW = "too_slow"
     TOO_MANY_MESSAGES = "too_many_messages"
-    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - no secret
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - the name of a reason is no secret
     GONE = "gone"
 
 
