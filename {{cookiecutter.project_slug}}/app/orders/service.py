@@ -55,7 +55,7 @@ class Overview:
 
 
 async def place(session: ReadWriteSession, order: OrderIn) -> OrderOut:
-    """Store a new order with the order's lines."""
+    """Store a new order."""
     return await repository.add(session, order)
 
 
