@@ -1,4 +1,4 @@
-"""Plain values for timeouts, pool sizes and circuit-breaker thresholds, for code that does not need all settings."""
+"""Dataclasses of timeouts, pool sizes and circuit-breaker thresholds, for code that does not need all settings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ DSN_ONLY = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiat
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The timeouts of one database connection, innermost first; each timeout must be shorter than the next."""
+    """The timeouts of a database connection, which must increase in the order `lock`, `statement`, `command`."""
 
     connect: timedelta
     lock: timedelta
     statement: timedelta
     command: timedelta
     idle: timedelta | None = None
-    """The longest pause between two statements of a transaction; None means the command timeout."""
+    """The longest pause between two statements of a transaction; None means as long as `command`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +30,33 @@ class PoolBounds:
     overflow: int = 0
     """Connections that the pool may open beyond `size`, and closes after use."""
     max_queue: int = 0
-    """Callers that may wait for a connection; the pool refuses one caller more at once."""
+    """The most callers that may wait for a connection; when the queue is full, the pool refuses a caller
+    immediately."""
     queue_timeout: timedelta = timedelta(seconds=1)
-    """The longest wait of a caller for a connection; then the pool refuses the caller."""
+    """The longest wait of a caller for a connection, after which the pool refuses the caller."""
     quotas: Iterable[str] = ()
-    """The names of the connection quotas: the names of the route groups; background work always has a quota too."""
+    """The names of the connection quotas, one per route group; background work always has a quota, without a name
+    here."""
     quota: int | None = None
-    """Connections that one quota may use at most; None means the whole pool."""
+    """The most connections that one route group, or background work, may use; None means the whole pool."""
     reserved: int = 0
-    """Connections kept free for route groups, and background work, that use no connection at the moment."""
+    """Connections kept free for any route group, or background work, that uses no connection now."""
     nested_loans: bool = True
-    """Whether a task that holds a connection may take a second connection. False in development and tests, where the
-    second raises `ConnectionHeld`."""
+    """Whether a task that holds a connection may take a second connection. False in development and tests, where a
+    second connection raises `ConnectionHeld`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The thresholds of a circuit breaker: when the breaker opens, and what closes the breaker again."""
+    """The thresholds of a circuit breaker: when the breaker opens, and when the breaker closes again."""
 
     failure_ratio: float
-    """Failed calls divided by all calls in the breaker's window; from this ratio on, 0 to 1, the breaker opens."""
+    """From this ratio on, 0 to 1, of failed calls to all calls in the breaker's window, the breaker opens."""
     min_calls: int
-    """Calls in the breaker's window below which the breaker never opens: a few failures do not prove an outage."""
+    """The breaker never opens with fewer calls than this in its window: a few failures do not prove an outage."""
     window_seconds: float
     """How many seconds the breaker remembers the outcome of a call."""
     open_seconds: float
     """How many seconds the open breaker refuses every call, before probe calls may pass."""
     probes: int = 1
-    """Concurrent probe calls of the half-open breaker, and the consecutive successes that close the breaker."""
+    """Probe calls that may run concurrently in the half-open breaker; as many successful probes close the breaker."""

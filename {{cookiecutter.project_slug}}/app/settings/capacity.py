@@ -1,4 +1,4 @@
-"""Settings of the capacity plan: workers, replicas, database connections, threads. `Settings` inherits these."""
+"""Settings of the capacity plan: workers, replicas, database connections, threads; `Settings` inherits them all."""
 
 from typing import Annotated, Literal
 
@@ -22,51 +22,54 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     replicas: int = Field(default=1, ge=1)
     """Replicas of this service that share the database; with an autoscaler, the upper bound of the autoscaler."""
 
-    # Not 25%, the default of Kubernetes' maxSurge: it does not count stopping pods, which still hold connections.
+    # The default is not 25%, as in Kubernetes: its maxSurge does not count stopping pods, which still hold connections.
     replicas_surge: str = Field(default="100%", pattern=r"^\d{1,4}%?$", coerce_numbers_to_str=True)
     """Additional replicas while an update rolls out, as Kubernetes' maxSurge: a percentage such as 25%, or a number."""
 
     database_max_connections: int = Field(default=100, ge=1)
-    """PostgreSQL's max_connections, or the part for this service; PostgreSQL's default is 100."""
+    """PostgreSQL's max_connections, or the part of it that this service may use; PostgreSQL's default is 100."""
 
     database_reserved_connections: int = Field(default=10, ge=0)
     """Connections kept free for the superuser (PostgreSQL keeps 3), migrations, job workers, people and their tools."""
 
     database_pool_limit: int = Field(default=10, ge=1)
-    """The largest pool of one worker. A worker uses one CPU: more connections only move the queue into PostgreSQL."""
+    """The largest pool of one worker; as a worker uses one CPU, more connections only move the queue into
+    PostgreSQL."""
 
     database_max_overflow: int = Field(default=0, ge=0)
     """Connections that a worker opens beyond the pool and closes after use; each costs a handshake under load."""
 
     database_queue_timeout_seconds: float = Field(default=1.0, gt=0, le=3600, allow_inf_nan=False)
-    """The longest wait for a database connection before a 503 response; clients give up before SQLAlchemy's 30 s."""
+    """The longest wait for a database connection before a 503 response; clients give up before SQLAlchemy's default, 30
+    s."""
 
     database_pgbouncer_connections: int | None = Field(default=None, ge=1)
-    """Connections that PgBouncer may open to this database (default_pool_size); unset, there is no PgBouncer."""
+    """Connections that PgBouncer may open to this database (default_pool_size); unset means that there is no
+    PgBouncer."""
 
     database_pgbouncer_max_client_conn: int = Field(default=100, ge=1)
     """PgBouncer's max_client_conn, which all workers behind PgBouncer share; PgBouncer's default is 100."""
 
     database_capacity_check: Annotated[CapacityPolicy, ANY_CASE] = "refuse"
-    """What to do when PostgreSQL allows fewer connections than the capacity plan needs: refuse to start, warn, or
-    off."""
+    """The reaction when PostgreSQL allows fewer connections than the capacity plan needs: refuse to start, warn in the
+    log, or off, which means no check."""
 
     open_files: int | None = Field(default=None, ge=1)
-    """Files that a worker may open, as each connection is a file; when unset, the hard limit (`ulimit -Hn`)."""
+    """The most files that a worker may open; each connection is an open file. Unset, the hard limit (`ulimit -Hn`)."""
 
     thread_tokens: int = Field(default=40, ge=1)
     """Threads in which Starlette runs sync routes and file operations; 40 is Starlette's own default."""
 
     offload_threads: int = Field(default=10, ge=1)
-    """Threads for offloaded blocking calls, separate from Starlette's threads, so that stuck calls cannot use those
+    """Threads for offloaded blocking calls. They are separate from Starlette's threads, which stuck calls could use
     up."""
 
     background_tasks: int = Field(default=100, ge=0)
-    """Background tasks that run concurrently in one worker; one task more is refused."""
+    """Background tasks that run concurrently in one worker; a further task is refused."""
     # {% if cookiecutter.jobs == "yes" %}
 
     jobs: JobsSettings = JobsSettings()
-    """The settings of the workers of jobs, such as JOBS__MAX_CONCURRENT; see `JobsSettings`."""
+    """The settings of the workers that run jobs, such as JOBS__MAX_CONCURRENT; see `JobsSettings`."""
 
     streams: StreamsSettings = StreamsSettings()
     """The settings of SSE and WebSocket streams, such as STREAMS__MAX_CONCURRENT; see `StreamsSettings`."""
@@ -76,5 +79,6 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     """The settings of access tokens, such as AUTH__AUDIENCE; see `TokenSettings`."""
 
     redis_url: RedisUrl | None = None
-    """A Valkey or Redis for rate limits and caches of all replicas, as redis://host:6379; needs the extra `redis`."""
+    """The URL of a Valkey or Redis for rate limits and caches that all replicas share, as redis://host:6379; needs the
+    package extra `redis`."""
     # {% endif %}

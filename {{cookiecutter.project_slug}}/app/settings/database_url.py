@@ -18,18 +18,18 @@ VALUES = {
     "ssl": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "sslnegotiation": ("postgres", "direct"),
 }
-"""The possible values of parameters of DATABASE_URL, checked at the start: asyncpg itself would refuse a wrong value
-only at its first connection."""
+"""The allowed values of some parameters of DATABASE_URL. They are checked at the start, as asyncpg itself would refuse
+a wrong value only at the first connection."""
 
 TLS_MODES = VALUES["ssl"][3:]
 NEEDS_TLS = frozenset({"sslrootcert", "sslcrl", "sslnegotiation"})
 """Parameters of DATABASE_URL that have no effect unless `sslmode` demands TLS."""
 
 NEEDED = {"sslkey": "sslcert", "sslcrl": "sslrootcert"}
-"""Parameters of DATABASE_URL, each with a second parameter without which the first has no effect."""
+"""Parameters of DATABASE_URL that have no effect without a second parameter, each with that second parameter."""
 
 FILES = frozenset({*DSN_ONLY - {"sslnegotiation"}, "passfile"})
-"""Parameters of DATABASE_URL that name a file, which the user of the service must be allowed to read."""
+"""Parameters of DATABASE_URL that name a file, which the operating-system user of the service must be able to read."""
 
 PASSED_ON = frozenset({*VALUES, *FILES, "host", "port", "user", "password", "database", "krbsrvname"})
 
@@ -41,8 +41,8 @@ INSTEAD = {
     "application_name": "SERVICE_NAME",
     "target_session_attrs": "DATABASE_TARGET",
 }
-"""Parameters that DATABASE_URL must not have, as the service sets them itself, each with the variable to set
-instead."""
+"""Parameters that DATABASE_URL must not have, because the service itself sets their values, each with the environment
+variable to set instead."""
 
 UNSUPPORTED = frozenset(
     {
@@ -51,11 +51,11 @@ UNSUPPORTED = frozenset(
     }
 )
 """Parameters of libpq and asyncpg that the service does not support in DATABASE_URL. An error names a parameter only if
-the lists of this module have the name: any other name may be a part of a password with an unescaped question mark."""
+a list of this module has the name: any other name may be a part of a password with an unescaped question mark."""
 
 
 def asyncpg_url(secret: SecretStr) -> SecretStr:
-    """Return a PostgreSQL URL for the driver asyncpg; SQLAlchemy 2.1 would load psycopg for `postgresql://`.
+    """Return a database URL that names the driver asyncpg; for `postgresql://`, SQLAlchemy 2.1 would load psycopg.
 
     Raises:
         ValueError: the URL is not for PostgreSQL, or has a parameter that would have no effect or a wrong value.
@@ -83,7 +83,7 @@ def asyncpg_url(secret: SecretStr) -> SecretStr:
 
 
 def _refusals(url: URL) -> Iterator[str]:
-    """Yield a sentence for each parameter of a database URL that is unknown, without effect or wrong."""
+    """Yield an error sentence for each parameter of a database URL that is unknown, without effect or wrong."""
     for name, value in url.query.items():
         written = "sslmode or ssl" if name == "ssl" else name
         if name in INSTEAD:
@@ -93,7 +93,7 @@ def _refusals(url: URL) -> Iterator[str]:
         elif name not in PASSED_ON:
             yield "an unknown parameter is behind the question mark: remove it, or write %3F for a ? in the password"
         elif name != "host" and not isinstance(value, str):
-            yield f"{written} stands there twice"
+            yield f"{written} is given twice: remove one of the two"
         elif value not in VALUES.get(name, (value,)):
             yield f"{written} must be {', '.join(VALUES[name][:-1])} or {VALUES[name][-1]}"
         elif name in NEEDS_TLS and value != "postgres" and url.query.get("ssl") not in TLS_MODES:
@@ -115,6 +115,6 @@ def _unreadable(path: str) -> str | None:
 
 
 def with_target(secret: SecretStr, target: str) -> str:
-    """Return a PostgreSQL URL with which asyncpg connects only to a primary, or to any server."""
+    """Return a PostgreSQL URL with which asyncpg connects only to a primary (`primary`), or to any server (`any`)."""
     url = make_url(secret.get_secret_value()).update_query_dict({"target_session_attrs": target})
     return url.render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Settings of each downstream: the address, the timeouts, and the bounds on calls."""
+"""Settings of each downstream, a service that this service calls: address, timeouts, and bounds on calls."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,11 +27,11 @@ def _check_headers(value: SecretStr) -> SecretStr:
 
 def _check_address(url: HttpUrl) -> HttpUrl:
     if {url.username, url.password, url.query, url.fragment} != {None}:
-        raise ValueError("an address has no login, query or fragment; a login belongs into AUTHORIZATION.")
+        raise ValueError("an address has no login, query or fragment; a login belongs in AUTHORIZATION.")
     return url
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # larger is probably meant as milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # a larger number probably means milliseconds
 Ratio = Annotated[float, Field(gt=0, le=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_check_value)]
@@ -41,9 +41,9 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The settings of one downstream: address, headers, timeouts, concurrency, retries, circuit breaker and cache."""
 
     base_url: Annotated[HttpUrl, AfterValidator(_check_address)] | None = None
-    """The address of the downstream, such as https://billing.internal:8443; production needs it in order to serve. For
-    certificates of a private authority set SSL_CERT_FILE, OpenSSL's own variable, in the environment of the process; in
-    `.env` the variable has no effect."""
+    """The address of the downstream, such as https://billing.internal:8443; in production, a process that serves
+    requests requires it. For certificates of a private authority set SSL_CERT_FILE, OpenSSL's own variable, in the
+    environment of the process; in `.env` the variable has no effect."""
 
     authorization: HeaderValue | None = None
     """The Authorization header of every call, such as `Bearer ...`; never written to a log."""
@@ -52,19 +52,21 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """Further headers of every call, as JSON such as `{"X-Api-Key": "..."}`; never written to a log."""
 
     max_concurrent: int = Field(default=10, ge=1, le=20)
-    """Concurrent calls of one worker: protects the downstream from overload; httpx slows down beyond 20."""
+    """The most concurrent calls of one worker: protects the downstream from overload; httpx slows down beyond 20
+    calls."""
 
     max_queue: int = Field(default=50, ge=0)
-    """Calls that may queue until a call in flight ends; when the queue is full, a further call is refused at once."""
+    """The most calls that may wait until a call in flight ends; when this queue is full, a call is refused
+    immediately."""
 
     queue_timeout_seconds: Seconds = 0.5
-    """The longest time that a call may queue; then the call is refused."""
+    """The longest time that a call may wait in the queue, after which the call is refused."""
 
     connect_timeout_seconds: Seconds = 1.0
     """The timeout of the TCP and TLS handshakes, which take milliseconds inside one data centre."""
 
     read_timeout_seconds: Seconds = 1.5
-    """The read timeout, the longest pause between two chunks of a response; also the timeout of sending a body."""
+    """The longest pause between two chunks of a response (read timeout); also the timeout of sending a request body."""
 
     timeout_seconds: Seconds = 2.0
     """The timeout of a whole call with all retries, as a response that trickles in never reaches the read timeout."""
@@ -89,19 +91,19 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The upper bound of the random backoff before any retry, however many retries preceded."""
 
     breaker_failure_ratio: Ratio = 0.5
-    """Failed calls divided by all calls; from this ratio on the circuit breaker opens."""
+    """The circuit breaker opens when failed calls divided by all calls reach this ratio."""
 
     breaker_min_calls: int = Field(default=20, ge=1)
-    """Calls in the breaker's window below which the circuit breaker never opens."""
+    """The circuit breaker never opens with fewer calls than this in its window."""
 
     breaker_window_seconds: Seconds = 10.0
-    """The window: how many seconds the circuit breaker remembers the outcome of a call."""
+    """The window of the circuit breaker: how many seconds the breaker remembers the outcome of a call."""
 
     breaker_open_seconds: Seconds = 1.0
     """How long the open circuit breaker refuses every call; then probes test whether the downstream works again."""
 
     breaker_probes: int = Field(default=1, ge=1)
-    """Concurrent probes of the half-open circuit breaker; as many successes in a row close the breaker."""
+    """Probe calls that may run concurrently in the half-open circuit breaker; as many successes close the breaker."""
 
     cache_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     """How long a response is served from the cache; 0 turns the cache off."""
@@ -113,7 +115,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The memory for cached responses per worker in bytes; the least recently used response is dropped first."""
 
     def misnested(self, name: str, deadlines: Mapping[str, float]) -> Iterator[str]:
-        """Yield a sentence for each timeout that can never fire, because the enclosing timeout is not longer.
+        """Yield an error sentence for each timeout that can never fire, because the enclosing timeout is not longer.
 
         Args:
             name: the name of the downstream.
@@ -133,7 +135,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
 
     @property
     def own_headers(self) -> dict[str, str]:
-        """The headers that the service adds to every call of this downstream, secrets included."""
+        """The headers that the service adds to every call to the downstream, secrets included."""
         headers: dict[str, str] = json.loads(self.headers.get_secret_value())
         own = {"Authorization": self.authorization.get_secret_value()} if self.authorization else {}
         return headers | own
@@ -151,7 +153,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
 
 
 class DownstreamsSettings(BaseModel, extra="forbid"):
-    """One field per downstream; the field's name is the downstream's name in code, logs and environment variables."""
+    """The settings of all downstreams: each field has the name of its downstream in code, logs and variables."""
 
     # {% if cookiecutter.example != "no" %}
     rates: DownstreamSettings = DownstreamSettings()

@@ -1,4 +1,7 @@
-"""Environment variables: spaces, empty values and capitals are allowed; misspelt names and wrong values explained."""
+"""Reads environment variables, and explains misspelt names and wrong values.
+
+Spaces around values, empty values and values in capitals are allowed.
+"""
 
 import os
 from collections.abc import Iterator
@@ -9,21 +12,23 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from pydantic_settings.sources import EnvSettingsSource
 
 CLOSE = 0.85
-"""The similarity, from 0 to 1, from which on an unknown name counts as a misspelt setting. Platforms define variables
-such as DATABASE_HOST and DATABASE_PRIVATE_URL beside DATABASE_URL, and these must not stop the start."""
+"""The least similarity, from 0 to 1, at which an unknown variable counts as a misspelt setting. Variables that hosting
+platforms define beside DATABASE_URL, such as DATABASE_HOST and DATABASE_PRIVATE_URL, are less similar and must not stop
+the start."""
 
 LONG = 9
-"""Unknown names without an underscore are compared with settings such as ENVIRONMENT only from this length on: shorter
-names, such as HOSTS, are often meant for other programs."""
+"""The least length at which an unknown variable without an underscore may count as a misspelt setting such as
+ENVIRONMENT: shorter names, such as HOSTS, are often meant for other programs."""
 
 FROM_PLATFORMS = frozenset({"DATABASE_USER"})
-"""Variables that platforms define, and that would otherwise count as misspelt settings."""
+"""Variables that hosting platforms define, and that would otherwise count as misspelt settings."""
 
 OURS = frozenset({"DRAIN", "FORWARDED", "GRACEFUL", "IDEMPOTENCY", "OFFLOAD", "TERMINATION"})
-"""First words of settings that no platform uses: an unknown variable that begins with such a word is misspelt."""
+"""First words of settings that no hosting platform uses: an unknown variable that begins with such a word counts as a
+misspelt setting."""
 
 ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-"""Lets the value of a setting be written in capitals, as in LOG_LEVEL=INFO."""
+"""A validator that accepts the value of a setting in capitals too, as in LOG_LEVEL=INFO."""
 
 
 def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
@@ -34,7 +39,7 @@ def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
 
 
 def hand_on(settings: BaseModel, *names: str) -> None:
-    """Write checked settings back into the environment, for libraries that read it; None removes the variable."""
+    """Write checked settings into the environment, for libraries that read variables; None removes the variable."""
     for name in names:
         os.environ.pop(name, None)
         if (value := getattr(settings, name.lower())) is not None:
@@ -42,7 +47,7 @@ def hand_on(settings: BaseModel, *names: str) -> None:
 
 
 def metrics_folder() -> str | None:
-    """Return the folder of the metrics, which gunicorn.conf.py sets; None for a process without gunicorn."""
+    """Return the folder of the metrics files, which gunicorn.conf.py sets; None for a process without gunicorn."""
     return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 
 
@@ -60,11 +65,11 @@ def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
 
 
 def resembled(name: str, known: set[str]) -> set[str]:
-    """Return the settings that an unknown, probably misspelt name resembles, such as DATABASE_TIMEOUT.
+    """Return the settings that an unknown, probably misspelt name such as DATABASE_TIMEOUT resembles.
 
-    Returned are the settings that have all words of the name; else the settings of three words or more that begin with
-    the same two words; else, if no platform uses the first word, all settings with this first word. A name that ends in
-    URL resembles no setting, as platforms define many such variables.
+    The first rule that finds settings decides: settings that have all words of the name; settings of three words or
+    more that begin with the same two words; all settings with the same first word, if no hosting platform uses this
+    word. A name of one word, or with URL at the end, resembles no setting, as platforms define many such variables.
     """
     words = name.split("_")
     settings = {setting for setting in known if setting.startswith(f"{words[0]}_")}
@@ -109,7 +114,10 @@ def explained(error: ValidationError, settings: type[BaseModel]) -> Iterator[str
 
 
 class EnvironmentSettings(BaseSettings):
-    """Settings from the arguments, the environment and `.env`, in this order, without spaces and empty values."""
+    """The base class of `Settings`: a value comes from the arguments, else from the environment, else from `.env`.
+
+    Spaces around values are removed, and an empty variable counts as unset.
+    """
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override] # pydantic-settings hands the sources over by name

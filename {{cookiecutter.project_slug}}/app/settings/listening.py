@@ -1,4 +1,4 @@
-"""Where the server listens, and the proxies that it trusts, in the form that gunicorn and uvicorn understand."""
+"""The addresses on which the server listens, and the proxies that it trusts, in the form of gunicorn and uvicorn."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 HOST = r"^(unix:/.+|[^:/*,\s]+|\[?[\da-fA-F.]*:[\da-fA-F.]*:[\da-fA-F.:]*(%\w+)?\]?)$"
-"""The pattern of HOST: the path of a socket, a name or an IPv4 address, or an IPv6 address; no URL and no port."""
+"""The pattern of the setting HOST: the path of a unix socket, a host name, or an IP address; no URL and no port."""
 
 IPV4_BITS = 96
 """The length in bits of the prefix ::ffff: in an IPv6 address that contains an IPv4 address, such as
@@ -47,7 +47,7 @@ def _networks(proxies: str) -> list[IPv4Network | IPv6Network]:
 def _addresses(proxies: str) -> str:
     try:
         _networks(proxies)
-    except ValueError:  # replaced by an error that does not show the value
+    except ValueError:  # its message shows the value: raise an error that does not
         raise ValueError("write IP addresses and networks, such as 10.0.0.0/8, separated by commas") from None
     return proxies
 
@@ -67,7 +67,7 @@ class ListeningSettings(BaseModel, use_attribute_docstrings=True):
     """The TCP port to listen on."""
 
     management_host: str = Field(default="127.0.0.1", pattern=r"^[^:/*,\s]+$|^[\da-fA-F:.]+$")
-    """The address for metrics, verbose readiness and the status page: one that strangers do not reach."""
+    """The address on which the management port listens: choose an address that strangers cannot reach."""
 
     management_port: int = Field(default=9464, ge=0, le=65535)
-    """The management port: metrics, verbose readiness and the status page over TCP; 0 turns the three off."""
+    """The management port: metrics, verbose readiness and the status page over TCP; 0 turns all three off."""

@@ -1,7 +1,7 @@
-"""Loads the settings from environment variables and `.env`; no other module reads environment variables.
+"""Loads the settings from environment variables and `.env`; only this package reads environment variables.
 
-A wrong value stops the start with one line that names the variable and the fix. The line never shows the value, which
-may be a secret.
+A wrong value stops the start with a line that names the variable and the fix. The line never shows the value, which may
+be a secret.
 """
 
 from collections.abc import Iterator
@@ -44,8 +44,8 @@ def load_settings(*, serving: bool = False) -> Settings:
     """Load the settings from environment variables and `.env`.
 
     Args:
-        serving: whether the process will serve requests, for which production needs every address of another service;
-            commands such as a migration need none.
+        serving: whether the process will serve requests; then production needs the address of every other service.
+            Commands such as a migration need no address.
 
     Raises:
         SystemExit: a value is missing or wrong, or a name is misspelt; the message names each variable and the fix.

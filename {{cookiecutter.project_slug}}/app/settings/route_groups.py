@@ -24,8 +24,8 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     # {% endif %}
     # yours below
 }
-"""The whole paths of each route group, by the group's name; `*` stands for one path segment. Every other path belongs
-to the group `others`."""
+"""The paths of each route group, by the group's name; `*` stands for one path segment. Every other path belongs to the
+group `others`, except the health probes."""
 
 ROUTE_GROUP = "route_group"
 """The key under which the ASGI scope of a request keeps the name of the route group."""
@@ -64,7 +64,8 @@ class RouteGroupsSettings(BaseModel, extra="forbid"):
     moment, 260 MB of decoded pixels: up to 1.1 GB per worker."""
     # {% endif %}# {% if cookiecutter.jobs == "yes" %}
     streams: RouteGroup = RouteGroup(deadline_seconds=0, max_concurrent=1000)
-    """Streams of server-sent events, which end after an hour and have a limit on each send instead of a deadline."""
+    """Server-sent events: a stream has no deadline, but ends after an hour, and each send to the client has a
+    timeout."""
     # {% endif %}
     # yours below
 
@@ -73,7 +74,8 @@ class RouteGroupsSettings(BaseModel, extra="forbid"):
 
 
 PROBE = RouteGroup(max_concurrent=10)
-"""The bounds of each health probe: an orchestrator and a few load balancers probe at the same time."""
+"""The bounds of each health probe: at most 10 at the same time, as an orchestrator and several load balancers may probe
+at once."""
 
 
 class RouteGroups:

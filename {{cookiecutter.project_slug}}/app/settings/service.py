@@ -26,7 +26,7 @@ CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # larger is probably meant as milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # a larger number probably means milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
@@ -44,7 +44,7 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
     )
 
     environment: Annotated[Literal["development", "production"], ANY_CASE] = "production"
-    """The environment; the stricter value, production, is the default, so that a forgotten variable is safe."""
+    """Development or production; the default is production, which is stricter, so that a forgotten variable is safe."""
 
     service_name: str = "{{ cookiecutter.project_slug }}"
     """The name of the service in logs, in the API's title and in pg_stat_activity."""
@@ -53,10 +53,10 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
     """The version on each log line, such as a commit; `docker build --build-arg SERVICE_VERSION=...` sets it."""
 
     instance_id: str | None = None
-    """The id of this instance, such as the name of a pod, which `/health/ready` repeats for trusted callers."""
+    """The id of this instance, such as the name of a pod; `/health/ready` shows the id to trusted callers."""
 
     api_docs: bool = False
-    """Serve /docs and /openapi.json. Refused in production, as both show every route to strangers."""
+    """Whether the service has /docs and /openapi.json. Refused in production, as both show every route to strangers."""
 
     database_url: DatabaseUrl
     """The database, as postgresql://user:password@host:5432/database."""
@@ -65,15 +65,15 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
     """The URL of PostgreSQL itself, for migrations and LISTEN; needed only when DATABASE_URL leads to PgBouncer."""
 
     database_target: Annotated[Literal["primary", "any"], ANY_CASE] = "primary"
-    """The server that a connection accepts, as libpq's target_session_attrs: primary refuses a standby; any is for a
-    deployment that serves reads from replicas, where a write is a 503."""
+    """The servers that a connection accepts, as libpq's target_session_attrs: primary refuses a standby; any is for a
+    deployment that reads from standbys, where a write is answered with 503."""
 
     database_connect_timeout_seconds: Seconds = 1.5
     """The timeout of opening one database connection."""
 
     database_lock_timeout_seconds: Seconds = 1.5
-    """PostgreSQL's lock_timeout: the longest wait for a row or table that a concurrent transaction has locked. Longer
-    than deadlock_timeout (1 s), which aborts a single transaction of a deadlock; lock_timeout would abort both."""
+    """PostgreSQL's lock_timeout: the longest wait for a locked row or table. Keep it above deadlock_timeout (1 s), at
+    which PostgreSQL ends a single transaction of a deadlock; a shorter lock_timeout would end both."""
 
     database_statement_timeout_seconds: Seconds = 2.5
     """PostgreSQL's statement_timeout. The server enforces the timeout, also for statements of a killed worker."""
@@ -91,27 +91,27 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
     """Seconds between the orchestrator's SIGTERM and SIGKILL; the default of Kubernetes is 30."""
 
     keep_alive_seconds: int = Field(default=75, ge=1)
-    """Seconds until idle connections close: longer than in the load balancer (mostly 60 s), which must close first."""
+    """Seconds until an idle connection closes: more than in the load balancer (mostly 60 s), which must close first."""
 
     forwarded_allow_ips: Proxies = "127.0.0.1"
-    """Addresses of the trusted proxies and callers, comma separated: the service believes their X-Forwarded-* headers,
-    trace and short deadlines, and tells them why it is not ready. A client that a trusted proxy names is trusted if
-    listed."""
+    """IP addresses of trusted proxies and callers, comma separated: the service believes their X-Forwarded-* headers,
+    trace and short deadlines, and tells them why it is not ready. A client behind a trusted proxy is trusted only if
+    its own address is in the list."""
 
     max_body_bytes: int = Field(default=1_048_576, ge=0)
-    """The largest request body in bytes, unless the route group has a bound; FastAPI itself has no limit."""
+    """The largest request body in bytes, unless the route group has its own limit; FastAPI itself has no limit."""
 
     max_json_bytes: int = Field(default=65_536, ge=0)
-    """The largest JSON body in bytes, unless the route group has a bound; parsing JSON blocks the event loop."""
+    """The largest JSON body in bytes, unless the route group has its own limit; parsing JSON blocks the event loop."""
 
     max_json_values: int = Field(default=2000, ge=1)
-    """The most values in a JSON body: each wrong value costs 10 us, and 2000 block the event loop for 20 ms."""
+    """The most values in a JSON body: each invalid value costs 10 us, so 2,000 block the event loop for 20 ms."""
 
     idempotency_seconds: int = Field(default=86_400, ge=1, le=31_536_000)
     """How long the response to a request with an Idempotency-Key is stored; clients must retry within that time."""
 
     loop_stall_seconds: float = Field(default=0.1, ge=0, le=60)
-    """Code that blocks the event loop for this long is logged with the stack; 0 turns the loop monitor off."""
+    """Code that blocks the event loop for this long is logged with its stack; 0 turns the loop monitor off."""
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = "info"
     """The least severe level of the log lines that are written."""
@@ -156,12 +156,12 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
     @model_validator(mode="after")
     def _agree_with_each_other(self) -> Self:
         wrong = [*self._timeouts_that_do_not_nest(), *self._deadlines_that_do_not_nest(), *self._unsafe()]
-        if wrong:  # one error for all wrong settings saves deployments
+        if wrong:  # one error for all wrong settings, as each attempt may be a deployment
             raise ValueError("; ".join(wrong))
         return self
 
     def _timeouts_that_do_not_nest(self) -> Iterator[str]:
-        """Yield a sentence for each timeout that can never fire, because the enclosing timeout is not longer."""
+        """Yield an error sentence for each timeout that can never fire, because the enclosing timeout is not longer."""
         names = (
             "database_lock_timeout_seconds",
             "database_statement_timeout_seconds",

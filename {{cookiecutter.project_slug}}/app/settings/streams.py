@@ -1,4 +1,4 @@
-"""Settings of the streams, such as STREAMS__MAX_CONCURRENT; part of the capacity settings."""
+"""The settings of SSE and WebSocket streams, such as STREAMS__MAX_CONCURRENT; a part of `CapacitySettings`."""
 
 from typing import Annotated
 
@@ -11,12 +11,12 @@ class StreamsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, ext
     """The bounds of SSE and WebSocket streams."""
 
     max_concurrent: int = Field(default=1000, ge=1)
-    """Streams and WebSockets of one process at the same time, at most half of its client connections; a further stream
-    is answered with 503."""
+    """The most SSE streams and WebSockets of one process, at most half of its client connections; a further stream is
+    answered with 503."""
 
     max_per_client: int | None = Field(default=None, ge=1)
-    """Streams and WebSockets of one client in a process; a further stream is answered with 429. Unset, a tenth of
-    all."""
+    """The most SSE streams and WebSockets of one client in a process; a further stream is answered with 429. Unset, a
+    tenth of STREAMS__MAX_CONCURRENT, or less if the process has few connections."""
 
     origins: Annotated[str, each(ORIGIN, FORM)] = ""
     """Origins whose pages may open a WebSocket, comma separated, such as https://app.example.com; the service's own

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, TypeAdapter, V
 from app.settings.browsers import words
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""The signature algorithms that may be allowed, all with a key pair: with a shared secret, every service that checks
-tokens could also sign tokens."""
+"""The signature algorithms that AUTH__ALGORITHMS may allow, all with a key pair: with a shared secret, every service
+that checks tokens could also sign tokens."""
 
 
 def _check_algorithms(text: str) -> str:
@@ -54,26 +54,26 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
     """The name of the issuer in the claim `iss` of tokens; unset, the address of the downstream `issuer`."""
 
     audience: Claim = "{{ cookiecutter.project_slug }}"
-    """The name of this API in tokens, the claim `aud`. A name of its own, and not the id of a client: otherwise an ID
-    token for the client would be accepted."""
+    """The name of this API in tokens, the claim `aud`. Choose a name that is not the id of a client: otherwise an ID
+    token for that client would be accepted."""
 
     algorithms: Annotated[str, AfterValidator(_check_algorithms)] = "RS256,ES256"
-    """The signature algorithms that are accepted, comma separated; those with a shared secret are refused."""
+    """The signature algorithms that are accepted, comma separated; algorithms with a shared secret are refused."""
 
     types: Annotated[str, AfterValidator(_check_types)] = "at+jwt"
     """The accepted values of the token header `typ`, comma separated: at+jwt, or JWT for an issuer that writes JWT."""
 
     leeway_seconds: float = Field(default=30.0, ge=0, le=120)
-    """The difference between the clocks of the issuer and of this service that is tolerated."""
+    """The tolerated difference between the clocks of the issuer and of this service, in seconds."""
 
     max_lifetime_seconds: float = Field(default=86_400.0, gt=0, le=86_400)
     """The longest accepted lifetime of a token, in seconds: a token cannot be withdrawn before it expires."""
 
     scope_claim: Claim = "scope"
-    """The claim with the scopes, a text with spaces between or a list: scope, at some issuers scp or roles."""
+    """The name of the claim with the scopes (a list, or words with spaces): scope, at some issuers scp or roles."""
 
     client_claim: Claim = "client_id"
-    """The claim with the client: client_id, at some issuers azp or appid."""
+    """The name of the claim with the id of the client: client_id, at some issuers azp or appid."""
 
     keys_path: Path = ".well-known/jwks.json"
     """The path of the keys of the issuer (JWKS), below the address of the downstream `issuer`."""
@@ -91,8 +91,8 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
     """The secret of this service at the issuer; never written to a log."""
 
     downstream_tokens: Annotated[str, AfterValidator(_check_tokens)] = "{}"
-    """The downstreams that get a token of this service with each call, as JSON: the name of each, and the fields of its
-    token request, such as `{"ledger": {"audience": "ledger-api", "scope": "entries:read"}}`."""
+    """The downstreams whose calls carry a token of this service, as JSON: the name of each downstream, and the fields
+    of its token request, such as `{"ledger": {"audience": "ledger-api", "scope": "entries:read"}}`."""
 
     @property
     def forms(self) -> dict[str, dict[str, str]]:
@@ -100,7 +100,7 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
         return FORMS.validate_json(self.downstream_tokens)
 
     def unsafe(self, issuer_url: str, *, production: bool) -> Iterator[str]:
-        """Yield a sentence for each setting by which keys or tokens could be forged, such as an unencrypted address.
+        """Yield an error sentence for each setting that lets keys or tokens be forged, such as an address without TLS.
 
         Args:
             issuer_url: the address of the downstream `issuer`, empty when unset.

@@ -1,4 +1,4 @@
-"""The URL of a Valkey or Redis: the checks of REDIS_URL."""
+"""Validation of REDIS_URL, the URL of a Valkey or Redis."""
 
 import re
 from importlib.util import find_spec
@@ -16,10 +16,10 @@ OPTIONS = "its only parameters are those that begin with ssl_, as others would c
 
 
 def redis_url(secret: SecretStr) -> SecretStr:
-    """Return the URL of a Valkey or Redis.
+    """Return the URL of a Valkey or Redis unchanged, if it is valid.
 
     Raises:
-        ValueError: the package of the client is missing, or the URL has the wrong form.
+        ValueError: the package `redis` is not installed, or the URL has the wrong form or a forbidden parameter.
     """
     if find_spec("redis") is None:
         raise ValueError(PACKAGE)
@@ -36,12 +36,12 @@ def redis_url(secret: SecretStr) -> SecretStr:
 
 
 def checks_server(secret: SecretStr | None) -> bool:
-    """Tell whether the client checks the certificate of the server, if the URL of a Valkey or Redis is one with TLS."""
+    """Tell whether a Valkey or Redis URL leaves the check of the server's TLS certificate on; True without a URL."""
     query = parse_qs(urlsplit(secret.get_secret_value()).query) if secret else {}
     return all(value.lower() in values for name, values in CHECKS.items() for value in query.get(name, ()))
 
 
 CHECKS = {"ssl_cert_reqs": {"required"}, "ssl_check_hostname": {"true", "yes", "1"}}
-"""The values of the parameters of redis-py with which it checks the certificate of the server."""
+"""The parameters of redis-py about the server's TLS certificate, each with the values that leave its check on."""
 
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
