@@ -21,7 +21,7 @@ def main() -> None:
     """Run gunicorn in this process with the arguments of the command line."""
     settings = load_settings(serving=True)
     hand_on(settings, "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "PORT")
-    # gunicorn starts this program again at SIGUSR2, the signal for an upgrade.
+    # At SIGUSR2, the signal for an upgrade, gunicorn starts sys.argv[0] again, which must be gunicorn's own program.
     sys.argv[0] = str(Path(sys.executable).with_name("gunicorn"))
     runpy.run_module("gunicorn", run_name="__main__")
 

@@ -1,28 +1,29 @@
-"""The balance of connections between workers: a worker leaves a connection to a worker with fewer connections.
+"""Balances client connections between workers: a worker leaves a new connection to a worker with fewer connections.
 
-The kernel wakes all workers for a new connection, and the fastest accepts it. Without the balance one of two idle
-workers accepts nearly all connections of a burst, and half of the processors stay idle as long as the clients keep
-their connections.
+The kernel wakes all workers for a new connection, and the fastest worker accepts the connection. Without balancing, one
+of two idle workers accepts nearly all connections of a burst, and half of the processors stay idle as long as the
+clients keep their connections.
 """
 
 from math import inf
 from mmap import mmap
 
 ABSENT = 2**31 - 1
-"""The count of a worker that accepts no connections. No real count is as large, so no other worker waits for this
-worker."""
+"""The count that stands for a worker which accepts no connections. No real count is as large, so no worker leaves a
+connection to that worker."""
 
 SLACK = 8
-"""The divisor of the allowed difference: a worker may have an eighth more connections than the worker with the fewest,
-and at least one connection more."""
+"""The divisor of the allowed difference, here an eighth: a worker may have an eighth more connections than the worker
+with the fewest connections, and always one connection more."""
 
 PATIENCE_SECONDS, HURRY_SECONDS = 0.02, 0.05
-"""PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer, which may be starting or blocked.
-HURRY_SECONDS: how long it then accepts all connections, before it leaves connections to the other worker again."""
+"""PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer connections, which may be starting
+or blocked. HURRY_SECONDS: how long the first worker then accepts all connections, before it leaves connections to that
+worker again."""
 
 
 class ConnectionCounts:
-    """The numbers of open connections of all workers, in memory that the workers of one gunicorn share."""
+    """The numbers of open client connections of all workers, in memory that the workers of one gunicorn share."""
 
     def __init__(self, workers: int) -> None:
         slots = 2 * workers  # during a reload, the new workers start before the old workers end
@@ -31,7 +32,7 @@ class ConnectionCounts:
         self._worker_ids: list[int | None] = [None] * slots
 
     def slot_for(self, worker_id: int) -> "WorkerCount":
-        """Return the count for a worker that is forked next; without a free slot, a count that no other worker sees."""
+        """Reserve a slot for the next worker; without a free slot, return a count that no other worker sees."""
         if None not in self._worker_ids:
             return WorkerCount(memoryview(bytearray(4)).cast("i"), 0)
         slot = self._worker_ids.index(None)
@@ -46,7 +47,7 @@ class ConnectionCounts:
 
 
 class WorkerCount:
-    """The number of open connections of this worker, next to the numbers of the other workers."""
+    """This worker's number of open client connections, in the memory that all workers share."""
 
     def __init__(self, counts: memoryview, slot: int) -> None:
         self._counts, self._slot = counts, slot
@@ -57,16 +58,16 @@ class WorkerCount:
         self._counts[self._slot] = 0
 
     def leave(self) -> None:
-        """Record that this worker accepts no more connections, so that no other worker waits for this worker."""
+        """Record that this worker accepts no more connections, so that no worker leaves a connection to this worker."""
         self._counts[self._slot] = ABSENT
 
     def publish(self, count: int) -> None:
-        """Tell the other workers the number of open connections of this worker, unless it accepts no more."""
+        """Store this worker's number of open connections for the other workers, unless this worker accepts no more."""
         if self._counts[self._slot] != ABSENT:
             self._counts[self._slot] = count
 
     def lost_race(self) -> None:
-        """Record that another worker accepted a connection first: it is not blocked, so leave it the next ones too."""
+        """Restart PATIENCE_SECONDS: a different worker accepted the connection, so that worker is not blocked."""
         self._exceeded_since = inf
 
     def yields(self, count: int, now: float) -> bool:

@@ -15,8 +15,8 @@ from typing import Literal
 import structlog
 
 FULL_SECONDS = 0.25
-"""How long a new connection stays in the kernel's queue while no connection is idle. After that, one of the SPARE
-connections is used."""
+"""At the limit, while no connection is idle: how long new connections stay in the kernel's queue, before a connection
+is accepted as a spare connection (see SPARE)."""
 
 SPARE = 16
 """Connections that may be accepted beyond the limit: each gets a 503 response, or the response to a health probe."""
@@ -25,7 +25,8 @@ FIRST_REQUEST_SECONDS = 2.0
 """How long a new connection may wait for the first request before the connection counts as idle."""
 
 EXAMINED = 16
-"""How many of the longest waiting connections are checked when an idle connection has to be closed."""
+"""The most connections that a search for an idle connection to close examines, those that wait for longest first;
+bounds the time of the search."""
 
 LOG_SECONDS = 10.0
 """The shortest time between two log lines about the limit, as a flood of connections must not flood the log."""
@@ -85,7 +86,7 @@ class Connections:
         if now - self._logged >= LOG_SECONDS:
             log.warning("limit of client connections reached", limit=self.limit, idle_closed=self.closed - self._told)
             self._told, self._logged = self.closed, now
-        if closed:  # the new connection takes over the place of the closed connection
+        if closed:  # the new connection is a spare if the closed connection was a spare
             return "spare" if closed in self._spare else "served"
         return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
 
@@ -102,7 +103,7 @@ class Connections:
 
 
 def is_quiet(transport: asyncio.Transport) -> bool:
-    """Tell whether a connection has neither received bytes that are unread, nor parts of a response that are unsent."""
+    """Tell whether a connection has neither received bytes that are unread, nor bytes of a response that are unsent."""
     received = select.poll()
     received.register(transport.get_extra_info("socket"), select.POLLIN)
     return not (transport.get_write_buffer_size() or received.poll(0))

@@ -1,4 +1,4 @@
-"""Graceful shutdown of a worker process, in an order that loses no request.
+"""The graceful shutdown of a worker process, in an order that loses no request.
 
 At SIGTERM the worker becomes not ready and drains: for a while it keeps serving requests, even on new connections,
 because load balancers notice the change late. Each response asks the client to reconnect. Then the listeners close,
@@ -18,7 +18,8 @@ from uvicorn.config import Config
 from uvicorn.server import Server
 
 LATE_SECONDS = 0.5
-"""Seconds from closing the listeners to closing idle connections: time for the last client to send a request."""
+"""Seconds between closing the listeners and closing idle connections: time for the clients of connections that were
+accepted last to send a request."""
 
 PIPELINE = "app.pipeline"
 """A key in the ASGI scope: the later requests on the same connection that wait for this request to end (pipelining)."""
@@ -62,7 +63,7 @@ class DrainingServer(Server):
 
         Args:
             config: uvicorn's configuration, not loaded yet; its `app` is the application, and no import string.
-            begin_drain: makes the application not ready, and limits its background tasks to this many seconds; called
+            begin_drain: makes the application not ready, and limits its background tasks to the given seconds; called
                 from a signal handler.
             drain_seconds: the time from the signal to the last accepted connection.
         """

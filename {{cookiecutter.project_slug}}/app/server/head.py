@@ -28,8 +28,9 @@ KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 def refused(method: bytes, url: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
     """Return the refusal of a request's head, or None when the application may see the request.
 
-    A proxy in front of the service may choose another of two Host headers, or find another end of the body, than this
-    service (RFC 9112, 3.2 and 6.1). The proxy would then have checked a different request than the service answers.
+    A proxy in front of the service may choose the other of two Host headers, or see a different end of the body than
+    this service (RFC 9112, 3.2 and 6.1). The proxy would then have checked a different request than the service
+    answers.
     """
     hosts = [value for name, value in headers if name == b"host"]
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
@@ -49,7 +50,7 @@ def refused(method: bytes, url: bytes, version: str, headers: Sequence[tuple[byt
 def refused_handshake(headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
     """Return the refusal of an invalid WebSocket handshake (RFC 6455, 4.2.1), or None.
 
-    The WebSocket library would refuse it as well, but without a request id and a log line.
+    The WebSocket library would refuse the handshake as well, but without a request id and a log line.
     """
     versions = [value for name, value in headers if name == b"sec-websocket-version"]
     keys = [value for name, value in headers if name == b"sec-websocket-key"]

@@ -1,7 +1,7 @@
 """The listener of a worker: accepts a connection only while the worker has room for the connection.
 
-asyncio's own server accepts whatever arrives, until the open files are used up. A connection that is not accepted waits
-in the kernel, where another worker may accept it.
+asyncio's own server accepts every connection, until the open files are used up. A connection that is not accepted stays
+in the kernel's queue, where a different worker may accept it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.05
 """How long a listener pauses when the worker has no room; short, as a connection becomes idle after each response."""
 
 YIELD_SECONDS = 0.001
-"""How long a listener pauses after leaving a connection to another worker: the shortest timer of the event loop."""
+"""How long a listener pauses after leaving a connection to a different worker: the shortest timer of the event loop."""
 
 log = structlog.get_logger("listener")
 
@@ -45,14 +45,14 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._listening, self._admit, self._tls = listening, admit, tls
         self._balance, self._count = balance, count
-        self._file = listening.fileno()  # kept for `close`, as uvicorn may have closed the socket before
+        self._file = listening.fileno()  # kept for `close`: uvicorn may close the socket earlier
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         balance.join()
         self._resume()
 
     def close(self) -> None:
-        """Stop accepting connections; may be called twice, as uvicorn does."""
+        """Stop accepting connections; a second call has no effect, as uvicorn closes listeners twice."""
         if self._pause:
             self._pause.cancel()
         self._loop.remove_reader(self._file)
@@ -94,7 +94,7 @@ class Listener:
 
 
 def accept_waiting(listening: socket.socket) -> socket.socket | None:
-    """Return a new connection from the kernel's queue; None if another worker was faster or the client has left."""
+    """Accept a connection from the kernel's queue; None if a different worker was faster, or the client has left."""
     try:
         accepted, _ = listening.accept()
     except (BlockingIOError, ConnectionError):

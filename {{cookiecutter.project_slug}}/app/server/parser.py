@@ -1,9 +1,10 @@
 """The request parser of a connection: httptools, fed piece by piece, so that parsing can stop between two requests.
 
-httptools parses all bytes that it gets, so that one packet could start hundreds of requests. Three kinds of heads are
-rewritten and parsed a second time. After a head that asks for an upgrade, httptools would stop, and take the body for
-the next request. It also leaves whitespace behind the values of headers, and does not recognise `chunked` with a tab
-behind it.
+httptools parses all bytes that it gets, so that one packet could start hundreds of requests.
+
+Three kinds of heads are rewritten and parsed a second time. After a head that asks for an upgrade, httptools would
+stop, and take the body for the next request. Behind the values of headers, httptools would leave whitespace. With a tab
+behind `chunked`, httptools would not recognise the coding.
 """
 
 from typing import Any
@@ -13,15 +14,15 @@ import httptools
 from app.server.head import MAX_HEAD_BYTES, MAX_HEADERS
 
 PIECE_BYTES = 16_384
-"""The most bytes that are parsed before `may_parse` is asked again: a socket hands over up to 256 kB at a time."""
+"""The most bytes that the parser takes before it asks `may_parse` again: a socket hands over up to 256 kB at a time."""
 
 BYTES_PER_TURN = 65_536
-"""The most bytes of one connection that are parsed in one turn of the event loop; then other connections get their
-turn. Bodies in chunks of one byte are the slowest, and take about 5 ms."""
+"""The most bytes of one connection that are parsed in one turn of the event loop; then other connections get a turn.
+Bodies in chunks of one byte are the slowest, and take about 5 ms."""
 
 PIECE_COST = 64
-"""The least number of bytes that a parsed piece counts against BYTES_PER_TURN: even a piece of four bytes takes 2 us to
-parse, and a client can force such pieces by a chunked body of blank lines."""
+"""The least number of bytes that a parsed piece counts against BYTES_PER_TURN: a piece of four bytes still takes 2 us
+to parse, and a client can force such pieces by a chunked body of blank lines."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -43,9 +44,9 @@ class RequestParser:
         """Whether a line of the current head ends with whitespace: the head is then rewritten and parsed a second
         time."""
         self.head_bytes = 0
-        """Bytes of the current head, chunk extensions or trailers so far, which are limited."""
+        """Parsed bytes of the current head, chunk extensions or trailers, at most MAX_HEAD_BYTES."""
         self.ahead_bytes = 0
-        """Bytes of the requests that wait on this connection; an idle connection resets the number."""
+        """Parsed bytes of the requests that wait on this connection; set to 0 when the connection becomes idle."""
         self.body_left = 0
         """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
@@ -86,11 +87,9 @@ class RequestParser:
         return unread
 
     def _next_piece(self) -> bytes:
-        """Return the next bytes to parse, up to the end of the head or body, at most PIECE_BYTES.
+        """Return the next bytes to parse, at most to the end of the head or body; no bytes if the head is too large.
 
-        No bytes are returned when the head is too large.
-
-        A chunked body ends with an empty line, as headers do.
+        The end of a chunked body is found like the end of a head: each is an empty line.
         """
         start = self._parsed
         if self.body_left:
@@ -110,9 +109,9 @@ class RequestParser:
     def _feed(self, piece: bytes) -> None:
         """Parse a piece of the received bytes.
 
-        A head that needs a second pass makes httptools fail: it asks for an upgrade that the application does not
-        serve, or has a coding that httptools does not know. Such a head is rewritten and given to a new parser, which
-        also reads what follows.
+        httptools may fail at a head that needs a second pass: the head asks for an upgrade that the application does
+        not serve, or has a coding that httptools does not know. The rewritten head is given to a new parser, which also
+        parses the bytes that follow.
         """
         try:
             self._parser.feed_data(piece)

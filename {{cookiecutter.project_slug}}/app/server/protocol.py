@@ -1,7 +1,7 @@
-"""The connection stage: uvicorn's HTTP protocol with a bound for all that a client can send before admission control.
+"""The connection stage: uvicorn's HTTP protocol with bounds on all that a client can send before admission control.
 
-The application sees a request only when its head is complete. So the bounds of heads, of pipelined requests and of idle
-connections cannot be a middleware. Every refusal is problem JSON, sent in the order of the requests.
+The application sees a request only when the head of the request is complete. So a middleware cannot bound heads,
+pipelined requests and idle connections. Every refusal is problem JSON, sent in the order of the requests.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ from app.server.upgrade import UpgradeProtocol
 from app.settings.route_groups import PROBES
 
 MAX_UNANSWERED = 16
-"""Requests of one connection that may wait for a response; the bytes of further requests are not parsed until then."""
+"""The most pipelined requests of one connection that may wait for a response; at this number, parsing pauses."""
 
 MAX_AHEAD_BYTES = 65_536
-"""The bytes of waiting requests from which on no further request is parsed: 16 large requests take megabytes."""
+"""No further request is parsed while the waiting requests have this many bytes: 16 large requests take megabytes."""
 
 UNREAD_SECONDS = 20
-"""How long a client may leave a response unread before the connection is cut off (TCP_USER_TIMEOUT, only on Linux);
-until then a close waits for the client."""
+"""How long a client may leave a response unread before the kernel cuts off the connection (TCP_USER_TIMEOUT, only on
+Linux). A close from this side waits for the client as long."""
 
 LINGER_SECONDS = 2.0
 """Seconds from a refusal to closing the connection, unless the client closes first. A close while bytes of the client
 are in flight would reset the connection, and the client would lose the refusal."""
 
 HEAD_SECONDS = 10.0
-"""The longest time for the head of a request, from a new connection or the first byte; uvicorn has no such limit."""
+"""The longest time for the head of a request, from the accept or the first byte; uvicorn itself has no limit."""
 
 UNIX_PEER = ("unix", 0)
 """The client of a connection over a unix socket, which has no address. The rights on the socket file decide who may
@@ -52,7 +52,7 @@ class BoundedProtocol(UpgradeProtocol):
         self._open, self._is_spare = connections, is_spare
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._upgrade_waits = False
-        self._ended = False  # no more requests: the connection was refused, or has become a WebSocket
+        self._ended = False  # no more requests are parsed: the connection was refused, or has become a WebSocket
         self._response = b""  # the refusal of a malformed request, as bytes
         self._head_ends: asyncio.TimerHandle | None = None
 
@@ -93,7 +93,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._begin_head()  # an incomplete head needs a timeout: uvicorn has ended the keep-alive timeout
 
     def may_parse(self) -> bool:
-        """Tell whether the next bytes may be parsed; False if they could begin a request while MAX_UNANSWERED wait."""
+        """Tell whether to parse the next bytes: not a further request while MAX_UNANSWERED requests wait."""
         if self._ended or self._upgrade_waits or self.transport.is_closing():
             return False
         if self._in_head or self.in_body or not self._unanswered:
@@ -120,7 +120,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._open.busy(self.transport)
 
     def on_response_complete(self) -> None:
-        """Continue what waited for the end of this response: requests, unparsed bytes, a refusal or an upgrade."""
+        """Continue with what waited for the end of this response: requests, unparsed bytes, a refusal or an upgrade."""
         self._unanswered.popleft()
         super().on_response_complete()
         if self.transport.is_closing():
@@ -174,7 +174,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._unanswered.pop()
 
     def _refuse(self) -> None:
-        """Send the refusal, and close the connection when the client closes it, at the latest after LINGER_SECONDS."""
+        """Send the refusal; close the connection after LINGER_SECONDS, or earlier when the client closes it."""
         self.transport.write(self._response)
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -1,4 +1,4 @@
-"""Refusals of the connection stage: problem responses as raw bytes, as the application has not seen the request."""
+"""Refusals of the connection stage, before the application sees the request: problem responses as raw bytes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ def refusal_bytes(
 ) -> bytes:
     """Log the refusal of a request, and return the bytes of the response, which announces the close of the connection.
 
-    Sets the request id and the trace for the log line, so call it in a copy of the context.
+    The function sets the request id and the trace for the log line, so call it in a copy of the context.
 
     Args:
         refusal: the status, the sentence and the headers.

@@ -1,7 +1,7 @@
 """Upgrades: a connection becomes a WebSocket if the application has such a route; any other upgrade is ignored.
 
-Java's HTTP client asks for an upgrade to HTTP/2 with each request, as `curl --http2` does. A server may ignore that
-(RFC 9110, 7.8), and answer by HTTP/1.1.
+Java's HTTP client asks for an upgrade to HTTP/2 with each request, as `curl --http2` does. A server may ignore such a
+request for an upgrade (RFC 9110, 7.8), and answer with HTTP/1.1.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         self._in_head, self.comes_again = True, False
 
     def on_headers_complete(self) -> None:
-        """Start the request in the application; a head with an ignored upgrade is first parsed a second time."""
+        """Start the request in the application; a head whose upgrade is ignored is parsed a second time before that."""
         upgrades = self.parser.should_upgrade()
         if upgrades and not self._should_upgrade():
             self.comes_again = True
@@ -80,22 +80,23 @@ class UpgradeProtocol(HttpToolsProtocol):
         return b"".join([line, *(b"%s: %s\r\n" % (name, value.rstrip(b" \t")) for name, value in kept), b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Pass a part of the request body on to the application, and subtract the length from the rest of the body."""
+        """Pass a part of the request body on to the application, and subtract its length from the rest of the body."""
         self.parser.head_bytes = 0
         self.parser.body_left = max(0, self.parser.body_left - len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request.
+        """End the current request, as its last byte is parsed.
 
-        A handshake ends as a WebSocket, not as a request. A head with an ignored upgrade is parsed a second time, and
-        only then the request ends.
+        Do nothing for a WebSocket handshake, which becomes a WebSocket, and for a head that is parsed a second time:
+        its request ends after the second pass.
         """
         self.in_body = False
         if self.comes_again or self.parser.should_upgrade():
             return
         self.parser.head_bytes = 0
-        # False also after a trailer `Connection: close`, as the parser then drops all further bytes.
+        # `should_keep_alive` is False also after a trailer `Connection: close`, as the parser then drops all further
+        # bytes.
         if not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
@@ -105,8 +106,8 @@ class UpgradeProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to uvicorn's WebSocket protocol.
 
-        uvicorn's WebSocket protocol loses frames that arrive before the application has accepted the WebSocket. So
-        reading is held until then.
+        uvicorn's WebSocket protocol loses frames that arrive before the application has accepted the WebSocket. So no
+        bytes are read from the socket until then.
         """
         url = httptools.parse_url(self.url)  # a URL with a host would match no route of the application
         self.url = url.path + (b"?" + url.query if url.query else b"")

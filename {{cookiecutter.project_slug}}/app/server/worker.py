@@ -104,8 +104,8 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     """The process id of the master, from gunicorn."""
 
     balance: WorkerCount
-    """The open connections of each worker, by which workers share new connections; set by gunicorn.conf.py before the
-    fork."""
+    """The shared numbers of open connections, by which workers balance new connections; set by gunicorn.conf.py before
+    the fork."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own constructor takes any arguments
         super().__init__(*args, **kwargs)
@@ -125,7 +125,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     async def callback_notify(self) -> None:
         """Send the heartbeat to the master; after the master was killed, shut down gracefully.
 
-        Without a master nobody would stop the worker, which would keep the port and its database connections.
+        Without a master no process would stop the worker, which would keep the port and its database connections.
         """
         await super().callback_notify()
         if os.getppid() != self.ppid:
@@ -143,7 +143,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
             max_connections=self.cfg.worker_connections,
             balance=self.balance,
         )
-        self.config.lifespan = "on"  # else uvicorn would serve without it after an error in it
+        self.config.lifespan = "on"  # the default may serve without a lifespan that raised an error
         self.config.load()
         self.config.lifespan_class = PlainLifespan
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)
