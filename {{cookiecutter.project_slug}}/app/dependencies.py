@@ -1,8 +1,9 @@
 """FastAPI dependencies: the resources that routes may use, as `Annotated` aliases. The only reader of `app.state`.
 
-All dependencies are async: FastAPI runs a sync dependency in a thread, for a fifth more CPU per request. Sessions have
-`scope="function"`: FastAPI ends the session after the handler and before the response starts. With the default scope
-the commit would follow the response, and a commit that fails would contradict a 201 that was sent already.
+All dependencies are async: FastAPI would run a sync dependency in a thread, which costs a fifth more CPU per request.
+Sessions have `scope="function"`: FastAPI ends the session after the handler and before the response starts. With the
+default scope the commit would follow the response, and a commit that fails would contradict a 201 that was sent
+already.
 
 Dependencies take an `HTTPConnection` where they can, so that WebSocket routes can use them too: FastAPI passes no
 `Request` to a WebSocket route.
@@ -114,8 +115,8 @@ async def get_supervisor(request: HTTPConnection) -> Supervisor:
 
 SupervisorDep = Annotated[Supervisor, Depends(get_supervisor)]
 """For a route that starts a background task, which goes on after the response; inside of a write transaction the task
-starts after the commit. A process that dies between the commit and the end of the task loses the task: what must not be
-lost is stored in the same transaction as a job, which a worker takes also after a crash."""
+starts after the commit. A process that dies between the commit and the end of the task loses the task. Store work that
+must not be lost as a job in the same transaction: a worker runs the job even after a crash."""
 
 
 SAME_KEY = "A write repeated with its key happens once: a repeat gets the first response, with `Idempotency-Replayed`."
@@ -127,19 +128,18 @@ async def get_idempotent_request(
         str | None, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description=SAME_KEY)
     ] = None,
 ) -> IdempotentRequest:
-    """Return the `IdempotentRequest` of a request: Idempotency-Key, route, query and body as digests."""
+    """Return the `IdempotentRequest` of a request, with digests of the Idempotency-Key, route, query and body."""
     return IdempotentRequest.of(
         idempotency_key,
         operation=f"{request.method} {request.url.path}",
         request=f"{request.url.query}\n".encode() + await request.body(),
         seconds=resources_of(request).idempotency_seconds,
-        caller=request.scope.get("caller", ""),  # set by authentication, where there is any
+        caller=request.scope.get("caller", ""),  # set by the authentication, if the service has one
     )
 
 
 IdempotentDep = Annotated[IdempotentRequest, Depends(get_idempotent_request)]
-"""For a route that writes: clients may send a request again with the same Idempotency-Key, and only one write
-happens."""
+"""For a route that writes: a client may repeat a request with the same Idempotency-Key, and only one write happens."""
 
 
 class NoQuery(BaseModel):

@@ -1,6 +1,6 @@
 """The tree of expected errors of the service. `web/handlers.py` turns each error into a response.
 
-    ServiceError                     500  internal_error          never raised itself
+    ServiceError                     500  internal_error          the base class, never raised itself
     |-- NotFound                     404  not_found               the requested object does not exist
     |-- Conflict                     409  conflict                the object's state forbids the request
     |-- Invalid                      422  invalid_request         the request is well-formed, but makes no sense
@@ -60,12 +60,12 @@ class Unavailable(ServiceError, status=503, code="unavailable"):
 
 # {% if cookiecutter.http_client != "none" %}
 class DownstreamError(ServiceError, status=502, code="downstream_failed"):
-    """A downstream failed; `name` says which downstream.
+    """A call to a downstream failed; `name` is the name of the downstream.
 
     DownstreamError              502  downstream_failed       a downstream failed
     |-- DownstreamBadResponse    502  downstream_bad_response the response is unusable
-    |-- DownstreamRejected       502  downstream_rejected     the downstream answered 4xx; a feature may know why
-    |   `-- DownstreamNotFound   502  downstream_not_found    the downstream answered 404; a feature may know why
+    |-- DownstreamRejected       502  downstream_rejected     the downstream answered 4xx, which a feature may interpret
+    |   `-- DownstreamNotFound   502  downstream_not_found    the downstream answered 404, which a feature may interpret
     |-- DownstreamUnavailable    503  downstream_unavailable  the downstream is unreachable, or asks for a later retry
     |   |-- DownstreamOverloaded 503  downstream_overloaded   the downstream's bulkhead in this worker is full
     |   `-- DownstreamRefused    503  downstream_refused      the circuit breaker is open: no call is made
@@ -90,7 +90,7 @@ class DownstreamRejected(DownstreamError, code="downstream_rejected"):
 
 
 class DownstreamNotFound(DownstreamRejected, code="downstream_not_found"):
-    """A downstream answered 404; a feature usually translates this error into an error of the feature."""
+    """A downstream answered 404; a feature usually raises an error of its own instead."""
 
 
 class DownstreamUnavailable(DownstreamError, status=503, code="downstream_unavailable"):
@@ -117,4 +117,4 @@ class DownstreamTimedOut(DownstreamError, status=504, code="downstream_timed_out
 
 # {% endif %}
 class OutcomeUnknown(ServiceError, status=504, code="outcome_unknown"):
-    """A COMMIT was sent and not answered in time: the write may have happened, or not."""
+    """A COMMIT was sent, and the database did not answer in time: the write may have happened, or not."""

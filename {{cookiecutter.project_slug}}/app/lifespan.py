@@ -73,7 +73,7 @@ async def open_resources(
     bulkheads: Mapping[str, Bulkhead],  # {%- if cookiecutter.http_client != "none" +%}
     transports: Transports = over_the_network,  # {%- endif +%}
 ) -> AsyncGenerator[Resources]:
-    """Open all resources, and close all in reverse order; `bulkheads` are those of the route groups, by name."""
+    """Open all resources, and close all in reverse order; `bulkheads` are the bulkheads of all requests, by name."""
     async with AsyncExitStack() as stack:
         engine, probe_engine = _build_engines(settings, plan)
         stack.push_async_callback(engine.dispose)
@@ -123,7 +123,7 @@ def begin_drain(app: FastAPI, seconds: float = inf) -> None:
 
 
 def _monitor(settings: Settings) -> LoopMonitor:
-    """Build the loop monitor; in development, the deadlines of requests move by the pauses in a debugger."""
+    """Build the loop monitor; in development, the deadlines of requests are extended by the pauses in a debugger."""
     return LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
 
 

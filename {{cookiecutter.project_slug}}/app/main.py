@@ -91,7 +91,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry(callers, traces),
     )
-    # FastAPI tries routes in order, so each router delays all later routers: those with the most requests come first.
+    # FastAPI tries routes in order, so each router delays all later routers: routers with the most requests come first.
     # {% if cookiecutter.example != "no" %}
     app.include_router(orders)
     # {% endif %}
@@ -137,7 +137,7 @@ def telemetry(callers: TrustedCallers, traces: Traces | None) -> TelemetryConfig
     """Return FastAPI's OpenTelemetry settings: one span per request, as spans of inner steps would double the cost.
 
     FastAPI calls `exclude` before it reads the trace headers of a request. The function excludes probes, and removes
-    the trace headers of an untrusted caller. `logs` is off, as it would send the messages of exceptions.
+    the trace headers of an untrusted caller. `logs` is off, as FastAPI would send the messages of exceptions.
     """
     off: TelemetryConfig = {"metrics": False, "logs": False, "auto_configure": False}
     if traces is None:
@@ -154,4 +154,4 @@ try:
 except CannotStart as error:
     raise SystemExit(f"The service cannot start: {error}") from None
 if app.openapi_url:
-    app.openapi()  # build the document now: the first request would block the event loop to build it
+    app.openapi()  # build the OpenAPI document now: otherwise its first request would block the event loop

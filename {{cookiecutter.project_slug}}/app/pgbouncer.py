@@ -1,7 +1,8 @@
 """`python -m app.pgbouncer` prints the SQL that prepares a database role for PgBouncer in transaction mode.
 
 Without PgBouncer, each connection sends the timeouts and the read-only default when it opens. Behind PgBouncer these
-settings would be lost after a transaction, so the database role must have them. Each worker checks this at its start.
+settings would be lost after a transaction, so the database role must have them. Each worker checks the role at its
+start.
 """
 
 from sqlalchemy.engine import make_url

@@ -47,21 +47,21 @@ class Resources:
 
     @property
     def semaphores(self) -> Mapping[str, Bulkhead]:
-        """The semaphore of each downstream, by name: bounds the calls in flight from this worker."""
+        """The bulkhead of each downstream, by name, which bounds the calls in flight from this worker."""
         return {name: downstream.bulkhead for name, downstream in self.downstreams.items()}
 
     # {% endif %}# {% if cookiecutter.auth == "jwt" %}
     valkey: Redis | None
-    """The client of the Valkey or Redis of REDIS_URL, None without the setting."""
+    """The client of the Valkey or Redis at REDIS_URL; None when REDIS_URL is unset."""
     # {% endif %}
     bulkheads: Mapping[str, Bulkhead]
-    """The bulkheads of this worker's requests: of each route group, of the probes, and of bodies that are being
-    received."""
+    """The bulkheads of this worker's requests, by name: of each route group, of each probe, of bodies that are being
+    received, and of `BackgroundTasks` that run after a response."""
     offload: Offload
     """The threads for calls that would block the event loop."""
     # {% if cookiecutter.example == "showcases" %}
     processes: Processes
-    """Runs Python code that computes in worker processes, as in a thread the code would hold the GIL."""
+    """The worker processes for Python code that computes, as in a thread the code would hold the GIL."""
     # {% endif %}
     supervisor: Supervisor
     """The supervisor, which starts background tasks and waits for running tasks at the shutdown."""

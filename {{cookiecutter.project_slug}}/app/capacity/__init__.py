@@ -1,1 +1,1 @@
-"""Capacity: the plan that computes every bound of the service, and the bulkheads built from the plan."""
+"""Capacity: the plan, which has every bound of the service, and the bulkheads that are built from the plan."""

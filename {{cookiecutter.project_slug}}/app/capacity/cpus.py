@@ -1,4 +1,4 @@
-"""The CPUs that this process may use: by CPU affinity and by the quotas of cgroups, not by the host's count."""
+"""Counts the CPUs that this process may use, by CPU affinity and cgroup quotas, not by the number of the host."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ In a container the path is `/`, or a path of the host that does not exist inside
 
 def available_cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
     """Return the number of CPUs that CPU affinity and the quotas of cgroups allow, rounded down, at least 1."""
-    # macOS and Windows have no CPU affinity, so that a process may use all CPUs of the host
+    # macOS and Windows have no CPU affinity: a process may use all CPUs of the host
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = smallest_quota(cgroups, membership)
     return allowed if quota is None else max(1, min(allowed, floor(quota)))
@@ -42,7 +42,8 @@ def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
 def cgroup_quota(folder: Path) -> float | None:
     """Return the CPU quota of the cgroup in a folder as a number of CPUs, None without a quota.
 
-    Source: the kernel's cgroup-v2 document, `cpu.max`, a file with quota and period. cgroup v1 has two files instead.
+    cgroup v2 has one file, `cpu.max`, with quota and period (see the kernel's document cgroup-v2); cgroup v1 has a file
+    for each.
     """
     version_2 = _read(folder / "cpu.max").split()
     version_1 = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]

@@ -1,4 +1,4 @@
-"""The open files that this process may have: each connection of a client, a database or a downstream is a file."""
+"""Reads the limit of open files of this process: each connection of a client, a database or a downstream is a file."""
 
 import sys
 from contextlib import suppress

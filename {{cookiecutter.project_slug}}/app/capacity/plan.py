@@ -5,8 +5,8 @@
 The 1 is the connection of the readiness probe, which must not queue behind requests. Behind PgBouncer the workers
 share PgBouncer's client connections instead, and PostgreSQL sees only the connections of PgBouncer.
 
-`gunicorn.conf.py` takes the number of workers from the plan and `main.py` takes all other bounds from the same plan, so
-no two bounds contradict each other. `python -m devtools.capacity` prints the plan.
+`gunicorn.conf.py` (workers, client connections) and `main.py` (all other bounds) use the same plan, so no two bounds
+contradict each other. `python -m devtools.capacity` prints the plan.
 """
 
 from collections.abc import Mapping
@@ -30,15 +30,15 @@ time, and many requests wait for downstreams instead."""
 
 ADMISSION_TIMEOUT_SECONDS = 0.25
 """The longest wait of a request for admission, in seconds. In a measurement with 200 clients on a service for 100
-requests/s this queue did better than no queue and than a longer queue."""
+requests/s, this wait did better than no wait and than a longer wait."""
 
 MAX_BODIES_BYTES = 32 * 1024 * 1024
 """The memory of one worker for request bodies that are read before their requests enter a bulkhead. The first 64 kB of
 each body do not count, so that a worker takes twice as much at worst."""
 
 MAX_BODIES = MAX_BODIES_BYTES // 65_536
-"""The most request bodies that one worker receives at the same time, at 64 kB each. Beyond this, the oldest is
-refused."""
+"""The most request bodies that one worker receives at the same time, at 64 kB each. For a further body, the oldest body
+is refused."""
 
 
 Bounds = Mapping[str, int | None]  # None means: use the number that the capacity plan computes
@@ -60,11 +60,11 @@ class Plan(CapacitySettings, frozen=True):
     pool_size: int
     """Database connections that the pool of one worker keeps open."""
     database_max_queue: int
-    """Callers in one worker that may queue for a database connection; one caller more is refused at once."""
+    """Callers in one worker that may queue for a database connection; a further caller is refused at once."""
     connection_quota: int
     """Database connections that one route group, or background work, may hold at most."""
     reserved_for_quotas: int
-    """Database connections kept free for route groups, and background work, that use no connection at the moment."""
+    """Database connections kept free for any route group, or background work, that uses no connection now."""
     left_by_two_stuck_groups: int
     """Database connections that all other work may use when two route groups hang: the worst case that is planned
     for."""
@@ -85,7 +85,8 @@ class Plan(CapacitySettings, frozen=True):
     downstreams: Mapping[str, int]
     """Calls in flight from one worker to each downstream, by name: the bound of the semaphore and of the HTTP pool."""
     client_connections: int
-    """Open connections of clients to one worker; for one connection more, the longest idle connection is closed."""
+    """Open connections of clients to one worker; at this number, a new connection closes the longest idle
+    connection."""
 
     @property
     def rolling_replicas(self) -> int:
@@ -94,19 +95,19 @@ class Plan(CapacitySettings, frozen=True):
 
     @property
     def peak_connections(self) -> int:
-        """Connections that all workers of all replicas hold together, to PostgreSQL or to PgBouncer."""
+        """The most connections of all workers during a rolling update, to PostgreSQL or to PgBouncer."""
         return self.workers * (self.pool_size + self.database_max_overflow + PROBE) * self.rolling_replicas
 
     @property
     def connection_limit(self) -> int:
-        """The most connections that all workers may hold together, to PostgreSQL or to PgBouncer."""
+        """The connections that all workers may hold together, to PostgreSQL or to PgBouncer."""
         if self.database_pgbouncer_connections is not None:
             return self.database_pgbouncer_max_client_conn
         return self.database_max_connections - self.database_reserved_connections
 
     @property
     def server_connections(self) -> int:
-        """Connections that PostgreSQL sees from all replicas of this service."""
+        """The most connections that PostgreSQL sees from all replicas of this service during a rolling update."""
         pgbouncer = self.database_pgbouncer_connections
         # {% if cookiecutter.jobs == "yes" %}
         if beside := self.jobs.connections(self.workers * self.rolling_replicas):
@@ -124,7 +125,7 @@ def make_plan(
         settings: processes, replicas, connections and threads.
         cpus: the number of CPUs of the container.
         open_files: the files that a process may open.
-        route_groups: concurrent requests of each route group.
+        route_groups: concurrent requests of each route group, None for the computed number.
         downstreams: concurrent calls to each downstream.
 
     Raises:

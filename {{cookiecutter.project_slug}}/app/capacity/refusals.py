@@ -28,7 +28,7 @@ def too_many_processes(settings: CapacitySettings, *, workers: int, surge: int, 
 
 
 def too_large_a_pgbouncer(settings: CapacitySettings) -> str:
-    """Return the message about a PgBouncer that may open more connections than the server has."""
+    """Return the error message for a PgBouncer that may open more connections than PostgreSQL has for the service."""
     return (
         f"PgBouncer may open {settings.database_pgbouncer_connections} connections, but the server has "
         f"{settings.database_max_connections} - {settings.database_reserved_connections} for it. Lower PgBouncer's "
