@@ -25,7 +25,7 @@ class Ready(BaseModel):
     """The reasons why this process must receive no traffic; for trusted callers only."""
     warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda warnings: not warnings)
     instance: str | None = Field(default=None, exclude_if=lambda found: found is None)
-    """The setting INSTANCE_ID; for trusted callers only."""
+    """The value of the setting INSTANCE_ID; for trusted callers only."""
 
 
 @router.head("/live", include_in_schema=False)

@@ -1,7 +1,7 @@
-"""Sampler: copies the load of this process into the metrics once a second, and the readiness of the process.
+"""The sampler: copies the load and the readiness of this process into the metrics once a second.
 
-The bulkheads, breakers and other parts count by themselves and know no metrics. A gauge that calls a function would
-show 0 in the process of the exporter, so the sampler sets each gauge.
+Bulkheads, circuit breakers and other parts count by themselves, and know no metrics. A gauge that calls a function
+would show 0 in the exporter, a process of its own, so the sampler sets each gauge.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from app.settings.environment import metrics_folder
 from app.settings.service import Settings
 
 READINESS_ROUNDS = 5
-"""The number of rounds, one per second, between two readiness checks."""
+"""The sampler checks the readiness in every fifth round; there is a round every second."""
 
 STOPPING = "the process is stopping"
-"""The reason of a process that drains. Every process reports it in the end, so its time series exists from the
-start."""
+"""The not-ready reason of a process that drains. Every process reports the reason in the end, so its time series exists
+from the start."""
 
 log = structlog.get_logger("sampler")
 
 serve_once = cache(partial(listen, registry=REGISTRY))
-"""Serves the management port in a thread; later calls do nothing. A worker of jobs calls it again whenever it reopens
-its resources after a lost database."""
+"""Serves the management port in a thread; later calls do nothing. A worker of jobs calls this function again whenever
+the worker reopens its resources after a lost database."""
 
 
 @asynccontextmanager
@@ -66,7 +66,7 @@ async def sampled(settings: Settings, resources: Resources) -> AsyncGenerator[No
 
 
 def bulkheads_of(resources: Resources) -> Iterator[tuple[str, Bulkhead]]:
-    """Yield each bulkhead in whose queue requests wait, with the name in the metrics, except those of downstreams."""
+    """Yield each bulkhead of the process with its name in the metrics, except the bulkheads of downstreams."""
     yield from resources.bulkheads.items()
     yield "offload.threads", resources.offload.threads
     # {% if cookiecutter.example == "showcases" %}
@@ -91,7 +91,7 @@ class Sampler:
         # {% endif %}
 
     async def run(self) -> None:
-        """Sample once a second, until it is cancelled."""
+        """Sample once a second, until this coroutine is cancelled."""
         gc.callbacks.append(self._collect)
         reasons: tuple[str, ...] = ()
         try:
@@ -108,7 +108,7 @@ class Sampler:
             self.sample((STOPPING,))
 
     def sample(self, reasons: tuple[str, ...]) -> None:
-        """Set the metrics of the load, and of the `reasons` why the process must receive no traffic."""
+        """Set the metrics of the load, and of the `reasons` why this process must receive no traffic."""
         for name, bulkhead in bulkheads_of(self._resources):
             show_bulkhead(name, bulkhead)
         # {% if cookiecutter.http_client != "none" %}
@@ -156,7 +156,7 @@ def show_downstream(name: str, downstream: Downstream) -> None:
 
 # {% endif %}
 def show_bulkhead(name: str, bulkhead: Bulkhead) -> None:
-    """Set the metrics of a bulkhead: bound, callers, refusals and waits; the rate of waits is the mean queue length."""
+    """Set the metrics of a bulkhead; the rate of the wait seconds is the mean length of its queue."""
     show("app_bulkhead_limit", "The most callers inside.", bulkhead.max_concurrent, name=name)
     show("app_bulkhead_in_use", "Callers inside.", bulkhead.in_use, name=name)
     show("app_bulkhead_waiting", "Callers in the queue.", bulkhead.queued, name=name)

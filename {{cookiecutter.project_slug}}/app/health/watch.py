@@ -1,6 +1,7 @@
-"""The watch over the resources of a process: timings for requests, spans for traces, and metrics.
+"""Connects the resources of a process to the timings of requests, the spans of traces, and the metrics.
 
-The resources report by hooks and know neither requests nor metrics nor traces, so that each can be used alone.
+The resources report through hooks, and know neither requests nor metrics nor traces, so that each resource can be used
+alone.
 """
 
 from collections.abc import AsyncGenerator
@@ -18,11 +19,11 @@ from app.web.access_log import route_of
 
 @asynccontextmanager
 async def watched(settings: Settings, traces: Traces | None, resources: Resources) -> AsyncGenerator[None]:
-    """Observe the resources while the `async with` block runs."""
+    """Record timings, spans and metrics of the resources while the `async with` block runs."""
     spans = None if traces is None else traces.statement
     statements = Statements(settings.database_slow_statement_seconds, current_route, spans)
     statements.watch(resources.engine, resources.reader)
-    for _, bulkhead in bulkheads_of(resources):  # not those of downstreams, whose whole calls are timed
+    for _, bulkhead in bulkheads_of(resources):  # except those of downstreams: their whole calls are timed below
         bulkhead.observe_wait = timings.add_wait
     # {% if cookiecutter.http_client != "none" %}
     for downstream in resources.downstreams.values():
@@ -35,6 +36,6 @@ async def watched(settings: Settings, traces: Traces | None, resources: Resource
 
 
 def current_route() -> str | None:
-    """Return the template of the current request's route, None outside of a request and for no route."""
+    """Return the path template of the current request's route; None outside of a request, or if no route matches."""
     scope = request_scope.get()
     return None if scope is None else route_of(scope)

@@ -1,4 +1,4 @@
-"""The capacity check of readiness: PostgreSQL allows as many connections as the capacity plan needs.
+"""The capacity check of readiness: does PostgreSQL allow as many connections as the capacity plan needs?
 
 A worker checks at the start, on the connection of the readiness probe. When the database does not answer, the worker
 starts anyway, and readiness repeats the check before the worker becomes ready.
@@ -67,10 +67,10 @@ class CapacityCheck:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """The reasons why the capacity check wants no traffic for this process.
+        """The reasons of the capacity check why this process must receive no traffic.
 
-        There are none when PostgreSQL allows the connections of the capacity plan, or DATABASE_CAPACITY_CHECK only
-        warns.
+        There is no reason when PostgreSQL allows the connections of the capacity plan, or when DATABASE_CAPACITY_CHECK
+        only warns.
         """
         return (self.misfit,) if self.misfit and self.policy == "refuse" else ()
 

@@ -1,9 +1,9 @@
-"""The role check of readiness: each connection has the timeouts and the read-only default that the service relies on.
+"""The role check of readiness: does each connection have the timeouts and the read-only default of the service?
 
-A direct connection sends these settings at its start; behind PgBouncer the database role sets them. A pooler in
-between may drop them silently, so a worker looks at a real connection, that of the readiness probe: once at the start,
-and never again after a success. When the database does not answer, the worker starts anyway, and readiness repeats the
-check before the worker becomes ready.
+A direct connection sends these settings at its start; behind PgBouncer the database role has the settings. An
+undeclared pooler in between may drop the settings silently, so a worker checks a real connection, that of the readiness
+probe: once at the start, and never again after a success. When the database does not answer, the worker starts anyway,
+and readiness repeats the check before the worker becomes ready.
 """
 
 from collections.abc import Mapping
@@ -37,8 +37,8 @@ class RoleCheck:
     """The PostgreSQL settings that each connection must have, by name, as `database/connection.py` sets them."""
     reader: Reader
     pgbouncer: bool
-    """Whether PgBouncer is declared in the settings. It passes on no settings of a client, so that the database role
-    must have the settings."""
+    """Whether DATABASE_PGBOUNCER_CONNECTIONS is set. PgBouncer does not pass on the settings of a client, so that the
+    database role must have the settings."""
     missing: tuple[str, ...] = ()
     """The names of the required PostgreSQL settings that the connection lacks."""
     remedy: str = ""
@@ -76,8 +76,8 @@ class RoleCheck:
         if self._settled:
             return
         rows = (await self.reader.execute(FIND, {"names": list(self.enforced)})).all()
-        # Behind a declared PgBouncer, the settings of the database role count.
-        # Without PgBouncer, only settings that the connection sent count: an undeclared pooler drops these.
+        # With PgBouncer in the settings, all sources count, as the database role has the values. Without PgBouncer,
+        # only values that the connection itself sent count: an undeclared pooler drops these.
         found = {row.name: row.setting for row in rows if self.pgbouncer or row.source in OWN_SOURCES}
         self.missing = tuple(name for name, most in self.enforced.items() if not _enforces(found.get(name, "0"), most))
         self.remedy = role_sql(rows[0].current_user, rows[0].current_database, self.enforced)

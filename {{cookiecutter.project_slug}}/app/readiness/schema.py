@@ -1,4 +1,4 @@
-"""The schema check of readiness: the database has the newest revision of the folder `migrations/`.
+"""The schema check of readiness: does the database have the newest revision of the folder `migrations/`?
 
 The migration files are parsed, not imported: importing alembic would cost 10 MB and 0.1 s at each start.
 """
@@ -53,9 +53,9 @@ class Revisions:
     def missing(self, found: tuple[str, ...]) -> tuple[str, ...]:
         """Return the reasons why this code cannot use a database with these revisions; empty when the schema fits.
 
-        A revision of this service that the folder does not have comes from newer code. During a rolling update old
-        replicas find such a revision, and the schema counts as fitting: migrations only add what running code can
-        ignore. A revision without the name of this service comes from a different service, whose database this is.
+        A revision of this service that the folder does not have comes from newer code. During a rolling update, old
+        replicas find this revision, and accept the schema: migrations only add what running code can ignore. A revision
+        without the name of this service comes from a different service, whose database this is.
         """
         if self.head in found:
             return ()
