@@ -10,8 +10,8 @@ import tempfile
 from contextlib import suppress
 from itertools import count
 
-# The kernel drops a signal for which process 1 of a container has no handler, and gunicorn sets its handlers after this
-# file. Without these lines, a service that is stopped during its imports would start and run on until SIGKILL.
+# The kernel drops a signal for which process 1 of a container has no handler, and gunicorn sets its handlers only after
+# this file. Without these lines, a service that is stopped during its imports would start and run on until SIGKILL.
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: sys.exit(0))
 
@@ -43,34 +43,35 @@ bind = bind_address(settings.host, settings.port)
 workers = plan.workers
 worker_class = "app.server.worker.ServiceWorker"
 
-# Off: each worker opens its own engine and clients after the fork, since forked event loops and sockets do not work.
+# No preloading: each worker opens its own engine and clients after the fork, as forked event loops and sockets fail.
 preload_app = False
 
-# Not a request timeout: gunicorn kills and replaces a worker whose event loop is blocked for this many seconds.
+# gunicorn kills and replaces a worker whose event loop is blocked for this many seconds. It does not limit requests.
 timeout = 30
 
 # Seconds after SIGTERM for the drain and the requests in flight; the last seconds are for closing the lifespan.
 graceful_timeout = settings.graceful_shutdown_seconds
 
-# Longer than the load balancer's idle timeout: otherwise it sends requests on connections that were just closed.
+# Longer than the load balancer's idle timeout: otherwise the load balancer would send requests on connections that the
+# worker has just closed.
 keepalive = settings.keep_alive_seconds
 
 # Client connections of a worker; beyond this number, the connection that was idle for longest is closed.
 worker_connections = plan.client_connections
 
-# Off: recycling would restart all workers at about the same time and stall the service; find the memory leak instead.
+# No recycling of workers, which would restart all at about the same time and stall the service: find the memory leak.
 max_requests = 0
 
 # The addresses of the proxies whose X-Forwarded-* headers are trusted.
 forwarded_allow_ips = trusted_networks(settings.forwarded_allow_ips)
 
-# In memory: the workers' heartbeats are files, and a container's root file system may be read-only.
+# The heartbeats of workers are files. They are in memory, as the root file system of a container may be read-only.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn makes a private file in the folder
 
-# Off: gunicorn's control socket has a path that all services of a user share.
+# No control socket: gunicorn gives all services of a user the same path.
 control_socket_disable = True
 
-# Off: the service itself writes an access log line for each request, with the request id.
+# No access log of gunicorn: the service itself writes an access log line for each request, with the request id.
 accesslog = None
 logconfig_dict = library_logging(level=settings.log_level, log_format=settings.log_format, fields=log_fields(settings))
 
@@ -83,8 +84,9 @@ def on_starting(server: Arbiter) -> None:
 def when_ready(server: Arbiter) -> None:
     """Start the metrics exporter, a process that serves MANAGEMENT_PORT until this process and all workers have ended.
 
-    The exporter reads from a pipe whose other end they all hold, and deletes the metrics folder at the end. Each start
-    has its own metrics folder, in memory if possible.
+    The exporter reads from a pipe whose write end this process and all workers hold. When the last of these processes
+    has ended, the exporter deletes the metrics folder and ends. Each start has its own metrics folder, in memory if
+    possible.
     """
     if not settings.management_port:
         return
@@ -93,15 +95,15 @@ def when_ready(server: Arbiter) -> None:
     address = {"host": settings.management_host, "port": settings.management_port}
     code = "import gc, json, sys, app.observability.exporter as it; it.main(**json.loads(sys.argv[1])); gc.freeze()"
     command = [sys.executable, "-c", code, json.dumps({"folder": folder, **address, "log_settings": logged})]
-    # A session of its own: Ctrl-C goes to all processes of the terminal, and must not end the exporter while the
-    # workers drain.
+    # The exporter gets its own session: Ctrl-C goes to all processes of the terminal, and must not end the exporter
+    # while the workers drain.
     server.exporter = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - the arguments are this service's own
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
-    """Let a new worker count its connections beside the other workers, and give it the least free metrics number.
+    """Give a new worker a slot in the shared connection counts, and the least free number for its metrics files.
 
-    The worker continues the metrics files of the earlier worker with that number: so counters never fall, and the
+    The new worker continues the metrics files of the ended worker with the same number: so counters never fall, and the
     number of files is bounded.
     """
     worker.balance = connection_counts.slot_for(worker.age)
@@ -116,7 +118,7 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 
 
 def child_exit(_server: Arbiter, worker: Worker) -> None:
-    """Free a worker's slot and remove its gauges, however the worker has ended."""
+    """Free the slot of a worker that has ended in any way, and remove its gauges."""
     connection_counts.release(worker.age)
     if metrics_folder():
         mark_process_dead(worker.number)
@@ -125,9 +127,9 @@ def child_exit(_server: Arbiter, worker: Worker) -> None:
 def on_exit(server: Arbiter) -> None:
     """Wait until the exporter has deleted the metrics folder; a hanging worker may delay this.
 
-    At its end, an interpreter first runs a garbage collection, which takes 0.3 s of CPU, or more than a second on a
-    busy machine, for memory that the end of the process frees anyway. So all objects are exempted, here and in the
-    exporter.
+    Before it ends, the Python interpreter runs a garbage collection, which takes 0.3 s of CPU, or more than a second on
+    a busy machine, for memory that the end of the process frees anyway. So `gc.freeze` exempts all objects, here and in
+    the exporter.
     """
     gc.freeze()
     if exporter := getattr(server, "exporter", None):

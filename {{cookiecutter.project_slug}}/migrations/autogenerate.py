@@ -1,6 +1,6 @@
-"""Rules for alembic's autogenerate: the ids of revisions, and the tables that are compared with the models.
+"""Rules for alembic's autogenerate: the ids of revisions, and the tables that autogenerate compares with the models.
 
-Without these rules, alembic would drop the tables of extensions and of other tools, as they have no models.
+Without these rules, alembic would drop the tables of extensions and of other tools, which have no models.
 """
 
 import ast
@@ -63,7 +63,7 @@ def without_schema(models: MetaData, name: str) -> MetaData:
 
 
 def tables_of(script: ScriptDirectory) -> set[TableName]:
-    """Return the tables that the migrations create or rename: without a model, only these tables may be dropped."""
+    """Return the tables that migrations create or rename: of the tables without a model, only these may be dropped."""
     found: set[TableName] = set()
     for revision in script.walk_revisions():
         for node in ast.walk(ast.parse(Path(revision.path).read_bytes())):
@@ -97,8 +97,8 @@ def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[
             script.rev_id = PREFIX + str(script.rev_id).removeprefix(PREFIX)
             operations = script.upgrade_ops_list[-1].ops
             if dropped := [operation for operation in operations if isinstance(operation, ops.DropTableOp)]:
-                # alembic takes the dropped tables from a set: a table could be dropped before the tables that refer to
-                # it
+                # alembic takes the dropped tables from a set, in any order: a table could be dropped before a table
+                # that refers to it.
                 operations[:] = [operation for operation in operations if operation not in dropped]
                 operations += referring_first(dropped)
                 script.upgrade_ops_list[-1].reverse_into(script.downgrade_ops_list[-1])
@@ -114,7 +114,7 @@ def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[
 def referring_first(dropped: Collection[ops.DropTableOp]) -> Iterable[ops.DropTableOp]:
     """Return operations that drop tables, in foreign key order: a table comes after the tables that refer to it.
 
-    Tables that refer to each other keep their order, and a developer completes the migration.
+    If tables refer to each other in a circle, the order stays as it is, and a developer completes the migration.
     """
     names = {".".join(filter(None, (table.schema, table.table_name))): table for table in dropped}
     referring: dict[str, set[str]] = {name: set() for name in sorted(names)}

@@ -1,7 +1,8 @@
 """Compares the models with a database, for `alembic check` and `make migration`.
 
-By itself, alembic compares neither conditions of CHECK constraints nor predicates of indexes, and defaults only by
-their values. It sees a changed length or precision of a type, and not that one is new or gone.
+alembic itself does not compare the conditions of CHECK constraints and the predicates of indexes, and compares defaults
+only by their values. alembic sees that the length or precision of a type changed, but not that a length or precision
+was added or removed.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ UNFINISHED = text("""
     ) AS found JOIN pg_class ON pg_class.oid = owner JOIN pg_namespace ON pg_namespace.oid = relnamespace
     ORDER BY problem
 """)
-"""SQL that finds invalid indexes and constraints not yet validated: autogenerate ignores both states."""
+"""SQL that finds invalid indexes, and constraints that are not validated: autogenerate ignores both states."""
 
 
 class PostgreSQL(PostgresqlImpl):
@@ -147,7 +148,7 @@ def refuse_unfinished(context: AutogenContext, *_: object) -> PriorityDispatchRe
 
 
 def rendered_default(kind: str, item: Any, _context: AutogenContext) -> str | bool:  # noqa: ANN401 - the signature of alembic's hook
-    """Return the Python text of a default that is a string, as alembic itself strips quotes at its ends."""
+    """Return the Python source of a string default; alembic itself strips quotes at both ends of the string."""
     if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
         return repr(item.arg)
     return False  # lets alembic render the item

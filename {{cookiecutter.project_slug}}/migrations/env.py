@@ -28,7 +28,7 @@ from migrations.turn import wait_for_turn
 
 LOCK_NOT_AVAILABLE = "55P03"  # the SQLSTATE of a lock timeout
 
-PATIENT = Timeouts(  # long statements, short lock waits: queries queue behind a migration that waits for a table
+PATIENT = Timeouts(  # long statements, short lock waits: queries on a table queue behind a migration that waits for it
     connect=timedelta(seconds=5),
     lock=timedelta(seconds=3),
     statement=timedelta(minutes=30),
@@ -37,14 +37,14 @@ PATIENT = Timeouts(  # long statements, short lock waits: queries queue behind a
 
 
 def begin(connection: Connection) -> None:
-    """Wait until no other migration of this database runs, and prepare the session.
+    """Wait until no other migration of this database runs, then prepare the session.
 
     Raises:
         SystemExit: the other migration took longer than one statement may take.
     """
     wait_for_turn(connection, PATIENT.statement)
-    # For autocommit blocks: a lock timeout would end CREATE INDEX CONCURRENTLY, which waits for old transactions but
-    # blocks no query meanwhile. Connections are also read-only outside of an explicit transaction.
+    # Two settings for autocommit blocks. CREATE INDEX CONCURRENTLY waits for old transactions but blocks no query
+    # meanwhile, so a lock timeout must not end it. And connections are read-only outside of an explicit transaction.
     connection.execute(text("SET lock_timeout = 0"))
     driver = connection.connection.driver_connection
     if isinstance(driver, DriverConnection) and not driver.obeys_default:
@@ -53,17 +53,17 @@ def begin(connection: Connection) -> None:
 
 
 def limit_lock_waits(connection: Connection) -> None:
-    """Set the lock timeout at the begin of a transaction; an autocommit block has no transaction and so no timeout."""
+    """Set the lock timeout when a transaction begins; an autocommit block is no transaction, and has no timeout."""
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENT.lock.total_seconds()}s'")
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in one transaction; a second process waits for its turn, and then finds nothing to do.
+    """Run the migrations in one transaction; a second process waits until the first ends, and then finds nothing to do.
 
     CREATE INDEX CONCURRENTLY runs in `with op.get_context().autocommit_block():`, which commits everything before it.
-    So such a block must be a migration of its own, and first drop what an interrupted run left behind: see the README,
-    "Change a large table".
+    So put this block into a migration of its own, which first drops what an interrupted run left behind: see the
+    README, "Change a large table".
     """
     begin(connection)
     event.listen(connection, "begin", limit_lock_waits)

@@ -1,11 +1,12 @@
-"""The turn of a migration: one session at a time migrates a database; the next one waits, without a snapshot."""
+"""Lets one session at a time migrate a database, by an advisory lock; the next session waits without a snapshot."""
 
 import time
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-# A key that no other advisory lock in this database uses: without the lock, two migrations would create one table.
+# The key of an advisory lock; no other lock of this database uses the key. Without the lock, two concurrent migrations
+# would create the same table.
 ADVISORY_LOCK = 7_203_115_001
 POLL_SECONDS = 0.2
 
@@ -13,8 +14,8 @@ POLL_SECONDS = 0.2
 def wait_for_turn(connection: Connection, patience: timedelta) -> None:
     """Lock this database for this session's migrations, until the connection ends.
 
-    A waiting migration polls for the lock instead of waiting in one statement: a statement has a snapshot, for whose
-    end CREATE INDEX CONCURRENTLY of the running migration would wait, which is a deadlock.
+    A waiting migration polls for the lock. If it waited in one statement, the statement would hold a snapshot, and
+    CREATE INDEX CONCURRENTLY in the running migration would wait for the end of that snapshot: a deadlock.
 
     Raises:
         SystemExit: the other migration took longer than `patience`.

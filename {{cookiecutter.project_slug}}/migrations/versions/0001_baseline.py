@@ -1,4 +1,4 @@
-"""The first migration: empty, so that the readiness check has a revision to compare from the first day."""
+"""The first migration, which is empty: the readiness check needs a revision to compare from the first day on."""
 
 revision: str = "{{ cookiecutter.project_slug | replace('-', '_') }}__0001"
 down_revision: str | None = None

@@ -9,8 +9,8 @@ revision: str = "{{ cookiecutter.project_slug | replace('-', '_') }}__0005"
 # {% set newest = {"no": "0002", "plain": "0003", "showcases": "0004"}[cookiecutter.example] %}
 down_revision: str | None = "{{ cookiecutter.project_slug | replace('-', '_') }}__{{ newest }}"
 
-# Numbers each change before it is stored, and notifies listeners when it commits. A BEFORE trigger alone would also
-# notify of a row that ON CONFLICT skips.
+# The triggers number each change of a job before it is stored, and notify listeners when the transaction commits. A
+# BEFORE trigger alone would also notify of a row that ON CONFLICT skips.
 CHANGES = """
 CREATE SEQUENCE app_events_sequence;
 
@@ -33,7 +33,8 @@ CREATE TRIGGER jobs_tell_change AFTER INSERT OR UPDATE OF state, progress, total
 FOR EACH ROW EXECUTE FUNCTION app_note_change('jobs');
 """
 
-# The output of `PGQUEUER_SCHEMA=pgqueuer pgq sql install` of pgqueuer 1.6.0; autogenerate ignores its schema.
+# The output of `PGQUEUER_SCHEMA=pgqueuer pgq sql install` of pgqueuer 1.6.0. alembic's autogenerate ignores the schema
+# `pgqueuer`.
 QUEUE = """
 CREATE SCHEMA IF NOT EXISTS pgqueuer;
 CREATE TYPE pgqueuer.pgqueuer_status

@@ -9,7 +9,7 @@ down_revision: str | None = "{{ cookiecutter.project_slug | replace('-', '_') }}
 
 
 def upgrade() -> None:
-    # orders from before authentication have no owner: set their owner by hand
+    # the owner of existing orders is empty: set the owner by hand
     op.add_column("orders", sa.Column("owner", sa.String(255), server_default="", nullable=False))
     op.alter_column("orders", "owner", server_default=None)
     op.create_index("ix_orders_owner_id", "orders", ["owner", "id"])

@@ -1,4 +1,4 @@
-"""The table of rate limits counted by PostgreSQL: UNLOGGED, so that counting writes no WAL."""
+"""The table of rate limits that PostgreSQL counts: UNLOGGED, so that counting writes no WAL."""
 
 import sqlalchemy as sa
 from alembic import op
