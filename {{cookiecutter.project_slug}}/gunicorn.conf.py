@@ -52,8 +52,8 @@ timeout = 30
 # Seconds after SIGTERM for the drain and the requests in flight; the last seconds are for closing the lifespan.
 graceful_timeout = settings.graceful_shutdown_seconds
 
-# Longer than the load balancer's idle timeout: otherwise the load balancer would send requests on connections that the
-# worker has just closed.
+# Keep-alive lasts longer than the load balancer's idle timeout: otherwise the load balancer would send requests on
+# connections that the worker has just closed.
 keepalive = settings.keep_alive_seconds
 
 # Client connections of a worker; beyond this number, the connection that was idle for longest is closed.

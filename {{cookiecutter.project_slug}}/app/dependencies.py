@@ -94,7 +94,7 @@ async def get_offload(request: HTTPConnection) -> Offload:
 
 
 OffloadDep = Annotated[Offload, Depends(get_offload)]
-"""For a route that makes a blocking call, or computes in C code that releases the GIL."""
+"""For a route that makes a blocking call, or computes in C code that releases the GIL: threads for this code."""
 
 
 # {% if cookiecutter.example == "showcases" %}
@@ -104,7 +104,7 @@ async def get_processes(request: HTTPConnection) -> Processes:
 
 
 ProcessesDep = Annotated[Processes, Depends(get_processes)]
-"""For a route that computes in Python for more than a few milliseconds."""
+"""For a route that computes in Python for more than a few milliseconds: worker processes, which have a GIL each."""
 
 
 # {% endif %}

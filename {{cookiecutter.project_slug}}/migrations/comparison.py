@@ -79,7 +79,7 @@ class PostgreSQL(PostgresqlImpl):
         return differs if differs.is_different else result
 
     def compared(self, name: str, wanted: Any, found: Any, table: FromClause | None) -> ComparisonResult:  # noqa: ANN401 - Any stands for alembic's types
-        """Compare two expressions on the columns of a table."""
+        """Compare two SQL expressions on the columns of a table; `name` says in the result what the expressions are."""
         texts = [self._compile_element(part) for part in (wanted, found)]
         if self.reads_alike(*texts, table=table):
             return ComparisonResult.Equal()

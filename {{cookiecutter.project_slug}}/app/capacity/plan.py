@@ -41,7 +41,7 @@ MAX_BODIES = MAX_BODIES_BYTES // 65_536
 is refused."""
 
 
-Bounds = Mapping[str, int | None]  # None means: use the number that the capacity plan computes
+Bounds = Mapping[str, int | None]  # for a bound of None, the capacity plan computes the number
 
 
 class CapacityError(CannotStart):
@@ -150,7 +150,7 @@ def make_plan(
         route_groups={name: bound or max_concurrent for name, bound in route_groups.items()},
         max_queue=2 * max_concurrent,
         queue_timeout_seconds=ADMISSION_TIMEOUT_SECONDS,
-        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # at most half of the clients send a body at a time
+        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # at most half of the clients may send a body at a time
         max_bodies_bytes=MAX_BODIES_BYTES,
         spare_cpus=max(0, cpus // workers - 1),
         downstreams=downstreams,

@@ -86,7 +86,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the current request, as its last byte is parsed.
+        """End the current request, whose last byte has been parsed.
 
         Do nothing for a WebSocket handshake, which becomes a WebSocket, and for a head that is parsed a second time:
         its request ends after the second pass.

@@ -41,8 +41,8 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The settings of one downstream: address, headers, timeouts, concurrency, retries, circuit breaker and cache."""
 
     base_url: Annotated[HttpUrl, AfterValidator(_check_address)] | None = None
-    """The address of the downstream, such as https://billing.internal:8443; in production, a process that serves
-    requests requires it. For certificates of a private authority set SSL_CERT_FILE, OpenSSL's own variable, in the
+    """The address of the downstream, such as https://billing.internal:8443; in production the service does not start
+    without an address. For certificates of a private authority set SSL_CERT_FILE, OpenSSL's own variable, in the
     environment of the process; in `.env` the variable has no effect."""
 
     authorization: HeaderValue | None = None

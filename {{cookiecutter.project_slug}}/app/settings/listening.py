@@ -47,7 +47,7 @@ def _networks(proxies: str) -> list[IPv4Network | IPv6Network]:
 def _addresses(proxies: str) -> str:
     try:
         _networks(proxies)
-    except ValueError:  # its message shows the value: raise an error that does not
+    except ValueError:  # the message of this error would show the value
         raise ValueError("write IP addresses and networks, such as 10.0.0.0/8, separated by commas") from None
     return proxies
 

@@ -140,7 +140,7 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
             lock=timedelta(seconds=self.database_lock_timeout_seconds),
             statement=timedelta(seconds=self.database_statement_timeout_seconds),
             command=timedelta(seconds=self.database_command_timeout_seconds),
-            idle=timedelta(hours=1) if self.development else None,  # in development a person may debug in a transaction
+            idle=timedelta(hours=1) if self.development else None,  # a debugger may pause in a transaction
         )
 
     @property

@@ -136,7 +136,7 @@ KEYED = sa.text("unique_key IS NOT NULL AND state IN ('queued', 'running', 'fail
 
 def execute(script: str) -> None:
     """Run several statements in the migration's transaction; alembic would prepare them as one statement."""
-    if context.is_offline_mode():  # `alembic upgrade --sql` prints the statements
+    if context.is_offline_mode():  # for `alembic upgrade --sql`, which only prints the SQL
         context.get_context().impl.static_output(script)
         return
     connection = op.get_bind()
