@@ -114,9 +114,12 @@ def service(template: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def copied(service: Callable[[str], Path], workshop: Path) -> Path:
-    """Return a copy of the default service for this test only, which shares the original's environment."""
-    original, folder = service("default"), workshop / "copied"
+def copied(service: Callable[[str], Path], workshop: Path, request: pytest.FixtureRequest) -> Path:
+    """Return a copy of a service for this test only, of the default service unless the test names another.
+
+    The copy shares the environment of the original.
+    """
+    original, folder = service(getattr(request, "param", "default")), workshop / "copied"
     shutil.copytree(original, folder, ignore=shutil.ignore_patterns(".venv", ".devtools", ".pytest_cache"))
     (folder / ".venv").symlink_to(original / ".venv")
     return folder

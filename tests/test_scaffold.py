@@ -2,12 +2,13 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.programs import environment, must, run
-from tests.repository import render
+from tests.repository import SERVICE, render
 from tests.updating import edit, git, start
 
 FIELDS = "amount:decimal paid:bool note:str count:int due:datetime begins:date"
@@ -83,6 +84,27 @@ def service(copied: Path) -> Path:
     return start(copied)
 
 
+@pytest.mark.parametrize("name", ["feature", "feature_owned", "downstream"])
+def test_each_phrase_that_the_scaffold_replaces_is_in_the_example(name: str) -> None:
+    """A reworded sentence of the example must not leave the example's words in new features."""
+    table = tomllib.loads((SERVICE / f"devtools/scaffold/{name}.toml").read_text("utf-8"))
+    texts = [*table["keep"], *(example(file, name).read_text("utf-8") for file in table["keep"])]
+
+    unused = []
+    for phrase, replacement in table["phrases"].items():
+        unused += [] if any(re.search(phrase, text) for text in texts) else [phrase]
+        texts = [re.sub(phrase, replacement, text) for text in texts]
+
+    assert unused == []
+
+
+def example(file: str, name: str) -> Path:
+    """Return the template's file of the example that a service with or without access tokens gets at this path."""
+    plain = SERVICE / file
+    owned = plain.with_stem(f"{plain.stem}_owned")
+    return owned if name == "feature_owned" and owned.exists() else plain
+
+
 def test_features_are_added_and_pass_all_checks(service: Path) -> None:
     for plural, arguments in FEATURES.items():
         done = feature(service, arguments)
@@ -106,6 +128,19 @@ def test_features_are_added_and_pass_all_checks(service: Path) -> None:
     assert all(f"# ROUTE_GROUPS__{plural.upper()}__DEADLINE_SECONDS=4.0" in env for plural in FEATURES)
     assert special_words(service) == []
     assert stubs(service) == {"rates", *DOWNSTREAMS}
+
+
+@pytest.mark.parametrize("copied", ["jwt"], indirect=True)
+def test_a_feature_of_a_service_with_access_tokens_belongs_to_its_owners(service: Path) -> None:
+    """The name has the greatest length, so that each docstring and comment of such a feature is tried as well."""
+    plural = "confirmationoforganisationlongs"
+    done = feature(service, FEATURES[plural])
+    assert done.returncode == 0, (done.stdout, done.stderr)
+
+    must(["make", "types"], service)
+    tests = (f"tests/{plural}", "tests/auth/test_routes.py", "tests/test_migrations.py")
+    assert " passed" in must(["uv", "run", "python", "-m", "pytest", "-n2", *tests], service)
+    assert f"tests/{plural}/test_owners.py" in git(service, "ls-files", "--others", "--exclude-standard")
 
 
 WIRED = ("app/main.py", "app/settings/route_groups.py", ".env.example")

@@ -42,8 +42,7 @@ from app.web.unread_key import UnreadKey
 # isort: split
 from app.orders.routes import router as orders
 
-# {% endif %}
-# {% if cookiecutter.example == "showcases" %}
+# {% endif %}# {% if cookiecutter.example == "showcases" %}
 # isort: split
 from app.products.routes import router as products
 
@@ -94,8 +93,7 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
     # FastAPI tries routes in order, so each router delays all later routers: routers with the most requests come first.
     # {% if cookiecutter.example != "no" %}
     app.include_router(orders)
-    # {% endif %}
-    # {% if cookiecutter.example == "showcases" %}
+    # {% endif %}# {% if cookiecutter.example == "showcases" %}
     app.include_router(products)
     # {% endif %}# {% if cookiecutter.jobs == "yes" %}
     app.include_router(jobs)

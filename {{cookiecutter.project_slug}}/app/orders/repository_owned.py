@@ -1,6 +1,6 @@
 """The SQL of orders. A function that writes takes a `ReadWriteSession`; a function that reads takes any session.
 
-Each function takes the owner and finds only orders of this owner. The type checker reports a call without an owner.
+Each function takes the owner, and finds only rows of this owner. The type checker reports a call without an owner.
 """
 
 from collections.abc import Collection
@@ -27,8 +27,8 @@ from app.orders.schemas import LineOut, OrderIn, OrderOut, OrderSummary
 
 # Statements are built once, at import: SQLAlchemy compiles each once, and `Reader` then sends the SQL text to asyncpg.
 SUMMARY = select(Order.id, Order.customer, Order.currency, Order.state, Order.created_at)
-# The version of an order is `xmin`, the number of the transaction that wrote the row: PostgreSQL sets it at each
-# UPDATE, so that no UPDATE can forget to increase a version.
+# The version of an order is `xmin`, the number of the transaction that wrote the row:
+# PostgreSQL sets it at each UPDATE, so that no UPDATE can forget to increase a version.
 XMIN = literal_column("orders.xmin::text", String).label("version")
 FIND = (
     SUMMARY.add_columns(XMIN, OrderLine.sku, OrderLine.quantity, OrderLine.unit_price)
@@ -106,7 +106,7 @@ async def version(session: AnySession, order_id: int, *, owner: str) -> str | No
 
 
 async def lock_version(session: ReadWriteSession, order_id: int, *, owner: str) -> str | None:
-    """Return the version of an order, None when the owner has no such order; lock the order until the transaction ends.
+    """Lock an order until the transaction ends, and return its version, None when the owner has no such order.
 
     The lines of the order need no lock, as they never change.
     """

@@ -103,4 +103,12 @@ class Documented(FastAPI):
                 for status, reply in operation["responses"].items():
                     added = RETRY_AFTER if status == "503" else REPLAYED if keyed and status < "300" else {}
                     reply["headers"] = HEADERS | added | reply.get("headers", {})
+        # {% if cookiecutter.auth == "jwt" %}
+        operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+        needs = [need for operation in operations for need in operation.get("security", ())]
+        for name, scheme in document["components"].get("securitySchemes", {}).items():
+            # The scheme of access tokens has the scopes of all applications of the process: keep those named here.
+            named = {scope for need in needs for scope in need.get(name, ())}
+            scheme["flows"]["authorizationCode"]["scopes"] = dict.fromkeys(sorted(named), "")
+        # {% endif %}
         return document
