@@ -34,7 +34,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN40
         "api_docs": True,
         "database_url": database_url,
         "management_port": 0,  # a free port, as many apps run at the same time
-        "web_concurrency": 2,  # the default, a worker per CPU, may need more connections than the server allows
+        "web_concurrency": 2,  # a worker per CPU might need more database connections than the test server has
     }
     return Settings(_env_file=None, **(values | changes))
 

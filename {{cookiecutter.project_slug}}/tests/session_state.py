@@ -55,7 +55,7 @@ BOUND_NAME = re.compile(r"\w+(?:\.\w+)+")
 """Matches a value, in a statement with `set_config`, that may be a custom setting's name."""
 
 PATIENCE_SECONDS = 5.0
-"""The timeout of the check, in seconds: a test may have frozen or stopped its database on purpose."""
+"""The timeout of the search for session state, in seconds: a test may have frozen or stopped PostgreSQL on purpose."""
 
 
 class StateLeft(Exception):
@@ -85,7 +85,7 @@ async def refuse_state_of(connection: AsyncConnection, names: Collection[str] = 
 
 @contextmanager
 def own_settings(app: FastAPI) -> Generator[set[str]]:
-    """Yield the names of the custom settings that the app's statements set during the `with` block."""
+    """Yield the names of PostgreSQL's custom settings that SQL of the app sets during the `with` block."""
     names: set[str] = set()
     resources: Resources | None = getattr(app.state, "resources", None)
     if resources is None:

@@ -24,7 +24,7 @@ ERRORS = (RedisError, OSError)
 """The errors of a command whose server is unreachable, frozen or out of connections."""
 
 MAX_CONNECTIONS = 16
-"""Connections of one process: a connection serves some thousand commands a second."""
+"""The most connections of one process to Valkey; each carries some thousand commands a second."""
 
 WAIT_SECONDS = 1.0
 """The longest wait for a connection of the pool, for a new connection, and for a reply, in seconds each; callers for

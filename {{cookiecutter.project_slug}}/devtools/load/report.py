@@ -92,7 +92,7 @@ def markdown(lines: list[list[str]]) -> str:
 
 
 def notes(records: Sequence[Record], users: int, rate: float) -> list[str]:
-    """Return the sentences below the table of the report; rate 0 stands for the closed loop."""
+    """Return the sentences below the table of a load report; at rate 0 each client waited for its response."""
     kinds = Counter(record.kind for record in records)
     retries = sum(record.attempt > 0 for record in records)
     late = sum(record.late_ms > LATE_MS for record in records)

@@ -44,7 +44,7 @@ class Issuer:
         return httpx.MockTransport(self.give if name == "issuer" else self.answer)
 
     async def give(self, request: httpx.Request) -> httpx.Response:
-        """Give a token, after letting the other tasks run."""
+        """Answer a request for an access token, after all other tasks have had a turn."""
         await asyncio.sleep(0.01)
         self.asked.append(dict(parse_qsl(request.content.decode())) | {"login": request.headers["authorization"]})
         if self.down:

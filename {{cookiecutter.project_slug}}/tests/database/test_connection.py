@@ -1,4 +1,4 @@
-"""A database connection after a statement that failed while the driver sent or prepared it."""
+"""A statement that the driver fails to prepare or to send leaves no broken connection in the pool."""
 
 import asyncio
 

@@ -120,7 +120,7 @@ async def ask_after_the_listener_closed(database_url: str) -> tuple[Answers, lis
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await is_accepting(service):  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.01)
-        # sent concurrently: the service closes idle connections half a second after the listening socket
+        # All requests go at the same time: half a second after the listening socket, idle connections are closed too.
         await asyncio.gather(*(client.ask("/health/live") for client in (*idle, *fresh)))
         await ended(service)
     return answers, [client.connected for client in (*idle, *fresh)]

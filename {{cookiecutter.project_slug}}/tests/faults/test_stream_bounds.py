@@ -1,4 +1,4 @@
-"""Streams under gunicorn: lost notifications, slow clients, and clients with too many streams."""
+"""Event streams under gunicorn, when database notifications are lost, a client reads slowly or opens many streams."""
 
 import json
 import socket
