@@ -7,7 +7,6 @@ a new response. A bulkhead bounds the loads, so that an empty or unreachable cac
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from math import inf
 from time import monotonic
@@ -28,10 +27,6 @@ MAX_BYTES = 20_000_000
 
 MAX_LOADS, MAX_QUEUE, QUEUE_SECONDS = 4, 100, 1.0
 """Loads of one `Caching` that run at the same time in a process, loads that may wait, and their longest wait."""
-
-LOAD_SECONDS = 30.0
-"""The longest load, in seconds: a load that hangs would otherwise hold its place, and the readers of its key, for ever.
-"""
 
 VALKEY_SECONDS, PAUSE_SECONDS = 0.1, 1.0
 """VALKEY_SECONDS: the longest wait of a load for Valkey. PAUSE_SECONDS: how long Valkey is not asked after a failure,
@@ -59,6 +54,8 @@ class Caching:
     """How long a response is fresh."""
     stale_seconds: float
     """How much longer a stale response is served while a new one is loaded, or while loading fails."""
+    load_seconds: float = 30.0
+    """The longest load: a load that hangs would otherwise hold its place, and the readers of its key, for ever."""
 
 
 @dataclass(slots=True)
@@ -72,22 +69,11 @@ class Made:
     """The start of the last load that was to replace the stale response."""
 
 
-def weight(made: Made) -> int:
-    """Return the size of a response in bytes."""
-    return len(made.body)
-
-
 class ResponseCache(Cache[Made]):
     """The cached responses of one `Caching` in this process."""
 
     def __init__(
-        self,
-        caching: Caching,
-        *,
-        valkey: Redis | None,
-        prefix: str,
-        clock: Callable[[], float] = monotonic,
-        load_seconds: float = LOAD_SECONDS,
+        self, caching: Caching, *, valkey: Redis | None, prefix: str, clock: Callable[[], float] = monotonic
     ) -> None:
         """Create an empty cache.
 
@@ -96,13 +82,12 @@ class ResponseCache(Cache[Made]):
             valkey: the client of the cache that all replicas share, None without one.
             prefix: the beginning of the keys in Valkey, such as the name of the service.
             clock: returns monotonic seconds; tests pass a fake clock.
-            load_seconds: the longest load.
         """
         ages = {"seconds": caching.seconds, "stale_seconds": caching.stale_seconds}
-        super().__init__(**ages, max_bytes=MAX_BYTES, weigh=weight, clock=clock)
+        super().__init__(**ages, max_bytes=MAX_BYTES, weigh=lambda made: len(made.body), clock=clock)
         self.context_of_load = detached
-        self._load_seconds = load_seconds
-        self._valkey, self._prefix = valkey, f"{prefix}:response:{caching.name}"
+        self._load_seconds, self._prefix = caching.load_seconds, f"{prefix}:response:{caching.name}"
+        self._valkey: Any = valkey  # redis-py types its commands as async or blocking
         self._calls = BestEffort("shared cache", ERRORS, timeout_seconds=VALKEY_SECONDS, pause_seconds=PAUSE_SECONDS)
         refusal = "The service is too busy for this response."
         self._loads = Bulkhead(
@@ -152,7 +137,7 @@ class ResponseCache(Cache[Made]):
         """Return the response from Valkey, if it is fresh: its time to live says how old it is."""
         if self._valkey is None:
             return None
-        both: Any = self._valkey.pipeline(transaction=False)  # redis-py types these as async or blocking
+        both = self._valkey.pipeline(transaction=False)
         both.get(f"{self._prefix}:{key}")
         both.pttl(f"{self._prefix}:{key}")
         body, milliseconds = await self._calls.call(both.execute) or (None, 0)
@@ -161,7 +146,6 @@ class ResponseCache(Cache[Made]):
 
     async def _store(self, key: str, body: bytes) -> None:
         """Store a response in Valkey."""
-        valkey: Any = self._valkey
-        if valkey is not None:
-            kept = timedelta(seconds=self.seconds + self.stale_seconds)
-            await self._calls.call(lambda: valkey.set(f"{self._prefix}:{key}", body, px=kept))
+        if self._valkey is not None:
+            milliseconds = round((self.seconds + self.stale_seconds) * 1000)
+            await self._calls.call(lambda: self._valkey.set(f"{self._prefix}:{key}", body, px=milliseconds))

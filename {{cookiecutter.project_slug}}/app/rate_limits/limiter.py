@@ -21,35 +21,24 @@ PAUSE_SECONDS = 1.0
 """How long a store that failed is not asked, in seconds: at most one hit in each pause waits in vain."""
 
 
-class StoreAway(Exception):
-    """Raised by a store of rate limits that cannot count at the moment."""
-
-
 class Store(Protocol):
     """A store in which all processes count hits together."""
 
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """The errors by which `take` tells that the store failed, and may have counted the hits or not."""
+
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count hits of a key, all in one step.
-
-        Raises:
-            StoreAway: the store failed, and may have counted the hits or not.
-        """
-
-
-class Batch:
-    """Concurrent hits of one key in this process, which one call of the store counts."""
-
-    def __init__(self) -> None:
-        self.hits = 0
-        self.counting: asyncio.Task[Count | None] | None = None
+        """Count hits of a key, all in one step."""
 
 
 class Lane:
-    """The hits of one key: a batch that gathers hits while the batch before is being counted."""
+    """The hits of one key: further hits gather for the next call of the store while the current call counts."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
-        self.next = Batch()
+        self.hits = 0
+        self.counting: asyncio.Task[Count | None] | None = None
 
 
 class Limiter:
@@ -66,7 +55,7 @@ class Limiter:
             pause_seconds: how long the store is not asked after a failure.
         """
         bounds = {"timeout_seconds": timeout_seconds or STORE_SECONDS, "pause_seconds": pause_seconds}
-        self._store, self._calls = store, BestEffort("store of rate limits", (StoreAway,), **bounds)
+        self._store, self._calls = store, BestEffort("store of rate limits", store.errors, **bounds)
         self._local = LocalCounts()
         self._lanes: WeakValueDictionary[str, Lane] = WeakValueDictionary()
 
@@ -87,23 +76,19 @@ class Limiter:
         longer than the timeout. Hits that arrive during a call are counted by the next call.
         """
         lane = self._lanes.setdefault(key, Lane())
-        batch = lane.next
-        batch.hits += 1
-        place = batch.hits
-        if batch.counting is None:  # in a task of its own, as a request may end while the store counts the others
-            counting = self._count_batch(lane, key, policy)
-            batch.counting = asyncio.get_running_loop().create_task(counting, context=detached())
-        counted = await asyncio.shield(batch.counting)
+        lane.hits += 1
+        place = lane.hits
+        if lane.counting is None:  # in a task of its own, as a request may end while the store counts the others
+            counting = self._count_next(lane, key, policy)
+            lane.counting = asyncio.get_running_loop().create_task(counting, context=detached())
+        counted = await asyncio.shield(lane.counting)
         return counted and counted._replace(allowed=int(place <= counted.allowed))
 
-    async def _count_batch(self, lane: Lane, key: str, policy: Policy) -> Count | None:
+    async def _count_next(self, lane: Lane, key: str, policy: Policy) -> Count | None:
         async with lane.turn:
-            batch, lane.next = lane.next, Batch()
-            return await self._count(key, policy, batch.hits)
-
-    async def _count(self, key: str, policy: Policy, hits: int) -> Count | None:
-        sent = self._local.clock()
-        counted = await self._calls.call(lambda: self._store.take(key, policy, hits))
+            hits, lane.hits, lane.counting = lane.hits, 0, None
+            sent = self._local.clock()
+            counted = await self._calls.call(lambda: self._store.take(key, policy, hits))
         if counted is None:
             return None
         # After a loss of its counts the store allows the whole quota again; this process still allows only the rest by

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Unavailable
 from app.rate_limits.gcra import Count, Policy
-from app.rate_limits.limiter import StoreAway
 from app.request.detached import detached
 
 # The same arithmetic as in `gcra.count`. The clock is read before the wait for the row lock: the earlier time can only
@@ -40,12 +39,13 @@ SWEEP_CALLS = 1000
 the table stays small. The times have no index, which each upsert would have to change; so a sweep reads the whole
 table: a million rows take longer than a hit may."""
 
-AWAY = (SQLAlchemyError, Unavailable, OSError)
 log = structlog.get_logger("rate limits")
 
 
 class PostgresStore:
     """Counts hits in PostgreSQL, over the connection pool of the service."""
+
+    errors = (SQLAlchemyError, Unavailable, OSError)
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Create a store on an engine whose transactions may write."""
@@ -54,17 +54,10 @@ class PostgresStore:
         self._sweeping: asyncio.Task[None] | None = None
 
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count hits of a key.
-
-        Raises:
-            StoreAway: the database failed, or no connection of the pool was free.
-        """
+        """Count hits of a key."""
         values = {"key": key, "hits": hits, "quota": policy.quota, "interval": policy.interval}
-        try:
-            async with self._engine.begin() as connection:
-                allowed, ahead = (await connection.execute(TAKE, values)).one()
-        except AWAY as error:
-            raise StoreAway(type(error).__name__) from error
+        async with self._engine.begin() as connection:
+            allowed, ahead = (await connection.execute(TAKE, values)).one()
         self._calls += 1
         if self._calls % SWEEP_CALLS == 0 and (self._sweeping is None or self._sweeping.done()):
             self._sweeping = asyncio.get_running_loop().create_task(self._sweep(), context=detached())
@@ -75,5 +68,5 @@ class PostgresStore:
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(SWEEP)
-        except AWAY as error:
+        except self.errors as error:
             log.warning("sweep of rate limits failed", cause=type(error).__name__)

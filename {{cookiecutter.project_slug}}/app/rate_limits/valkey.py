@@ -3,7 +3,6 @@
 from typing import Any
 
 from app.rate_limits.gcra import Count, Policy
-from app.rate_limits.limiter import StoreAway
 from app.valkey.client import ERRORS, Redis
 
 # The same arithmetic as in `gcra.count`; a key expires when it has its whole quota again.
@@ -23,6 +22,8 @@ return {allowed, ahead}
 class ValkeyStore:
     """Counts hits in Valkey or Redis; the client sends each command once, so that no hit counts twice."""
 
+    errors = ERRORS
+
     def __init__(self, client: Redis, prefix: str) -> None:
         """Create a store whose keys begin with a prefix, as services may share a server."""
         commands: Any = client  # redis-py types these as async or blocking
@@ -30,14 +31,7 @@ class ValkeyStore:
         self._prefix = prefix
 
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count hits of a key.
-
-        Raises:
-            StoreAway: the server did not answer.
-        """
-        try:
-            values = policy.interval, policy.quota, hits
-            allowed, ahead = await self._script(keys=[f"{self._prefix}:rate:{key}"], args=values)
-        except ERRORS as error:
-            raise StoreAway(type(error).__name__) from error
+        """Count hits of a key."""
+        values = policy.interval, policy.quota, hits
+        allowed, ahead = await self._script(keys=[f"{self._prefix}:rate:{key}"], args=values)
         return Count(allowed, ahead)

@@ -8,10 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, SecretStr
 
 FORM = "write it as redis://user:password@host:6379/0, or as rediss://... for TLS"
-PACKAGE = (
-    "the package `redis` is not installed: run `uv sync --extra redis`, and add `--extra redis` to `uv sync` in the "
-    "Dockerfile"
-)
+PACKAGE = "the package `redis` is not installed: run `uv sync --extra redis`, and name this extra in the Dockerfile too"
 OPTIONS = "its only parameters are those that begin with ssl_, as others would change the bounds of the client"
 
 

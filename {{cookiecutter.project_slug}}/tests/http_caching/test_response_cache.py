@@ -135,7 +135,7 @@ async def test_loads_of_many_keys_have_a_bulkhead(cache: ResponseCache, source: 
 
 
 async def test_loads_that_hang_end_and_free_their_slots(source: Source) -> None:
-    cache = ResponseCache(CACHING, valkey=None, prefix="service", load_seconds=0.01)
+    cache = ResponseCache(Caching("tried", 10, 100, load_seconds=0.01), valkey=None, prefix="service")
     source.goes_on.clear()
     async with asyncio.timeout(10):
         hung = await asyncio.gather(

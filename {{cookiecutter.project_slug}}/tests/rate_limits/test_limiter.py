@@ -4,13 +4,15 @@ import asyncio
 
 from app.rate_limits import limiter as module
 from app.rate_limits.gcra import Count, LocalCounts, Policy
-from app.rate_limits.limiter import Limiter, StoreAway
+from app.rate_limits.limiter import Limiter
 
 POLICY = Policy("tried", quota=10, seconds=3600)
 
 
 class FakeStore:
     """A store in memory that can fail, and that answers once the test sets an event."""
+
+    errors = (ConnectionRefusedError,)
 
     def __init__(self) -> None:
         self.counts = LocalCounts()
@@ -23,7 +25,7 @@ class FakeStore:
         """Count requests, once the event is set."""
         self.calls.append(hits)
         if self.is_away:
-            raise StoreAway from ConnectionRefusedError()
+            raise ConnectionRefusedError
         await self.answers.wait()
         return self.counts.take(key, policy, hits)
 
