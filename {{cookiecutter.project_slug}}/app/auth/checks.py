@@ -5,8 +5,7 @@ Each table maps the reason of a refusal, which the client and the log get, to th
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwt.types import Options
 
@@ -27,8 +26,8 @@ TIMES = ("exp", "iat", "nbf")
 FOREIGN = ("nonce", "at_hash", "c_hash", "events")
 """Claims of ID tokens and of logout tokens, which an access token never has."""
 
-Check = Callable[[Mapping[str, Any], TokenSettings], bool]
-"""The type of a check: a function that tells whether the header or the claims of a token are valid."""
+Stage = Mapping[str, Callable[[Any, TokenSettings], bool]]
+"""The checks of the text, the header or the claims of a token, by the reason of the refusal."""
 
 
 def is_name(value: object) -> bool:
@@ -41,6 +40,11 @@ def is_time(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_TIME
 
 
+def type_of(header: Mapping[str, Any]) -> str:
+    """Return the type of a token (header `typ`) in lower case, without the beginning of a media type."""
+    return str(header.get("typ")).lower().removeprefix("application/")
+
+
 def scopes_in(claims: Mapping[str, Any], claim: str) -> frozenset[str] | None:
     """Return the scopes in a claim, a space-separated text or a list of texts; None for any other value."""
     found = claims.get(claim, "")
@@ -50,32 +54,25 @@ def scopes_in(claims: Mapping[str, Any], claim: str) -> frozenset[str] | None:
     return frozenset(listed)
 
 
-BEFORE: Mapping[str, Callable[[str], bool]] = {
-    "it is too long": lambda token: len(token) <= MAX_CHARACTERS,
-    "it has characters that no token has": lambda token: LETTERS.fullmatch(token) is not None,
+BEFORE: Stage = {
+    "it is too long": lambda token, _rules: len(token) <= MAX_CHARACTERS,
+    "it has characters that no token has": lambda token, _rules: LETTERS.fullmatch(token) is not None,
 }
-"""The checks of the text of a token before the text is parsed, by the reason of the refusal."""
+"""The checks of the text of a token before the text is parsed."""
 
-HEADER: Mapping[str, Check] = {
+HEADER: Stage = {
     "its algorithm is not accepted": lambda header, rules: str(header.get("alg")) in words(rules.algorithms),
-    "it is no access token": lambda header, rules: type_of(header) in words(rules.types),
+    "it is no access token": lambda header, rules: type_of(header) in words(rules.types.lower()),
     "it names no key": lambda header, _rules: is_name(header.get("kid")),
 }
 """The checks of a token's header, before the key is looked up by the key id; the key id has no other use. The header
 `crit` needs no check here: PyJWT refuses unknown extensions."""
 
-OPTIONS: Options = {
-    "require": ["exp", "iat", "sub"],
-    "verify_exp": True,
-    "verify_nbf": True,
-    "verify_iat": True,
-    "verify_aud": True,
-    "verify_iss": True,
-}
-"""PyJWT's options for the checks that it makes together with the signature. `require` need not list issuer and
-audience: PyJWT refuses a token without a claim that it has to compare."""
+OPTIONS: Options = {"require": ["exp", "iat", "sub"]}
+"""PyJWT's options for the checks that it makes together with the signature: by default issuer, audience and all times.
+`require` need not list issuer and audience: PyJWT refuses a token without a claim that it has to compare."""
 
-CLAIMS: Mapping[str, Check] = {
+CLAIMS: Stage = {
     "a time in it is no number": lambda claims, _rules: all(is_time(claims.get(name, 0)) for name in TIMES),
     "it lives too long": lambda claims, rules: claims["exp"] - claims["iat"] <= rules.max_lifetime_seconds,
     "it has no subject": lambda claims, _rules: is_name(claims["sub"]),
@@ -86,17 +83,13 @@ CLAIMS: Mapping[str, Check] = {
 """The checks of a token's claims, after the check of the signature."""
 
 
-def type_of(header: Mapping[str, Any]) -> str:
-    """Return the type of a token (header `typ`) as the settings spell types, whatever the letter case in the token."""
-    found = str(header.get("typ")).lower().removeprefix("application/")
-    return "JWT" if found == "jwt" else found
-
-
-@dataclass(frozen=True, slots=True)
-class Checks:
+class Checks(NamedTuple):
     """All checks of a token, one field per stage; a test passes an instance that lacks a single check."""
 
-    before: Mapping[str, Callable[[str], bool]] = field(default_factory=lambda: BEFORE)
-    header: Mapping[str, Check] = field(default_factory=lambda: HEADER)
-    options: Options = field(default_factory=lambda: OPTIONS)
-    claims: Mapping[str, Check] = field(default_factory=lambda: CLAIMS)
+    before: Stage = BEFORE
+    header: Stage = HEADER
+    options: Options = OPTIONS
+    claims: Stage = CLAIMS
+
+
+ALL = Checks()

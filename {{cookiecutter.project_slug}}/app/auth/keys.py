@@ -7,6 +7,7 @@ expired and the issuer is down. This module goes on with the cached keys for a d
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -42,8 +43,8 @@ invent key ids; the fetch goes on without the token."""
 MAX_KEYS = 64
 """From this number of usable keys on, further keys of the issuer are ignored; real issuers have two to five."""
 
-RSA_BITS = 2048
-"""The least length of an RSA key in bits, as NIST SP 800-131A requires."""
+Clock = Callable[[], float]
+"""The type of a function that returns seconds, of which tests pass a fake."""
 
 Fetch = Callable[[], Coroutine[Any, Any, object]]
 """The type of a function that fetches the issuer's keys as JSON (JWKS)."""
@@ -57,7 +58,7 @@ log = structlog.get_logger("auth")
 class Keys:
     """The public keys of one issuer, by key id and algorithm. Concurrent callers share one fetch."""
 
-    def __init__(self, algorithms: Collection[str], clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, algorithms: Collection[str], clock: Clock = monotonic) -> None:
         """Start without keys; the first token fetches them.
 
         Args:
@@ -65,15 +66,14 @@ class Keys:
             clock: returns monotonic seconds; tests pass a fake clock.
         """
         self.fetches = 0
-        self._algorithms = algorithms
-        self._clock = clock
+        self._algorithms, self._clock = algorithms, clock
         self._kept: Mapping[Name, PyJWK] = {}
         self._fetched_at = self._failed_at = self._tried_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
     def accepts(self, key: PyJWK) -> bool:
-        """Tell whether a key that this object has returned is still accepted."""
-        return self._usable() and not self._idle() and self._kept.get(name_of(key)) is key
+        """Tell whether a key is still accepted; each fetch replaces all keys, so a checked token is checked anew."""
+        return self._kept.get(name_of(key)) is key and self._usable() and not self._idle()
 
     async def get(self, name: Name, fetch: Fetch) -> PyJWK | None:
         """Return the key with this id and algorithm, None when the issuer has no such key.
@@ -85,12 +85,8 @@ class Keys:
         pause = COOL_DOWN_SECONDS if usable else COLD_SECONDS
         due = not known or now - self._fetched_at > FRESH_SECONDS
         if due and (self._fetching or now - self._tried_at > pause):
-            fetching = self._refresh(fetch)
             longest = IDLE_WAIT_SECONDS if self._idle() else UNKNOWN_SECONDS * (not known)
-            seconds = longest if usable else COLD_WAIT_SECONDS
-            since = max(0.0, now - self._tried_at)
-            if seconds > since:
-                await _wait(fetching, seconds - since)
+            await self._refresh(fetch, longest if usable else COLD_WAIT_SECONDS)
         unsure = self._fetching is not None or self._failed_at > self._fetched_at
         if not self._usable() or (name not in self._kept and unsure):
             raise Unavailable("The keys that check access tokens are not available. Try again.")
@@ -102,39 +98,33 @@ class Keys:
     def _idle(self) -> bool:
         return self._clock() - max(self._fetched_at, self._failed_at) > IDLE_SECONDS
 
-    def _refresh(self, fetch: Fetch) -> asyncio.Task[None]:
+    async def _refresh(self, fetch: Fetch, longest: float) -> None:
+        """Start a fetch if none runs, and wait for it, at most until `longest` seconds after its start.
+
+        Neither the end of the wait nor the cancellation of a waiting caller cancels the fetch.
+        """
+        now = self._clock()
         if self._fetching is None:
-            self._tried_at = self._clock()
+            self._tried_at = now
             self._fetching = asyncio.get_running_loop().create_task(self._take(fetch), context=detached())
-        return self._fetching
+        seconds = longest - (now - self._tried_at)
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with responsive_timeout(seconds):
+                    await asyncio.shield(self._fetching)
 
     async def _take(self, fetch: Fetch) -> None:
         """Fetch the keys; keep the earlier keys when the issuer does not answer, or sends no key set."""
         self.fetches += 1
         try:
-            found = usable_keys(await fetch(), self._algorithms)
+            self._kept, self._fetched_at = usable_keys(await fetch(), self._algorithms), self._clock()
         except Exception as error:  # noqa: BLE001 - whatever it is, requests get 503, and the earlier keys stay
             self._failed_at = self._clock()
             reason = error.detail if isinstance(error, ServiceError) else repr(error)
-            log.warning("request for the keys of the token issuer failed", reason=reason, age=self._age())
-        else:
-            # an unchanged key stays the same object: a checked token counts only as long as its key is the same object
-            same = {name: old for name, old in self._kept.items() if name in found and _text(old) == _text(found[name])}
-            self._kept, self._fetched_at = found | same, self._clock()
-            if not found:
-                log.error("the token issuer has no usable keys")
+            age = round(self._clock() - self._fetched_at, 1) if self._kept else None
+            log.warning("request for the keys of the token issuer failed", reason=reason, age=age)
         finally:
             self._fetching = None
-
-    def _age(self) -> float | None:
-        return round(self._clock() - self._fetched_at, 1) if self._kept else None
-
-
-async def _wait(fetching: asyncio.Task[None], seconds: float) -> None:
-    """Wait for a fetch; neither the end of the time nor the cancellation of a waiting caller cancels the fetch."""
-    with suppress(TimeoutError):
-        async with responsive_timeout(seconds):
-            await asyncio.shield(fetching)
 
 
 def usable_keys(answer: object, algorithms: Collection[str]) -> dict[Name, PyJWK]:
@@ -149,32 +139,26 @@ def usable_keys(answer: object, algorithms: Collection[str]) -> dict[Name, PyJWK
     listed = answer.get("keys") if isinstance(answer, dict) else None
     if not isinstance(listed, list):
         raise DownstreamBadResponse("issuer", "its response is no key set.")
-    found: dict[Name, PyJWK] = {}
-    for item in listed:
-        for key in keys_of(item, algorithms) if isinstance(item, dict) and len(found) < MAX_KEYS else ():
-            found[name_of(key)] = key
+    keys = (key for item in listed if isinstance(item, dict) for key in keys_of(item, algorithms))
+    found = {name_of(key): key for key in islice(keys, MAX_KEYS)}
+    if not found:
+        log.error("the token issuer has no usable keys")
     return found
 
 
 def keys_of(item: dict[str, Any], algorithms: Collection[str]) -> Iterator[PyJWK]:
-    """Yield the key of a JWKS entry, an RSA key without `alg` once for each accepted algorithm of RSA."""
+    """Yield the key of a JWKS entry; an entry without `alg` is a key for each accepted algorithm that it fits."""
     if "d" in item or item.get("use", "sig") != "sig" or not isinstance(item.get("kid"), str):
         return
-    free = item.get("kty") == "RSA" and "alg" not in item
-    for algorithm in [name for name in algorithms if name[0] in "RP"] if free else [None]:
-        try:
+    for algorithm in [item["alg"]] if "alg" in item else algorithms:
+        # PyJWK trusts the entry, and so may raise almost any error
+        with suppress(PyJWTError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
             key = PyJWK(item, algorithm)
-        except (PyJWTError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError):  # PyJWK trusts it
-            continue
-        long_enough = getattr(key.key, "key_size", RSA_BITS) >= RSA_BITS or item.get("kty") != "RSA"
-        if key.algorithm_name in algorithms and long_enough:
-            yield key
+            key.Algorithm.prepare_key(key.key)  # raises for a curve that does not belong to the algorithm
+            if key.algorithm_name in algorithms and not key.Algorithm.check_key_length(key.key):
+                yield key
 
 
 def name_of(key: PyJWK) -> Name:
     """Return the key id and the algorithm of a key; keys of different algorithms may share a key id."""
     return str(key.key_id), str(key.algorithm_name)
-
-
-def _text(key: PyJWK) -> str:
-    return repr(sorted(vars(key)["_jwk_data"].items()))

@@ -15,16 +15,8 @@ from app.auth.keys import Keys
 from app.auth.tokens import Tokens
 from app.dependencies import resources_of
 from app.downstreams.client import NO_ADDRESS
-from app.errors import CannotStart, Unavailable
-from app.request.authenticated import (
-    ACCESS_TOKEN,
-    CALLER,
-    PRINCIPAL,
-    Principal,
-    get_principal,
-    needs_principal,
-    unauthorized,
-)
+from app.errors import Unavailable
+from app.request.authenticated import ACCESS_TOKEN, PRINCIPAL, Principal, get_principal, needs_principal, unauthorized
 from app.settings.browsers import words
 from app.settings.route_groups import PROBES
 from app.settings.service import Settings
@@ -38,24 +30,11 @@ PROTOCOL = "bearer."
 The service takes the protocol `events`, so the token is in no response; an address would be in logs."""
 
 
-class UnsafeIssuer(CannotStart):
-    """Raised at the start for settings by which keys or tokens could be forged; the message names the variable."""
-
-
 def build_tokens(settings: Settings) -> Tokens:
-    """Build the check of access tokens from the settings, and write the issuer into the OpenAPI document.
-
-    Raises:
-        UnsafeIssuer: the settings of the issuer are not safe.
-    """
-    rules, issuer = settings.auth, settings.downstreams.issuer
-    wrong = list(rules.unsafe(str(issuer.base_url or ""), production=not settings.development))
-    if issuer.cache_seconds:  # its keys have a cache of their own, and a second one would hide that they have changed
-        wrong.append("DOWNSTREAMS__ISSUER__CACHE_SECONDS must be 0")
-    if wrong:
-        raise UnsafeIssuer("; ".join(wrong))
-    address = str(issuer.base_url or NO_ADDRESS).rstrip("/")
-    ACCESS_TOKEN.address(address, f"/{rules.authorize_path}", f"/{rules.token_path}")
+    """Build the check of access tokens from the settings, and write the issuer into the OpenAPI document."""
+    rules, address = settings.auth, str(settings.downstreams.issuer.base_url or NO_ADDRESS).rstrip("/")
+    ACCESS_TOKEN.flow.authorizationUrl = f"{address}/{rules.authorize_path}"
+    ACCESS_TOKEN.flow.tokenUrl = f"{address}/{rules.token_path}"
     return Tokens(rules, rules.issuer or address, Keys(words(rules.algorithms)))
 
 
@@ -70,15 +49,14 @@ class Authentication:
         """Serve one request or WebSocket."""
         if scope["type"] != "lifespan" and scope["path"] not in PROBES:
             try:
-                principal = await self._principal(HTTPConnection(scope))
+                scope[PRINCIPAL] = principal = await self._principal(HTTPConnection(scope))
+                scope["caller"] = principal.key
             except (HTTPException, Unavailable) as refusal:
                 # the frames of tracebacks have the scope, which would be a reference cycle
                 refusal.__traceback__ = refusal.__context__ = None
-                scope[PRINCIPAL] = partial(_raise, refusal)
+                scope[PRINCIPAL] = refusal
                 if isinstance(refusal, HTTPException):  # FastAPI turns other errors of the read into a 400
                     receive = partial(_receive, scope, receive)
-            else:
-                scope[PRINCIPAL], scope[CALLER] = lambda: principal, principal.key
         await self.app(scope, receive, send)
 
     async def _principal(self, connection: HTTPConnection) -> Principal:
@@ -89,13 +67,8 @@ class Authentication:
             raise unauthorized("A request has one Authorization header at most.")
         if not given or not given[0].lower().startswith(SCHEME):
             raise unauthorized("Send an access token as `Authorization: Bearer ...`.", invalid=False)
-        fetch = partial(self._fetch, connection)
-        return await self._tokens.principal(given[0][len(SCHEME) :].strip(" "), fetch)
-
-    async def _fetch(self, connection: HTTPConnection) -> object:
-        """Return the JSON of the keys of the issuer."""
-        path = self._tokens.settings.keys_path.split("/")
-        return await resources_of(connection).downstreams[ISSUER].get_json(*path)
+        token, path = given[0][len(SCHEME) :].strip(" "), self._tokens.settings.keys_path.split("/")
+        return await self._tokens.principal(token, lambda: resources_of(connection).downstreams[ISSUER].get_json(*path))
 
 
 async def _receive(scope: Scope, receive: Receive) -> Message:
@@ -103,9 +76,5 @@ async def _receive(scope: Scope, receive: Receive) -> Message:
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     dependant = getattr(route, "dependant", None)  # only a route of FastAPI has one; a test may replace the principal
     if dependant and get_principal not in scope["app"].dependency_overrides and needs_principal(dependant):
-        scope[PRINCIPAL]()
+        raise scope[PRINCIPAL]
     return await receive()
-
-
-def _raise(refusal: Exception) -> Principal:
-    raise refusal

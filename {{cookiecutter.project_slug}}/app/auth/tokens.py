@@ -7,22 +7,20 @@ before the signature is checked.
 """
 
 import json
-from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from hashlib import sha256
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 import structlog
 from jwt import PyJWK, PyJWTError
+from jwt.utils import base64url_decode
 
-from app.auth.checks import Checks, scopes_in
-from app.auth.keys import Fetch, Keys
+from app.auth.checks import ALL, Checks, Stage, scopes_in
+from app.auth.keys import Clock, Fetch, Keys
 from app.request.authenticated import Principal, unauthorized
-from app.settings.browsers import words
 from app.settings.tokens import TokenSettings
 
 KEPT = 2048
@@ -34,8 +32,7 @@ KEPT_SECONDS = 60.0
 log = structlog.get_logger("auth")
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """The cached result of a check: the token's principal, the key of its signature, and the end of the cache time."""
 
     principal: Principal
@@ -47,26 +44,19 @@ class Tokens:
     """Checks access tokens of one issuer, and caches the results of valid tokens."""
 
     def __init__(
-        self,
-        settings: TokenSettings,
-        issuer: str,
-        keys: Keys,
-        *,
-        checks: Checks | None = None,
-        clock: Callable[[], float] = time,
+        self, settings: TokenSettings, issuer: str, keys: Keys, *, checks: Checks = ALL, clock: Clock = time
     ) -> None:
         """Build the check.
 
         Args:
             settings: the algorithms, types, claims and lifetime of accepted tokens.
-            issuer: the name of the issuer in the claim `iss`.
+            issuer: the name of the issuer in the claim `iss`; PyJWT would not compare None.
             keys: the keys of the issuer.
             checks: the checks; by default all.
             clock: returns the seconds since 1970, as times in tokens are; tests pass a fake clock.
         """
         self.settings, self.issuer, self.keys = settings, issuer, keys
-        self._checks = checks or Checks()
-        self._clock = clock
+        self._checks, self._clock = checks, clock
         self._kept: OrderedDict[bytes, Checked] = OrderedDict()
 
     async def principal(self, token: str, fetch: Fetch) -> Principal:
@@ -76,47 +66,45 @@ class Tokens:
             HTTPException: 401, the token is not accepted.
             Unavailable: the keys of the issuer are not available.
         """
-        _refuse(self._checks.before, lambda check: check(token))
+        self._refuse_unless(self._checks.before, token)
         digest = sha256(token.encode()).digest()
-        kept = self._kept.get(digest)
-        if kept is not None and kept.until > self._clock() and self.keys.accepts(kept.key):
-            self._kept.move_to_end(digest)
-            return kept.principal
-        self._kept.pop(digest, None)
+        kept = self._kept.pop(digest, None)
+        if kept is None or kept.until <= self._clock() or not self.keys.accepts(kept.key):
+            kept = await self._check(token, fetch)
+        self._kept[digest] = kept
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return kept.principal
+
+    async def _check(self, token: str, fetch: Fetch) -> Checked:
         header = header_of(token)
-        _refuse(self._checks.header, lambda check: check(header, self.settings))
+        self._refuse_unless(self._checks.header, header)
         key = await self.keys.get((header["kid"], header["alg"]), fetch)
         if key is None:
             raise refused("its key is not one of the issuer")
-        claims = self._confirmed(token, key)
-        principal = self._principal(claims)
-        until = min(principal.expires_at, self._clock() + KEPT_SECONDS)
-        self._kept[digest] = Checked(principal, key, until)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return principal
+        claims, rules = self._claims(token, key), self.settings
+        subject, scopes = claims["sub"], scopes_in(claims, rules.scope_claim) or frozenset()
+        principal = Principal(subject, claims.get(rules.client_claim, subject), scopes, claims["exp"])
+        return Checked(principal, key, min(principal.expires_at, self._clock() + KEPT_SECONDS))
 
-    def _confirmed(self, token: str, key: PyJWK) -> dict[str, Any]:
-        """Return the claims of a token, after the signature, the issuer, the audience and the times are checked."""
+    def _claims(self, token: str, key: PyJWK) -> dict[str, Any]:
+        """Return the claims of a token, after the signature, the issuer, the audience and the times are checked.
+
+        PyJWT accepts no other algorithm than that of the key.
+        """
+        rules, options = self.settings, self._checks.options
+        expected: dict[str, Any] = {"audience": rules.audience, "issuer": self.issuer, "leeway": rules.leeway_seconds}
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=sorted(words(self.settings.algorithms)),
-                options=self._checks.options,
-                audience=self.settings.audience,
-                issuer=self.issuer,
-                leeway=self.settings.leeway_seconds,
-            )
+            claims = jwt.decode(token, key, options=options, **expected)
         except PyJWTError as error:
-            raise refused(REASONS.get(type(error), "it is no token, or its signature is wrong")) from None
-        _refuse(self._checks.claims, lambda check: check(claims, self.settings))
+            raise refused(REASONS.get(type(error), NO_TOKEN)) from None
+        self._refuse_unless(self._checks.claims, claims)
         return claims
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        subject = claims["sub"]
-        scopes = scopes_in(claims, self.settings.scope_claim) or frozenset()
-        return Principal(subject, claims.get(self.settings.client_claim, subject), scopes, claims["exp"])
+    def _refuse_unless(self, checks: Stage, given: object) -> None:
+        for reason, check in checks.items():
+            if not check(given, self.settings):
+                raise refused(reason)
 
 
 def header_of(token: str) -> Mapping[str, Any]:
@@ -127,13 +115,12 @@ def header_of(token: str) -> Mapping[str, Any]:
     Raises:
         HTTPException: 401, the header is no JSON object.
     """
-    part = token.partition(".")[0]
     try:
-        header = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        header = json.loads(base64url_decode(token.partition(".")[0]))
     except (RecursionError, ValueError):
         header = None
     if not isinstance(header, dict):
-        raise refused("it is no token, or its signature is wrong")
+        raise refused(NO_TOKEN)
     return header
 
 
@@ -143,12 +130,7 @@ def refused(reason: str) -> Exception:
     return unauthorized(f"The access token is refused: {reason}.")
 
 
-def _refuse(checks: Mapping[str, Any], run: Callable[[Any], bool]) -> None:
-    for reason, check in checks.items():
-        if not run(check):
-            raise refused(reason)
-
-
+NO_TOKEN = "it is no token, or its signature is wrong"  # noqa: S105 - a sentence, no password
 REASONS: Mapping[type[PyJWTError], str] = {
     jwt.ExpiredSignatureError: "it has expired",
     jwt.ImmatureSignatureError: "it is not valid yet",

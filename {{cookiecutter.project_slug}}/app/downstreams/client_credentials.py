@@ -9,9 +9,10 @@ import asyncio
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -19,7 +20,7 @@ import structlog
 from app.downstreams.client import Answer, Call, Client
 from app.downstreams.downstream import Downstream
 from app.downstreams.responses import json_in
-from app.errors import CannotStart, DownstreamBadResponse, DownstreamError
+from app.errors import DownstreamBadResponse, DownstreamError
 from app.request.detached import detached
 from app.settings.tokens import TokenSettings
 
@@ -43,24 +44,22 @@ FORM = "application/x-www-form-urlencoded"
 log = structlog.get_logger("auth")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token, with the times of the refresh and of the expiry by the monotonic clock, in seconds."""
+class Token(NamedTuple):
+    """An access token as a header; the times of its refresh and its expiry are seconds of the monotonic clock."""
 
-    text: str
-    refresh_at: float
-    ends_at: float
+    headers: Mapping[str, str] = {}
+    refresh_at: float = -inf
+    ends_at: float = -inf
+
+
+NO_TOKEN = Token()
 
 
 class ClientCredentials:
     """Fetches and keeps the access token for one downstream; concurrent callers share one request to the issuer."""
 
     def __init__(
-        self,
-        issuer: Downstream,
-        settings: TokenSettings,
-        form: Mapping[str, str],
-        clock: Callable[[], float] = monotonic,
+        self, issuer: Downstream, settings: TokenSettings, form: dict[str, str], clock: Callable[[], float] = monotonic
     ) -> None:
         """Start without a token.
 
@@ -71,59 +70,45 @@ class ClientCredentials:
             clock: returns monotonic seconds; tests pass a fake clock.
         """
         self.calls = 0
-        self._issuer, self._settings, self._form, self._clock = issuer, settings, form, clock
-        self._token: Token | None = None
+        self._issuer, self._call, self._clock = issuer, call_for(settings, form), clock
+        self._token = NO_TOKEN
         self._failure: DownstreamError | None = None
-        self._tried_at = float("-inf")
-        self._getting: asyncio.Task[None] | None = None
+        self._tried_at = -inf
+        self._asking: asyncio.Task[None] | None = None
 
-    async def headers(self) -> dict[str, str]:
+    async def headers(self) -> Mapping[str, str]:
         """Return the Authorization header of a call, with a valid access token.
 
         Raises:
             DownstreamError: there is no valid token, and the issuer does not give a new token.
         """
         now = self._clock()
-        may_ask = self._getting is None and now - self._tried_at >= RETRY_SECONDS
-        if self._token is None or now >= self._token.ends_at:
-            if may_ask or self._getting:
-                await asyncio.shield(self._getting or self._get())
-        elif now >= self._token.refresh_at and may_ask:
-            self._get()
-        if self._token is None or self._clock() >= self._token.ends_at:
+        if now >= self._token.refresh_at and self._asking is None and now - self._tried_at >= RETRY_SECONDS:
+            self._tried_at = now
+            self._asking = asyncio.get_running_loop().create_task(self._ask(), context=detached())
+        if now >= self._token.ends_at and self._asking is not None:
+            await asyncio.shield(self._asking)
+        if self._clock() >= self._token.ends_at:
             error = self._failure or DownstreamBadResponse(self._issuer.name, "it gave no token.")
             raise error.with_traceback(None)  # else the stored error would keep the stack frames of each call alive
-        return {"Authorization": f"Bearer {self._token.text}"}
+        return self._token.headers
 
     def forget(self, headers: Mapping[str, str]) -> None:
         """Forget the token of these headers, which a downstream refused with 401; the next call gets a new token."""
-        if self._token is not None and headers.get("Authorization") == f"Bearer {self._token.text}":
-            self._token = None
-
-    def _get(self) -> asyncio.Task[None]:
-        self._tried_at = self._clock()
-        self._getting = asyncio.get_running_loop().create_task(self._ask(), context=detached())
-        return self._getting
+        if self._token.headers == headers:
+            self._token = NO_TOKEN
 
     async def _ask(self) -> None:
         """Request a token from the issuer; after a failure, keep the old token and store the error for the callers."""
         self.calls += 1
         try:
-            answer = json_in(self._issuer.name, await self._issuer.call(self._call(), retryable=True))
+            answer = json_in(self._issuer.name, await self._issuer.call(self._call, retryable=True))
             self._token, self._failure = self._read(answer), None
         except DownstreamError as error:
             self._failure = error
             log.warning("request for an access token for a downstream failed", reason=error.detail)
         finally:
-            self._getting = None
-
-    def _call(self) -> Call:
-        settings = self._settings
-        secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
-        pair = f"{quote(settings.client_id or '', safe='')}:{quote(secret, safe='')}"
-        form = {"grant_type": "client_credentials", **self._form}
-        headers = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}", "Content-Type": FORM}
-        return Call("POST", settings.token_path.strip("/"), {}, urlencode(form).encode(), headers)
+            self._asking = None
 
     def _read(self, answer: Any) -> Token:  # noqa: ANN401 - the parsed JSON of the issuer
         found: dict[str, Any] = answer if isinstance(answer, dict) else {}
@@ -132,7 +117,16 @@ class ClientCredentials:
         if not isinstance(text, str) or not TOKEN.fullmatch(text) or not seconds > 0:
             raise DownstreamBadResponse(self._issuer.name, "its answer has no access_token, or a wrong expires_in.")
         now = self._clock()
-        return Token(text, now + seconds * AHEAD, now + seconds)
+        return Token({"Authorization": f"Bearer {text}"}, now + seconds * AHEAD, now + seconds)
+
+
+def call_for(settings: TokenSettings, form: dict[str, str]) -> Call:
+    """Return the request for a token, with the id and the secret of this service."""
+    secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
+    pair = f"{quote(settings.client_id or '', safe='')}:{quote(secret, safe='')}"
+    headers = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}", "Content-Type": FORM}
+    body = urlencode({"grant_type": "client_credentials", **form}).encode()
+    return Call("POST", settings.token_path, {}, body, headers)
 
 
 class AuthorizedClient(Client):
@@ -151,22 +145,8 @@ class AuthorizedClient(Client):
         return await self._inner.send(replace(call, headers={**call.headers, **await self._credentials.headers()}))
 
 
-class TokensError(CannotStart):
-    """A setting about tokens for calls to downstreams is wrong; the message names the variable."""
-
-
 def authorize(downstreams: Mapping[str, Downstream], settings: TokenSettings) -> None:
-    """Give each downstream that AUTH__DOWNSTREAM_TOKENS names a client that sends an access token with each call.
-
-    Raises:
-        TokensError: the settings name an unknown downstream, or lack the id or the secret of this service.
-    """
-    if unknown := settings.forms.keys() - (downstreams.keys() - {"issuer"}):  # the issuer itself gets no token
-        raise TokensError(
-            f"AUTH__DOWNSTREAM_TOKENS names {', '.join(sorted(unknown))}, which is no downstream that may get one."
-        )
-    if settings.forms and not (settings.client_id and settings.client_secret):
-        raise TokensError("AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID and AUTH__CLIENT_SECRET.")
-    for name, form in settings.forms.items():
+    """Give each downstream that AUTH__DOWNSTREAM_TOKENS names a client that sends an access token with each call."""
+    for name, form in settings.downstream_tokens.items():
         credentials = ClientCredentials(downstreams["issuer"], settings, form)
         downstreams[name].client = AuthorizedClient(downstreams[name].client, credentials)

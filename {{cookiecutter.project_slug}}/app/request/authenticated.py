@@ -4,7 +4,6 @@ A route names the scopes that it needs, `principal: Annotated[Principal, needs("
 `PrincipalDep` for any token. Without a usable token the answer is 401, without the scope 403, in the form of RFC 6750.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,9 +17,8 @@ from fastapi.security.base import SecurityBase
 REALM = 'Bearer realm="api"'
 """The beginning of every WWW-Authenticate header of the service."""
 
-PRINCIPAL, CALLER = "principal", "caller"
-"""PRINCIPAL: the key in the ASGI scope for a function that returns the principal or raises the refusal. CALLER: the key
-for the text that identifies the principal."""
+PRINCIPAL = "principal"
+"""The key in the ASGI scope for the principal of the request, or for the refusal of its access token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +48,11 @@ class Principal:
 class AccessToken(SecurityBase):
     """The description of access tokens in the OpenAPI document, which makes the button Authorize of /docs work."""
 
-    def __init__(self) -> None:
-        self.scheme_name = "access_token"
-        self.flow = OAuthFlowAuthorizationCode(authorizationUrl="", tokenUrl="")
-        self.model = OAuth2(flows=OAuthFlows(authorizationCode=self.flow))
-
-    @property
-    def scopes(self) -> dict[str, str]:
-        """Every scope that a route of the service needs; FastAPI demands a description of each, which is empty."""
-        return self.flow.scopes
-
-    def address(self, issuer: str, authorize: str, token: str) -> None:
-        """Write the addresses of the issuer into this description."""
-        self.flow.authorizationUrl, self.flow.tokenUrl = f"{issuer}{authorize}", f"{issuer}{token}"
+    scheme_name = "access_token"
+    flow = OAuthFlowAuthorizationCode(authorizationUrl="", tokenUrl="")
+    model = OAuth2(flows=OAuthFlows(authorizationCode=flow))
+    scopes = flow.scopes
+    """Every scope that a route of the service needs; FastAPI demands a description of each, which is empty."""
 
     async def __call__(self) -> None:
         """Do nothing: the middleware has read the token already."""
@@ -90,8 +80,9 @@ async def get_principal(
     Raises:
         HTTPException: 401 without a usable token, 403 without a scope, 503 without the keys of the issuer.
     """
-    found: Callable[[], Principal] = connection.scope[PRINCIPAL]
-    principal = found()
+    principal: Principal | Exception = connection.scope[PRINCIPAL]
+    if isinstance(principal, Exception):
+        raise principal
     if not principal.scopes.issuperset(wanted.scopes):
         reason = f', error="insufficient_scope", scope="{wanted.scope_str}"'
         raise HTTPException(403, f"This needs the scope {wanted.scope_str}.", {"WWW-Authenticate": REALM + reason})

@@ -25,7 +25,6 @@ STOP_MARGIN_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
-
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # a larger number probably means milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
@@ -196,5 +195,6 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
         # {% if cookiecutter.auth == "jwt" %}
         if self.environment == "production" and not checks_server(self.redis_url):
             yield "REDIS_URL must not turn off the check of the certificate when ENVIRONMENT is production"
+        yield from self.auth.unsafe(self.downstreams, production=not self.development)
         # {% endif %}
         yield from self.unsafe_origins(production=self.environment == "production")

@@ -1,38 +1,25 @@
 """Settings of access tokens, such as AUTH__AUDIENCE; the address of the issuer is DOWNSTREAMS__ISSUER__BASE_URL."""
 
+import json
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
-from app.settings.browsers import words
+from app.settings.browsers import each, words
 
-ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+if TYPE_CHECKING:
+    from app.settings.downstreams import DownstreamsSettings
+
+ASYMMETRIC = re.compile(r"(RS|PS|ES)(256|384|512)|EdDSA")
 """The signature algorithms that AUTH__ALGORITHMS may allow, all with a key pair: with a shared secret, every service
 that checks tokens could also sign tokens."""
 
-
-def _check_algorithms(text: str) -> str:
-    if not words(text) or words(text) - set(ASYMMETRIC):
-        raise ValueError(f"name some of {', '.join(ASYMMETRIC)}, separated by commas")
-    return text
-
-
-def _check_types(text: str) -> str:
-    if not words(text) <= {"at+jwt", "JWT"} or not words(text):
-        raise ValueError("name at+jwt, or JWT for an issuer that does not write at+jwt, or both, separated by commas")
-    return text
-
-
-def _check_tokens(text: str) -> str:
-    try:
-        FORMS.validate_json(text)
-    except ValidationError:
-        raise ValueError('write JSON such as {"ledger": {"audience": "ledger-api"}}') from None
-    return text
+PATH = re.compile(r"/?((?!\.{0,2}(;|/|$))[A-Za-z0-9._~!$&'()*+,;=@-]+(/(?=.)|$))+")
+THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 
 
 def _check_path(text: str) -> str:
@@ -41,10 +28,15 @@ def _check_path(text: str) -> str:
     return text.strip("/")
 
 
-PATH = re.compile(r"/?((?!\.{0,2}(;|/|$))[A-Za-z0-9._~!$&'()*+,;=@-]+(/(?=.)|$))+")
-FORMS = TypeAdapter(dict[str, dict[str, str]])
+def _read_json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 Path = Annotated[str, AfterValidator(_check_path)]
 Claim = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,100}$")]
+Forms = Annotated[dict[str, dict[str, str]], NoDecode, BeforeValidator(_read_json)]
+Algorithms = Annotated[str, each(ASYMMETRIC, "name some of RS256, PS256, ES256, their 384 and 512, and EdDSA")]
+Types = Annotated[str, each(re.compile(r"at\+jwt|JWT"), "name at+jwt, or JWT for an issuer that writes JWT, or both")]
 
 
 class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid", hide_input_in_errors=True):
@@ -57,10 +49,10 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
     """The name of this API in tokens, the claim `aud`. Choose a name that is not the id of a client: otherwise an ID
     token for that client would be accepted."""
 
-    algorithms: Annotated[str, AfterValidator(_check_algorithms)] = "RS256,ES256"
+    algorithms: Algorithms = "RS256,ES256"
     """The signature algorithms that are accepted, comma separated; algorithms with a shared secret are refused."""
 
-    types: Annotated[str, AfterValidator(_check_types)] = "at+jwt"
+    types: Types = "at+jwt"
     """The accepted values of the token header `typ`, comma separated: at+jwt, or JWT for an issuer that writes JWT."""
 
     leeway_seconds: float = Field(default=30.0, ge=0, le=120)
@@ -90,33 +82,28 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
     client_secret: SecretStr | None = None
     """The secret of this service at the issuer; never written to a log."""
 
-    downstream_tokens: Annotated[str, AfterValidator(_check_tokens)] = "{}"
+    downstream_tokens: Forms = {}
     """The downstreams whose calls carry a token of this service, as JSON: the name of each downstream, and the fields
     of its token request, such as `{"ledger": {"audience": "ledger-api", "scope": "entries:read"}}`."""
 
-    @property
-    def forms(self) -> dict[str, dict[str, str]]:
-        """The fields of the token request for each downstream that gets a token, by the downstream's name."""
-        return FORMS.validate_json(self.downstream_tokens)
-
-    def unsafe(self, issuer_url: str, *, production: bool) -> Iterator[str]:
-        """Yield an error sentence for each setting that lets keys or tokens be forged, such as an address without TLS.
+    def unsafe(self, downstreams: "DownstreamsSettings", *, production: bool) -> Iterator[str]:
+        """Yield an error sentence for each setting that lets keys or tokens be forged, or that cannot work.
 
         Args:
-            issuer_url: the address of the downstream `issuer`, empty when unset.
+            downstreams: the settings of all downstreams, the issuer included.
             production: whether ENVIRONMENT is production.
         """
+        issuer, names = downstreams.issuer, {name for name, _ in downstreams}
         if self.audience == self.client_id and "JWT" in words(self.types):
             yield "AUTH__AUDIENCE must not be AUTH__CLIENT_ID, as the ID tokens of a client have that audience"
-        variables = {"AUTH__ISSUER": self.issuer or "", "DOWNSTREAMS__ISSUER__BASE_URL": issuer_url}
-        for variable, url in variables.items():
-            if url.startswith("http://") and (production or not _is_this_machine(url)):
+        if issuer.cache_seconds:  # a second cache of the issuer's keys would hide that the issuer has changed a key
+            yield "DOWNSTREAMS__ISSUER__CACHE_SECONDS must be 0"
+        for variable, url in {"AUTH__ISSUER": self.issuer, "DOWNSTREAMS__ISSUER__BASE_URL": issuer.base_url}.items():
+            address = urlsplit(str(url or ""))
+            if address.scheme == "http" and (production or address.hostname not in THIS_MACHINE):
                 yield f"{variable} must begin with https://, but for an issuer of this machine in development"
-
-
-def _is_this_machine(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        if unknown := self.downstream_tokens.keys() - (names - {"issuer"}):  # the issuer gets credentials, and no token
+            listed = ", ".join(sorted(unknown))
+            yield f"AUTH__DOWNSTREAM_TOKENS names {listed}, which is no downstream that may get one"
+        if self.downstream_tokens and not (self.client_id and self.client_secret):
+            yield "AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID and AUTH__CLIENT_SECRET"

@@ -1,7 +1,6 @@
 """Access tokens for downstream calls: concurrent callers share one request to the issuer; tokens are renewed early."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncGenerator
 from urllib.parse import parse_qsl
@@ -152,7 +151,7 @@ async def test_a_downstream_that_the_settings_name_gets_tokens(issuer: Issuer, d
     name = next((name for name in downstreams if name != "issuer"), None)
     if name is None:
         pytest.skip("this service calls its issuer only")
-    authorize(downstreams, SETTINGS.model_copy(update={"downstream_tokens": json.dumps({name: {"scope": "read"}})}))
+    authorize(downstreams, SETTINGS.model_copy(update={"downstream_tokens": {name: {"scope": "read"}}}))
 
     assert await downstreams[name].get_json("entries") == {}
     assert (issuer.calls, issuer.asked[0]["scope"]) == (["Bearer t1"], "read")

@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
-from app.auth.middleware import UnsafeIssuer, build_tokens
-from app.downstreams.client_credentials import TokensError, authorize
 from app.settings.tokens import TokenSettings
 from tests.databases import make_settings
 
-SETTINGS = TokenSettings(client_id="notes", client_secret=SecretStr("a:b c"))
+NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
+OWN = {"client_id": "notes", "client_secret": "a:b c"}
 
 
 @pytest.mark.parametrize(
@@ -31,19 +30,29 @@ def test_a_path_that_leads_elsewhere_refuses_to_start(name: str, path: str) -> N
             "AUTH__AUDIENCE must not be AUTH__CLIENT_ID",
         ),
         ({"auth": {"issuer": "http://issuer.example"}}, "AUTH__ISSUER must begin with https://"),
+        (
+            {"downstreams": {"issuer": {"base_url": "http://issuer.example"}}},
+            "DOWNSTREAMS__ISSUER__BASE_URL must begin with https://",
+        ),
     ],
 )
 def test_settings_by_which_tokens_could_be_forged_refuse_to_start(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UnsafeIssuer, match=message):
-        build_tokens(make_settings("postgresql://nobody@127.0.0.1:1/none", **changes))
+    with pytest.raises(ValidationError, match=message):
+        make_settings(NOWHERE, **changes)
 
 
-def test_settings_that_cannot_work_refuse_the_start() -> None:
-    unknown = SETTINGS.model_copy(update={"downstream_tokens": '{"ledger": {}}'})
-    with pytest.raises(TokensError, match="AUTH__DOWNSTREAM_TOKENS names ledger, which is no downstream"):
-        authorize({}, unknown)
-    own = SETTINGS.model_copy(update={"downstream_tokens": '{"issuer": {}}'})
-    with pytest.raises(TokensError, match="AUTH__DOWNSTREAM_TOKENS names issuer, which is no downstream"):
-        authorize({"issuer": None}, own)  # type: ignore[dict-item]
-    with pytest.raises(TokensError, match="AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID"):
-        authorize({"ledger": None}, TokenSettings(downstream_tokens='{"ledger": {}}'))  # type: ignore[dict-item]
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [
+        (OWN | {"downstream_tokens": '{"ledger": {}}'}, "AUTH__DOWNSTREAM_TOKENS names ledger, which is no downstream"),
+        (OWN | {"downstream_tokens": '{"issuer": {}}'}, "AUTH__DOWNSTREAM_TOKENS names issuer, which is no downstream"),
+        ({"downstream_tokens": '{"ledger": {}}'}, "AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID"),
+        ({"downstream_tokens": "ledger"}, "auth.downstream_tokens\n  Value error, Expecting value: line 1"),
+        ({"downstream_tokens": '["ledger"]'}, "auth.downstream_tokens\n  Input should be a valid dictionary"),
+        ({"algorithms": "RS256,HS256"}, "name some of RS256"),
+        ({"types": "at+jwt,id_token"}, "name at\\+jwt"),
+    ],
+)
+def test_settings_that_cannot_work_refuse_the_start(auth: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_settings(NOWHERE, auth=auth)

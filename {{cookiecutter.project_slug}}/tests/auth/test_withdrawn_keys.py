@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.auth.keys import (
     COLD_SECONDS,
@@ -12,6 +13,7 @@ from app.auth.keys import (
     STALE_SECONDS,
     UNKNOWN_SECONDS,
     Keys,
+    usable_keys,
 )
 from app.auth.tokens import Tokens
 from app.errors import Unavailable
@@ -94,6 +96,16 @@ async def test_keys_of_different_algorithms_may_share_a_key_id() -> None:
 
     assert (await tokens.principal(token(), cold.fetch)).subject == "ada"
     assert (await tokens.principal(token(header(alg="ES256"), signer=CURVE), cold.fetch)).subject == "ada"
+
+
+@pytest.mark.parametrize("declared", [{}, {"alg": "ES256"}])
+def test_a_key_on_the_curve_of_a_different_algorithm_is_left_out(declared: Json) -> None:
+    numbers = ec.generate_private_key(ec.SECP384R1()).public_key().public_numbers()
+    x, y = (base64(value.to_bytes(48)) for value in (numbers.x, numbers.y))
+    entry = {"kty": "EC", "crv": "P-384", "kid": "curve", "x": x, "y": y} | declared
+
+    assert list(usable_keys({"keys": [entry]}, ["ES256", "RS256"])) == []
+    assert list(usable_keys({"keys": [entry | {"alg": "ES384"}]}, ["ES256", "ES384"])) == [("curve", "ES384")]
 
 
 @pytest.mark.parametrize("accepted", ["PS256", "RS256,PS256"])
