@@ -95,7 +95,7 @@ async def test_a_worker_needs_no_setting_in_production_and_is_refused_without_a_
 ) -> None:
     await prepare(committed_url, effect, 1)
     downstreams = [name for name, _ in getattr(make_settings(committed_url), "downstreams", ())]
-    addresses = {f"DOWNSTREAMS__{name.upper()}__BASE_URL": "http://127.0.0.1:9/" for name in downstreams}
+    addresses = {f"DOWNSTREAMS__{name.upper()}__BASE_URL": "https://127.0.0.1:9/" for name in downstreams}
     with workers_on(committed_url, tmp_path, ENVIRONMENT="production", **addresses) as workers:
         refused = await asyncio.to_thread(workers.start(JOBS__WORKERS="0").wait, 60)
         workers.start()
