@@ -1,4 +1,4 @@
-"""The HTML pages of lab, benchmarks, load tests, capacity and faults fit a phone and a screen, in a real browser.
+"""The HTML pages of lab, benchmarks, load tests, capacity, faults and status fit a phone and a screen, in a browser.
 
 The pages show made-up numbers, but their widths, texts and charts are those of real reports.
 """
@@ -28,13 +28,15 @@ from lab.experiment import ASYNC, BLOCKING, Finding
 from lab.page import page as lab_page
 from tests.programs import must
 
-WIDTHS = (390, 1280)
+WIDTHS = (390, 768, 1280)
 LEAST_TEXT_PIXELS = 11
 LONG = "a route with a response model, and a name that no phone shows in one line"
 
 SERVICE_PAGES = """
 import sys
 from pathlib import Path
+from prometheus_client import Metric
+from app.observability.status_page import STATUS, StatusPage
 from app.settings.service import Settings
 from devtools.capacity import chart
 from devtools.drawing.charts import Mark
@@ -55,6 +57,17 @@ marks = [Mark("SIGTERM, and the load balancer does not know it yet", 2.0, 7.5), 
 names = ["test_sigterm.py::test_a_stop_loses_no_request", "test_frozen.py::test_a_frozen_server[plain]"]
 timelines = [Timeline(name, took=12, passed=name == names[0], marks=marks, seen=seen) for name in names]
 (folder / "faults.html").write_text(report.html_of(timelines))
+requests = Metric("http_server_request_duration_seconds", "Requests", "histogram")
+for route in ("/api/v1/orders/{order_id}/total", "/api/v1/price-estimate", "unmatched"):
+    labels = {"http_request_method": "GET", "http_route": route}
+    for status, count in (("200", 1234), ("504", 56)):
+        for bound, part in (("0.005", 0.5), ("2.5", 0.9), ("+Inf", 1)):
+            requests.add_sample(f"{requests.name}_bucket", labels | {STATUS: status, "le": bound}, count * part)
+bulkheads = Metric("app_bulkhead", "Bulkheads", "gauge")
+for name in ("conversions.database", "requests.after_response", "downstreams.confirmations"):
+    for word in ("limit", "active", "waiting", "rejected_total", "wait_seconds_total"):
+        bulkheads.add_sample(f"app_bulkhead_{word}", {"bulkhead": name}, 1234.5)
+(folder / "status.html").write_text(StatusPage().render([requests, bulkheads], "not ready"))
 """
 """A program that makes the pages of a generated service with the service's own modules."""
 
@@ -63,6 +76,13 @@ const box = element => element.getBoundingClientRect();
 const drawn = element => element.getScreenCTM ? element.getScreenCTM().a : 1;
 const pixels = element => parseFloat(element.ownerDocument.defaultView.getComputedStyle(element).fontSize);
 const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+const lines = (node, word) => {
+  const range = node.ownerDocument.createRange();
+  range.setStart(node, word.index);
+  range.setEnd(node, word.index + word[0].length);
+  return new Set([...range.getClientRects()].map(part => Math.round(part.top))).size;
+};
+const torn = node => [...node.data.matchAll(/[^\\s\\/-]+/g)].filter(word => lines(node, word) > 1).map(word => word[0]);
 const said = (list) => list.map(element => `${element.tagName} ${element.textContent.slice(0, 60)}`);
 function look(frame) {
   const page = frame.contentDocument, all = [...page.body.querySelectorAll("*")];
@@ -76,6 +96,7 @@ function look(frame) {
     small: said(texts.filter(element => pixels(element) * drawn(element) < LEAST_TEXT_PIXELS)),
     overlapping: said(words.flatMap(of => of.filter((one, place) => of.slice(0, place).some(
       other => meet(box(one), box(other)))))),
+    torn: texts.flatMap(element => [...element.childNodes].filter(node => node.nodeType == 3).flatMap(torn)),
     texts: texts.length,
   };
 }
@@ -117,7 +138,7 @@ def benchmarks() -> str:
 
 @pytest.mark.needs_program("chromium", "apt-get install chromium")
 def test_every_page_fits_a_phone_and_a_screen(service: Callable[[str], Path], tmp_path: Path) -> None:
-    """No page scrolls sideways, no text is too small to read, and no numbers along an axis overlap."""
+    """No page scrolls sideways, no text is too small, no word is torn over two lines, no numbers of an axis overlap."""
     must([service("full") / ".venv/bin/python", "-c", SERVICE_PAGES, tmp_path], service("full"))
     pages = {path.stem: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
     pages |= {"lab": lab(), "benchmarks": benchmarks()}
@@ -141,7 +162,7 @@ def test_every_page_fits_a_phone_and_a_screen(service: Callable[[str], Path], tm
     written = must(["chromium", *arguments, look.as_uri()], tmp_path)
 
     found = json.loads(unescape(re.findall(r"<body>(\[.*\])</body>", written, re.DOTALL)[0]))
-    assert len(found) == 2 * len(pages) == 10
+    assert len(found) == len(WIDTHS) * len(pages) == 18
     assert all(page.pop("texts") > 20 for page in found)
-    clean = {"scrolls": False, "wide": [], "small": [], "overlapping": []}
+    clean = {"scrolls": False, "wide": [], "small": [], "overlapping": [], "torn": []}
     assert [page for page in found if page != {"page": page["page"], **clean}] == []
