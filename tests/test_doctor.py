@@ -111,7 +111,7 @@ def test_seven_broken_parts_have_a_line_each(checkout: Path, tmp_path: Path, sil
         f"do   port {silent} is taken by {owner}: end it, or {RUN} PORT={silent + 1}`",
         f"do   database of DATABASE_URL cannot be reached: {away}",
         f"do   migrations: The migrations need one head, not {', '.join(heads)}: join them with `make merge`.",
-        "note template is 1 commits ahead: `make template` tells of them",
+        "note template is 1 commit ahead: `make template` tells more",
         "do   git has no repository here: `git init`, `git add --all`, `git commit`",
     ]
     assert code != 0

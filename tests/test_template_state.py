@@ -108,7 +108,7 @@ def test_the_status_has_the_notes_between_two_commits(service: Path, template: P
     first, *notes = tool(service).stdout.splitlines()
 
     assert f"{template}: " in first
-    assert " is 1 commits ahead of " in first
+    assert " is 1 commit ahead of " in first
     assert [line for line in notes if line] == ["## New", "It is."]
 
 

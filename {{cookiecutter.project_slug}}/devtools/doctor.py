@@ -122,7 +122,8 @@ def template() -> Iterator[str]:
     elif said.startswith(commit):
         yield f"{OK} template has nothing newer than {commit[:9]}"
     else:
-        yield f"{NOTE} template is {'some' if unknown else count.strip()} commits ahead: `make template` tells of them"
+        ahead = "some commits" if unknown else f"{count.strip()} commit{'' if count.strip() == '1' else 's'}"
+        yield f"{NOTE} template is {ahead} ahead: `make template` tells more"
 
 
 def git() -> Iterator[str]:

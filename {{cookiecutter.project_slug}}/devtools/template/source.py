@@ -63,9 +63,10 @@ class Template:
     def ahead(self, old: str, new: str) -> str:
         """Return by how many commits `new` is ahead of `old`, and the entries of UPGRADING.md in between."""
         count = self.git("rev-list", "--count", f"{old}..{new}")
+        commits = f"{count} commit{'' if count == '1' else 's'}"
         notes = self.git("diff", "--unified=0", old, new, "--", "UPGRADING.md").splitlines()
         added = [line[1:] for line in notes if line.startswith("+") and not line.startswith("+++")]
-        return "\n".join([f"{self.state['template']}: {new[:9]} is {count} commits ahead of {old[:9]}", *added])
+        return "\n".join([f"{self.state['template']}: {new[:9]} is {commits} ahead of {old[:9]}", *added])
 
     def answers(self, commit: str, asked: Answers) -> Answers:
         """Return the stored answers updated with `asked`, without answers to questions that this commit lacks.
