@@ -1,13 +1,29 @@
 """A developer's everyday problems: odd shell variables, a moved folder, branches with migrations, an odd `.env`."""
 
 import re
+import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.programs import environment, must, run
 from tests.repository import SERVICE
 
 SHELL = {"PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby", "PGHOST": "db.invalid", "PYTHONSAFEPATH": "1"}
 """Variables of a developer's shell that are meant for other servers and programs."""
+
+
+INTERRUPTER = """
+import signal, sys
+class Interrupter:
+    def find_spec(name, path=None, target=None):
+        if name.startswith("MODULE"):
+            signal.raise_signal(NUMBER)
+sys.meta_path.insert(0, Interrupter)
+"""
+"""A module `sitecustomize`, which Python imports first: it sends a signal when Python looks for a module."""
 
 
 def write_migration(folder: Path, revision: str) -> Path:
@@ -54,3 +70,30 @@ def test_no_command_runs_a_script_of_the_environment_which_knows_the_path_of_its
     programs = set(re.findall(r"\$\(UV\) run (\S+)", (SERVICE / "Makefile").read_text("utf-8")))
 
     assert programs == {"python", "ruff"}  # ruff, a compiled program
+
+
+@pytest.mark.parametrize(
+    ("command", "imported", "number", "code"),
+    [
+        ("devtools.run", "devtools.run", signal.SIGINT, -signal.SIGINT),
+        ("devtools.postgres", "devtools.postgres", signal.SIGINT, -signal.SIGINT),
+        ("devtools.doctor", "devtools.doctor", signal.SIGINT, -signal.SIGINT),
+        ("app.server", "app.settings", signal.SIGINT, 0),
+        ("app.server", "gunicorn.arbiter", signal.SIGTERM, 0),
+        ("app.jobs", "structlog", signal.SIGINT, 0),
+        ("app.jobs", "sqlalchemy", signal.SIGTERM, 0),
+    ],
+)
+def test_a_command_that_is_stopped_while_it_imports_ends_without_a_traceback(
+    service: Callable[[str], Path], tmp_path: Path, command: str, imported: str, number: signal.Signals, code: int
+) -> None:
+    interrupter = INTERRUPTER.replace("MODULE", imported).replace("NUMBER", str(int(number)))
+    (tmp_path / "sitecustomize.py").write_text(interrupter, "utf-8")
+    python = service("full") / ".venv/bin/python"
+    odd = {"PYTHONPATH": str(tmp_path), "DATABASE_URL": "postgresql://app@127.0.0.1:1/none"}
+    env = environment(odd | {"ENVIRONMENT": "development"})
+    done = subprocess.run(
+        [python, "-m", command], cwd=service("full"), env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

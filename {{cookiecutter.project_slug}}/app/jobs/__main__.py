@@ -1,8 +1,14 @@
 """`python -m app.jobs` runs a job worker until SIGTERM or Ctrl-C, and restarts the worker after a lost connection."""
 
-import asyncio
 import signal
 import sys
+
+# Without a handler, a container's process 1 would ignore a signal while it imports, and run on until SIGKILL.
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: sys.exit(0))
+
+# isort: split
+import asyncio
 from contextlib import suppress
 
 import structlog

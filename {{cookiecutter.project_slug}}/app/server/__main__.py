@@ -10,7 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # without a handler, a container's process 1 would ignore SIGTERM
+for number in (signal.SIGTERM, signal.SIGINT):  # without a handler, a container's process 1 would ignore the signal
+    signal.signal(number, lambda *_: sys.exit(0))
 
 # isort: split
 from app.settings.environment import hand_on
