@@ -5,10 +5,13 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -183,6 +186,35 @@ def test_an_old_python_runs_the_doctor_and_nothing_else(checkout: Path) -> None:
     assert lines[0] == f"do   Python {version(python)} is too old: install 3.11 or newer and name it, {NAMED}3.11`"
     assert {line[:4] for line in lines[1:]} == {"ok  "}
     assert "Python 3.11 or newer is needed" in refused.stderr
+
+
+def python_of_everybody() -> str | None:
+    """Return a Python that every user may run, for root only, who may become every user."""
+    everywhere = "/usr/bin/python3", "/usr/local/bin/python3"
+    found = next((python for python in everywhere if Path(python).exists()), None)
+    return found if hasattr(os, "geteuid") and os.geteuid() == 0 else None
+
+
+@pytest.mark.skipif(python_of_everybody() is None, reason="needs root, and a Python of the system")
+def test_a_folder_of_root_is_told_to_another_user(checkout: Path) -> None:
+    """Make and the doctor name the command that gives the folder to the user, and git is not said to be missing."""
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        service = shutil.copytree(checkout, Path(open_to_all, "service"), ignore=shutil.ignore_patterns(".venv"))
+        env = {"PATH": os.defpath, "PYTHON": str(python_of_everybody()), "HOME": open_to_all}
+        nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []}
+        made, told = (
+            subprocess.run(["make", name], cwd=service, env=env, capture_output=True, text=True, check=False, **nobody)
+            for name in ("setup", "doctor")
+        )
+
+    chown = f"`chown -R 65534 {service}`"
+    assert f"This user may not write into {service}: as root, {chown}" in made.stderr
+    assert f"do   folder has files of a different user: as root, {chown}" in told.stdout
+    assert f"do   git distrusts a folder of a different user: `git config --global --add safe.directory {service}`" in (
+        told.stdout
+    )
+    assert "Traceback" not in made.stderr + told.stdout + told.stderr
 
 
 def test_the_file_has_the_grammar_of_an_old_python_and_needs_nothing_installed() -> None:

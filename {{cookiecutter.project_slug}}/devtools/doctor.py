@@ -75,6 +75,13 @@ def python() -> Iterator[str]:
     yield f"{OK} Python {found}" if enough else old
 
 
+def folder() -> Iterator[str]:
+    """Check that this user may write where the commands write: root may have copied the folder, or run them before."""
+    written = ROOT, ROOT / ".venv", ROOT / ".devtools", ROOT / "uv.lock"
+    if any(path.exists() and not os.access(path, os.W_OK) for path in written):
+        yield f"{DO} folder has files of a different user: as root, `chown -R {getattr(os, 'getuid', int)()} {ROOT}`"
+
+
 def packages() -> Iterator[str]:
     """Check with uv that uv.lock and the installed packages agree with pyproject.toml."""
     versions = {program: run(program, "--version")[1] for program in ("uv", str(ROOT / ".uv/bin/uv"))}
@@ -129,7 +136,9 @@ def template() -> Iterator[str]:
 def git() -> Iterator[str]:
     """Check with git for uncommitted changes, and for files that must not be committed."""
     code, said = run("git", "status", "--porcelain", "--", ".")
-    if code:
+    if "dubious ownership" in said:
+        yield f"{DO} git distrusts a folder of a different user: `git config --global --add safe.directory {ROOT}`"
+    elif code:
         yield f"{DO} git has no repository here: `git init`, `git add --all`, `git commit`"
     elif run("git", "ls-files", "--", ".env")[1]:
         yield f"{DO} git has .env, which may have secrets: `git rm --cached .env`"
@@ -140,7 +149,7 @@ def git() -> Iterator[str]:
 
 def main() -> int:
     """Print the lines of all checks, which run concurrently; return 1 if a check found something to do."""
-    checks = (python, packages, settings, running, template, git)
+    checks = (python, folder, packages, settings, running, template, git)
     with ThreadPoolExecutor(len(checks)) as pool:
         lines = [line for found in pool.map(lambda check: [*check()], checks) for line in found]
     print(*lines, sep="\n")
