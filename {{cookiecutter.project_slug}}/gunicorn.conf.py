@@ -10,10 +10,12 @@ import tempfile
 from contextlib import suppress
 from itertools import count
 
-# The kernel drops a signal for which process 1 of a container has no handler, and gunicorn sets its handlers only after
-# this file. Without these lines, a service that is stopped during its imports would start and run on until SIGKILL.
+# The kernel drops a signal for which process 1 of a container has no handler, and gunicorn sets its handlers after this
+# file. Without these lines, a service that is stopped during its imports would start and run on until SIGKILL. When
+# SIGHUP loads this file again, gunicorn's own handlers stay: they let the workers drain.
 for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: sys.exit(0))
+    if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+        signal.signal(number, lambda *_: sys.exit(0))
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker

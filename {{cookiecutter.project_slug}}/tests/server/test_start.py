@@ -140,6 +140,19 @@ def test_process_1_of_a_container_obeys_sigterm_before_gunicorn_has_started(comm
     assert (process.returncode, output) == (0, "")
 
 
+def test_a_stop_after_a_reload_lets_the_workers_drain() -> None:
+    """A reload loads gunicorn.conf.py again, whose handlers of signals are for the start only."""
+    with gunicorn(NOWHERE, APP, WEB_CONCURRENCY="1") as service:
+        service.wait_until_started(workers=1)
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_until_started(workers=2)
+        service.process.terminate()
+        code = service.process.wait(START_SECONDS)
+        handled = service.lines("Handling signal: term")
+
+    assert (code, len(handled)) == (0, 1)
+
+
 def handles_sigterm(pid: int) -> bool:
     """Tell whether a process handles SIGTERM: the kernel drops a signal to process 1 without a handler."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
