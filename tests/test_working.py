@@ -20,10 +20,14 @@ import signal, sys
 class Interrupter:
     def find_spec(name, path=None, target=None):
         if name.startswith("MODULE"):
-            signal.raise_signal(NUMBER)
+            Finalized() if LOST else signal.raise_signal(NUMBER)
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(NUMBER)
 sys.meta_path.insert(0, Interrupter)
 """
-"""A module `sitecustomize`, which Python imports first: it sends a signal when Python looks for a module."""
+"""A module `sitecustomize`, which Python imports first: it sends a signal when Python looks for a module; LOST, in a
+finalizer, whose exceptions Python ignores."""
 
 
 def write_migration(folder: Path, revision: str) -> Path:
@@ -87,13 +91,31 @@ def test_no_command_runs_a_script_of_the_environment_which_knows_the_path_of_its
 def test_a_command_that_is_stopped_while_it_imports_ends_without_a_traceback(
     service: Callable[[str], Path], tmp_path: Path, command: str, imported: str, number: signal.Signals, code: int
 ) -> None:
-    interrupter = INTERRUPTER.replace("MODULE", imported).replace("NUMBER", str(int(number)))
-    (tmp_path / "sitecustomize.py").write_text(interrupter, "utf-8")
-    python = service("full") / ".venv/bin/python"
-    odd = {"PYTHONPATH": str(tmp_path), "DATABASE_URL": "postgresql://app@127.0.0.1:1/none"}
+    assert stopped(service("full"), tmp_path, command, imported, number) == (code, "", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "imported"),
+    [("app.server", "app.settings"), ("gunicorn", "prometheus_client"), ("app.jobs", "structlog")],
+)
+def test_sigterm_ends_an_import_that_ignores_exceptions(
+    service: Callable[[str], Path], tmp_path: Path, command: str, imported: str
+) -> None:
+    """Python ignores the exception of a signal handler that runs within a finalizer."""
+    assert stopped(service("full"), tmp_path, command, imported, signal.SIGTERM, lost=True) == (0, "", "")
+
+
+def stopped(
+    service: Path, folder: Path, command: str, imported: str, number: signal.Signals, *, lost: bool = False
+) -> tuple[int, str, str]:
+    """Return exit code and output of a command that gets a signal when it looks for a module."""
+    interrupter = INTERRUPTER.replace("MODULE", imported).replace("NUMBER", str(int(number))).replace("LOST", str(lost))
+    (folder / "sitecustomize.py").write_text(interrupter, "utf-8")
+    python = service / ".venv/bin/python"
+    odd = {"PYTHONPATH": str(folder), "DATABASE_URL": "postgresql://app@127.0.0.1:1/none"}
     env = environment(odd | {"ENVIRONMENT": "development"})
     done = subprocess.run(
-        [python, "-m", command], cwd=service("full"), env=env, capture_output=True, text=True, timeout=60, check=False
+        [python, "-m", command], cwd=service, env=env, capture_output=True, text=True, timeout=60, check=False
     )
 
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+    return done.returncode, done.stdout, done.stderr

@@ -12,10 +12,11 @@ from itertools import count
 
 # The kernel drops a signal for which process 1 of a container has no handler, and gunicorn sets its handlers after this
 # file. Without these lines, a service that is stopped during its imports would start and run on until SIGKILL. When
-# SIGHUP loads this file again, gunicorn's own handlers stay: they let the workers drain.
+# SIGHUP loads this file again, gunicorn's own handlers stay: they let the workers drain. `os._exit`, as the exception
+# of `sys.exit` may be lost in a finalizer, or in an import that tolerates errors.
 for number in (signal.SIGTERM, signal.SIGINT):
     if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *_: os._exit(0))
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker

@@ -1,11 +1,13 @@
 """`python -m app.jobs` runs a job worker until SIGTERM or Ctrl-C, and restarts the worker after a lost connection."""
 
+import os
 import signal
 import sys
 
 # Without a handler, a container's process 1 would ignore a signal while it imports, and run on until SIGKILL.
+# `os._exit`, as an import may lose an exception.
 for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: sys.exit(0))
+    signal.signal(number, lambda *_: os._exit(0))
 
 # isort: split
 import asyncio

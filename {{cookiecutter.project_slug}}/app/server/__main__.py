@@ -5,13 +5,15 @@ gunicorn reads WEB_CONCURRENCY, FORWARDED_ALLOW_IPS and PORT while its modules a
 wrong value with one line, before gunicorn is imported.
 """
 
+import os
 import runpy
 import signal
 import sys
 from pathlib import Path
 
-for number in (signal.SIGTERM, signal.SIGINT):  # without a handler, a container's process 1 would ignore the signal
-    signal.signal(number, lambda *_: sys.exit(0))
+# Without a handler, a container's process 1 would ignore the signal. `os._exit`, as an import may lose an exception.
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: os._exit(0))
 
 # isort: split
 from app.settings.environment import hand_on
