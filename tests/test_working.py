@@ -70,6 +70,16 @@ def test_the_tests_take_nothing_of_the_developers_env_file(copied: Path) -> None
     assert " passed" in must(["uv", "run", "python", "-m", "pytest", "-n0", "tests/health"], copied)
 
 
+@pytest.mark.parametrize("command", ["run", "psql", "migrate", "capacity", "doctor"])
+def test_an_env_file_that_is_not_utf_8_is_told_in_one_line(copied: Path, command: str) -> None:
+    (copied / ".env").write_bytes("NOTE=grün\n".encode("latin-1"))
+
+    done = run(["make", command], copied)
+
+    assert f"{copied / '.env'} is not UTF-8: save it in this encoding." in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_no_command_runs_a_script_of_the_environment_which_knows_the_path_of_its_folder() -> None:
     programs = set(re.findall(r"\$\(UV\) run (\S+)", (SERVICE / "Makefile").read_text("utf-8")))
 

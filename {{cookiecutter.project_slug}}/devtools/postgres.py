@@ -135,8 +135,15 @@ def test_server() -> Iterator[str]:
 
 
 def setting(name: str, env_file: Path = PROJECT / ".env") -> str | None:
-    """Return a setting as the service reads it: first from the environment, then from `.env`; blank means unset."""
-    values = os.environ.get(name), dotenv_values(env_file).get(name)
+    """Return a setting as the service reads it: first from the environment, then from `.env`; blank means unset.
+
+    Raises:
+        SystemExit: the file is not in UTF-8.
+    """
+    try:
+        values = os.environ.get(name), dotenv_values(env_file).get(name)
+    except UnicodeDecodeError:
+        raise SystemExit(f"{env_file} is not UTF-8: save it in this encoding.") from None
     return next(filter(None, ((value or "").strip() for value in values)), None)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -62,10 +63,8 @@ class Template:
 
     def ahead(self, old: str, new: str) -> str:
         """Return by how many commits `new` is ahead of `old`, and the entries of UPGRADING.md in between."""
-        count = self.git("rev-list", "--count", f"{old}..{new}")
-        commits = f"{count} commit{'' if count == '1' else 's'}"
-        notes = self.git("diff", "--unified=0", old, new, "--", "UPGRADING.md").splitlines()
-        added = [line[1:] for line in notes if line.startswith("+") and not line.startswith("+++")]
+        commits = re.sub("^1 commits$", "1 commit", self.git("rev-list", "--count", f"{old}..{new}") + " commits")
+        added = re.findall(r"(?m)^\+(?!\+\+)(.*)", self.git("diff", "--unified=0", old, new, "--", "UPGRADING.md"))
         return "\n".join([f"{self.state['template']}: {new[:9]} is {commits} ahead of {old[:9]}", *added])
 
     def answers(self, commit: str, asked: Answers) -> Answers:
