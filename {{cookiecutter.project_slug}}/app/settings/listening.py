@@ -1,5 +1,6 @@
 """The addresses on which the server listens, and the proxies that it trusts, in the form of gunicorn and uvicorn."""
 
+import socket
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
@@ -14,9 +15,19 @@ IPV4_BITS = 96
 
 
 def bind_address(host: str, port: int) -> str:
-    """Return the value of gunicorn's option --bind: an IPv6 address gets brackets, a unix socket has no port."""
+    """Return the value of gunicorn's option --bind: an IPv6 address gets brackets, a unix socket has no port.
+
+    Raises:
+        SystemExit: no address of this machine is that of HOST; gunicorn itself would retry, and name no variable.
+    """
     if host.startswith("unix:"):
         return host
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host.strip("[]"), 0))
+    except (OSError, UnicodeError):
+        reason = "HOST is no address of this machine: set it to 0.0.0.0, for all addresses, or to 127.0.0.1"
+        raise SystemExit(f"The service cannot start: {reason}.") from None
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 

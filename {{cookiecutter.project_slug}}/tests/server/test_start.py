@@ -55,6 +55,10 @@ def test_a_proxy_on_a_unix_socket_is_trusted(tmp_path: Path) -> None:
         ("WEB_CONCURRENCY", "auto", "WEB_CONCURRENCY: Input should be a valid integer"),
         ("FORWARDED_ALLOW_IPS", "nginx", "FORWARDED_ALLOW_IPS: write IP addresses and networks"),
         ("PORT", "http", "PORT: Input should be a valid integer"),
+        ("HOST", "nowhere.invalid", "HOST is no address of this machine"),
+        ("HOST", "192.0.2.1", "HOST is no address of this machine"),
+        ("HOST", "2001:db8::1", "HOST is no address of this machine"),
+        ("HOST", f"{'a' * 64}.invalid", "HOST is no address of this machine"),
     ],
 )
 def test_gunicorn_is_not_reached_by_a_value_that_it_cannot_read(name: str, value: str, sentence: str) -> None:
