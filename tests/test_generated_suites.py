@@ -20,7 +20,7 @@ OF_AUTHENTICATION = (
     *("tests/auth", "tests/http_caching", "tests/rate_limits", "tests/valkey", "tests/faults/test_rate_limits.py"),
     *("tests/jobs/test_routes.py", "tests/orders/test_owners.py", "tests/settings/test_valkey_url.py"),
 )
-"""The tests of authentication, limits and caching with jobs; `.ci/run` runs the whole suite of a simpler service."""
+"""The tests of authentication, limits and caching with jobs; `.ci/run` runs the whole suite on a newer Python."""
 
 OF_OTHERS = ("tests/server", "tests/pgbouncer", "tests/smoke")
 """The tests of gunicorn, PgBouncer and survival, which know neither the HTTP client nor the example."""
@@ -32,9 +32,9 @@ SUITES = {
     "httpx2_plain": ["uv", "run", "pytest", *OF_A_CLIENT, *map(str, FAULTS_OF_ITS_CLIENT)],
     "jwt": ["uv", "run", "pytest", *OF_AUTHENTICATION],
 }
-"""The suites that run here, by the name of the service. `.ci/run` runs all tests and faults of `full`, which leaves
+"""The suites that run here, by the name of the service. `.ci/run` runs all tests and faults of `jwt`, which leaves
 nothing out, on a newer Python, and on another Python the suite of a service with the other client, both examples and
-authentication."""
+jobs, but without authentication."""
 
 
 TEST_TOOLS = (
