@@ -25,7 +25,7 @@ class Issuer:
         self.keys = Keys(words(RULES.algorithms), clock=lambda: self.now)
 
     async def fetch(self) -> object:
-        """Answer after letting the other tasks run, or fail."""
+        """Return the published keys after the other tasks have run, or raise the failure that the test has set."""
         await asyncio.sleep(0.01)
         if self.failure is not None:
             raise self.failure

@@ -48,7 +48,7 @@ class RsaKey:
         return self.private.sign(data, padding.PKCS1v15(), SHA256)
 
     def pss(self, data: bytes) -> bytes:
-        """Return an RSA-PSS signature, which the service does not accept."""
+        """Return an RSA-PSS signature (PS256), which the service accepts only if AUTH__ALGORITHMS names PS256."""
         return self.private.sign(data, padding.PSS(padding.MGF1(SHA256), SHA256.digest_size), SHA256)
 
     @property

@@ -1,4 +1,4 @@
-"""Access tokens that the service must refuse, by class of mistake, and tokens that it must accept; new at each call."""
+"""Access tokens that the service must refuse, by class of mistake; each call makes them anew, as tokens expire."""
 
 import json
 from collections.abc import Iterator

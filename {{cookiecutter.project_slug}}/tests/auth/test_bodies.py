@@ -18,7 +18,7 @@ async def test_without_a_token_no_fault_of_a_body_is_told(app: FastAPI, client: 
 
 
 async def test_the_bounds_of_bodies_come_before_the_token(app: FastAPI, client: httpx.AsyncClient) -> None:
-    """They protect the memory of the service from strangers too, and tell nothing about a route."""
+    """Body limits protect the service's memory from requests without a token too, and reveal nothing about a route."""
     called, headers = operations(app, PUBLIC), {"Content-Encoding": "gzip"}
 
     assert await statuses(client, called, content=b"{", headers=headers, auth=None) == dict.fromkeys(called, 415)
@@ -30,7 +30,7 @@ async def test_the_bounds_of_bodies_come_before_the_token(app: FastAPI, client: 
 async def test_a_public_route_reads_its_body_without_the_keys_of_the_issuer(
     path: str, headers: dict[str, str], status: int
 ) -> None:
-    """A guarded route answers 503 then, and not the 400 by which FastAPI answers most errors of the read."""
+    """Without the issuer's keys, a guarded route answers 503; FastAPI turns most errors in a body's read into a 400."""
     app = build_app(make_settings("postgresql://nobody@127.0.0.1:1/none"))
 
     async def size(numbers: list[int]) -> int:

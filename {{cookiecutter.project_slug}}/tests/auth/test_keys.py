@@ -1,4 +1,4 @@
-"""The issuer's signing keys: one fetch for many callers, stale keys used for a day, few fetches for made-up key ids."""
+"""Signing keys are fetched once for many callers, rarely for made-up key ids, and last a day without the issuer."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_made_up_key_ids_are_one_fetch_in_ten_seconds(issuer: Issuer) -> N
         issuer.now = float(second)
         assert await outcomes(lambda: issuer.get("made-up"), 100) == {False: 100}
 
-    assert issuer.keys.fetches == 2  # one at the start, one at second 11
+    assert issuer.keys.fetches == 2  # a fetch at the start, and a fetch in second 11
     assert await issuer.get("rsa")
 
 

@@ -17,7 +17,7 @@ from tests.tokens import answer_keys, bearer
 from tests.web.test_middleware import WatchedScope, receive, scope_of
 
 WITHOUT_DEADLINE = RouteGroupsSettings(others=RouteGroup(deadline_seconds=0))
-"""asyncio keeps the cancelled timer of a deadline with its context, which has the scope."""
+"""Settings without a deadline: asyncio keeps a deadline's cancelled timer, whose context holds the request's scope."""
 
 REQUESTS = 20
 

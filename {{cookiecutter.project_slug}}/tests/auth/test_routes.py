@@ -165,7 +165,7 @@ async def test_a_public_route_asks_for_no_token(client: httpx.AsyncClient) -> No
 
 @pytest.mark.usefixtures("scratch")
 async def test_the_scopes_are_in_the_openapi_document(app: FastAPI) -> None:
-    needs("reports:read")  # as a route of another application in the process does
+    needs("reports:read")  # a scope of no route of `app`, as another app in the process has
     app.openapi_schema = None
     document = app.openapi()
     app.openapi_schema = None

@@ -1,4 +1,4 @@
-"""Settings of access tokens by which tokens could be forged, or keys not be found, refuse to start."""
+"""The service refuses to start with settings by which tokens could be forged, or the issuer's keys not be found."""
 
 from typing import Any
 

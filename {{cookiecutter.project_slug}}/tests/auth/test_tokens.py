@@ -50,8 +50,8 @@ FETCHES = {
         "a key of the algorithm none",
     ),
 }
-"""The refused tokens with a key id that is unknown, or unknown for their algorithm. It may belong to a new key: each
-makes one fetch from the issuer."""
+"""The refused tokens whose key id is unknown, or unknown for their algorithm. The key may be new, so each token makes
+the service fetch the issuer's keys once."""
 
 
 async def fetch() -> object:

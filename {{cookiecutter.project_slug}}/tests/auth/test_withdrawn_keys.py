@@ -1,4 +1,4 @@
-"""Keys that the issuer withdraws, replaces or shares between algorithms, and an issuer that hangs meanwhile."""
+"""A key that the issuer withdrew is refused with all its tokens; an issuer that hangs delays a request briefly."""
 
 import asyncio
 
@@ -84,7 +84,7 @@ async def test_made_up_key_ids_wait_briefly_for_an_issuer_that_hangs(issuer: Iss
     issuer.now += 2 * UNKNOWN_SECONDS
     late = issuer.keys.get(("new", "RS256"), hang)
     with pytest.raises(Unavailable):
-        late.send(None)  # it does not wait at all: the fetch has taken too long already
+        late.send(None)  # raises at once: the running fetch has taken too long already
     goes_on.set()
     await issuer.settled()
     assert await issuer.get("new")
