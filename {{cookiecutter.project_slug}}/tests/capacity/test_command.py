@@ -1,4 +1,4 @@
-"""`python -m devtools.capacity` prints the capacity plan of the environment, with the changes of --what-if."""
+"""`python -m devtools.capacity` prints the capacity plan of the environment's settings; --what-if changes a setting."""
 
 import json
 import os

@@ -17,7 +17,7 @@ from tests.databases import make_settings
 URL = "postgresql://app:secret@127.0.0.1:1/none"
 BASE = make_settings(URL, jobs={"workers": 0})  # the expected sums count web processes only
 
-# Small and large deployments are generated, so that a capacity plan fits about half of them.
+# Random deployments are small or large, so that about half of them fit into the connections of PostgreSQL.
 CONNECTIONS = st.integers(1, 200) | st.integers(200, 50_000)
 DEPLOYMENTS = st.fixed_dictionaries(
     {
