@@ -1,4 +1,4 @@
-"""Each Kubernetes overlay renders, matches the schemas, and has numbers and names that fit together."""
+"""Each Kubernetes overlay renders, matches Kubernetes' schemas, and has times, sizes and names that agree."""
 
 from pathlib import Path
 
