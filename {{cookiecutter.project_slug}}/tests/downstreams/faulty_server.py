@@ -1,7 +1,7 @@
 """A fake downstream with faults on demand: each behaviour is a function that answers one request, well or badly.
 
 `python -m tests.downstreams.faulty_server PORT` serves on loopback. A request for `/become/<name>` selects a behaviour;
-a request for `/seen` returns the count of calls since then, and of connections that made them at the same time; a
+a request for `/seen` returns the number of calls since then, and the most connections with a call at the same time; a
 request below `/echo/` returns the request's target as it was received.
 """
 

@@ -1,4 +1,4 @@
-"""Tests of the circuit breaker: each change of state, and invariants over random sequences of calls."""
+"""The circuit breaker opens at a ratio of failures, lets a few probes pass later, and closes when they succeed."""
 
 import pytest
 from hypothesis import given, settings

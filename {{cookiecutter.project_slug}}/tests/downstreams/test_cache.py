@@ -1,4 +1,4 @@
-"""Tests of the response cache: a single flight per key, stale-if-error, and a bound in bytes."""
+"""The response cache shares loads between concurrent callers, has stale-if-error, and is bounded in bytes."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

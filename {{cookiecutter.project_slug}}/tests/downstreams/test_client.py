@@ -1,4 +1,4 @@
-"""Tests of the HTTP client of downstreams: the paths and headers of requests, and the bounds on responses."""
+"""Calls to a downstream stay below its base URL, carry trace and deadline, and accept only small JSON responses."""
 
 import asyncio
 import gzip
@@ -97,7 +97,7 @@ async def test_a_call_carries_the_trace_the_request_id_the_attempt_and_the_remai
         (b"traceparent", f"00-{trace}-b7ad6b7169203331-01".encode()),
         (b"tracestate", b"other=2"),
     ]
-    await RequestId(call, TrustedCallers("*"))({"type": "http", "headers": sent}, None, None)  # type: ignore[arg-type] # it uses neither
+    await RequestId(call, TrustedCallers("*"))({"type": "http", "headers": sent}, None, None)  # type: ignore[arg-type] # `receive` and `send` are unused
 
     (request,) = responses.requests
     version, number, span, flags = request.headers["traceparent"].split("-")

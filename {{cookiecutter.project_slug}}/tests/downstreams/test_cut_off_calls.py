@@ -1,4 +1,4 @@
-"""Tests of downstream calls that end early: at the request's deadline, or because the caller was cancelled."""
+"""A downstream call that the deadline or the caller cuts off counts as a failure only if it had most of its time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -36,7 +36,7 @@ async def cut_off_by_the_caller(downstream: Downstream, seconds: float) -> None:
 async def test_calls_that_are_cut_off_count_as_failures_when_the_downstream_had_most_of_the_time(
     cut_off: Callable[[Downstream, float], Coroutine[None, None, None]], seconds: float, total: float, state: State
 ) -> None:
-    """A hanging downstream opens the circuit breaker, although each caller leaves before the call's own timeout."""
+    """Calls cut off after 90 % of their timeout open the circuit breaker; calls cut off early leave it closed."""
     limits: dict[str, Any] = {"max_concurrent": 20, "timeout_seconds": total, "read_timeout_seconds": total}
     downstream = build_downstream(hang, breaker_open_seconds=3600, **limits)
     await asyncio.gather(*(asyncio.create_task(cut_off(downstream, seconds)) for _ in range(20)))

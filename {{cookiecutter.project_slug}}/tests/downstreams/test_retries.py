@@ -1,4 +1,4 @@
-"""Tests of retries: the calls that are retried, the number of attempts, and the backoff between attempts."""
+"""Reads, and writes with an idempotency key, are retried: within the attempts, the retry budget and the deadline."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Each downstream's semaphore is a field of the resources, `semaphores`, where an operator looks for it."""
+"""`Resources.semaphores` has each downstream's bulkhead by name, for an operator who looks for semaphores."""
 
 from fastapi import FastAPI
 

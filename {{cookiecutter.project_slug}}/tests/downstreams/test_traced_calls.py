@@ -1,4 +1,4 @@
-"""Traces of downstream calls: one span per call with its own `traceparent`, on a real connection."""
+"""A downstream call is one span, and its `traceparent` header names that span; tested on a real connection."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Connections to a downstream over real sockets, with faulty servers and cancelled callers."""
+"""Over real sockets, a faulty downstream is an error within the timeouts, and cancelled calls leave nothing behind."""
 
 import asyncio
 import traceback

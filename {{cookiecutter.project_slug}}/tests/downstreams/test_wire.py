@@ -1,4 +1,4 @@
-"""The bytes that reach a downstream: a socket records each request, as MockTransport sees no bytes."""
+"""A downstream receives exactly the bytes of the built request; a socket records them, as MockTransport sees none."""
 
 import asyncio
 import socket
@@ -167,7 +167,7 @@ async def test_a_downstream_that_does_not_read_the_body_is_a_timeout(
 @pytest.mark.parametrize("behave", [hang_up, reset])
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 async def test_a_write_without_a_key_is_not_repeated_after_its_bytes_were_sent(behave: Behave, method: str) -> None:
-    """The second call reuses the first call's open connection, on which HTTP clients like to repeat a request."""
+    """The second call reuses the first call's open connection; many HTTP clients repeat a request that fails there."""
 
     async def answer_once(path: str, writer: asyncio.StreamWriter) -> None:
         await (answer if len(seen) == 1 else behave)(path, writer)
