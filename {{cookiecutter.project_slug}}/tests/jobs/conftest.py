@@ -28,7 +28,7 @@ QUICK = JobsSettings(heartbeat_seconds=1, stop_seconds=0.2, poll_seconds=0.2)
 
 @pytest.fixture
 def seen() -> list[str]:
-    """The list of what the job functions of `kinds.py` have recorded, empty at the start of the test."""
+    """The lines that the job functions of `kinds.py` record; the list is empty at the start of the test."""
     SEEN.clear()
     return SEEN
 

@@ -1,4 +1,4 @@
-"""The job queue's database connections: no notification before its listener listens, and an end within a bound."""
+"""The job queue sends no notification before its listener listens, and closes its connections within a bound."""
 
 import asyncio
 
@@ -37,14 +37,14 @@ async def test_a_connection_that_nobody_releases_does_not_delay_the_end(committe
 
 
 async def test_a_stop_lets_the_scheduler_end_by_itself(committed_url: str) -> None:
-    """A scheduler that is cancelled while it leaves may keep its connection, for which a stop would wait."""
+    """A stop must not cancel a scheduler that is ending: it may keep its connection, for which the stop would wait."""
     ended: list[bool] = []
-    load_kinds()  # with the kind that has a schedule
+    load_kinds()  # one kind has a schedule, for which a scheduler runs
 
     class SlowlyEnding(Queue):
         async def run_scheduler(self) -> None:
             await super().run_scheduler()
-            await asyncio.sleep(0.5)  # longer than the queue's own end
+            await asyncio.sleep(0.5)  # ends later than the rest of the queue
             ended.append(True)
 
     class SlowWorker(Worker):

@@ -1,4 +1,4 @@
-"""The routes of jobs: read, list, cancel, retry."""
+"""The routes of jobs read, list, cancel and retry the caller's own jobs; a job of another owner is 404."""
 
 import pytest
 from fastapi import FastAPI

@@ -1,4 +1,4 @@
-"""The job worker: attempts, failures, cancels, time limits, stops."""
+"""A worker runs each job to its end: success, the last failed attempt or a cancel; a stop puts unfinished jobs back."""
 
 import asyncio
 from datetime import timedelta
@@ -168,7 +168,7 @@ async def test_a_missed_schedule_runs_once(committed_app: FastAPI, committed_url
     await write(committed_app, "UPDATE pgqueuer.pgqueuer_schedules SET next_run = now() - interval '3 days'")
     async with working(committed_url), working(committed_url):
         await waits(has_run)
-        await asyncio.sleep(1.2)  # the schedulers check once more
+        await asyncio.sleep(1.2)  # time for both schedulers to check the schedule again
 
     assert await count(committed_app, ran) == 1
 
