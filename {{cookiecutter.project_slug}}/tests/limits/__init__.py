@@ -1,1 +1,1 @@
-"""Tests of the bulkhead, which bounds the concurrent and the queued callers of a resource."""
+"""Tests of `app/limits`: a bulkhead bounds the callers of a resource, and quotas divide the connection pool."""

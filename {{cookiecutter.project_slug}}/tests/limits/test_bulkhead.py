@@ -33,7 +33,7 @@ async def test_callers_enter_in_the_order_of_their_arrival_and_newcomers_do_not_
         served.append(number)
         await asyncio.sleep(0)
         bulkhead.leave()
-        if number < 10:  # a second entry at once, as a busy client sends its next request
+        if number < 10:  # the caller enters again at once, like a client that sends its next request
             await visit(number + 10)
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:

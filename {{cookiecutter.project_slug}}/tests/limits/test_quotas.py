@@ -105,7 +105,7 @@ async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -
 
 
 async def test_a_caller_of_an_unused_quota_waits_and_is_not_refused_at_once() -> None:
-    """A bulkhead that has admitted no caller for long is stuck, but a quota may just have been unused."""
+    """A bulkhead without an admission for a long time counts as stuck; a quota may only have been unused."""
     quotas = make_quotas(1, queue_timeout_seconds=0.2)
     assert quotas.by_name["left"].try_enter()
     quotas.by_name["left"].leave()
