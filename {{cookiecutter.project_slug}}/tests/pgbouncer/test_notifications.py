@@ -24,7 +24,7 @@ async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: s
     behind: dict[str, Any] = {"database_direct_url": committed_url, "database_pgbouncer_connections": 2}
     app = build_app(make_settings(pgbouncer_url, **behind))
     async with app.router.lifespan_context(app), working(pgbouncer_url, SELDOM, **behind):
-        await asyncio.sleep(1)  # after the first poll, at the worker's start
+        await asyncio.sleep(1)  # the worker polls once, at its start
         job, _ = await put(app, echo, "tea")
         row = await until(app, job.id, "succeeded")
 
@@ -32,7 +32,7 @@ async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: s
 
 
 CHANGES = 5
-"""The number of changes: found by a poll every 5 s, one after the other, they would take longer than `SECONDS` / 2."""
+"""The number of changes, one after the other: polls every 5 s would need more than `SECONDS` / 2 to find them."""
 
 
 async def test_a_stream_is_told_of_each_change(pgbouncer_url: str, committed_url: str) -> None:
@@ -43,7 +43,7 @@ async def test_a_stream_is_told_of_each_change(pgbouncer_url: str, committed_url
         await writer.connection.execute(TABLE)
         counter = await writer.add(total=CHANGES + 1)
         async with streaming(url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
-            await writer.count(counter)  # found by a poll, as the connection may not listen yet
+            await writer.count(counter)  # a poll finds this change if LISTEN has not begun
             while (await anext(events)).data["value"] != 1:
                 pass
             async with asyncio.timeout(SECONDS / 2):

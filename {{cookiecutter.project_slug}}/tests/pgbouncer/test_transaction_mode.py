@@ -62,7 +62,7 @@ async def prepared_statements(resources: Resources) -> dict[int, int]:
 
 
 async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_connections(pgbouncer_url: str) -> None:
-    # the worker's pool, of which background work may hold a part, is larger than PgBouncer's
+    # this process's pool has room for two transactions at once beside the quota of background work
     async with opened(pgbouncer_settings(pgbouncer_url, database_pgbouncer_connections=10)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(text("CREATE TABLE units (number int)"))
