@@ -1,4 +1,4 @@
-"""A product with an Idempotency-Key is added once; thumbnail routes refuse the key, all routes a misspelt parameter."""
+"""A repeated product with an Idempotency-Key is added once; an unknown query parameter is refused."""
 
 from tests.http_client import httpx
 from tests.products.conftest import PRODUCT

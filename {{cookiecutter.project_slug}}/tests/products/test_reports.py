@@ -1,4 +1,4 @@
-"""Offloaded work: the export of products in a thread, and the price estimate in a worker process."""
+"""The export and the price estimate are right, and a request that queues for either holds no database connection."""
 
 import asyncio
 import gzip
