@@ -21,7 +21,7 @@ async def by_header(subject: Annotated[str, Header()]) -> Principal:
 
 
 async def work() -> str:
-    """Answer with an empty response."""
+    """Return the text `done`."""
     return "done"
 
 

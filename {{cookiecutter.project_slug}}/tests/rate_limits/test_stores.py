@@ -19,7 +19,7 @@ pytestmark = needs_valkey
 EACH_STORE = pytest.mark.parametrize("store", ["postgres", "valkey"], indirect=True)
 
 SECONDS = 60
-"""The timeout of the store, and of tests about counts only, in seconds on a busy machine."""
+"""The time limit, in seconds, of stores in tests that only count; even a busy machine does not reach it."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def test_each_store_counts_as_gcra_does(store: Store) -> None:
 
     assert [counted.allowed for counted in counts] == [1, 3, 46, 0]
     assert counts[0] == Count(1, 3600 * SECOND // 50)
-    assert 0 <= spent < SECONDS * SECOND  # the time since the first request is paid back
+    assert 0 <= spent < SECONDS * SECOND  # a little quota came back between the requests
     assert (await store.take("b", POLICY, 1)).allowed == 1
 
 
