@@ -33,7 +33,7 @@ async def refusals_around_a_transaction(resources: Resources, downstream: Downst
     """
     refused = [await is_refused(downstream)]
     async with resources.write_sessions.begin() as session:
-        refused.append(await is_refused(downstream))  # allowed: the session takes its connection later
+        refused.append(await is_refused(downstream))  # allowed: a session has no connection before its first statement
         await session.execute(ONE)
         refused += [await is_refused(downstream), await asyncio.create_task(is_refused(downstream))]
     refused.append(await is_refused(downstream))
