@@ -1,4 +1,4 @@
-"""The settings for browsers: unsafe origins, and origins that never match or match too much, refuse to start."""
+"""Unsafe CORS origins, and origins or hosts that never match or match too much, are refused at the start."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Settings of downstreams: production needs each address, and refuses unknown names."""
+"""In production, the service needs the address of each downstream, and refuses a setting of an unknown downstream."""
 
 from app.settings.downstreams import DownstreamsSettings
 from tests.settings.test_service import URL, start

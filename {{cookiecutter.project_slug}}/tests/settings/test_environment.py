@@ -1,4 +1,4 @@
-"""Environment variables as people write them: each is understood, or refused with the correct name."""
+"""Environment variables with spaces or capitals are understood; a misspelt name is refused with the nearest setting."""
 
 import re
 from pathlib import Path

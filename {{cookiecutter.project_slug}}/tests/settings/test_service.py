@@ -1,4 +1,4 @@
-"""A wrong setting is reported with the fix, a secret is never shown, each documented environment variable exists."""
+"""A wrong setting refuses the start with the fix, no error shows a secret, and every setting has a description."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A wrong REDIS_URL is refused at start-up, with the fix and without the value; so is a URL without the package."""
+"""A wrong REDIS_URL, or one without the package `redis`, refuses the start; the error has the fix and not the URL."""
 
 import subprocess
 import sys
