@@ -17,7 +17,7 @@ from tests.smoke.connections import client_ports
 from tests.smoke.restarts import restartable
 from tests.smoke.watch import CLIENTS, RESET, watched
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="gunicorn, and a look at its workers in /proc")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs gunicorn, and looks for its workers in /proc")
 
 SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # a path, not a module: importing `tests` would clear the settings
 
@@ -36,8 +36,8 @@ async def test_a_killed_worker_loses_its_own_requests_and_is_replaced(committed_
         async with watched(service.url) as watch:
             await watch.until_all_asked()
             victim = max(before, key=lambda worker: len(client_ports(worker, service)))
-            await asyncio.sleep(0.1)  # reading /proc has blocked the clients; now each sends a request again
-            os.kill(victim, signal.SIGSTOP)  # a stopped worker keeps its connections during the count
+            await asyncio.sleep(0.1)  # the clients, blocked while /proc was read, send requests again
+            os.kill(victim, signal.SIGSTOP)  # while the worker is stopped, its connections cannot change
             connected = client_ports(victim, service)
             os.kill(victim, signal.SIGKILL)
             killed = perf_counter()
@@ -87,7 +87,7 @@ async def test_no_request_is_lost_by_a_stop_of_which_the_balancer_hears_a_second
                 while (ready := await probe.get("/health/ready")).is_success:  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                     await asyncio.sleep(0.02)
             await asyncio.sleep(1)
-        service.process.send_signal(signal.SIGINT)  # the drain ends at once, as no request is in progress
+        service.process.send_signal(signal.SIGINT)  # ends the drain, which is safe as no request is in progress
         code = await asyncio.to_thread(service.process.wait, PATIENCE_SECONDS)
 
     assert (ready.status_code, code) == (503, 0)
