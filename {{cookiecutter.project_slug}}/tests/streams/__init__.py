@@ -1,1 +1,1 @@
-"""Tests of `app/streams/`."""
+"""Tests of `app/streams`: server-sent events and a WebSocket tell clients of changed objects."""

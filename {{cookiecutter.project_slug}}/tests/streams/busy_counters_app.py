@@ -1,9 +1,9 @@
-"""The service of `counters_app.py` with slow reads of counters, and WebSocket pings to be answered within 2 s."""
+"""The service of `counters_app.py` whose reads take 5 s, while a client must answer WebSocket pings within 2 s."""
 
 import asyncio
 from collections.abc import Collection, Sequence
 
-from counters import Counters, CounterState  # type: ignore[import-not-found] # as below
+from counters import Counters, CounterState  # type: ignore[import-not-found] # on gunicorn's path
 from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 

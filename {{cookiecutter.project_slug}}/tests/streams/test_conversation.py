@@ -1,4 +1,4 @@
-"""The streams' WebSocket: messages in both directions, and handshakes that are refused."""
+"""The WebSocket of streams answers every message, and refuses foreign origins and clients with too many streams."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Server-sent events: an object's states up to the final state, the true reason of the end, changes of all objects."""
+"""Server-sent events tell each change up to an object's final state; the last event says why the stream ended."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -52,7 +52,7 @@ async def test_a_stream_of_all_objects_begins_with_resync_and_has_no_foreign_obj
     async with serve() as url, streaming(url, "/api/v1/events") as stream, aclosing(aiter(stream)) as events:
         first = await anext(events)
         async with streaming(url, path_of(counter)) as other, aclosing(aiter(other)) as others:
-            await writer.count(counter)  # found by a poll, as the connection may not listen yet
+            await writer.count(counter)  # a poll finds this change if LISTEN has not begun
             while (await anext(others)).data.get("value") != 1:
                 pass
         await writer.add(owner="a stranger")

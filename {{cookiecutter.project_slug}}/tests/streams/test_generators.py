@@ -1,4 +1,4 @@
-"""Stream endpoints are async generators, which end when their client leaves, and no dependency of theirs commits."""
+"""Stream endpoints are async generators, which end when the client leaves, and none of their dependencies commits."""
 
 import ast
 import inspect
@@ -16,7 +16,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 def plain_generators(tree: ast.Module, module: str) -> Iterator[Finding]:
-    """Yield each endpoint that is a plain generator: it is not closed when its client leaves."""
+    """Yield each endpoint that is a plain generator, which FastAPI does not close when the client leaves."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef):
             continue
@@ -56,4 +56,4 @@ def test_no_dependency_commits_after_a_client_has_left_a_stream() -> None:
     }
 
     assert len(streams) >= 2
-    assert late == {"follow_all", "follow_one.<locals>.follow"}  # these functions close a subscription
+    assert late == {"follow_all", "follow_one.<locals>.follow"}  # both only close a subscription at the end

@@ -1,4 +1,4 @@
-"""The development page for jobs in a real browser: an import with progress, cancel, retry, and a restarted service."""
+"""The development page shows, cancels and retries jobs in a real browser, and survives a restart of the service."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ BARS_WITHOUT_TOTAL = (
     "[...document.querySelectorAll('#list article')]"
     ".filter(row => !row.querySelector('span').textContent && !row.querySelector('progress').hidden).length"
 )
-"""JavaScript that counts the bars of jobs which tell no total: an empty bar beside `succeeded` would look stuck."""
+"""JavaScript that counts visible progress bars of jobs without a total: an empty bar of an ended job looks stuck."""
 
 
 @asynccontextmanager

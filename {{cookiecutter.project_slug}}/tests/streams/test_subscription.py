@@ -1,4 +1,4 @@
-"""A subscription's queue: at most 64 events wait, and the reason of the end comes after them."""
+"""A subscription queues at most 64 events; one more ends it, and the reason comes after the queued events."""
 
 from app.streams.source import Change
 from app.streams.subscription import MAX_WAITING, Reason, Subscription
