@@ -1,4 +1,4 @@
-"""Worker process calls whose arguments, result or exception cannot be pickled."""
+"""A call whose arguments, result or exception cannot be pickled fails in its caller; the worker process goes on."""
 
 import os
 from collections.abc import AsyncIterator, Callable

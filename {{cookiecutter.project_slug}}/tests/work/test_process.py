@@ -113,7 +113,7 @@ async def test_callers_that_are_cancelled_while_their_processes_start_leave_none
     two_processes: Processes,
 ) -> None:
     await two_processes.run(os.getpid)  # also starts the resource tracker, before the children are counted
-    os.kill(await two_processes.run(os.getpid), signal.SIGKILL)  # an idle process would need no new start
+    os.kill(await two_processes.run(os.getpid), signal.SIGKILL)  # an idle process would take a call without a start
     before = child_pids()
     calls = [asyncio.create_task(two_processes.run(time.sleep, 60)) for _ in range(2)]
     await until(lambda: bool(child_pids() - before))
@@ -127,7 +127,7 @@ async def test_callers_that_are_cancelled_while_their_processes_start_leave_none
 
 
 def test_a_stop_that_comes_before_the_start_holds() -> None:
-    """The thread that starts a worker process may be slower than its cancelled caller, which stops it first."""
+    """A caller may stop a worker process before a thread has started it; the start must then raise ProcessEnded."""
     worker_process = WorkerProcess()
     worker_process.expect()
     worker_process.stop()
@@ -187,7 +187,7 @@ def test_a_process_does_not_outlive_a_service_that_was_killed(then: str) -> None
     service = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert service.stdout is not None
     process = int(service.stdout.readline())
-    time.sleep(0.1)  # by now, a busy worker process has begun its call
+    time.sleep(0.1)  # time in which a busy worker process begins its call
     service.kill()
     service.communicate()
 
