@@ -18,7 +18,7 @@ from tests.faults.defences import DEFENCES, Defence
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
-"""The comments in a Markdown document between which `--into` writes the table of outcomes."""
+"""The two comments in a Markdown document between which `--into` writes the table of outcomes."""
 PASSED, FAILED, BROKEN = 0, 1, 3
 """Exit codes of pytest: all tests passed, a test failed, and an internal error."""
 
@@ -27,7 +27,8 @@ from tests.server.processes import gunicorn
 with gunicorn("postgresql://nobody@127.0.0.1:1/none", WEB_CONCURRENCY="1") as service:
     service.wait_until_serving()
 """
-"""A program that starts the service: without it, a test could fail only because the service does not start."""
+"""A program that starts the service. Without this check, a test could fail only because the service does not start at
+all with the defence switched off."""
 
 TIMEOUT_SECONDS = 900
 """The timeout of a pytest run, in seconds. All tests of the table take two minutes, so only a hanging test exceeds the
@@ -53,7 +54,8 @@ def run(tests: Sequence[str], ablated: str = "") -> Verdict:
 
     The verdict is BROKEN, and no test runs, if the service does not start without the defence.
     """
-    booted = python(["-c", BOOT, "pytest"], ablated)  # with "pytest" as argument, this process itself keeps the defence
+    # The argument "pytest" keeps the defence in this process: only the service that it starts loses the defence.
+    booted = python(["-c", BOOT, "pytest"], ablated)
     if booted.code != PASSED:
         return replace(booted, code=BROKEN)
     named = [f"tests/{test}" for test in tests]

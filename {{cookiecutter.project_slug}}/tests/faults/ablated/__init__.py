@@ -1,1 +1,1 @@
-"""Replacements that switch off one defence of the service, for `python -m tests.faults.ablate`."""
+"""Replacements for defences of the service, by which `python -m tests.faults.ablate` switches a defence off."""

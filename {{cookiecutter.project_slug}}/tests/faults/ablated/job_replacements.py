@@ -1,4 +1,4 @@
-"""Replacements for the defences of jobs, as returned by functions; `replacements.py` has those of other parts."""
+"""Functions that each return the replacement that switches off a defence of jobs, such as the heartbeat."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -42,7 +42,7 @@ def manager_without_heartbeats() -> object:
 def manager_that_stays_deaf() -> object:
     manager: Any = import_module("pgqueuer.core.qm").QueueManager
 
-    class Deaf(manager):  # type: ignore[misc] # a class of the time of the run
+    class Deaf(manager):  # type: ignore[misc] # the base class is imported at run time
         async def run(self, **options: Any) -> None:  # noqa: ANN401 - the signature of the queue's own method
             await super().run(**options | {"shutdown_on_listener_failure": False})
 
@@ -52,7 +52,7 @@ def manager_that_stays_deaf() -> object:
 def manager_without_limits() -> object:
     manager: Any = import_module("pgqueuer.core.qm").QueueManager
 
-    class Unlimited(manager):  # type: ignore[misc] # a class of the time of the run
+    class Unlimited(manager):  # type: ignore[misc] # the base class is imported at run time
         def entrypoint(self, name: str, **options: Any) -> object:  # noqa: ANN401 - the signature of the queue's own method
             return super().entrypoint(name, **options | {"concurrency_limit": 0})
 

@@ -1,11 +1,11 @@
-"""Functions that return the replacement of a defence of tokens or limits, as in `replacements.py`."""
+"""Functions that each return the replacement that switches off a defence of access tokens or rate limits."""
 
 from importlib import import_module
 from typing import Any
 
 
 def counts_that_allow_all() -> object:
-    """Let the in-process counter allow every request: with the store away, there is no rate limit."""
+    """Let the in-process counter allow every request, so that no rate limit is left while the store is down."""
     gcra = import_module("app.rate_limits.gcra")
 
     class Counts(gcra.LocalCounts):  # type: ignore[misc,name-defined] # imported when the service starts
@@ -26,7 +26,7 @@ def key_without_principal() -> object:
 
 
 def needs_nothing() -> object:
-    """A route that wants scopes is open to strangers."""
+    """Let a request without an access token reach a route that needs scopes."""
     depends, principal = import_module("fastapi").Depends, import_module("app.request.authenticated").Principal
 
     async def stranger() -> Any:  # noqa: ANN401 - imported when the service starts

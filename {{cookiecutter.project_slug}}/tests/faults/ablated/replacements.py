@@ -1,4 +1,8 @@
-"""Functions that return the replacement of a defence; functions, because most replacements import the service."""
+"""Functions that each return the replacement that switches off a defence of the service.
+
+A replacement that needs a module of the service imports the module in its function, so that a run imports no more than
+its own replacement needs.
+"""
 
 import pickle
 from contextlib import nullcontext
@@ -110,7 +114,7 @@ def stock_tick() -> object:
 
 
 def httptools_feed() -> object:
-    return lambda parser, piece: getattr(parser, "_parser").feed_data(piece)  # noqa: B009 - the inner parser
+    return lambda parser, piece: getattr(parser, "_parser").feed_data(piece)  # noqa: B009 - the attribute is private
 
 
 def stock_refusal() -> object:
@@ -157,7 +161,7 @@ async def _do_nothing_async(*_arguments: object, **_options: object) -> None:
     pass
 
 
-async def _read_all(_client: object, response: Any) -> bytes:  # noqa: ANN401 - `response` is the HTTP library's
+async def _read_all(_client: object, response: Any) -> bytes:  # noqa: ANN401 - a response of the HTTP library
     body: bytes = await response.aread()
     return body
 

@@ -1,4 +1,4 @@
-"""Replacements for the defences of streams, as returned by functions; `replacements.py` has those of other parts."""
+"""Functions that each return the replacement that switches off a defence of streams and WebSockets."""
 
 import asyncio
 from importlib import import_module

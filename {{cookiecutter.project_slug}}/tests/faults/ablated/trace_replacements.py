@@ -1,4 +1,4 @@
-"""Replacements for the defences of traces, as returned by functions."""
+"""Functions that each return the replacement that switches off a defence of trace spans."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from app.observability.otlp import Traces
 
 
 class AutomaticTraces(Traces):
-    """Traces as FastAPI's usual set-up has them: the exporter's own timeouts, and a shutdown that waits for a flush."""
+    """Traces as in FastAPI's usual set-up: the exporter's default timeouts, and a shutdown that waits for a flush."""
 
     async def __aenter__(self) -> None:
         """Start the thread that sends spans to the collector."""

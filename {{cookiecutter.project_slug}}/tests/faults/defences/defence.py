@@ -8,12 +8,12 @@ class Defence:
     """A protection of the service, such as a timeout, and the test that fails when the protection is switched off."""
 
     promise: str
-    """The behaviour that the service promises, as a sentence in the table of docs/faults.md."""
+    """The promised behaviour of the service, as a sentence in the table that `python -m tests.faults.ablate` prints."""
     part: str
     """The function, class or constant that keeps the promise, as `module:name`, or a setting of gunicorn.conf.py."""
     replacement: str
-    """The name of a function in `ablated/replacements.py`, or `file.name` of a different file there, that returns a
-    replacement without the protection."""
+    """The function that returns a replacement without the protection: its name in `ablated/replacements.py`, or
+    `file.name` for a different file of `ablated/`."""
     test: str
     """The path below `tests/` of the test that must fail when the defence is switched off."""
 

@@ -1,4 +1,4 @@
-"""The defences of the service against a failing database and failing downstreams."""
+"""The defences against a failing or changed database, failing downstreams, and work that takes all connections."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The defences of metrics: available while workers hang, and correct however a worker ends."""
+"""The defences of metrics: a scrape is answered while workers hang, and the counts of a killed worker are kept."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The defences against slow and costly bodies, short deadlines, and work that continues after its request has ended."""
+"""The defences against costly requests, slow bodies, untrusted callers, and work that goes on after its request."""
 
 from collections.abc import Mapping
 

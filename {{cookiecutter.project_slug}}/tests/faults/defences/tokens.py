@@ -1,4 +1,4 @@
-"""The defences of access tokens: a dead issuer costs no request, and no route is open by mistake."""
+"""The defences of access tokens: no request fails while the issuer is down, and no route is open by mistake."""
 
 from collections.abc import Mapping
 

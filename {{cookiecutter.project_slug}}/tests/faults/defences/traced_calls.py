@@ -1,4 +1,4 @@
-"""The defence of downstream calls' trace spans."""
+"""The defence of trace spans: each call of a downstream has a client span, and the downstream receives its id."""
 
 from collections.abc import Mapping
 
