@@ -1,4 +1,4 @@
-"""Access tokens under gunicorn: an issuer that dies costs no request, and each route wants a token."""
+"""Access tokens under gunicorn: valid tokens are accepted while the issuer is down, and each route needs a token."""
 
 import asyncio
 import re
@@ -20,7 +20,8 @@ SECONDS = 60
 """The timeout of a request, many times the measured time on a busy machine."""
 
 REQUESTS = 4
-"""Requests after the issuer has died, each with a token of its own, as the service remembers tokens."""
+"""The number of requests after the issuer's end. Each request has a different token, since the service remembers the
+tokens that it has checked."""
 
 
 async def test_known_keys_are_used_while_the_issuer_is_dead(committed_url: str) -> None:
@@ -36,14 +37,14 @@ async def test_known_keys_are_used_while_the_issuer_is_dead(committed_url: str) 
                 headers = {"Authorization": f"Bearer {answer['access_token']}"}
                 statuses.append((await client.get(f"{service.url}/me", headers=headers)).status_code)
                 await stack.aclose()
-                await asyncio.sleep(0.7)  # longer than keys are fresh in `short_keys_app.py`
+                await asyncio.sleep(0.7)  # longer than FRESH_SECONDS of `short_keys_app.py`
 
     assert statuses == [200] * (1 + REQUESTS)
 
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service, with its OpenAPI document."""
+    """The service of `short_keys_app.py` with one worker, which serves its OpenAPI document."""
     with serving(server_url, template, *APP, API_DOCS="true", WEB_CONCURRENCY="1") as running:
         yield running
 

@@ -29,7 +29,8 @@ from tests.server.processes import Service, gunicorn, gunicorn_writing_to
 pytestmark = [needs_prometheus, pytest.mark.skipif(sys.platform != "linux", reason="writes to /dev/full")]
 
 CLIENTS, OVERLOAD_SECONDS = 60, 12
-"""More clients than the connection pool serves, for more seconds than the alert rules wait."""
+"""The number of clients, more than the connection pool serves, and the seconds of the overload, more than the alert
+rules wait."""
 
 OVERLOADED = ("ErrorsBurnFast", "ErrorsBurnSlowly", "EventLoopBlocked", "LoadShed", "PoolWait", "LogLinesDropped")
 
@@ -66,7 +67,7 @@ async def ask_bad(client: Client) -> None:
 
 
 async def overload(service: Service, found: Prometheus) -> None:
-    """Send more requests than the connection pool serves; some fail, block the event loop or start a task."""
+    """Send more requests than the connection pool serves, of which some fail or block; wait until the alerts fire."""
     await asyncio.gather(
         for_a_while(service.url, CLIENTS, OVERLOAD_SECONDS, ask_slow),
         for_a_while(service.url, 2, OVERLOAD_SECONDS, ask_bad),
@@ -75,13 +76,13 @@ async def overload(service: Service, found: Prometheus) -> None:
 
 
 async def change_schema(url: str, found: Prometheus) -> None:
-    """Set the database to a revision that the service does not know."""
+    """Set the database to a revision that the service does not know, and wait until the alert fires."""
     await run_statement(url, "UPDATE alembic_version SET version_num = 'unknown'")
     await found.fired("ReplicaNotReady")
 
 
 async def silence(service: Service, found: Prometheus) -> None:
-    """Stop a service's worker for a while, then kill its metrics exporter."""
+    """Stop a service's worker with SIGSTOP, then kill its metrics exporter; wait until an alert fires each time."""
     (worker,) = service.workers()
     (exporter,) = service.children() - {worker}
     os.kill(worker, signal.SIGSTOP)

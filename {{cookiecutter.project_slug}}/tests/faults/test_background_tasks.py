@@ -1,4 +1,7 @@
-"""Background tasks of writing requests: a hundred tasks find their rows, and a refused request starts no task."""
+"""Background tasks of writing requests: each task finds the row of its request after the commit.
+
+A request that is rolled back starts no task.
+"""
 
 import asyncio
 import sys

@@ -34,11 +34,12 @@ GOOD_ANSWERS = 4 * GOOD_CLIENTS
 that waits for the bad downstream gets one response in that time, a client that does not wait some twenty."""
 
 CALLS = 100
-"""The most calls that a bad downstream may receive: those before the circuit breaker opens, and later probes."""
+"""The most calls that a bad downstream may receive: the calls until the circuit breaker opens, and later probes."""
 
 UNREADABLE = {"no_json", "a_page"}
 """Behaviours with a valid HTTP response and an unreadable body, which the circuit breaker counts as successes. The
-tests run last: after so many successes the failure ratio of a later test would not open the circuit breaker."""
+tests of these behaviours run last: after so many successes, no later test would reach the failure ratio that opens the
+circuit breaker."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ async def ask_good(client: Client) -> None:
 
 
 async def storm(service: Service, ask: Callable[[Client], Coroutine[Any, Any, None]]) -> dict[str, float]:
-    """Run 220 clients of a bad downstream and five of the good one, and return the routes that were too slow."""
+    """Run 220 clients of a bad downstream and five of the good one, and return the results beyond their limits."""
     async with memory_growth(service) as grown:
         bad, good = await asyncio.gather(
             for_a_while(service.url, 220, SECONDS, ask),

@@ -1,4 +1,4 @@
-"""Migrations while the service runs: column types change under load, or a lock holds a table beyond all timeouts."""
+"""Migrations while the service runs: reads survive a changed type, and a locked table costs only the requests to it."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 CHANGES = ["name TYPE varchar(50)", "size TYPE bigint", "name TYPE text", "size TYPE integer"]
-"""Column changes that the test makes in turn; each invalidates the prepared statements that select the column."""
+"""Column changes that the test makes in turn; each change invalidates the prepared statements that read the column."""
 
 NEW_TYPE = """
     ALTER TYPE colour RENAME TO old_colour;
@@ -40,7 +40,7 @@ OTHER_SECONDS = 1.0
 measured value."""
 
 LOCK_NOT_AVAILABLE = "55P03"
-"""The SQLSTATE of a lock timeout; otherwise the statement timeout would end the wait, with 57014."""
+"""The SQLSTATE of a statement that the lock timeout ends; the later statement timeout would give 57014."""
 
 PAUSE_SECONDS = 0.05
 """The pause of a client after a 503, in seconds, so that refused requests do not use up the CPUs."""

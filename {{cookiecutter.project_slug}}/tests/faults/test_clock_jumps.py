@@ -1,4 +1,4 @@
-"""The wall clock of a worker jumps an hour, back or forward: all timeouts and lifetimes are unaffected.
+"""The wall clock of a worker jumps an hour, back or forward: all timeouts and lifetimes still end at their time.
 
 Only the clock of the process jumps, see `clock/sitecustomize.py`. A timeout that is measured by the wall clock would
 pass at once after a jump forward, and an hour late after a jump back.
@@ -35,8 +35,8 @@ IDEMPOTENCY_SECONDS = 2
 """
 
 EARLY_SECONDS = 0.3
-"""The seconds by which a test may measure a timeout as too short. A timeout that the clock's jump cuts short would miss
-0.9 s or more."""
+"""The tolerance by which a measured timeout may be too short, in seconds. The jump of the clock would shorten a timeout
+by 0.9 s or more."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ async def client(running: tuple[Service, str, int]) -> AsyncGenerator[ClockClien
 
 @asynccontextmanager
 async def meanwhile(work: Any) -> AsyncGenerator[asyncio.Task[Any]]:  # noqa: ANN401 - `work` is any coroutine
-    """Start a request 0.1 s before the block, so that the clock jumps while it runs, and wait for the response."""
+    """Start a request 0.1 s before the block, so that the clock jumps meanwhile; await the response after it."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         await asyncio.sleep(0.1)
@@ -92,7 +92,7 @@ async def test_the_jump_reaches_the_modules_of_the_service(client: ClockClient, 
 
 
 async def test_a_deadline_passes_at_its_time(client: ClockClient, jump: float) -> None:
-    """The response is a 504 at the deadline; if the deadline came late, it would be a 200, as the route takes 8 s."""
+    """The response is a 504 at the deadline; if the deadline came late, the response would be a 200 after 8 s."""
     deadline = {"X-Request-Timeout-Ms": f"{DEADLINE_SECONDS * 1000:.0f}"}
     async with meanwhile(timed(client, "/wait?seconds=8", **deadline)) as waiting:
         await client.jump(jump)
@@ -111,7 +111,7 @@ async def test_a_request_in_the_pool_queue_gets_the_next_connection(client: Cloc
 
 
 async def test_the_queue_timeout_of_the_pool_passes_at_its_time(client: ClockClient, jump: float) -> None:
-    """The response is a 503 at the queue timeout; if that came late, it would be a 200 on a freed connection."""
+    """The response is a 503 at the queue timeout; if the timeout came late, the response would be a 200."""
     async with (
         meanwhile(timed(client, f"/hold?seconds={QUEUE_SECONDS * 2.2}")) as holding,
         meanwhile(timed(client, "/hold?seconds=0")) as queued,

@@ -1,4 +1,4 @@
-"""CREATE INDEX CONCURRENTLY in a migration waits for old transactions, and an interrupted migration can be repeated."""
+"""CREATE INDEX CONCURRENTLY in a migration waits for old transactions, and can be repeated after an interruption."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="alembic's proce
 OLD_SECONDS = 4.0
 """How long a transaction stays open, in seconds: longer than a migration's lock timeout (3 s)."""
 
-# the recipe in the README
+# as in the README's recipe for an index on a large table
 REVISION = """
 from alembic import op
 

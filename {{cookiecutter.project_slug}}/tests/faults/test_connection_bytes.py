@@ -81,7 +81,7 @@ def parsed(received: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def in_pieces(rows: Mapping[str, Row]) -> pytest.MarkDecorator:
-    """Run a test with each test case in each size of pieces; a long case would take too long in small pieces."""
+    """Run a test with each test case in each size of pieces, except long cases in small pieces: these take too long."""
     cases = [
         pytest.param(row, piece, id=f"{name}-{form}")
         for name, row in rows.items()
@@ -127,7 +127,7 @@ async def test_a_refusal_comes_in_order_and_ends_the_connection(service: Service
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
 async def test_a_close_in_the_trailers_ends_the_connection_with_the_response(service: Service, piece: int) -> None:
-    """The parser drops all bytes that follow, so a client that waits for another response would time out."""
+    """After `Connection: close` in trailers, the parser drops all further bytes, so the service must close at once."""
     began = perf_counter()
     answers = await answers_to(service, chunked(b"one", trailers=b"Connection: close\r\n") + GET, piece)
 

@@ -33,7 +33,7 @@ DEEP = {
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `strict_app.py` with two workers; it accepts JSON up to 1 MB: only the values are bounded."""
+    """The service of `strict_app.py` with two workers; JSON may have 1 MB, so that no size limit refuses a body."""
     variables = {"MAX_JSON_BYTES": "1048576", "LOG_LEVEL": "warning"}
     with serving(server_url, template, "--pythonpath=tests/faults", "strict_app:app", **variables) as running:
         yield running

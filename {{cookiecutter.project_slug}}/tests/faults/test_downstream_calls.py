@@ -1,4 +1,7 @@
-"""Downstream calls under gunicorn: the bytes that arrive, and calls that a request's deadline cuts off."""
+"""Downstream calls under gunicorn: each path segment arrives as it was encoded.
+
+Calls that a request's deadline cuts off open the circuit breaker.
+"""
 
 import asyncio
 import sys
@@ -14,7 +17,8 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 SHORT_DEADLINE = {"X-Request-Timeout-Ms": "1400"}
-"""The headers of a client whose deadline is shorter than a call's read timeout, but is most of a call's time."""
+"""The headers of a client with a deadline of 1.4 s: shorter than a call's read timeout (1.5 s), and longer than half of
+its total timeout (2 s), from which on the circuit breaker counts a call that the deadline cuts off as a failure."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
 
 
 async def test_calls_that_a_short_deadline_cuts_off_open_the_circuit_breaker(running: tuple[Service, int]) -> None:
-    """Each client's deadline is shorter than a call's read timeout, so that only the deadline ends the calls."""
+    """The deadline of each request is shorter than a call's read timeout, so that only the deadline ends the calls."""
     service, bad = running
     become(bad, "never")
     codes: set[str] = set()

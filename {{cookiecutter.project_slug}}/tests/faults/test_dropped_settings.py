@@ -39,10 +39,10 @@ class DroppingRelay(Relay):
 
 @pytest.mark.parametrize("role_keeps", [False, True], ids=["no settings", "settings of the role"])
 async def test_a_start_behind_an_undeclared_pooler_is_refused(committed_url: str, *, role_keeps: bool) -> None:
-    """A role with these settings, as for a former PgBouncer, does not help: the pooler loses prepared statements.
+    """Timeouts of the database role, left from a declared PgBouncer, do not help: the pooler loses prepared statements.
 
-    Without its own settings, the connection sets no read-only default either, which would reach other clients of the
-    pooler.
+    Without the role's timeouts, the service also leaves out its read-only default, which other clients of the pooler
+    would get.
     """
     if role_keeps:
         await set_role_limits(committed_url)

@@ -1,4 +1,4 @@
-"""A failover: the database's address leads to a standby. Writes get 503, and succeed again at once afterwards."""
+"""A failover: writes get 503 while the database's address leads to a standby, and succeed once it is a primary."""
 
 import asyncio
 import sys
@@ -86,7 +86,10 @@ async def test_a_service_that_starts_on_a_standby_writes_once_it_reaches_the_pri
 
 
 async def test_a_deployment_that_only_reads_serves_reads_from_a_standby(servers: tuple[Cluster, Standby, str]) -> None:
-    """The deployment's writes get 503, as PostgreSQL refuses them; later writes get no refusing connection."""
+    """A standby refuses to begin a write transaction: the write gets 503, and the service closes the connection.
+
+    A later write therefore reaches the primary once the address leads there.
+    """
     primary, standby, name = servers
     async with service_at(standby.url(name), DATABASE_TARGET="any") as (relay, client):
         ready = await reasons(client)
@@ -98,5 +101,5 @@ async def test_a_deployment_that_only_reads_serves_reads_from_a_standby(servers:
     assert ready == []
     assert {answer.status_code for answer in reads} == {200}
     assert {(answer.status_code, answer.headers.get("retry-after")) for answer in writes} == {(503, "1")}
-    assert later == sorted(later, reverse=True)  # 503 while old connections remain, then 201
+    assert later == sorted(later, reverse=True)  # 503 while connections to the standby remain, then 201
     assert later[-1] == 201

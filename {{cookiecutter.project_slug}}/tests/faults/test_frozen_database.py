@@ -1,4 +1,7 @@
-"""A frozen database: PostgreSQL, or one of its processes, does not respond, but keeps all connections open."""
+"""A frozen PostgreSQL does not respond, but keeps its connections open: each request ends at its deadline.
+
+A single frozen backend of PostgreSQL costs only the request on its connection.
+"""
 
 import asyncio
 import os
@@ -38,8 +41,8 @@ BACKEND_FROZEN_SECONDS = 6.0
 during the freeze."""
 
 OTHER_SECONDS = 0.5
-"""The bound on the 99th percentile of requests that need no frozen process, in seconds: ten times the measured value.
-"""
+"""The bound on the 99th percentile of the requests that need no frozen process of PostgreSQL, in seconds: ten times the
+measured value."""
 
 BUSY_BACKEND = """
 SELECT pid FROM pg_stat_activity

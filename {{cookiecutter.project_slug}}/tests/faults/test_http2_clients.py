@@ -1,4 +1,4 @@
-"""Clients that ask to upgrade each request to HTTP/2: the service answers in HTTP/1.1 and has read the body."""
+"""Clients that ask to upgrade each request to HTTP/2: the service reads the body and answers in HTTP/1.1."""
 
 import json
 import subprocess

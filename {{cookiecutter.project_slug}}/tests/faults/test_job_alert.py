@@ -1,4 +1,4 @@
-"""The alert for late jobs fires when a job waits, and Prometheus has scraped each job metric."""
+"""The alert for late jobs fires when jobs wait for a worker, and Prometheus has scraped each job metric."""
 
 import sys
 from pathlib import Path

@@ -32,7 +32,7 @@ async def kill_at(moment: str, url: str, first: str) -> None:
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     while (line := await process.stdout.readline()).strip() != moment.encode():
-        assert line, "the process has ended early"  # other lines may be log lines, on a busy machine
+        assert line, "the process has ended early"  # a busy machine may print log lines before the moment
     process.kill()
     await process.wait()
     assert await until(url, OTHERS, [0]) == [0]

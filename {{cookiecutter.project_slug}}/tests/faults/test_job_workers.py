@@ -1,4 +1,4 @@
-"""Job workers as an orchestrator runs them: a stop, a lost connection, and a rolling update of the code."""
+"""Job workers at a stop, after a lost connection and in a rolling update: no job is lost, or run by too old code."""
 
 import asyncio
 import sys
@@ -42,7 +42,7 @@ LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND query 
 async def test_a_worker_that_lost_the_connection_of_its_listener_listens_again(
     committed_url: str, tmp_path: Path
 ) -> None:
-    """Otherwise each later job would wait for a poll: the queue library does not listen again, and logs nothing."""
+    """Without a new listener, each later job would wait for the poll: the queue library does not listen again."""
     await prepare(committed_url, effect, 0)
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()

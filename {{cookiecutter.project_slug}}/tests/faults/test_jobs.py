@@ -45,11 +45,11 @@ def restarted() -> Iterator[tuple[Cluster, str]]:
 
 
 async def freeze_while_jobs_run(worker: Popen[bytes], url: str) -> None:
-    """Freeze a worker at a moment at which the database has running jobs: between two batches there is none."""
+    """Freeze a worker at a moment at which jobs run: between two batches of the worker, no job runs."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             worker.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(0.1)  # statements on their way end meanwhile
+            await asyncio.sleep(0.1)  # time for the end of statements that the worker had sent
             if (await numbers(url, RUNNING))[0]:
                 return
             worker.send_signal(signal.SIGCONT)
@@ -100,7 +100,10 @@ async def test_a_worker_serves_its_metrics_itself(committed_url: str, tmp_path: 
 
 
 async def test_two_workers_with_full_pools_run_no_job_twice(committed_url: str, tmp_path: Path) -> None:
-    """Heartbeats have their own connections: in the pool of the job functions, they would wait until the takeover."""
+    """Heartbeats have separate connections: a heartbeat that waits in the full pool of the job functions is late.
+
+    A different worker would then take over a job that still runs.
+    """
     await prepare(committed_url, holds, 12, seconds=2.5 * HEARTBEAT_SECONDS)
     pools = {"JOBS__POOL_LIMIT": "3", "JOBS__MAX_CONCURRENT": "4", "DATABASE_QUEUE_TIMEOUT_SECONDS": "60"}
     with workers_on(committed_url, tmp_path, **pools) as workers:
@@ -137,7 +140,7 @@ async def test_a_frozen_worker_that_wakes_up_after_the_takeover_stores_nothing(
         await until(committed_url, "SELECT count(*) FROM jobs WHERE claim = 2", [4])
         frozen.send_signal(signal.SIGCONT)
         outcome = await until(committed_url, OUTCOME, [4, 4, 4])
-        await asyncio.sleep(3 * HEARTBEAT_SECONDS)  # meanwhile the frozen worker's functions end, which ignore the stop
+        await asyncio.sleep(3 * HEARTBEAT_SECONDS)  # the frozen worker's functions ignore the stop and end
         later = await numbers(committed_url, OUTCOME)
 
     assert (outcome, later) == ([4, 4, 4], [4, 4, 4]), workers.log()[-3000:]

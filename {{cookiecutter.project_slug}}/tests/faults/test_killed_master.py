@@ -1,4 +1,4 @@
-"""A killed master: its workers finish their requests and end, so that the next master finds the port free."""
+"""A killed gunicorn master: its workers finish their requests and end, so that a new master can bind the port."""
 
 import asyncio
 import signal

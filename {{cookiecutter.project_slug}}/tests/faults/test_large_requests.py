@@ -19,7 +19,7 @@ MEGABYTES = 16
 
 CLIENTS = 4
 PART = bytes(1_000_000)
-"""One megabyte of a body: clients send a body of 100 MB in such pieces."""
+"""One megabyte of a body: clients send a body of 100 MB in pieces of this size."""
 DECLARED = f"Content-Length: {100 * len(PART)}", *[PART] * 100
 CHUNKED = "Transfer-Encoding: chunked", *[b"%x\r\n%s\r\n" % (len(PART), PART)] * 100, b"0\r\n\r\n"
 BINARY = "Content-Type: application/octet-stream"

@@ -1,4 +1,4 @@
-"""Two workers write long lines and tracebacks into one pipe with a slow reader: no line is torn."""
+"""Two workers write long log lines into one pipe with a slow reader: the reader gets each line whole."""
 
 import asyncio
 import json

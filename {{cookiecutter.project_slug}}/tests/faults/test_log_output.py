@@ -25,8 +25,8 @@ LINES = 2 * REQUESTS
 """The log lines of a round of requests: for each request a padded line and an access log line."""
 
 LONG = 60_000
-"""The characters of a long log line: 600 such lines are more than twice the 16 MiB that a worker buffers for a slow
-reader."""
+"""The characters of a long log line: the 600 long lines of a round are more than twice the 16 MiB that a worker buffers
+for a slow reader."""
 
 PAGE = 1_000
 """The characters of a short log line: a few hundred lines fill a pipe that has no reader."""
@@ -36,12 +36,11 @@ STOP_SECONDS = 30.0
 of its log would never end."""
 
 LOST_RATIO = 0.5
-"""The least ratio of lost lines to lines that could not be read or stored. Some lines survive: the worker buffers the
-last lines for 20 ms, or longer on a busy machine, and writes them later."""
+"""The least ratio of lost lines to the lines during a fault. Some lines survive the fault: the worker buffers the last
+lines for 20 ms, or longer on a busy machine, and writes them afterwards."""
 
 GATHER_SECONDS = 0.3
-"""The pause in seconds before the log has a reader or disk space again: meanwhile the worker tries to write the
-buffered lines and loses them."""
+"""The pause in seconds before a fault ends: the worker tries meanwhile to write its buffered lines, and loses them."""
 
 TIMEOUT_SECONDS = 60.0
 """The timeout of a round of requests, in seconds: ten times as long as needed. The requests would never end if writing

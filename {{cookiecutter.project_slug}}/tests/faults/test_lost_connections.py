@@ -1,4 +1,4 @@
-"""PostgreSQL closes connections while reads wait on them: each read is retried, and no pool slot is lost."""
+"""PostgreSQL closes connections whose reads wait for a lock: each read is retried, and no pool connection is lost."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from tests.server.processes import Service
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 READS = 4
-"""Concurrent reads of one route group, one for each of its connections."""
+"""The number of concurrent reads: one for each database connection of the route group."""
 
 WAITING = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -31,7 +31,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
 
 
 async def close_waiting(url: str) -> None:
-    """Close the connections, once on each of them a statement waits for a lock.
+    """Wait until READS statements wait for a lock, then close their connections.
 
     Raises:
         TimeoutError: fewer statements than READS waited for a lock.

@@ -1,4 +1,7 @@
-"""More connections than a worker may have open files: it closes those idle for longest, and answers every request."""
+"""More clients connect than a worker may have open files, and all requests and probes get a response.
+
+The worker closes the connections that were idle for longest. While every connection is in use, requests get 503.
+"""
 
 import asyncio
 import sys
@@ -21,7 +24,7 @@ OPEN_FILES = 160
 """The limit of open files of each worker: most systems allow 1,024, but a small limit needs fewer clients."""
 
 IDLE = 3 * OPEN_FILES
-"""The number of clients that keep an idle connection: more than two workers may have together."""
+"""The number of clients that keep an idle connection: more connections than two workers together may have open."""
 
 TIMEOUT_SECONDS = 60.0
 
@@ -32,7 +35,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def service(server_url: str, template: str) -> Iterator[Service]:
     """The service of `connection_app.py` with two workers that may have few open files."""
     app = "--pythonpath=tests/faults", "connection_app:app"
-    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}  # so that /wait may last
+    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}  # longer than /wait takes
     with serving(server_url, template, *app, ulimit=f"ulimit -n {OPEN_FILES}", **long) as running:
         yield running
 
@@ -94,7 +97,7 @@ async def test_many_clients_that_come_at_once_are_all_answered(service: Service)
 
 async def test_probes_are_answered_and_requests_refused_while_every_connection_is_in_use(service: Service) -> None:
     waiting = [asyncio.create_task(ask(service, "/wait?seconds=8")) for _ in range(IDLE)]
-    # Clients beyond the limit of connections are answered at once.
+    # Clients beyond the limit of connections get a 503 at once.
     while sum(task.done() for task in waiting) < IDLE - 2 * OPEN_FILES:  # noqa: ASYNC110 - each task ends on its own
         await asyncio.sleep(0.05)
     paths, right = ("/health/live", "/echo") * 10, {("/health/live", 200), ("/echo", 503)}

@@ -1,4 +1,7 @@
-"""Metrics under faults: killed workers, a killed master, blocked event loops, clients that try to add time series."""
+"""Metrics under faults: killed, recycled and reloaded workers lose no count, and no client can add time series.
+
+A scrape is answered while the event loop of every worker is blocked, and after the master was killed.
+"""
 
 import asyncio
 import os
@@ -91,7 +94,7 @@ async def test_labels_are_whole_templates_and_strangers_add_no_series(service: S
 
 
 async def test_a_scrape_waits_for_a_file_that_a_worker_is_creating(service: Service) -> None:
-    """prometheus_client opens a file, and gives it a size afterwards: a scrape in between would be a 500."""
+    """prometheus_client creates an empty metrics file, and sets its size later: a scrape in between would be a 500."""
     created = service.metrics_folder() / "counter_9.db"
     created.touch()
 
@@ -159,7 +162,7 @@ async def test_a_block_of_the_event_loop_is_in_the_lag(service: Service) -> None
     seconds, late = lags(service)
 
     assert seconds - before[0] >= 0.24
-    assert late - before[1] >= 1  # a single tick saw nearly all of the block: rare ticks would see a part
+    assert late - before[1] >= 1  # one measurement covers nearly the whole block
 
 
 async def test_the_exporter_outlives_a_killed_master_and_ends_with_the_last_worker(metered_url: str) -> None:

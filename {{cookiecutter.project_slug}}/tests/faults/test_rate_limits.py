@@ -1,4 +1,4 @@
-"""A client's rate limit is exact over two workers, and a store that fails in between does not lift the limit.
+"""A client's rate limit is exact over two workers, and a failing store of rate limits does not lift the limit.
 
 The response cache keeps principals apart, and a request is counted once even if the store's reply is lost.
 """
@@ -51,7 +51,7 @@ LOCKED_SECONDS = 1.0
 
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[Valkey]:
-    """A Valkey server for the service with REDIS_URL."""
+    """A Valkey server, which is the store of rate limits and of the response cache for `on_valkey`."""
     with valkey_server() as server:
         yield server
 
@@ -92,7 +92,7 @@ async def hit(
 ) -> Hits:
     """Send all of a client's requests over many connections, and call `halfway` in the middle.
 
-    With `patience`, in seconds, a request waits longer for the store.
+    `patience` is the longest wait of a request for the store in seconds; 0 means the service's default of 0.1 s.
 
     The sockets are raw: an HTTP library would need more CPU than the service, whose stores would then answer too late.
     """
@@ -120,7 +120,7 @@ async def hit(
 
 
 async def test_the_quota_is_exact_over_two_workers_on_postgresql(on_postgresql: Service) -> None:
-    """With patience: on a machine with 15 busy programs, a hit waited for more than 0.1 s in four rounds of six."""
+    """The store's timeout is 60 s: with its 0.1 s, a hit was too late in 4 of 6 rounds beside 15 busy programs."""
     hits = await hit(on_postgresql, "exact", patience=SECONDS)
 
     assert hits.statuses == {200: QUOTA, 429: HITS - QUOTA}
@@ -151,7 +151,7 @@ async def test_a_locked_table_costs_a_hit_a_moment_and_lifts_no_limit(
 
 
 async def test_the_quota_is_exact_over_two_workers_on_valkey(on_valkey: Service) -> None:
-    """With the service's own timeout, beyond which a hit is counted by its process, on a busy machine too."""
+    """The store has its default timeout, so a late hit on a busy machine counts only in its worker: then try again."""
     for number in range(ATTEMPTS):
         hits = await hit(on_valkey, f"exact {number}")
         assert QUOTA <= hits.statuses[200] <= QUOTA * WORKERS
@@ -164,7 +164,7 @@ async def test_the_quota_is_exact_over_two_workers_on_valkey(on_valkey: Service)
 
 
 async def test_two_principals_never_share_a_cached_response(on_valkey: Service) -> None:
-    """Principals stay apart both in a process and in Valkey: each request has a new connection, to any worker."""
+    """Principals stay apart in the caches of the workers and in Valkey: a new connection may lead to either worker."""
     async with httpx.AsyncClient(base_url=on_valkey.url, timeout=SECONDS) as client:
         names = [
             (await client.get("/name", headers={"Subject": name, "Connection": "close"})).json()

@@ -1,4 +1,4 @@
-"""The administrator makes the database read-only: writes get 503 until this ends, and reads continue."""
+"""An administrator makes the database read-only: writes get 503 until it is writable again, and reads continue."""
 
 import asyncio
 import sys

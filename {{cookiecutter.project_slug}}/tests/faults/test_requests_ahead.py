@@ -1,4 +1,4 @@
-"""Requests that a client pipelines on a connection: a few are in memory, and all other clients are served meanwhile."""
+"""A client pipelines thousands of requests: a worker holds only a few of them in memory, and serves other clients."""
 
 import asyncio
 import sys
@@ -78,7 +78,7 @@ async def test_requests_sent_ahead_are_all_answered_at_sigterm(service: Service)
 
 
 async def test_large_heads_sent_ahead_wait_unparsed(service: Service) -> None:
-    """If they were all parsed, fifteen heads of 60 kB would take a megabyte and more of memory for one connection."""
+    """If a worker parsed all 14 heads of 60 kB at once, a single connection could take a megabyte of memory."""
     address = urlsplit(service.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head("GET", "/wait?seconds=3") + head("GET", "/wait?seconds=0", "X-Large: " + "x" * 60_000) * 14)

@@ -42,7 +42,7 @@ class Stop:
     """The first status of the readiness probe other than 200."""
     exit_code: int
     stopped: int
-    """The number of workers whose lifespan ended; a worker killed by gunicorn logs no `stopped`."""
+    """The number of workers whose lifespan ended; a worker that gunicorn killed logs no `application stopped`."""
 
 
 async def ended(service: Service) -> int:

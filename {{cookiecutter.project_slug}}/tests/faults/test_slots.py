@@ -1,4 +1,7 @@
-"""A request's slot is released with the last byte of its response, and refusing a whole body keeps the connection."""
+"""A request leaves its slot in the bulkhead with the last byte of its response, even if work goes on after it.
+
+A refusal of a request whose body has arrived keeps the connection open.
+"""
 
 import asyncio
 import sys
@@ -118,7 +121,7 @@ async def test_an_overload_refusal_keeps_the_connection(service: Service) -> Non
 
 
 async def test_a_thread_keeps_the_slot_of_a_request_that_was_cut_off(service: Service) -> None:
-    """Otherwise, deadlines of 50 ms would start a call on every thread, beyond the bulkhead of the route group."""
+    """Otherwise, requests with deadlines of 50 ms would occupy more threads than the route group's bulkhead allows."""
     hurry = [head("GET", "/block", "X-Request-Timeout-Ms: 50", "Connection: close")]
     for _ in range(10):
         answers = await asyncio.gather(*(asked(service.url, hurry) for _ in range(8)))

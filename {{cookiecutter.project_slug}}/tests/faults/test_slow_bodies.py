@@ -1,4 +1,4 @@
-"""Clients that announce a body but hardly send it hold no slot, so that no other request of the group is refused."""
+"""Clients that announce a body but hardly send it hold no slot of the bulkhead: all other requests are served."""
 
 import asyncio
 import sys
@@ -32,7 +32,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 
 async def send_slowly(url: str, begin: bytes, statuses: set[int]) -> None:
-    """Repeatedly send the begin of a request and then nothing; record the status that ends each request."""
+    """Send the begin of a request and then nothing, again and again; record the status that ends each request."""
     address, ends = urlsplit(url), perf_counter() + SECONDS
     while perf_counter() < ends:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"Traceparent: 00-{TRACE}-b7ad6b7169203331-01"
 FORWARDED = "X-Forwarded-For: 203.0.113.7"
-"""A header of a trusted proxy that marks the client as untrusted."""
+"""A header by which the trusted proxy names its client, at an address that is not trusted."""
 
 DEADLINE = 0.05
 ASKED = "X-Request-Timeout-Ms: 50"

@@ -1,4 +1,7 @@
-"""Event streams under gunicorn, when database notifications are lost, a client reads slowly or opens many streams."""
+"""Event streams under gunicorn: clients learn of changes although database notifications are lost.
+
+Slow clients, large messages and the number of streams are bounded, and streams hold no database connection.
+"""
 
 import json
 import socket

@@ -1,4 +1,7 @@
-"""The queues of streams under gunicorn: a client that falls behind is dropped, but not one whose handler is busy."""
+"""The queues of WebSockets under gunicorn: a client that reads too slowly is disconnected with the reason.
+
+A client whose message waits for a busy handler stays connected.
+"""
 
 import asyncio
 import json

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """How the streams and WebSockets of a test ended."""
+    """The last events of a test's streams, and the close codes of its WebSockets."""
 
     events: list[Seen] = field(default_factory=list)
     codes: list[int | None] = field(default_factory=list)
@@ -86,7 +86,7 @@ async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_ur
     with gunicorn(counted_url, *COUNTERS, DRAIN_SECONDS="1", **ONE) as service:
         service.wait_until_serving()
         ends, _ = await end_by(service, signal.SIGHUP, "/api/v1/events")
-        service.wait_for("application stopped")  # after a second, clients reconnect
+        service.wait_for("application stopped")  # from now on, only the new worker serves streams
         async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
             again = await anext(events)
         assert_told(ends, service)

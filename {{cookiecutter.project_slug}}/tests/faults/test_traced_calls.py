@@ -1,4 +1,4 @@
-"""A downstream call from a real worker: one client span, whose id the downstream receives."""
+"""Each downstream call of a worker under gunicorn has one client span, whose id the downstream receives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,7 @@
-"""WebSockets under gunicorn: a WebSocket may live for long, and ends with code 1012 when the service stops."""
+"""WebSockets under gunicorn: a WebSocket outlives the timeout of a head, and a stop closes it with code 1012.
+
+A bad handshake is refused, and has a request id and one log line.
+"""
 
 import asyncio
 import sys
@@ -116,7 +119,7 @@ BAD_HANDSHAKES = {
     "an empty key": (400, [VERSION, "Sec-WebSocket-Key:"]),
     "two keys": (400, [VERSION, KEY, KEY]),
 }
-"""Handshakes that are refused: for each the status and headers of the refusal."""
+"""Bad handshakes by kind: the status of the refusal, and the WebSocket headers of the handshake."""
 
 
 @pytest.mark.parametrize("kind", BAD_HANDSHAKES)
