@@ -1,4 +1,4 @@
-"""The service with routes whose work outlives the request; tests run this app under gunicorn."""
+"""The service with routes whose work goes on after the response or the deadline; tests run the app under gunicorn."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ async def hold() -> None:
 
 
 class Running:
-    """Counts the blocking calls that run in threads, now and at most."""
+    """The number of blocking calls that run in threads now, and the largest number so far."""
 
     now = most = 0
 

@@ -8,7 +8,7 @@ from prometheus_client.samples import Sample
 from tests.scrape import scraped, total
 
 PATIENCE_SECONDS = 30
-"""How long to wait for empty bulkheads, in seconds: ten times what the last requests in progress need."""
+"""How long to wait for empty bulkheads, in seconds: ten times the time that the last requests in progress need."""
 
 
 async def sampled(management: str) -> list[Sample]:

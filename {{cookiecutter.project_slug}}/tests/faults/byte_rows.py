@@ -1,4 +1,4 @@
-"""Byte sequences for a connection, each with the expected responses: upgrades, whitespace, sizes, malformed heads."""
+"""The test cases of `test_connection_bytes.py`: the bytes that a client sends, and the responses that it must get."""
 
 from tests.smoke.raw_http import head
 
@@ -75,11 +75,12 @@ UPGRADES: dict[str, Row] = {
     "a malformed chunk": (head("POST", "/echo", *H2C, "Transfer-Encoding: chunked") + b"x\r\n" + GET, [(400, None)]),
     "two lengths": (post(b"one", *H2C, "Content-Length: 7") + GET, [(400, None)]),
 }
-"""Requests that ask for a protocol upgrade: the service ignores it, and the body ends where its own headers say."""
+"""Requests that ask for a protocol upgrade: the service ignores the upgrade, and finds the end of the body by
+Content-Length or by the chunked coding."""
 
 
 def spaced(line: str) -> bytes:
-    """Return a POST with the body `one` and optional whitespace in a header, followed by a second request."""
+    """Return a POST with the body `one` and this header line, which has optional whitespace; a GET follows the POST."""
     body = b"3\r\none\r\n0\r\n\r\n" if "chunked" in line.lower() else b"one"
     return head("POST", "/echo", *(["Content-Length: 3"] if "Host" in line else []), line) + body + GET
 
@@ -102,7 +103,8 @@ WHITESPACE: dict[str, Row] = {
     "a chunk that looks like whitespace": (chunked(b" \r\n", b"\t\r\n") + GET, [(200, " \r\n\t\r\n"), (200, "")]),
     "a body that ends in whitespace": (post(b"one \r\n") + GET, [(200, "one \r\n"), (200, "")]),
 }
-"""Optional whitespace around header values, which is not part of the values (RFC 9110, 5.5)."""
+"""Requests with whitespace around header values, which is not part of the values (RFC 9110, 5.5), and with whitespace
+where HTTP forbids it."""
 
 
 def sized(size: int) -> bytes:
@@ -130,7 +132,7 @@ HEADS: dict[str, Row] = {
         [(200, "one"), (200, "")],
     ),
 }
-"""Heads and trailers of the largest allowed size, and larger ones, with one response each."""
+"""Requests whose head or trailers have the largest allowed size, and larger requests, which the service refuses."""
 
 REFUSALS: dict[str, Row] = {
     "a malformed request behind two": (GET + post(b"two") + BROKEN, [(200, ""), (200, "two"), (400, None)]),
@@ -173,4 +175,5 @@ REFUSALS: dict[str, Row] = {
     ),
     "an upgrade and gzip": (head("POST", "/echo", *H2C, "Transfer-Encoding: gzip, chunked") + GET, [(501, None)]),
 }
-"""Malformed and refused requests, with requests before or behind: responses come in the order of the requests."""
+"""Malformed and refused requests between other requests of a connection: the responses come in the order of the
+requests, and a refusal is the last response."""

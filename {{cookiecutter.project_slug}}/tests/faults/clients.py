@@ -76,7 +76,7 @@ class Answers:
 
 
 class Client:
-    """An HTTP client with a single keep-alive connection; `port` is the local port of the last connection."""
+    """An HTTP client with a single keep-alive connection; `port` is the client's own port of the last connection."""
 
     def __init__(self, url: str, answers: Answers) -> None:
         self._address = urlsplit(url)
@@ -143,7 +143,7 @@ class Client:
         if "connection: close" in head:
             self.close()
         status = int(head.split(" ", 2)[1])
-        # every 503 has Retry-After, except on the health routes: probes poll at an interval of their own
+        # Every 503 has Retry-After, except on the health routes: a load balancer probes these at a fixed interval.
         assert status != 503 or "\nretry-after: " in head or path.startswith("/health/"), head
         return status
 
@@ -163,7 +163,8 @@ class Client:
 
 
 ATTEMPTS, PAUSE_SECONDS = 4, 2.0
-"""The most attempts of a measurement, and the pause in seconds between two, in which a busy machine may become idle."""
+"""The most attempts of a measurement, and the pause between two attempts in seconds, in which a busy machine may become
+idle."""
 
 
 def late(**measured: tuple[float, float]) -> dict[str, float]:
@@ -172,7 +173,10 @@ def late(**measured: tuple[float, float]) -> dict[str, float]:
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:
-    """Repeat a measurement that exceeds a limit: a busy machine exceeds it sometimes, a slow service each time."""
+    """Measure until no measurement exceeds its limit, at most ATTEMPTS times; return the excesses of the last attempt.
+
+    A busy machine exceeds a limit sometimes, a slow service each time.
+    """
     for _ in range(ATTEMPTS - 1):
         if not await measure():
             return {}

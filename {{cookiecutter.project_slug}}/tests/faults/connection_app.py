@@ -95,7 +95,7 @@ async def use(
     supervisor: SupervisorDep,
     resources: ResourcesDep,
 ) -> None:
-    """Send 1 if the injected dependencies are those of this process, then close."""
+    """Send 1 if the injected dependencies are this process's own objects, otherwise 0, then close."""
     same = (offload, supervisor) == (resources.offload, resources.supervisor)
     await websocket.accept()
     await websocket.send_text(str(int(same)))

@@ -1,4 +1,4 @@
-"""Runs the service of `downstream_app.py` with faulty downstreams, and tells a downstream how to misbehave."""
+"""Runs the service of `downstream_app.py` with two downstreams, and makes a downstream misbehave."""
 
 import asyncio
 import subprocess
@@ -14,7 +14,7 @@ from tests.http_client import httpx
 from tests.server.processes import Service, serving
 
 PATIENCE_SECONDS = 20
-"""How long to wait for a started downstream or a closed circuit breaker, in seconds: ten times what each takes."""
+"""How long to wait for a started downstream or a closed circuit breaker, in seconds: ten times the measured time."""
 
 MAX_CONCURRENT = DownstreamSettings.model_fields["max_concurrent"].default
 """The most concurrent calls of a downstream, which its bulkhead allows."""
@@ -61,7 +61,7 @@ def become(port: int, behaviour: str) -> None:
 
 
 def seen(port: int) -> dict[str, int]:
-    """Return how many calls the downstream at a port has received, and the most connections that made them at once."""
+    """Return the number of calls to the downstream at a port, and how many connections made calls at the same time."""
     counts: dict[str, int] = httpx.get(f"http://127.0.0.1:{port}/seen").json()
     return counts
 

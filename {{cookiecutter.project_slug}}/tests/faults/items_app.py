@@ -38,7 +38,7 @@ class Item(ScratchBase):
 
 
 class Kind(StrEnum):
-    """How a statement runs: a `Reader` runs a SELECT of columns without SQLAlchemy, a text through SQLAlchemy."""
+    """The kind of a statement: a `Reader` runs a SELECT of columns without SQLAlchemy, SQL text through SQLAlchemy."""
 
     COLUMNS = "columns"
     TEXT = "text"
@@ -88,7 +88,7 @@ async def set_colour(colour: str, session: WriteSession) -> None:
 
 @app.get("/items/{number}")
 async def find(number: int, session: ReadSession, kind: Kind = Kind.COLUMNS) -> list[str]:
-    """Return the columns of an item by a statement without the model, so that a changed column type has an effect."""
+    """Return all columns of an item by a statement without the ORM model, so that a changed column type matters."""
     return [str(value) for value in (await session.execute(FIND[kind], {"number": number})).one()]
 
 

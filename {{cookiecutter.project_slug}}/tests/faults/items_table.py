@@ -1,4 +1,4 @@
-"""The test table `items`, the service of `items_app.py` on this table, and SQL on a connection of its own."""
+"""Runs the service of `items_app.py`, and creates, locks and reads its test table `items` on separate connections."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager

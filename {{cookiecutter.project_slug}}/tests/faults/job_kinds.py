@@ -1,4 +1,7 @@
-"""A worker with kinds of jobs for fault tests, `python tests/faults/job_kinds.py`; each effect is a row of a table."""
+"""A job worker with the job kinds of the fault tests, run as `python tests/faults/job_kinds.py`.
+
+A job has its effect by a row in the table `effects`.
+"""
 
 import asyncio
 import os
@@ -14,7 +17,7 @@ from app.jobs.run import Run
 
 EFFECT = text("INSERT INTO effects (job) VALUES (:job)")
 TABLE = "CREATE TABLE effects (job uuid NOT NULL)"
-"""The table of effects; two rows of one job mean that its effect happened twice."""
+"""SQL that creates the table of effects; two rows of one job mean that its effect happened twice."""
 
 
 VERSION = int(os.environ.get("CODE_VERSION", "1"))
@@ -22,7 +25,7 @@ VERSION = int(os.environ.get("CODE_VERSION", "1"))
 
 
 class Nothing(BaseModel):
-    """The payload of all job kinds here: the seconds that the job takes."""
+    """The payload of all job kinds in this file: the seconds that the job takes."""
 
     seconds: float = 0.02
 
@@ -42,7 +45,7 @@ async def effect(payload: Nothing, run: Run) -> None:
 
 @job("fault.stubborn", max_attempts=20)
 async def stubborn(payload: Nothing, run: Run) -> None:
-    """Wait, then add an effect, even when the run was told to stop."""
+    """Wait, then add an effect, even when the job was told to stop."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(payload.seconds)
         await leave_effect(run)
@@ -62,7 +65,7 @@ async def leave_effect(run: Run) -> None:
 
 @job("fault.holds", max_attempts=20)
 async def holds(payload: Nothing, run: Run) -> None:
-    """Add an effect in a transaction that holds its connection for a while."""
+    """Add an effect in a transaction that holds its database connection while the job waits."""
     if run.progress:
         return
     async with run.transaction() as session:
@@ -73,7 +76,7 @@ async def holds(payload: Nothing, run: Run) -> None:
 
 @job("fault.changed", version=VERSION, max_attempts=1)
 async def changed(_payload: Nothing, _run: Run) -> RanBy:
-    """Return the version of the code that runs, in a job kind whose payload differs between the versions."""
+    """Return the version of the worker's code; the job kind has this version too, as after a change of its payload."""
     return RanBy(code=VERSION)
 
 
@@ -90,7 +93,7 @@ async def single(payload: Nothing, run: Run) -> None:
 
 @job("fault.poison", max_attempts=3, first_backoff_seconds=0.05)
 async def poison(_payload: Nothing, _run: Run) -> None:
-    """Kill this worker."""
+    """Kill the worker process that runs the job."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

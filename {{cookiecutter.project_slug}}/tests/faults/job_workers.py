@@ -19,13 +19,13 @@ from tests.databases import ROOT, make_settings, opened
 from tests.faults.job_kinds import TABLE, Nothing
 
 PATIENCE_SECONDS = 60
-"""How long to wait for the jobs of a test, in seconds: ten times what they take on an idle machine."""
+"""How long to wait for the jobs of a test, in seconds: ten times the time on an idle machine."""
 
 HEARTBEAT_SECONDS = 1.0
 
 
 class Workers:
-    """Worker processes; `start` adds one, also in place of a killed one."""
+    """The job worker processes of a test; a test may start a further process, also after it has killed a process."""
 
     def __init__(self, url: str, folder: Path, **variables: str) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -40,33 +40,33 @@ class Workers:
             "JOBS__POLL_SECONDS": "0.5",
             "MANAGEMENT_PORT": "0",
         } | variables
-        if "ABLATED" in os.environ:  # the fault tests run with a defence switched off
+        if "ABLATED" in os.environ:  # set by `python -m tests.faults.ablate`, which switches off a defence
             self._environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
 
     def start(self, **variables: str) -> subprocess.Popen[bytes]:
-        """Start a worker, which ends with the test."""
+        """Start a job worker, which `workers_on` kills at the end of its block."""
         with self._log.open("ab") as output:
-            command = [sys.executable, "tests/faults/job_kinds.py"]  # as a module, it would import the tests' settings
+            command = [sys.executable, "tests/faults/job_kinds.py"]  # no `-m`: `import tests` would clear the settings
             environment = self._environment | variables
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         self.processes.append(process)
         return process
 
     def kill_all(self) -> None:
-        """Kill all workers at once."""
+        """Kill all job workers at once with SIGKILL, and wait until they have ended."""
         for process in self.processes:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
             process.wait()
 
     def log(self) -> str:
-        """Return the log output of all workers."""
+        """Return the log output of all job workers."""
         return self._log.read_text("utf-8")
 
 
 @contextmanager
 def workers_on(url: str, folder: Path, **variables: str) -> Iterator[Workers]:
-    """Yield the workers of a database, and kill them at the end of the block."""
+    """Yield the job workers of a database, none of them started, and kill all workers at the end of the block."""
     workers = Workers(url, folder, **variables)
     try:
         yield workers

@@ -24,13 +24,13 @@ async def wait(moment: str) -> None:
 
 
 async def enqueue_with_key(resources: Resources) -> None:
-    """Enqueue a job with a unique key, unless a job has it already."""
+    """Enqueue a job with a unique key, unless an unfinished job has the same key."""
     async with transaction(resources.write_sessions) as session:
         await enqueue(session, effect, Nothing(), unique_key="the key")
 
 
 async def main(url: str, first: str, moment: str) -> None:
-    """Run the transaction up to the moment, and wait there."""
+    """Run the transaction up to the moment `before` or `after` its commit, and wait there until the test kills it."""
     async with opened(make_settings(url, database_queue_timeout_seconds=30)) as resources:
         if first == "key":
             await asyncio.gather(*(enqueue_with_key(resources) for _ in range(50)))

@@ -15,7 +15,8 @@ from app.request.authenticated import Principal, PrincipalDep, get_principal
 from app.settings.load import load_settings
 
 QUOTA, WINDOW_SECONDS = 120, 3600
-"""A rate limit whose window is so long that no test sees a request being allowed again."""
+"""The requests of the rate limit, and its window in seconds: a client that has used up its quota may send one more
+request every 30 s, and a test ends earlier."""
 
 Cached = Annotated[CachedRead, cached(Caching("names", seconds=60, stale_seconds=60))]
 
@@ -52,7 +53,7 @@ async def name(principal: PrincipalDep, cached: Cached) -> Response:
 
 
 async def by_header(subject: Annotated[str, Header()]) -> Principal:
-    """Return the principal named by a header, without a token: tokens have tests of their own."""
+    """Return the principal named by a header, without an access token: tokens have separate tests."""
     return Principal(subject, "client")
 
 

@@ -14,7 +14,10 @@ TIMEOUT_SECONDS = 60.0
 
 
 class LogCollector:
-    """The reading end of a named pipe; the service keeps the writing end open, so the collector can reopen the pipe."""
+    """A log collector that reads a named pipe and counts the log lines.
+
+    The service keeps the writing end of the pipe open, so that a closed collector can open the pipe again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

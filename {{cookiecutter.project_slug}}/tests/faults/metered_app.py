@@ -1,4 +1,4 @@
-"""The service with routes whose metric labels are hard to derive, and a route that blocks the event loop."""
+"""The service with routes whose paths are hard to turn into metric labels, and routes that block, wait or fail."""
 
 import time
 
@@ -44,7 +44,7 @@ async def work() -> None:
 
 @app.post("/tasks")
 async def start(supervisor: SupervisorDep, number: int) -> None:
-    """Start a background task with an individual name."""
+    """Start a background task whose name has a number, which must not become a metric label."""
     supervisor.start(f"task {number}", work())
 
 

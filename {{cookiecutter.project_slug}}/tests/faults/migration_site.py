@@ -68,7 +68,7 @@ class MigrationSite:
                 await asyncio.sleep(0.02)
 
     async def revisions(self) -> list[str]:
-        """Return the revisions of the database."""
+        """Return the revisions that the database has in the table `alembic_version`."""
         return [row["version_num"] for row in await self.connection.fetch("SELECT version_num FROM alembic_version")]
 
     async def tables(self) -> set[str]:
@@ -78,7 +78,14 @@ class MigrationSite:
 
 @asynccontextmanager
 async def migration_site(server_url: str, folder: Path, name: str, source: str) -> AsyncGenerator[MigrationSite]:
-    """Yield an empty database and a copy of the migrations with an added revision `name`, which follows `{head}`."""
+    """Yield an empty database and a copy of the migrations with a further revision.
+
+    Args:
+        server_url: the PostgreSQL server.
+        folder: an empty folder for the copy.
+        name: the name of the revision's file.
+        source: the Python code of the revision, in which `{head}` stands for the last revision of the service.
+    """
     shutil.copy(ROOT / "pyproject.toml", folder)
     migrations = shutil.copytree(ROOT / "migrations", folder / "migrations")
     head = ScriptDirectory(str(migrations)).get_current_head()

@@ -25,7 +25,7 @@ QUERIES: list[str] = [
     for panel in json.loads((ROOT / "ops" / "dashboard.json").read_text("utf-8"))["panels"]
     for target in panel.get("targets", ())
 ]
-"""The queries of the service's dashboard, for the scrape job of `prometheus`."""
+"""The queries of the dashboard in ops/, for the scrape job `service`, which `prometheus` configures."""
 
 METRICS = set(re.findall(r"\b(?:app|http|db)_[a-z0-9_]+(?=[{)\[ ]|$)", "\n".join([RULES, *QUERIES]), re.MULTILINE)) - {
     *("http_route", "http_response_status_code", "db_client_connection_state")
@@ -50,7 +50,7 @@ def quick(rules: str) -> str:
 
 
 PATIENCE_SECONDS = 60
-"""How long to wait for Prometheus, in seconds; it scrapes first some five seconds after its start."""
+"""How long to wait for Prometheus, in seconds: its first scrape comes about five seconds after its start."""
 
 
 class Prometheus:

@@ -17,7 +17,7 @@ LEAST_SECONDS = 1e-4
 """The lower end of the durations' logarithmic axis, in seconds; shorter durations are drawn at this end."""
 
 FEW = 5
-"""The number of successful requests up to which a test gets no chart."""
+"""The number of requests up to which a test without marks gets no chart."""
 
 LEAD = (
     "A fault test breaks something under load. Each point is a request: when it began, and how long it took to its "

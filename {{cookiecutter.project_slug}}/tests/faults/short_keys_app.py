@@ -1,4 +1,4 @@
-"""The service whose keys of the issuer are stale after half a second; tests run the app under gunicorn."""
+"""The service that fetches the issuer's keys again after half a second; tests run the app under gunicorn."""
 
 from app.auth import keys
 from app.main import create_app
@@ -12,5 +12,5 @@ app = create_app(load_settings())
 
 @app.get("/me")
 async def show(principal: PrincipalDep) -> str:
-    """Return the subject of the token."""
+    """Return the subject of the request's access token."""
     return principal.subject

@@ -2,7 +2,7 @@
 
 import os
 
-from slow_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
+from slow_app import app  # type: ignore[import-not-found] # by --pythonpath: `import tests` clears the settings
 
 from app.server import protocol
 

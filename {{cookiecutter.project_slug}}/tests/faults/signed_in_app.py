@@ -1,12 +1,12 @@
-"""The service of `slow_app.py` whose requests have a principal with every scope: tokens have tests of their own."""
+"""The service of `slow_app.py`, where each request has a principal with every scope: tokens have separate tests."""
 
-from slow_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
+from slow_app import app  # type: ignore[import-not-found] # by --pythonpath: `import tests` clears the settings
 
 from app.request.authenticated import ACCESS_TOKEN, Principal, get_principal
 
 
 async def ada() -> Principal:
-    """Return the principal."""
+    """Return the principal of every request, which has all scopes."""
     return Principal("ada", "tests", frozenset(ACCESS_TOKEN.scopes))
 
 

@@ -1,4 +1,4 @@
-"""A primary PostgreSQL server with a streaming standby, for tests in which an address leads to the wrong server."""
+"""Runs a primary PostgreSQL server with a streaming standby, for tests in which the database's address moves."""
 
 import asyncio
 import tempfile
@@ -25,7 +25,7 @@ async def until_replayed(primary: Cluster, standby: Cluster) -> None:
     source, replica = await asyncpg.connect(primary.url()), await asyncpg.connect(standby.url())
     written = await source.fetchval("SELECT pg_current_wal_flush_lsn()::text")
     async with asyncio.timeout(30):
-        while not await replica.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written):  # noqa: ASYNC110 - polls: only PostgreSQL knows when
+        while not await replica.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written):  # noqa: ASYNC110 - polls: PostgreSQL sets no asyncio.Event
             await asyncio.sleep(0.01)
     await source.close()
     await replica.close()

@@ -1,4 +1,4 @@
-"""The service with route groups on two tables, and a route that starts background tasks; for gunicorn."""
+"""The service with routes on two tables, and a route that starts background tasks; tests run it under gunicorn."""
 
 import asyncio
 
@@ -11,11 +11,11 @@ from app.settings.load import load_settings
 from app.settings.route_groups import PATHS, RouteGroup, RouteGroupsSettings
 
 TASKS, TASK_SECONDS = 10, 2.0
-"""How many background tasks a request starts, and the duration of each one's transaction in seconds."""
+"""How many background tasks a request starts, and the duration of each task's transaction in seconds."""
 
 
 class MoreGroups(RouteGroupsSettings):
-    """The service's route groups, and `left`, `right` and `middle`, whose table a test locks."""
+    """The service's route groups, and the groups `left`, `right` and `middle`, which read a table that a test locks."""
 
     left: RouteGroup = RouteGroup()
     right: RouteGroup = RouteGroup()

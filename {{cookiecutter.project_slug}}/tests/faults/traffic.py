@@ -1,4 +1,4 @@
-"""Steady traffic while a service stops or reloads: on keep-alive connections, new connections, and slow requests."""
+"""Steady traffic while a service stops or reloads: requests on keep-alive and new connections, and slow requests."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""A small WebSocket client on a raw socket: the service's own packages contain no client."""
+"""A small WebSocket client on a raw socket, since a service without streams depends on no WebSocket client."""
 
 import asyncio
 import os
@@ -59,7 +59,7 @@ def frame(text: str) -> bytes:
 async def talking(
     url: str, path: str, *lines: str, ahead: bytes = b"", behind: bytes = b"", late: bytes = b""
 ) -> AsyncGenerator[Talk]:
-    """Open a connection, send `ahead`, the handshake and `behind` at once, and `late` before a response is read.
+    """Open a connection, send `ahead`, the handshake and `behind` at once, and `late` 0.1 s later.
 
     The connection is closed at the end of the block.
     """

@@ -25,8 +25,8 @@ opened: list[Downstream] = []
 service_lifespan = app.router.lifespan_context
 
 CACHE_SECONDS = OPEN_SECONDS = 2.0
-"""The lifetime of a cache entry and of an open circuit breaker, in seconds: a hundred times the duration of a test's
-three requests that must come before this time ends."""
+"""The lifetime of a cache entry and of an open circuit breaker, in seconds: a hundred times the time of the three
+requests that a test sends within this lifetime."""
 
 READ = text("SELECT * FROM scratch_rows")
 INSERT = text("INSERT INTO scratch_rows VALUES (1) RETURNING *")
@@ -75,7 +75,7 @@ async def wait(seconds: Annotated[float, Query(ge=0, le=10)]) -> None:
 
 @app.get("/hold")
 async def hold(session: ReadSession, seconds: Annotated[float, Query(ge=0, le=10)]) -> int:
-    """Respond after a query of `seconds`, which holds a database connection, so that other requests queue."""
+    """Respond after a query of `seconds`, which holds a database connection while other requests wait in the queue."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found
 
