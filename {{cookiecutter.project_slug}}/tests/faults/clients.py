@@ -173,10 +173,7 @@ def late(**measured: tuple[float, float]) -> dict[str, float]:
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:
-    """Measure until no measurement exceeds its limit, at most ATTEMPTS times; return the excesses of the last attempt.
-
-    A busy machine exceeds a limit sometimes, a slow service each time.
-    """
+    """Measure up to ATTEMPTS times until all limits hold: only a slow service misses a limit each time."""
     for _ in range(ATTEMPTS - 1):
         if not await measure():
             return {}

@@ -1,7 +1,4 @@
-"""Metrics under faults: killed, recycled and reloaded workers lose no count, and no client can add time series.
-
-A scrape is answered while the event loop of every worker is blocked, and after the master was killed.
-"""
+"""Metrics under faults: a killed worker loses no count, and a scrape is answered while every event loop is blocked."""
 
 import asyncio
 import os
