@@ -143,6 +143,7 @@ DROPPED = {
         "tests/web/test_deadline_in_threads.py",
         "tests/settings/test_browsers.py",
         "tests/web/test_access_log.py",
+        "tests/web/test_direct_route.py",
         "tests/web/test_allowed_hosts.py",
         "tests/web/test_browsers.py",
         "tests/web/test_database_errors.py",

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
+from app.web.direct_route import DirectRoute
 from app.web.problem import ERRORS, MEDIA_TYPE, Problem, problem_response
 
 PROJECT = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))["project"]
@@ -72,7 +73,8 @@ class Documented(FastAPI):
             return
         self.router.routes.pop()
         for route in router.routes:
-            self.router.add_api_route(**{name: given for name, given in vars(route).items() if name in OF_A_ROUTE})
+            options = {name: given for name, given in vars(route).items() if name in OF_A_ROUTE}
+            self.router.add_api_route(**options, route_class_override=DirectRoute)
 
     def setup(self) -> None:
         """Add the routes of the OpenAPI document and of the page /docs, unless `openapi_url` is None.
