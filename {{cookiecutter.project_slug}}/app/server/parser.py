@@ -37,7 +37,7 @@ class RequestParser:
         that the current head needs a second pass.
         """
         self._connection = connection
-        self._parser = _new_parser(connection)
+        self._begin()
         self._received, self._parsed = b"", 0
         self._last = b""  # the last three parsed bytes, as the end of a head may be split between two packets
         self.is_untidy = False
@@ -50,8 +50,13 @@ class RequestParser:
         self.body_left = 0
         """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - passes on any method of httptools' parser
-        return getattr(self._parser, name)
+    def _begin(self) -> None:
+        """Begin with a new parser, whose methods become attributes: `__getattr__` would take a tenth of the stage."""
+        parser = httptools.HttpRequestParser(self._connection)
+        # Allow requests after a request with `Connection: close`, as uvicorn's own parser does.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse, self.should_upgrade, self.get_method = parser.feed_data, parser.should_upgrade, parser.get_method
+        self.should_keep_alive, self.get_http_version = parser.should_keep_alive, parser.get_http_version
 
     @property
     def unread(self) -> bool:
@@ -114,18 +119,12 @@ class RequestParser:
         parses the bytes that follow.
         """
         try:
-            self._parser.feed_data(piece)
+            self._parse(piece)
         # the piece ends with the head, so a new parser loses no part of the body
         except (httptools.HttpParserUpgrade, httptools.HttpParserError):
             if not self._connection.comes_again:
                 raise
         if self._connection.comes_again:
-            head, self._parser, self.is_untidy = self._connection.tidy_head(), _new_parser(self._connection), False
+            head, self.is_untidy = self._connection.tidy_head(), False
+            self._begin()
             self._feed(head)
-
-
-def _new_parser(connection: object) -> httptools.HttpRequestParser:
-    parser = httptools.HttpRequestParser(connection)
-    # Allow requests after a request with `Connection: close`, as uvicorn's own parser does.
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)
-    return parser

@@ -114,7 +114,7 @@ def stock_tick() -> object:
 
 
 def httptools_feed() -> object:
-    return lambda parser, piece: getattr(parser, "_parser").feed_data(piece)  # noqa: B009 - the attribute is private
+    return lambda parser, piece: getattr(parser, "_parse")(piece)  # noqa: B009 - the attribute is private
 
 
 def stock_refusal() -> object:
