@@ -50,27 +50,27 @@ class CpuBound:
     busy machine."""
 
 
-# About a fifth above the ratios that were measured beside other programs: 0.38, 0.36, 0.64, 0.25 and 0.46. A ratio
+# About a fifth above the ratios that were measured beside other programs: 0.28, 0.35, 0.64, 0.23 and 0.46. A ratio
 # differs by 0.03 from run to run. In process, neither side has the cost of a server, a parser and a socket, which is
-# the same for both. The ratio of function calls is the same in each run, 1.68 with metrics and timings; its bound is a
+# the same for both. The ratio of function calls is the same in each run, 1.01 with metrics and timings; its bound is a
 # tenth above.
 CPU_IN_PROCESS = (
-    CpuBound("read", TEXTBOOK, at_most=0.46),
-    CpuBound("list", TEXTBOOK, at_most=0.44),
+    CpuBound("read", TEXTBOOK, at_most=0.34),
+    CpuBound("list", TEXTBOOK, at_most=0.42),
     CpuBound("create", TEXTBOOK, at_most=0.78),
-    CpuBound("order read", TEXTBOOK, at_most=0.31),
+    CpuBound("order read", TEXTBOOK, at_most=0.28),
     CpuBound("order create", TEXTBOOK, at_most=0.56),
-    CpuBound("no database", BARE, at_most=1.85, cost="calls"),
+    CpuBound("no database", BARE, at_most=1.11, cost="calls"),
 )
 
-# A sixth above the measured ratios: 0.52, 0.57, 0.72, 0.36, 0.53 and 1.56.
+# A sixth above the measured ratios: 0.42, 0.54, 0.72, 0.29, 0.53 and 1.30.
 ALLOCATIONS = (
-    CpuBound("read", TEXTBOOK, at_most=0.60, cost="allocations"),
-    CpuBound("list", TEXTBOOK, at_most=0.66, cost="allocations"),
+    CpuBound("read", TEXTBOOK, at_most=0.49, cost="allocations"),
+    CpuBound("list", TEXTBOOK, at_most=0.63, cost="allocations"),
     CpuBound("create", TEXTBOOK, at_most=0.83, cost="allocations"),
-    CpuBound("order read", TEXTBOOK, at_most=0.42, cost="allocations"),
+    CpuBound("order read", TEXTBOOK, at_most=0.34, cost="allocations"),
     CpuBound("order create", TEXTBOOK, at_most=0.62, cost="allocations"),
-    CpuBound("no database", BARE, at_most=1.80, cost="allocations"),
+    CpuBound("no database", BARE, at_most=1.52, cost="allocations"),
 )
 
 STATEMENTS = {"read": 1, "list": 1, "create": 3, "order read": 1, "order create": 3}

@@ -20,6 +20,7 @@ from app.items import repository
 from app.items.routes import ItemId
 from app.items.schemas import ItemOut
 from app.resources import Resources
+from app.web.direct_route import DirectRoute
 from app.web.handlers import HANDLERS
 from baselines.raw_asgi import ONE
 
@@ -81,6 +82,7 @@ async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemOut | None
 def routed(endpoint: Callable[..., object], resources: object, middleware: Sequence[Middleware] = ()) -> FastAPI:
     """Return an application with this route, the service's error handlers, and this middleware."""
     app = FastAPI(exception_handlers=HANDLERS, middleware=list(middleware), openapi_url=None, telemetry=NO_TELEMETRY)
+    app.router.route_class = DirectRoute
     app.get("/api/v1/items/{item_id}", response_model=ItemOut)(endpoint)
     app.state.resources = resources
     return app
