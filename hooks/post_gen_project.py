@@ -144,6 +144,7 @@ DROPPED = {
         "tests/settings/test_browsers.py",
         "tests/web/test_access_log.py",
         "tests/web/test_direct_route.py",
+        "tests/web/test_direct_routes_and_fastapi.py",
         "tests/web/test_allowed_hosts.py",
         "tests/web/test_browsers.py",
         "tests/web/test_database_errors.py",

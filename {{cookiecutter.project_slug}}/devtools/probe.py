@@ -96,9 +96,9 @@ def posts(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def sign_in(description: dict[str, Any]) -> dict[str, str]:
     """Return a header with an access token for all scopes, from the development issuer; no header without an issuer."""
     for scheme in description.get("components", {}).get("securitySchemes", {}).values():
-        flow = scheme["flows"]["authorizationCode"]
-        base, separator, path = flow["tokenUrl"].partition("/issuer/")
-        form = {"grant_type": "client_credentials", "client_id": "me", "scope": " ".join(flow["scopes"])}
+        flow = scheme.get("flows", {}).get("authorizationCode", {})
+        base, separator, path = flow.get("tokenUrl", "").partition("/issuer/")
+        form = {"grant_type": "client_credentials", "client_id": "me", "scope": " ".join(flow.get("scopes", ()))}
         status, body = probe(base, separator + path, urlencode(form)) if separator else (0, "")
         if status == OK:
             return {"Authorization": f"Bearer {json.loads(body)['access_token']}"}

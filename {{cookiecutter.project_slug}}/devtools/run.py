@@ -104,7 +104,11 @@ def start(
     trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # only trusted callers see the service's instance id
     variables["FORWARDED_ALLOW_IPS"] = ",".join(filter(None, trusted))
     if isolated:
-        variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url}
+        variables |= stub_urls(stubs_port) | {
+            "DATABASE_DIRECT_URL": url,
+            "ENVIRONMENT": "development",
+            "API_DOCS": "true",
+        }
     leg("migrating ...")
     if code := children.finish("alembic", [sys.executable, "-m", "alembic", "upgrade", "head"], variables):
         raise RunError(f"The migrations failed with exit code {code}: the lines above name the reason.")

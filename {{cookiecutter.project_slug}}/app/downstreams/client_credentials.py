@@ -20,7 +20,7 @@ import structlog
 from app.downstreams.client import Answer, Call, Client
 from app.downstreams.downstream import Downstream
 from app.downstreams.responses import json_in
-from app.errors import DownstreamBadResponse, DownstreamError
+from app.errors import CannotStart, DownstreamBadResponse, DownstreamError
 from app.request.detached import detached
 from app.settings.tokens import TokenSettings
 
@@ -146,7 +146,13 @@ class AuthorizedClient(Client):
 
 
 def authorize(downstreams: Mapping[str, Downstream], settings: TokenSettings) -> None:
-    """Give each downstream that AUTH__DOWNSTREAM_TOKENS names a client that sends an access token with each call."""
+    """Give each downstream that AUTH__DOWNSTREAM_TOKENS names a client that sends an access token with each call.
+
+    Raises:
+        CannotStart: the settings have no credentials of this service; a migration, which makes no calls, needs none.
+    """
+    if settings.downstream_tokens and not (settings.client_id and settings.client_secret):
+        raise CannotStart("AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID and AUTH__CLIENT_SECRET.")
     for name, form in settings.downstream_tokens.items():
         credentials = ClientCredentials(downstreams["issuer"], settings, form)
         downstreams[name].client = AuthorizedClient(downstreams[name].client, credentials)

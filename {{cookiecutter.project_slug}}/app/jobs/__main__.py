@@ -4,10 +4,11 @@ import os
 import signal
 import sys
 
-# Without a handler, a container's process 1 would ignore a signal while it imports, and run on until SIGKILL.
-# `os._exit`, as an import may lose an exception.
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: os._exit(0))
+if __name__ == "__main__":
+    # Without a handler, a container's process 1 would ignore a signal while it imports, and run on until SIGKILL.
+    # `os._exit`, as an import may lose an exception.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 # isort: split
 import asyncio

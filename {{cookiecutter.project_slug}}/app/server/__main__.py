@@ -11,9 +11,10 @@ import signal
 import sys
 from pathlib import Path
 
-# Without a handler, a container's process 1 would ignore the signal. `os._exit`, as an import may lose an exception.
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: os._exit(0))
+if __name__ == "__main__":
+    # Without a handler, a container's process 1 would ignore a signal. `os._exit`: an import may lose an exception.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 # isort: split
 from app.settings.environment import hand_on

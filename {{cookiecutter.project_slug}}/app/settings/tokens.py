@@ -29,14 +29,18 @@ def _check_path(text: str) -> str:
 
 
 def _read_json(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError('write JSON such as {"ledger": {"scope": "entries:read"}}') from None
 
 
 Path = Annotated[str, AfterValidator(_check_path)]
 Claim = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,100}$")]
 Forms = Annotated[dict[str, dict[str, str]], NoDecode, BeforeValidator(_read_json)]
-Algorithms = Annotated[str, each(ASYMMETRIC, "name some of RS256, PS256, ES256, their 384 and 512, and EdDSA")]
-Types = Annotated[str, each(re.compile(r"at\+jwt|JWT"), "name at+jwt, or JWT for an issuer that writes JWT, or both")]
+Listed = Annotated[str, Field(min_length=1)]
+Algorithms = Annotated[Listed, each(ASYMMETRIC, "name some of RS256, PS256, ES256, their 384 and 512, and EdDSA")]
+Types = Annotated[Listed, each(re.compile(r"at\+jwt|JWT"), "name at+jwt, or JWT if the issuer writes JWT, or both")]
 
 
 class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra="forbid", hide_input_in_errors=True):
@@ -105,5 +109,3 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
         if unknown := self.downstream_tokens.keys() - (names - {"issuer"}):  # the issuer gets credentials, and no token
             listed = ", ".join(sorted(unknown))
             yield f"AUTH__DOWNSTREAM_TOKENS names {listed}, which is no downstream that may get one"
-        if self.downstream_tokens and not (self.client_id and self.client_secret):
-            yield "AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID and AUTH__CLIENT_SECRET"

@@ -7,21 +7,24 @@ calls once, and uses FastAPI's functions for the parameters and the response.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from inspect import iscoroutinefunction
+from functools import partial
+from inspect import iscoroutinefunction, isfunction
 from typing import Any, Self
 
 from fastapi import Response
+from fastapi._compat import ModelField
 from fastapi.datastructures import DefaultPlaceholder, QueryParams
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_params_to_args
+from fastapi.dependencies.utils import get_validation_alias, request_params_to_args
+from fastapi.exceptions import EndpointContext
 from fastapi.requests import Request
 from fastapi.routing import APIRoute, serialize_response
+from starlette._exception_handler import wrap_app_handling_exceptions
 from starlette.types import Receive, Scope, Send
 
 SIMPLE = {"path_params", "query_params", "request_param_name", "http_connection_param_name"}
 SIMPLE |= {"dependencies", "name", "call", "path", "scope", "own_oauth_scopes", "parent_oauth_scopes"}
-"""The attributes of a `Dependant` that a direct route reads, or that change nothing for an async function without
-`SecurityScopes`."""
+"""The attributes of a `Dependant` that a direct route reads, or that change nothing for an async function."""
 
 NO_QUERY = QueryParams()
 
@@ -29,17 +32,23 @@ NO_QUERY = QueryParams()
 class DirectRoute(APIRoute):
     """A route that calls a simple endpoint itself, and leaves every other endpoint to FastAPI.
 
-    An endpoint is simple if it and its dependencies are async functions without `yield`, without a body, and without
-    parameters of FastAPI's own types except the request. FastAPI also serves each request with invalid parameters, as
-    it describes the errors, and all requests while `dependency_overrides` replace dependencies.
+    An endpoint is simple if it and its dependencies are async functions without `yield`, without a body, without
+    security scopes, and without parameters of FastAPI's own types except the request. FastAPI also serves each request
+    with invalid parameters, as it describes the errors, all requests while `dependency_overrides` replace dependencies,
+    and a route in a router that another router or application includes.
+
+    All parameters are read before the first dependency runs: a dependency cannot change them for the endpoint.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own constructor takes 30 arguments
         super().__init__(*args, **options)
         order = list(_in_order(self.dependant))
         usual = self.response_field is not None and isinstance(self.response_class, DefaultPlaceholder)
-        is_direct = usual and self.max_body_size is None and all(map(_is_simple, order))
+        in_path = {get_validation_alias(field) for dependant in order for field in dependant.path_params}
+        is_direct = usual and self.max_body_size is None and isfunction(self.endpoint) and all(map(_is_simple, order))
+        is_direct = is_direct and in_path <= self.param_convertors.keys()
         self._calls = [_Call.of(dependant) for dependant in order] if is_direct else []
+        self._context = _context(self) if is_direct else EndpointContext()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -49,18 +58,24 @@ class DirectRoute(APIRoute):
             await super().handle(scope, receive, send)
             return
         results: dict[Any, Any] = {}
-        for call, own in zip(self._calls, arguments, strict=True):
-            if call.function not in results:  # FastAPI too calls a dependency once per request
-                needed = {name: results[function] for name, function in call.needs}
-                results[call.function] = await call.function(**own, **needed)
-        response = await self._response(results[self.endpoint])
+        try:
+            for call, own in zip(self._calls, arguments, strict=True):
+                if call.function not in results:  # FastAPI too calls a dependency once per request
+                    needed = {name: results[function] for name, function in call.needs}
+                    results[call.function] = await call.function(**own, **needed)
+            response = await self._response(results[self.endpoint])
+        except Exception as error:  # noqa: BLE001 - Starlette raises it again unless there is a handler
+            # The handler gets this request, which has the body if the endpoint has read it.
+            await wrap_app_handling_exceptions(partial(_fail, error), request)(scope, receive, send)
+            return
         await response(scope, receive, send)
 
     def _arguments(self, request: Request) -> list[dict[str, Any]]:
         """Return the arguments of each call; an empty list for a request that is left to FastAPI."""
         arguments: list[dict[str, Any]] = []
         overrides = getattr(self.dependency_overrides_provider, "dependency_overrides", None)
-        if overrides or request.method not in (self.methods or ()):
+        options = request.scope.get("fastapi", {}).get("effective_route_context")  # those of an outer router
+        if overrides or options is not None or request.method not in (self.methods or ()):
             return []
         for call in self._calls:
             if (own := call.arguments(request)) is None:
@@ -80,7 +95,7 @@ class DirectRoute(APIRoute):
             exclude_unset=self.response_model_exclude_unset,
             exclude_defaults=self.response_model_exclude_defaults,
             exclude_none=self.response_model_exclude_none,
-            endpoint_ctx={"function": self.endpoint.__name__, "path": self.path},
+            endpoint_ctx=self._context,
             dump_json=True,
         )
         return Response(content, self.status_code or 200, media_type="application/json")
@@ -93,19 +108,21 @@ class _Call:
     function: Any
     dependant: Dependant
     connections: list[str]
+    path: list[tuple[str, ModelField]]
     needs: list[tuple[str, Any]]
 
     @classmethod
     def of(cls, dependant: Dependant) -> Self:
         connections = dependant.request_param_name, dependant.http_connection_param_name
         needs = [(need.name, need.call) for need in dependant.dependencies if need.name]
-        return cls(dependant.call, dependant, [name for name in connections if name], needs)
+        path = [(get_validation_alias(field), field) for field in dependant.path_params]
+        return cls(dependant.call, dependant, [name for name in connections if name], path, needs)
 
     def arguments(self, request: Request) -> dict[str, Any] | None:
         """Return the arguments except the results of dependencies, None if a parameter is invalid."""
         own: dict[str, Any] = dict.fromkeys(self.connections, request)
-        for field in self.dependant.path_params:  # FastAPI's function would inspect the type of the parameter as well
-            own[field.name], errors = field.validate(request.path_params.get(field.alias))
+        for alias, field in self.path:  # FastAPI's function would inspect the type of the parameter as well
+            own[field.name], errors = field.validate(request.path_params[alias])
             if errors:
                 return None
         if self.dependant.query_params:
@@ -115,6 +132,16 @@ class _Call:
             if errors:
                 return None
         return own
+
+
+def _context(route: APIRoute) -> EndpointContext:
+    """Return the place of an endpoint's code, which the error of an invalid response names."""
+    code, path = route.endpoint.__code__, " ".join([*sorted(route.methods or ()), route.path])
+    return EndpointContext(file=code.co_filename, line=code.co_firstlineno, function=code.co_name, path=path)
+
+
+async def _fail(error: Exception, *_: object) -> None:
+    raise error
 
 
 def _in_order(dependant: Dependant) -> Iterator[Dependant]:
@@ -127,4 +154,5 @@ def _in_order(dependant: Dependant) -> Iterator[Dependant]:
 def _is_simple(dependant: Dependant) -> bool:
     """Tell whether a function is async and has no other than simple parameters."""
     known = replace(Dependant(), **{name: getattr(dependant, name) for name in SIMPLE})
-    return iscoroutinefunction(dependant.call) and dependant == known
+    scopes = dependant.own_oauth_scopes or dependant.parent_oauth_scopes
+    return iscoroutinefunction(dependant.call) and dependant == known and not scopes

@@ -97,6 +97,16 @@ class Documented(FastAPI):
         document["info"] |= {"version": PROJECT["version"], "description": PROJECT["description"]}
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         document.setdefault("components", {}).setdefault("schemas", {}).update(problem.pop("$defs"), Problem=problem)
+        # {% if cookiecutter.auth == "jwt" %}
+        operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+        for operation in operations:
+            operation["responses"] |= documented_errors(401, 403) if "security" in operation else {}
+        needs = [need for operation in operations for need in operation.get("security", ())]
+        scheme = document["components"].get("securitySchemes", {}).get("access_token")
+        if scheme is not None:  # it has the scopes of all applications of the process: keep those of this one
+            named = {scope for need in needs for scope in need.get("access_token", ())}
+            scheme["flows"]["authorizationCode"]["scopes"] = dict.fromkeys(sorted(named), "")
+        # {% endif %}
         for methods in document["paths"].values():
             for method, operation in methods.items():
                 responses = operation["responses"] if method == "get" else REFUSALS | operation["responses"]
@@ -105,12 +115,4 @@ class Documented(FastAPI):
                 for status, reply in operation["responses"].items():
                     added = RETRY_AFTER if status == "503" else REPLAYED if keyed and status < "300" else {}
                     reply["headers"] = HEADERS | added | reply.get("headers", {})
-        # {% if cookiecutter.auth == "jwt" %}
-        operations = [operation for methods in document["paths"].values() for operation in methods.values()]
-        needs = [need for operation in operations for need in operation.get("security", ())]
-        for name, scheme in document["components"].get("securitySchemes", {}).items():
-            # The scheme of access tokens has the scopes of all applications of the process: keep those named here.
-            named = {scope for need in needs for scope in need.get(name, ())}
-            scheme["flows"]["authorizationCode"]["scopes"] = dict.fromkeys(sorted(named), "")
-        # {% endif %}
         return document

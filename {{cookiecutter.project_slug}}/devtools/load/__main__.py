@@ -14,6 +14,7 @@ In both loops, the client obeys the Retry-After of a 503, and sends the request 
 
 import argparse
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -30,6 +31,7 @@ from devtools.load.page import page
 from devtools.load.report import MAX_IN_FLIGHT, latencies, markdown, notes, quantile, read, started, table
 from devtools.ports import LOOPBACK, free_port
 from devtools.postgres import PROJECT, STATE, scratch_url
+from devtools.probe import probe, sign_in
 from devtools.run import say, start
 
 if sys.platform != "win32":
@@ -73,6 +75,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     loop.add_argument("--rate", type=float, help="open loop: requests a second")
     parser.add_argument("--seconds", type=float, default=20, help="the length of the test (20)")
     parser.add_argument("--url", help="a service that runs already; it gets real requests, also writes")
+    parser.add_argument("--authorization", default="", help="the Authorization header for the service at --url")
     parser.add_argument("--anywhere", action="store_true", help="allow a --url on a different machine")
     parser.add_argument("--report", type=Path, default=STATE / "load" / "report.html", help="the page to write")
     options = parser.parse_args(arguments)
@@ -92,7 +95,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def send(options: argparse.Namespace, children: ChildProcesses, file: Path) -> None:
     """Run the load client's process, and print rate, latency and errors in a line each second."""
     numbers = [str(number) for number in (options.seconds, options.users, options.rate or 0)]
-    command = [sys.executable, "-m", "devtools.load.sender", options.url.rstrip("/"), str(file), *numbers]
+    command = [
+        sys.executable,
+        "-m",
+        "devtools.load.sender",
+        options.url.rstrip("/"),
+        str(file),
+        *numbers,
+        options.authorization,
+    ]
     children.start("the sender", command, os.environ)
     say(f"sending to {options.url} for {options.seconds:g} s; Ctrl-C ends it with the report so far ...")
     position, begun, shown = 0, 0.0, 0.0
@@ -124,6 +135,8 @@ def drive(options: argparse.Namespace, file: Path) -> int:
             if not options.url:
                 start(children, url, (LOOPBACK, port), production=sys.platform != "win32", isolated=True)
                 options.url = f"http://127.0.0.1:{port}"
+                description = json.loads(probe(options.url, "/openapi.json")[1])
+                options.authorization = sign_in(description).get("Authorization", "")
             send(options, children, file)
             say("stopping ...")
     except (KeyboardInterrupt, StopRequested):

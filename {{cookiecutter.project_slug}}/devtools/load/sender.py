@@ -78,6 +78,7 @@ class Caller(FastHttpUser):
     network_timeout = connection_timeout = ANSWER_SECONDS
     recorder: ClassVar[Recorder]
     rate: ClassVar[float]
+    headers: ClassVar[dict[str, str]] = {}
     in_flight = 0
 
     def on_start(self) -> None:
@@ -93,7 +94,7 @@ class Caller(FastHttpUser):
             context = {"call": call, "late_ms": late_ms, "attempt": attempt}
             request = partial(self.client.request, call.method, path, call.route, json=call.body, context=context)
             self.in_flight += 1
-            response = request(stream=call.is_stream)
+            response = request(stream=call.is_stream, headers=dict(self.headers))
             if call.is_stream:
                 leave(response)
             self.in_flight -= 1
@@ -166,6 +167,7 @@ def run(url: str, recorder: Recorder, users: int, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    target, file, seconds, users, rate = sys.argv[1:]
+    target, file, seconds, users, rate, authorization = sys.argv[1:]
+    Caller.headers = {"Authorization": authorization} if authorization else {}
     with Path(file).open("w", buffering=1, encoding="utf-8") as lines:
         run(target, Recorder(lines, float(seconds)), int(users), float(rate))

@@ -172,6 +172,8 @@ async def test_the_scopes_are_in_the_openapi_document(app: FastAPI) -> None:
 
     assert document["paths"]["/admin"]["get"]["security"] == [{"access_token": ["admin", "write"]}]
     assert document["paths"]["/me"]["get"]["security"] == [{"access_token": []}]
+    documented = document["paths"]["/admin"]["get"]["responses"]
+    assert [documented[status]["content"].keys() for status in ("401", "403")] == [{"application/problem+json"}] * 2
     described = document["components"]["securitySchemes"]["access_token"]["flows"]["authorizationCode"]["scopes"]
     assert {"admin", "write"} <= described.keys()
     assert "reports:read" not in described

@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.clients import Client, for_a_while
 from tests.faults.prometheus import OF_DOWNSTREAMS, RULES, needs_prometheus, prometheus, queries_of, quick
+from tests.faults.signed_in import SIGNED_IN
 from tests.server.processes import gunicorn
 
 pytestmark = [needs_prometheus, pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")]
@@ -18,7 +19,7 @@ async def ask(client: Client) -> None:
 
 async def test_an_open_breaker_is_an_alert(committed_url: str, tmp_path: Path) -> None:
     away = {"WEB_CONCURRENCY": "1", "DOWNSTREAMS__RATES__BASE_URL": "http://127.0.0.1:1"}
-    with gunicorn(committed_url, **away) as service:
+    with gunicorn(committed_url, *SIGNED_IN, **away) as service:
         service.wait_until_started(workers=1)
         async with prometheus(tmp_path, quick(RULES), service.management) as found:
             await found.until("up")

@@ -27,6 +27,7 @@ from devtools.ports import free_port
 from devtools.probe import posts
 from devtools.run import stub_urls
 from tests.databases import ROOT, cloned, make_settings
+from tests.faults.signed_in import SIGNED_IN
 from tests.http_client import httpx
 from tests.server.processes import Service, gunicorn
 
@@ -69,7 +70,8 @@ def service(server_url: str, template: str) -> Iterator[Service]:
         )
         stack.callback(stubs.kill)
         url = stack.enter_context(cloned(server_url, template))
-        running = stack.enter_context(gunicorn(url, WEB_CONCURRENCY="1", LOG_LEVEL="warning", **stub_urls(port)))
+        variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "warning", **stub_urls(port)}
+        running = stack.enter_context(gunicorn(url, *SIGNED_IN, **variables))
         running.wait_until_serving()
         yield running
 
