@@ -31,7 +31,8 @@ WORKERS = "2"
 """Gunicorn's workers with --production: two workers show errors that a single worker hides, with few database
 connections."""
 
-DEVELOPMENT = {"ENVIRONMENT": "development", "API_DOCS": "true", "LOG_FORMAT": "console"}
+DOCUMENTED = {"ENVIRONMENT": "development", "API_DOCS": "true"}
+DEVELOPMENT = DOCUMENTED | {"LOG_FORMAT": "console"}
 
 
 def stub_urls(port: int) -> dict[str, str]:
@@ -104,11 +105,7 @@ def start(
     trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # only trusted callers see the service's instance id
     variables["FORWARDED_ALLOW_IPS"] = ",".join(filter(None, trusted))
     if isolated:
-        variables |= stub_urls(stubs_port) | {
-            "DATABASE_DIRECT_URL": url,
-            "ENVIRONMENT": "development",
-            "API_DOCS": "true",
-        }
+        variables |= stub_urls(stubs_port) | {"DATABASE_DIRECT_URL": url} | DOCUMENTED
     leg("migrating ...")
     if code := children.finish("alembic", [sys.executable, "-m", "alembic", "upgrade", "head"], variables):
         raise RunError(f"The migrations failed with exit code {code}: the lines above name the reason.")

@@ -109,10 +109,15 @@ class Documented(FastAPI):
         # {% endif %}
         for methods in document["paths"].values():
             for method, operation in methods.items():
-                responses = operation["responses"] if method == "get" else REFUSALS | operation["responses"]
-                operation["responses"] = dict(sorted(responses.items()))
-                keyed = any(parameter["name"] == "idempotency-key" for parameter in operation.get("parameters", ()))
-                for status, reply in operation["responses"].items():
-                    added = RETRY_AFTER if status == "503" else REPLAYED if keyed and status < "300" else {}
-                    reply["headers"] = HEADERS | added | reply.get("headers", {})
+                _complete(method, operation)
         return document
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    """Add the responses of middleware to an operation, and the common headers to all responses."""
+    responses = operation["responses"] if method == "get" else REFUSALS | operation["responses"]
+    operation["responses"] = dict(sorted(responses.items()))
+    keyed = any(parameter["name"] == "idempotency-key" for parameter in operation.get("parameters", ()))
+    for status, reply in operation["responses"].items():
+        added = RETRY_AFTER if status == "503" else REPLAYED if keyed and status < "300" else {}
+        reply["headers"] = HEADERS | added | reply.get("headers", {})
