@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any
 
-import httpx
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, HTTPException, Path, Query, Request, Response
 from fastapi.requests import HTTPConnection
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.web.handlers import HANDLERS
 from app.web.openapi import Documented
+from tests.http_client import httpx
 
 router = APIRouter()
 
