@@ -112,7 +112,7 @@ def test_a_python_that_does_not_fit_is_one_clear_sentence(service: Callable[[str
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        f"Makefile:16: *** Python 3.11 or newer is needed and {python} is missing: install one or name it, "
+        f"Makefile:23: *** Python 3.11 or newer is needed and {python} is missing: install one or name it, "
         "as in `make test PYTHON=python3.12`.  Stop.\n"
     )
 

@@ -38,7 +38,7 @@ ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An authorization grant: the data of an authorization code, which a client exchanges once for an access token."""
+    """An authorization grant: the data of an authorization code, with which a client gets one access token."""
 
     challenge: str
     redirect: str

@@ -65,7 +65,7 @@ def test_settings_that_cannot_work_refuse_the_start(auth: dict[str, str], messag
 def test_only_a_process_that_makes_calls_needs_the_credentials(missing: str) -> None:
     """A migration has the variables of the service, but not all of its secrets."""
     found = make_settings(NOWHERE, auth=OWN | {missing: None}).auth
-    settings = found.model_copy(update={"downstream_tokens": {"rates": {}}})
+    settings = found.model_copy(update={"downstream_tokens": {"ledger": {}}})
 
     with pytest.raises(CannotStart, match="AUTH__DOWNSTREAM_TOKENS needs AUTH__CLIENT_ID"):
         authorize({}, settings)
