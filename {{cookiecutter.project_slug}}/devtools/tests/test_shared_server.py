@@ -17,13 +17,15 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes
 
 def test_a_shared_server_outlives_ctrl_c_of_the_first_user_and_stops_with_the_last(kept: Path) -> None:
     """Ctrl-C reaches the whole process group of the first user, which started the server; the server must survive."""
-    with user(kept, durable=True) as first, user(kept, durable=True) as second:
+    with user(kept, durable=True) as first:
         url = url_of(first)
-        same = url_of(second)
-        os.killpg(first.pid, signal.SIGINT)
-        first.wait()
-        with_guard, answer = has_guard(kept), ask(url)
-        leave(second)
+        assert soon(lambda: has_guard(kept))  # on a busy machine the guard process may start after the server
+        with user(kept, durable=True) as second:
+            same = url_of(second)
+            os.killpg(first.pid, signal.SIGINT)
+            first.wait()
+            with_guard, answer = has_guard(kept), ask(url)
+            leave(second)
 
     assert (same, with_guard, answer) == (url, True, 1)
     assert soon(lambda: not listens(url))
