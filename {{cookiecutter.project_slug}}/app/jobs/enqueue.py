@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import func, select, text
+from sqlalchemy import Interval, Select, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 
 from app.database.engine import ReadWriteSession
 from app.jobs import queue
@@ -36,6 +37,31 @@ def uuid7() -> UUID:
     return UUID(int=time_ns() // 1_000_000 << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
 
 
+GIVEN = (
+    *("id", "kind", "version", "payload", "state", "priority", "max_attempts"),
+    *("request_id", "trace", "owner", "unique_key", "total"),
+)
+"""The columns of a new job that `enqueue` sets; the statement's parameter for the column `id` is `new_id`."""
+
+
+def _statement(*, unless_key: bool) -> Select[tuple[Job]]:
+    """Build the statement that stores a job, puts the job into the queue, and returns the job.
+
+    Args:
+        unless_key: store and return nothing if an unfinished job has the unique key: a violated constraint would abort
+            the transaction.
+    """
+    given = {name: bindparam(f"new_{name}") for name in GIVEN}
+    new = insert(Job).values({**given, "run_at": func.now() + bindparam("delay", type_=Interval)})
+    if unless_key:
+        new = new.on_conflict_do_nothing(index_elements=["owner", "unique_key"], index_where=text(HOLDS_KEY))
+    stored = new.returning(Job).cte("stored")
+    return select(aliased(Job, stored)).add_cte(queue.push(stored).cte("pushed"))
+
+
+ENQUEUE, ENQUEUE_UNLESS_KEY = _statement(unless_key=False), _statement(unless_key=True)
+
+
 async def enqueue(  # noqa: PLR0913 - all but the first three arguments are optional
     session: ReadWriteSession,
     kind: Kind[Any],
@@ -46,7 +72,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
     total: int | None = None,
     delay: timedelta = NOW,
 ) -> Enqueued:
-    """Store a job, and put the job into the queue, by two statements in the transaction of the session.
+    """Store a job, and put the job into the queue, by one statement in the transaction of the session.
 
     Args:
         session: the open transaction of the write to which the job belongs.
@@ -63,16 +89,13 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
     """
     if KINDS.get(kind.name) is not kind or not isinstance(payload, kind.payload):
         raise ValueError(f"The job {kind.name!r} is not registered, or its payload is no {kind.payload.__name__}.")
-    row = _row(kind, payload) | {"owner": owner, "unique_key": unique_key, "total": total, "run_at": func.now() + delay}
-    new = insert(Job).values(row)
-    if unique_key is not None:  # skip the INSERT if the key is taken: a violated constraint would abort the transaction
-        new = new.on_conflict_do_nothing(index_elements=["owner", "unique_key"], index_where=text(HOLDS_KEY))
-    while (stored := await session.scalar(new.returning(Job))) is None:
+    row = _row(kind, payload) | {"owner": owner, "unique_key": unique_key, "total": total}
+    new = {f"new_{name}": value for name, value in row.items()} | {"delay": delay}
+    while (stored := await session.scalar(ENQUEUE if unique_key is None else ENQUEUE_UNLESS_KEY, new)) is None:
         mine = Job.unique_key == unique_key, Job.owner.is_not_distinct_from(owner)
         live = select(Job).where(*mine, text(HOLDS_KEY))
         if (found := await session.scalar(live)) is not None:
             return Enqueued(found, is_new=False)
-    await queue.push(session, kind.name, stored.id, priority=kind.priority, delay=delay)
     return Enqueued(stored, is_new=True)
 
 

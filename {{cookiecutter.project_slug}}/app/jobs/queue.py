@@ -22,7 +22,7 @@ from pgqueuer.domain.models import Job as Message
 from pgqueuer.domain.models import Schedule
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
-from sqlalchemy import text
+from sqlalchemy import FromClause, Insert, column, func, insert, literal_column, select, table, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import make_url
 
@@ -55,12 +55,8 @@ NAMES = DBSettings.model_construct(
 )
 """The names of pgqueuer's tables, functions and channel, as the migration `0005_jobs.py` creates them."""
 
-# pgqueuer's own `enqueue` is not used: for its jsonb arrays, asyncpg would query types on each new connection.
-# A trigger of pgqueuer's table notifies the workers when the transaction commits.
-PUSH = text(
-    "INSERT INTO pgqueuer.pgqueuer (entrypoint, payload, priority, execute_after, status) "
-    "VALUES (:kind, :payload, :priority, now() + CAST(:delay AS interval), 'queued')"
-)
+PUSHED = ("entrypoint", "payload", "priority", "execute_after", "status")
+QUEUE = table("pgqueuer", *map(column, PUSHED), schema="pgqueuer")
 PRUNE_LOG = text("DELETE FROM pgqueuer.pgqueuer_log WHERE created < now() - CAST(:older_than AS interval)")
 
 MAY_ONLY_READ = rf"""
@@ -78,10 +74,14 @@ def _queries(driver: AsyncpgPoolDriver) -> Queries:
     return Queries(driver, QueryBuilderEnvironment(NAMES), QueryQueueBuilder(NAMES), QuerySchedulerBuilder(NAMES))
 
 
-async def push(session: ReadWriteSession, kind: str, job_id: UUID, *, priority: int, delay: timedelta) -> None:
-    """Put the id of a job into the queue, in the transaction of the session."""
-    row = {"kind": kind, "payload": job_id.bytes, "priority": priority, "delay": delay}
-    await session.execute(PUSH, row)
+def push(jobs: FromClause) -> Insert:
+    """Return the INSERT that puts jobs into the queue: the rows of `jobs`, with columns id, kind, priority and run_at.
+
+    pgqueuer's own `enqueue` is not used: for its jsonb arrays, asyncpg would query types on each new connection. A
+    trigger of pgqueuer's table notifies the workers when the transaction commits.
+    """
+    of_job = jobs.c.kind, func.uuid_send(jobs.c.id), jobs.c.priority, jobs.c.run_at, literal_column("'queued'")
+    return insert(QUEUE).from_select(PUSHED, select(*of_job))
 
 
 async def prune_log(session: ReadWriteSession, older_than: timedelta) -> None:

@@ -10,7 +10,6 @@ from app.database.engine import ReadWriteSession
 from app.database.reader import AnySession
 from app.errors import Conflict, NotFound
 from app.jobs import queue
-from app.jobs.enqueue import NOW
 from app.jobs.models import FINAL, Job, JobState
 
 
@@ -78,11 +77,11 @@ async def retry(session: ReadWriteSession, job_id: UUID, owner: str | None) -> J
         Conflict: the job is not dead.
     """
     again = {"state": JobState.QUEUED, "attempts": 0, "error_code": None, "error_detail": None, "run_at": func.now()}
-    dead = update(Job).where(Job.id == job_id, _of(owner), Job.state == JobState.DEAD).returning(Job.id)
+    dead = update(Job).where(Job.id == job_id, _of(owner), Job.state == JobState.DEAD)
     # clear a request to cancel that came too late to stop the job: it would cancel the next attempt at the start
-    revived = await session.scalar(dead.values({**again, "finished_at": None, "cancel_requested_at": None}))
+    revived = dead.values({**again, "finished_at": None, "cancel_requested_at": None}).returning(Job).cte("revived")
+    is_revived = await session.scalar(select(revived.c.id).add_cte(queue.push(revived).cte("pushed"))) is not None
     job = await get(session, job_id, owner)
-    if revived is None:
+    if not is_revived:
         raise Conflict(f"The job {job_id} is {job.state}: only a dead job is retried.")
-    await queue.push(session, job.kind, job.id, priority=job.priority, delay=NOW)
     return job

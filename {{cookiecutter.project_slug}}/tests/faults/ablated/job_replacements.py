@@ -2,11 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import reduce
 from importlib import import_module
 from typing import Any
-
-import asyncpg
 
 
 def pool_of_the_functions() -> object:
@@ -68,18 +65,14 @@ def enqueue_without_a_key() -> object:
     return without
 
 
-def push_in_a_transaction_of_its_own() -> object:
-    queue = import_module("app.jobs.queue")
-    names = {":kind": "$1", ":payload": "$2", ":priority": "$3", ":delay": "$4"}
-    statement = reduce(lambda text, name: text.replace(name, names[name]), names, queue.PUSH.text)
+def enqueue_in_a_transaction_of_its_own() -> object:
+    enqueue = import_module("app.jobs.enqueue").enqueue
 
-    async def push(session: Any, kind: str, job_id: Any, *, priority: int, delay: Any) -> None:  # noqa: ANN401 - the signature of `push`
-        url = session.bind.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(url)
-        await connection.execute(statement, kind, job_id.bytes, priority, delay)
-        await connection.close()
+    async def apart(session: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - the signature of `enqueue`
+        async with type(session)(session.bind) as its_own, its_own.begin():
+            return await enqueue(its_own, *arguments, **options)
 
-    return push
+    return apart
 
 
 def advance_of_any_claim() -> object:

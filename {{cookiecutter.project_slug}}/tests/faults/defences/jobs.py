@@ -9,8 +9,8 @@ JOBS_TESTS, WORKERS, TRANSACTIONS = (f"faults/test_{name}.py" for name in ("jobs
 JOBS: Mapping[str, Defence] = {
     "jobs in the transaction": Defence(
         "a job is enqueued in the transaction of its write",
-        "app.jobs.queue:push",
-        "job_replacements.push_in_a_transaction_of_its_own",
+        "app.jobs.enqueue:enqueue",
+        "job_replacements.enqueue_in_a_transaction_of_its_own",
         f"{TRANSACTIONS}::test_a_process_that_is_killed_before_the_commit_leaves_nothing",
     ),
     "unique key": Defence(
