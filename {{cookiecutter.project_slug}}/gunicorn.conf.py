@@ -37,8 +37,6 @@ try:
 except CapacityError as error:
     raise SystemExit(f"The service cannot start: {error}") from None
 
-connection_counts = ConnectionCounts(plan.workers)
-
 wsgi_app = "app.main:app"
 bind = bind_address(settings.host, settings.port)
 
@@ -80,8 +78,12 @@ logconfig_dict = library_logging(level=settings.log_level, log_format=settings.l
 
 
 def on_starting(server: Arbiter) -> None:
-    """Log the whole capacity plan once per start, as the image has no command that prints it."""
+    """Log the whole capacity plan once per start, as the image has no command that prints it.
+
+    Unlike this file, the shared connection counts are not made again at SIGHUP: old and new workers have the same.
+    """
     server.log.info("capacity plan", extra=plan.model_dump())
+    server.connection_counts = ConnectionCounts(plan.workers)
 
 
 def when_ready(server: Arbiter) -> None:
@@ -109,7 +111,7 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
     The new worker continues the metrics files of the ended worker with the same number: so counters never fall, and the
     number of files is bounded.
     """
-    worker.balance = connection_counts.slot_for(worker.age)
+    worker.balance = server.connection_counts.slot_for(worker.age)
     taken = {other.number for other in server.WORKERS.values()}
     worker.number = next(number for number in count() if number not in taken)
 
@@ -120,9 +122,9 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
         values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 
 
-def child_exit(_server: Arbiter, worker: Worker) -> None:
+def child_exit(server: Arbiter, worker: Worker) -> None:
     """Free the slot of a worker that has ended in any way, and remove its gauges."""
-    connection_counts.release(worker.age)
+    server.connection_counts.release(worker.age)
     if metrics_folder():
         mark_process_dead(worker.number)
 

@@ -12,6 +12,9 @@ ABSENT = 2**31 - 1
 """The count that stands for a worker which accepts no connections. No real count is as large, so no worker leaves a
 connection to that worker."""
 
+STARTING = ABSENT - 1
+"""The count that stands for a worker which is starting, and will soon accept connections."""
+
 SLACK = 8
 """The divisor of the allowed difference, here an eighth: a worker may have an eighth more connections than the worker
 with the fewest connections, and always one connection more."""
@@ -36,7 +39,7 @@ class ConnectionCounts:
         if None not in self._worker_ids:
             return WorkerCount(memoryview(bytearray(4)).cast("i"), 0)
         slot = self._worker_ids.index(None)
-        self._worker_ids[slot] = worker_id
+        self._worker_ids[slot], self._counts[slot] = worker_id, STARTING
         return WorkerCount(self._counts, slot)
 
     def release(self, worker_id: int) -> None:
@@ -65,6 +68,10 @@ class WorkerCount:
         """Store this worker's number of open connections for the other workers, unless this worker accepts no more."""
         if self._counts[self._slot] != ABSENT:
             self._counts[self._slot] = count
+
+    def is_awaited(self) -> bool:
+        """Tell whether a different worker is starting, so that this worker should still accept connections."""
+        return STARTING in self._counts
 
     def lost_race(self) -> None:
         """Restart PATIENCE_SECONDS: a different worker accepted the connection, so that worker is not blocked."""

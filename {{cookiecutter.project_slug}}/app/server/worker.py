@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from socket import socket
+from time import monotonic
 from typing import Any, ClassVar
 
 import structlog
@@ -36,6 +37,9 @@ from app.web.websockets import has_route
 MAX_MESSAGE_BYTES = 65_536
 """The largest message of a WebSocket, as large as a JSON body; uvicorn would keep 16 MB before the application sees any
 of it."""
+
+START_SECONDS = 30.0
+"""How long, in seconds, a worker whose drain is over waits for workers that are starting: many times a start."""
 
 log = structlog.get_logger("worker")
 
@@ -76,6 +80,15 @@ class ServiceServer(DrainingServer):
             Listener(listening, self.admit, self.config.ssl, self.balance, open_connections.__len__)  # type: ignore[misc] # has the methods of a server that uvicorn calls
             for listening in sockets or ()
         ]
+
+    async def on_tick(self, counter: int) -> bool:
+        """Let a worker that drains stop only when no worker is starting.
+
+        At SIGHUP, gunicorn stops the old workers before the new workers have started. If all old workers stopped first,
+        new connections would wait in the kernel's queue until the first new worker has started.
+        """
+        is_over = await super().on_tick(counter)
+        return is_over and (not self.balance.is_awaited() or monotonic() >= (self.drains_until or 0.0) + START_SECONDS)
 
     def admit(self) -> Callable[[], BoundedProtocol] | None:
         """Return a factory for the protocol of one more connection, or None while the worker has no room."""

@@ -3,11 +3,12 @@
 import asyncio
 import signal
 import sys
+from pathlib import Path
 from time import perf_counter
 
 import pytest
 
-from tests.faults.clients import Answers
+from tests.faults.clients import Answers, Client
 from tests.faults.timeline import fault
 from tests.faults.traffic import traffic
 from tests.server.processes import Service, gunicorn
@@ -18,6 +19,8 @@ SLOW = ("--pythonpath=tests/smoke", "slow_app:app")
 REQUESTS = 20_000
 """The number of responses after which the test sends no further SIGHUP. If the service closed connections without
 announcing it, a reload would lose one in about 7,000 requests."""
+
+STARTED = "Application startup complete."
 
 SECONDS = 200.0
 """The longest time for all reloads, in seconds: ten times what the 20,000 requests take."""
@@ -49,3 +52,25 @@ async def test_a_reload_loses_no_request(committed_url: str) -> None:
 
     assert answers.failures == {}
     assert answers.count >= REQUESTS
+
+
+async def test_old_workers_accept_connections_until_the_new_workers_have_started(
+    committed_url: str, tmp_path: Path
+) -> None:
+    """The new workers start for eight seconds: the old workers, without a drain, would close their listeners at once."""
+    mark, answers = tmp_path / "slow", Answers()
+    app = "--pythonpath=tests/faults", "slow_start_app:app"
+    with gunicorn(committed_url, *app, SLOW_START=str(mark)) as service:
+        service.wait_until_started()
+        mark.touch()
+        reloading = asyncio.create_task(reload(service))
+        while len(service.lines(STARTED)) == 2 and not reloading.done():
+            client = Client(service.url, answers)
+            await client.ask("/health/live")
+            client.close()
+            await asyncio.sleep(0.1)
+        in_time = answers.count
+        await reloading
+
+    assert answers.failures == {}
+    assert in_time >= 20

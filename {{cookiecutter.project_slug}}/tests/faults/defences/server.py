@@ -26,7 +26,13 @@ SERVER: Mapping[str, Defence] = {
         "a reload announces the close of each connection",
         "app.server.drain:ConnectionClose.__call__",
         "pass_through",
-        "faults/test_reload.py",
+        "faults/test_reload.py::test_a_reload_loses_no_request",
+    ),
+    "old listeners": Defence(
+        "old workers accept connections until the new workers have started",
+        "app.server.balance:WorkerCount.is_awaited",
+        "never",
+        "faults/test_reload.py::test_old_workers_accept_connections_until_the_new_workers_have_started",
     ),
     "connection close": Defence(
         "a stopping worker announces the close of each connection",
