@@ -1,4 +1,4 @@
-"""FastAPI dependencies: the resources that routes may use, as `Annotated` aliases. The only reader of `app.state`.
+"""FastAPI dependencies: the resources that routes may use, as `Annotated` aliases. No other module reads `app.state`.
 
 All dependencies are async: FastAPI would run a sync dependency in a thread, which costs a fifth more CPU per request.
 Sessions have `scope="function"`: FastAPI ends the session after the handler and before the response starts. With the
@@ -33,7 +33,7 @@ Transactions = Callable[[], AbstractAsyncContextManager[ReadWriteSession]]
 
 
 def resources_of(request: HTTPConnection) -> Resources:
-    """Return the resources of this process; a plain function, as a dependency would cost more CPU per request."""
+    """Return the resources of this process, by a plain call, as a dependency would cost more CPU for each request."""
     resources: Resources = request.app.state.resources
     return resources
 
@@ -44,7 +44,8 @@ async def get_reader(request: HTTPConnection) -> Reader:
 
 
 ReadSession = Annotated[Reader, Depends(get_reader)]
-"""For a route that only reads: one round trip per statement, no connection held between statements, no writes."""
+"""The dependency of a route that only reads: a `Reader`, which makes one round trip for each statement, holds no
+connection between statements, and cannot write."""
 
 
 async def open_snapshot_session(request: HTTPConnection) -> AsyncGenerator[ReadOnlySession]:
@@ -54,7 +55,8 @@ async def open_snapshot_session(request: HTTPConnection) -> AsyncGenerator[ReadO
 
 
 SnapshotSession = Annotated[ReadOnlySession, Depends(open_snapshot_session, scope="function")]
-"""For a route whose reads must agree with each other: one read-only, repeatable-read transaction."""
+"""The dependency of a route whose reads must agree with each other: a session in one read-only transaction at the
+isolation level REPEATABLE READ."""
 
 
 async def open_write_session(request: HTTPConnection) -> AsyncGenerator[ReadWriteSession]:
@@ -64,8 +66,9 @@ async def open_write_session(request: HTTPConnection) -> AsyncGenerator[ReadWrit
 
 
 WriteSession = Annotated[ReadWriteSession, Depends(open_write_session, scope="function")]
-"""For a route that writes: one transaction, committed before the response starts. To store nothing, raise an error: a
-route that calls `session.commit()`, or that returns after `session.rollback()`, is answered with 500."""
+"""The dependency of a route that writes: a session in one transaction, committed before the response starts. To store
+nothing, the route raises an error: a route that calls `session.commit()`, or that returns after `session.rollback()`,
+is answered with 500."""
 
 
 async def get_transactions(request: HTTPConnection) -> Transactions:
@@ -74,7 +77,8 @@ async def get_transactions(request: HTTPConnection) -> Transactions:
 
 
 TransactionsDep = Annotated[Transactions, Depends(get_transactions)]
-"""For a route that writes, calls a downstream and writes again: two transactions, no connection held in between."""
+"""The dependency of a route that writes, calls a downstream and writes again: a function that opens each transaction,
+so that no connection is held during the call."""
 
 
 # {% if cookiecutter.http_client != "none" %}
@@ -84,7 +88,7 @@ async def get_downstreams(request: HTTPConnection) -> Downstreams:
 
 
 DownstreamsDep = Annotated[Downstreams, Depends(get_downstreams)]
-"""For a route that calls other services: the clients of the downstreams, by name."""
+"""The dependency of a route that calls other services: the clients of the downstreams, by name."""
 
 
 # {% endif %}
@@ -94,7 +98,8 @@ async def get_offload(request: HTTPConnection) -> Offload:
 
 
 OffloadDep = Annotated[Offload, Depends(get_offload)]
-"""For a route that makes a blocking call, or computes in C code that releases the GIL: threads for this code."""
+"""The dependency of a route that makes a blocking call, or computes in C code that releases the GIL: threads for this
+code."""
 
 
 # {% if cookiecutter.example == "showcases" %}
@@ -104,7 +109,8 @@ async def get_processes(request: HTTPConnection) -> Processes:
 
 
 ProcessesDep = Annotated[Processes, Depends(get_processes)]
-"""For a route that computes in Python for more than a few milliseconds: worker processes, which have a GIL each."""
+"""The dependency of a route that computes in Python for more than a few milliseconds: worker processes, which have a
+GIL each."""
 
 
 # {% endif %}
@@ -114,9 +120,10 @@ async def get_supervisor(request: HTTPConnection) -> Supervisor:
 
 
 SupervisorDep = Annotated[Supervisor, Depends(get_supervisor)]
-"""For a route that starts a background task, which goes on after the response; inside of a write transaction the task
-starts after the commit. A process that dies between the commit and the end of the task loses the task. Store work that
-must not be lost as a job in the same transaction: a worker runs the job even after a crash."""
+"""The dependency of a route that starts a background task, which continues after the response. A task that is started
+within a write transaction runs after the commit. A process that dies between the commit and the end of the task loses
+the task. Store work that must not be lost as a job in the same transaction: a worker runs the job even after a
+crash."""
 
 
 SAME_KEY = "A write repeated with its key happens once: a repeat gets the first response, with `Idempotency-Replayed`."
@@ -134,12 +141,13 @@ async def get_idempotent_request(
         operation=f"{request.method} {request.url.path}",
         request=f"{request.url.query}\n".encode() + await request.body(),
         seconds=resources_of(request).idempotency_seconds,
-        caller=request.scope.get("caller", ""),  # set by the authentication, if the service has one
+        caller=request.scope.get("caller", ""),  # set by the authentication middleware, if there is any
     )
 
 
 IdempotentDep = Annotated[IdempotentRequest, Depends(get_idempotent_request)]
-"""For a route that writes: a client may repeat a request with the same Idempotency-Key, and only one write happens."""
+"""The dependency of a route that writes: a client may repeat a request with the same Idempotency-Key, and only one
+write happens."""
 
 
 class NoQuery(BaseModel):
@@ -153,7 +161,8 @@ async def refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
 
 
 STRICT = [Depends(refuse_query)]
-"""For a route without query parameters, as `dependencies=STRICT`: any query string is answered with 422."""
+"""The dependency of a route without query parameters, as `dependencies=STRICT`: any query string is answered with
+422."""
 
 
 async def get_resources(request: HTTPConnection) -> Resources:
@@ -162,4 +171,4 @@ async def get_resources(request: HTTPConnection) -> Resources:
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
-"""For a route that reports the load of this process: all resources."""
+"""The dependency of a route that reports the load of this process: all resources."""

@@ -1,6 +1,7 @@
-"""The checks of an access token, one table per stage, so that a test can remove a single check.
+"""The checks of an access token, in a table each for the text, the header and the claims of the token.
 
-Each table maps the reason of a refusal, which the client and the log get, to the function that checks.
+Each table maps the reason of a refusal, which the client and the log get, to the function that checks. A test can
+remove a single check from a table, to show that this check alone refuses a forged token.
 """
 
 import re
@@ -16,7 +17,8 @@ MAX_CHARACTERS = 8192
 """The longest accepted access token, in characters; tokens of real issuers have 500 to 4,000."""
 
 MAX_NAME = 255
-"""The longest key id, subject and client id in a token, in characters: subjects are stored as owners of rows."""
+"""The most characters of a key id, a subject or a client id in an access token. A subject is stored as the owner of
+rows, in a database column of this length."""
 
 LETTERS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 MAX_TIME = 1e11
@@ -27,7 +29,8 @@ FOREIGN = ("nonce", "at_hash", "c_hash", "events")
 """Claims of ID tokens and of logout tokens, which an access token never has."""
 
 Stage = Mapping[str, Callable[[Any, TokenSettings], bool]]
-"""The checks of the text, the header or the claims of a token, by the reason of the refusal."""
+"""The type of a table of checks: maps the reason of a refusal to the function that checks the text, the header or the
+claims of an access token."""
 
 
 def is_name(value: object) -> bool:
@@ -41,7 +44,7 @@ def is_time(value: object) -> bool:
 
 
 def type_of(header: Mapping[str, Any]) -> str:
-    """Return the type of a token (header `typ`) in lower case, without the beginning of a media type."""
+    """Return the type of a token (header `typ`) in lower case, without the prefix `application/` of a media type."""
     return str(header.get("typ")).lower().removeprefix("application/")
 
 
@@ -65,12 +68,13 @@ HEADER: Stage = {
     "it is no access token": lambda header, rules: type_of(header) in words(rules.types.lower()),
     "it names no key": lambda header, _rules: is_name(header.get("kid")),
 }
-"""The checks of a token's header, before the key is looked up by the key id; the key id has no other use. The header
-`crit` needs no check here: PyJWT refuses unknown extensions."""
+"""The checks of a token's header, which precede the look-up of the public key. The key id in the header is used for
+this look-up only. The header field `crit` needs no check here: PyJWT refuses unknown extensions."""
 
 OPTIONS: Options = {"require": ["exp", "iat", "sub"]}
-"""PyJWT's options for the checks that it makes together with the signature: by default issuer, audience and all times.
-`require` need not list issuer and audience: PyJWT refuses a token without a claim that it has to compare."""
+"""PyJWT's options for the check of a token's signature and claims; by default PyJWT checks issuer, audience and all
+times. `require` lists claims that every token must have. It need not list issuer and audience: PyJWT refuses a token
+that lacks a claim to compare."""
 
 CLAIMS: Stage = {
     "a time in it is no number": lambda claims, _rules: all(is_time(claims.get(name, 0)) for name in TIMES),
@@ -84,7 +88,7 @@ CLAIMS: Stage = {
 
 
 class Checks(NamedTuple):
-    """All checks of a token, one field per stage; a test passes an instance that lacks a single check."""
+    """All checks of an access token, in the sequence of their runs; a test passes an instance that lacks a check."""
 
     before: Stage = BEFORE
     header: Stage = HEADER

@@ -1,7 +1,7 @@
 """The public keys of the issuer: fetched from a JWKS address, cached in memory, refreshed in the background.
 
 PyJWT's `PyJWKClient` is not used: it blocks the event loop while it fetches, and fails every request once its keys have
-expired and the issuer is down. This module goes on with the cached keys for a day.
+expired and the issuer is down. This module then uses the cached keys for a day.
 """
 
 import asyncio
@@ -19,38 +19,43 @@ from app.limits.best_effort import responsive_timeout
 from app.request.detached import detached
 
 FRESH_SECONDS = 300.0
-"""How long, in seconds, cached keys are used before they are fetched again. A key that the issuer has withdrawn is
-accepted for at most this time and COOL_DOWN_SECONDS together, while the issuer answers."""
+"""How long, in seconds, the cached public keys of the token issuer are used before the next fetch. While the issuer
+answers, a key that it has withdrawn is accepted for at most FRESH_SECONDS + COOL_DOWN_SECONDS."""
 
 STALE_SECONDS = 86_400.0
-"""How much longer, in seconds, cached keys are used while the issuer does not answer: a day (stale-if-error)."""
+"""How much longer, in seconds, the cached public keys of the token issuer are used while the issuer does not answer: a
+day, as HTTP caches do with stale-if-error."""
 
 COOL_DOWN_SECONDS = 10.0
-"""The least time between two fetches of keys, in seconds: tokens with invented key ids must not flood the issuer."""
+"""The least time, in seconds, between two fetches of the token issuer's keys. An unknown key id in a token starts a
+fetch, and tokens with invented key ids must not flood the issuer with requests."""
 
 COLD_SECONDS = 1.0
-"""The least time between two fetches of keys, in seconds, while no key is cached."""
+"""The least time, in seconds, between two fetches of the token issuer's keys while no usable key is cached: short,
+because no token can be checked until a fetch succeeds."""
 
 IDLE_SECONDS = FRESH_SECONDS + COOL_DOWN_SECONDS
-"""After this time without a fetch, as in a process with few requests or with the same few tokens, a token waits for the
-next fetch, also a token that was checked before: a key that was withdrawn meanwhile must not be accepted once more."""
+"""After this many seconds without a fetch of the issuer's keys, every token waits for the next fetch, even a token that
+was checked before: a key that was withdrawn meanwhile must not be accepted once more. A process fetches so rarely if it
+has few requests, or the same few tokens."""
 
 COLD_WAIT_SECONDS, IDLE_WAIT_SECONDS, UNKNOWN_SECONDS = 5.0, 0.5, 0.1
-"""The longest wait of a token for a fetch, in seconds from the start of the fetch: while no key is cached, after
-IDLE_SECONDS, and for a key id that is not cached. A waiting request has a place in its route group, and anybody can
-invent key ids; the fetch goes on without the token."""
+"""How long, in seconds from the start of a fetch of the issuer's keys, a request waits for the fetch: 5 while no usable
+key is cached, 0.5 after IDLE_SECONDS without a fetch, and 0.1 for a key id that is not cached. The waits are short
+because a waiting request occupies its route group's bulkhead, and any client can invent key ids. The fetch continues
+after the wait."""
 
 MAX_KEYS = 64
 """From this number of usable keys on, further keys of the issuer are ignored; real issuers have two to five."""
 
 Clock = Callable[[], float]
-"""The type of a function that returns seconds, of which tests pass a fake."""
+"""The type of a clock, a function that returns the time in seconds; tests pass a fake clock."""
 
 Fetch = Callable[[], Coroutine[Any, Any, object]]
 """The type of a function that fetches the issuer's keys as JSON (JWKS)."""
 
 Name = tuple[str, str]
-"""The name of a key: its id and its algorithm."""
+"""The type of a public key's name: the key id and the signature algorithm."""
 
 log = structlog.get_logger("auth")
 
@@ -59,7 +64,7 @@ class Keys:
     """The public keys of one issuer, by key id and algorithm. Concurrent callers share one fetch."""
 
     def __init__(self, algorithms: Collection[str], clock: Clock = monotonic) -> None:
-        """Start without keys; the first token fetches them.
+        """Start without keys; the check of the first token fetches the keys.
 
         Args:
             algorithms: the accepted signature algorithms; keys for any other algorithm are ignored.
@@ -72,7 +77,10 @@ class Keys:
         self._fetching: asyncio.Task[None] | None = None
 
     def accepts(self, key: PyJWK) -> bool:
-        """Tell whether a key is still accepted; each fetch replaces all keys, so a checked token is checked anew."""
+        """Tell whether the key of a token that was checked before is still accepted.
+
+        Each fetch replaces all keys, so that every cached token is checked anew after a fetch.
+        """
         return self._kept.get(name_of(key)) is key and self._usable() and not self._idle()
 
     async def get(self, name: Name, fetch: Fetch) -> PyJWK | None:
@@ -99,7 +107,7 @@ class Keys:
         return self._clock() - max(self._fetched_at, self._failed_at) > IDLE_SECONDS
 
     async def _refresh(self, fetch: Fetch, longest: float) -> None:
-        """Start a fetch if none runs, and wait for it, at most until `longest` seconds after its start.
+        """Start a fetch of the keys if none runs, and wait for the end, at most `longest` seconds from the start.
 
         Neither the end of the wait nor the cancellation of a waiting caller cancels the fetch.
         """
@@ -134,7 +142,8 @@ def usable_keys(answer: object, algorithms: Collection[str]) -> dict[Name, PyJWK
     are broken or have no id.
 
     Raises:
-        DownstreamBadResponse: the document is no key set. A key set without keys is one: the issuer has withdrawn all.
+        DownstreamBadResponse: the document is no key set. A key set without keys is accepted: the issuer has withdrawn
+            all keys.
     """
     listed = answer.get("keys") if isinstance(answer, dict) else None
     if not isinstance(listed, list):
@@ -147,14 +156,14 @@ def usable_keys(answer: object, algorithms: Collection[str]) -> dict[Name, PyJWK
 
 
 def keys_of(item: dict[str, Any], algorithms: Collection[str]) -> Iterator[PyJWK]:
-    """Yield the key of a JWKS entry; an entry without `alg` is a key for each accepted algorithm that it fits."""
+    """Yield the key of a JWKS entry; without `alg`, yield a key for each accepted algorithm that fits the entry."""
     if "d" in item or item.get("use", "sig") != "sig" or not isinstance(item.get("kid"), str):
         return
     for algorithm in [item["alg"]] if "alg" in item else algorithms:
-        # PyJWK trusts the entry, and so may raise almost any error
+        # PyJWK does not validate the entry, so a malformed entry may raise almost any error
         with suppress(PyJWTError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
             key = PyJWK(item, algorithm)
-            key.Algorithm.prepare_key(key.key)  # raises for a curve that does not belong to the algorithm
+            key.Algorithm.prepare_key(key.key)  # raises an error if the algorithm has a different curve
             if key.algorithm_name in algorithms and not key.Algorithm.check_key_length(key.key):
                 yield key
 

@@ -1,8 +1,9 @@
 """The authentication middleware: checks the access token of a request before the route is known.
 
-The middleware does not refuse a request: the dependency `needs(...)` of a route does, or the read of the body before
-it, and a public route has no such dependency. Because the token is checked first, idempotency keys, streams and rate
-limits know the caller in any order of a route's dependencies.
+The middleware itself refuses no request, as the route may be public. A route with the dependency `needs(...)` answers
+401 if the token was not accepted: when the body is read, or else when the dependency runs. Because the token is checked
+before all dependencies of a route, idempotency keys, streams and rate limits know the caller in any order of the
+dependencies.
 """
 
 from functools import partial
@@ -26,12 +27,13 @@ ISSUER = "issuer"
 
 SCHEME = "bearer "
 PROTOCOL = "bearer."
-"""The beginning of the WebSocket protocol that is an access token: `new WebSocket(url, ["events", "bearer." + token])`.
-The service takes the protocol `events`, so the token is in no response; an address would be in logs."""
+"""The prefix of the WebSocket subprotocol by which a web page sends an access token, as in `new WebSocket(url,
+["events", "bearer." + token])`. The service selects the subprotocol `events`, so that no response repeats the token. A
+token in the URL would end up in logs."""
 
 
 def build_tokens(settings: Settings) -> Tokens:
-    """Build the check of access tokens from the settings, and write the issuer into the OpenAPI document."""
+    """Build the object that checks access tokens from the settings, and write the issuer into the OpenAPI document."""
     rules, address = settings.auth, str(settings.downstreams.issuer.base_url or NO_ADDRESS).rstrip("/")
     ACCESS_TOKEN.flow.authorizationUrl = f"{address}/{rules.authorize_path}"
     ACCESS_TOKEN.flow.tokenUrl = f"{address}/{rules.token_path}"
@@ -46,22 +48,24 @@ class Authentication:
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or WebSocket."""
+        """Check the access token of one request or WebSocket, and call the next ASGI application."""
         if scope["type"] != "lifespan" and scope["path"] not in PROBES:
             try:
                 scope[PRINCIPAL] = principal = await self._principal(HTTPConnection(scope))
                 scope["caller"] = principal.key
             except (HTTPException, Unavailable) as refusal:
-                # the frames of tracebacks have the scope, which would be a reference cycle
+                # drop the traceback: its frames refer to the ASGI scope, and the scope to the error, which would be a
+                # reference cycle
                 refusal.__traceback__ = refusal.__context__ = None
                 scope[PRINCIPAL] = refusal
-                if isinstance(refusal, HTTPException):  # FastAPI turns other errors of the read into a 400
+                # Raise only an HTTPException while the body is read: FastAPI turns any other error into a 400.
+                if isinstance(refusal, HTTPException):
                     receive = partial(_receive, scope, receive)
         await self.app(scope, receive, send)
 
     async def _principal(self, connection: HTTPConnection) -> Principal:
         given = connection.headers.getlist("authorization")
-        protocols = connection.scope.get("subprotocols", ())  # the one text that a page can send with a WebSocket
+        protocols = connection.scope.get("subprotocols", ())  # as a web page cannot set headers
         given += [SCHEME + name.removeprefix(PROTOCOL) for name in protocols if name.startswith(PROTOCOL)]
         if len(given) > 1:
             raise unauthorized("A request has one Authorization header at most.")
@@ -72,9 +76,14 @@ class Authentication:
 
 
 async def _receive(scope: Scope, receive: Receive) -> Message:
-    """Return the next message, or refuse: FastAPI reads the body before any dependency, and would tell its faults."""
+    """Return the next ASGI message, or raise the 401 of a request without an accepted token.
+
+    FastAPI reads and parses the body before any dependency runs, and would tell an unknown client the faults of the
+    body.
+    """
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    dependant = getattr(route, "dependant", None)  # only a route of FastAPI has one; a test may replace the principal
+    # Only a route of FastAPI has a `dependant`; and a test that replaces `get_principal` needs no token.
+    dependant = getattr(route, "dependant", None)
     if dependant and get_principal not in scope["app"].dependency_overrides and needs_principal(dependant):
         raise scope[PRINCIPAL]
     return await receive()

@@ -1,16 +1,16 @@
 """The bound on a worker's client connections: the allowed open files, less the files that the worker needs itself."""
 
 OTHER_FILES = 48
-"""Open files of a worker that are no connections: the log, the event loop, the listener and pipes take 20, the rest is
-a reserve."""
+"""The number of files that a worker may have open besides connections: about 20 for the log, the event loop, the
+listener and pipes, and the rest as a reserve."""
 
 MIN_CLIENTS, MAX_CLIENTS = 16, 10_000
-"""Bounds of the client connections of a worker: with fewer than 16 a worker does not start; 10,000 take 150 MB, at 15
-kB each."""
+"""The bounds on the client connections of a worker. A worker that could have fewer than 16 does not start; 10,000 take
+150 MB of memory, at 15 kB each."""
 
 
 def client_connections(open_files: int, own_connections: int) -> int:
-    """Return how many client connections a worker may have; a number below MIN_CLIENTS is too few to start."""
+    """Return how many client connections a worker may have; with fewer than MIN_CLIENTS, a worker must not start."""
     return min(open_files - OTHER_FILES - own_connections, MAX_CLIENTS)
 
 

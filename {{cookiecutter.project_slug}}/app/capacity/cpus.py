@@ -1,4 +1,4 @@
-"""Counts the CPUs that this process may use, by CPU affinity and cgroup quotas, not by the number of the host."""
+"""Counts the CPUs that this process may use, by CPU affinity and cgroup quotas, instead of all CPUs of the host."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 """The kernel's list of this process' cgroups: a line `0::/path` for version 2, and `4:cpu,cpuacct:/path` for version 1.
-In a container the path is `/`, or a path of the host that does not exist inside."""
+In a container the path is `/`, or a path of the host that does not exist in the container."""
 
 
 def available_cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
@@ -42,8 +42,8 @@ def _folders(cgroups: Path, membership: Path) -> Iterator[Path]:
 def cgroup_quota(folder: Path) -> float | None:
     """Return the CPU quota of the cgroup in a folder as a number of CPUs, None without a quota.
 
-    cgroup v2 has one file, `cpu.max`, with quota and period (see the kernel's document cgroup-v2); cgroup v1 has a file
-    for each.
+    cgroup v2 has the quota and the period in one file, `cpu.max` (see the kernel's document cgroup-v2). cgroup v1 has a
+    file for the quota and a file for the period.
     """
     version_2 = _read(folder / "cpu.max").split()
     version_1 = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]

@@ -7,7 +7,7 @@ if sys.platform != "win32":
     import resource
 
 UNLIMITED = 1_048_576
-"""The number of open files to assume where the system has no limit, as on Windows."""
+"""The number of open files that the capacity plan assumes where the system has no limit, as on Windows."""
 
 
 def available_files() -> int:
@@ -19,7 +19,7 @@ def available_files() -> int:
     if sys.platform == "win32":
         return UNLIMITED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS may refuse its own hard limit: then the soft limit stays
+    with suppress(OSError, ValueError):  # macOS may refuse even its own hard limit: keep the soft limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return UNLIMITED if soft == resource.RLIM_INFINITY else min(soft, UNLIMITED)

@@ -18,45 +18,45 @@ from app.errors import CannotStart
 from app.settings.capacity import CapacitySettings
 
 PROBE = 1
-"""Database connections of the readiness probe in each worker, outside of the pool of the requests."""
+"""The number of database connections of the readiness probe in each worker, outside of the pool of the requests."""
 
 QUEUE_PER_CONNECTION = 20
-"""Callers that may queue per database connection. At 5 ms a statement the last caller waits 0.1 s; a longer queue
-would serve clients that have given up."""
+"""The number of callers that may queue for each database connection. If a statement takes 5 ms, the last caller in the
+queue waits 0.1 s; a longer queue would serve clients that have given up."""
 
 REQUESTS_PER_CONNECTION = 10
-"""Concurrent requests of a route group per database connection: a request holds a connection only for a part of the
-time, and many requests wait for downstreams instead."""
+"""The number of concurrent requests of a route group for each database connection: a request holds a connection for a
+part of the time only, and otherwise computes or waits for a downstream."""
 
 ADMISSION_TIMEOUT_SECONDS = 0.25
-"""The longest wait of a request for admission, in seconds. In a measurement with 200 clients on a service for 100
-requests/s, this wait did better than no wait and than a longer wait."""
+"""The longest wait of a request for admission to the bulkhead of its route group, in seconds. In a measurement with 200
+clients on a service for 100 requests/s, no wait and longer waits gave worse results."""
 
 MAX_BODIES_BYTES = 32 * 1024 * 1024
-"""The memory of one worker for request bodies that are read before their requests enter a bulkhead. The first 64 kB of
-each body do not count, so that a worker takes twice as much at worst."""
+"""The memory, in bytes, that a worker uses for request bodies that are read before their requests enter a bulkhead. The
+first 64 kB of each body do not count, so that a worker uses at most twice as much."""
 
 MAX_BODIES = MAX_BODIES_BYTES // 65_536
-"""The most request bodies that one worker receives at the same time, at 64 kB each. For a further body, the oldest body
-is refused."""
+"""The most request bodies that one worker receives at the same time: 512, whose first 64 kB take 32 MB together. When a
+further body arrives, the request with the oldest body is refused."""
 
 
-Bounds = Mapping[str, int | None]  # for a bound of None, the capacity plan computes the number
+Bounds = Mapping[str, int | None]  # None: the capacity plan computes the bound
 
 
 class CapacityError(CannotStart):
-    """The plan needs more connections or open files than are available; the message says which settings to change."""
+    """The capacity plan needs more connections or open files than there are; the message names settings to change."""
 
 
 class Plan(CapacitySettings, frozen=True):
     """The capacity plan: the capacity settings, and all bounds that are computed from the settings."""
 
     cpus: int
-    """CPUs that this container may use."""
+    """The number of CPUs that this container may use."""
     workers: int
-    """Worker processes of one replica; each has one event loop."""
+    """The number of worker processes of each replica; a worker process has one event loop."""
     surge: int
-    """Additional replicas during a rolling update."""
+    """The number of replicas that a rolling update starts in addition."""
     pool_size: int
     """Database connections that the pool of one worker keeps open."""
     database_max_queue: int
@@ -66,31 +66,32 @@ class Plan(CapacitySettings, frozen=True):
     reserved_for_quotas: int
     """Database connections kept free for any route group, or background work, that uses no connection now."""
     left_by_two_stuck_groups: int
-    """Database connections that all other work may use when two route groups hang: the worst case that is planned
-    for."""
+    """Database connections left for all other work when two route groups hang and keep all connections of both quotas:
+    the worst case that is planned for."""
     max_concurrent: int
-    """Concurrent requests of a route group in one worker, unless the settings of the group have a bound."""
+    """The most concurrent requests of a route group in one worker, unless the settings of the group have a bound."""
     route_groups: Mapping[str, int]
-    """Concurrent requests of each route group in one worker, by the group's name."""
+    """The most concurrent requests of each route group in one worker, by the group's name."""
     max_queue: int
-    """Requests of one route group that may queue for admission in one worker."""
+    """The most requests of one route group that may wait in one worker for admission to the bulkhead of the group."""
     queue_timeout_seconds: float
     """The longest wait of a request for admission, in seconds."""
     max_bodies: int
-    """Request bodies that one worker receives at the same time."""
+    """The most request bodies that one worker receives at the same time."""
     max_bodies_bytes: int
-    """Bytes of request bodies that one worker may read ahead, before the requests enter the bulkhead."""
+    """The bytes of request bodies that one worker may hold in memory before the requests enter the bulkhead."""
     spare_cpus: int
     """CPUs per worker beyond the CPU of the event loop, for worker processes that compute."""
     downstreams: Mapping[str, int]
-    """Calls in flight from one worker to each downstream, by name: the bound of the semaphore and of the HTTP pool."""
+    """The most concurrent calls from one worker to each downstream, by name: the bound of the semaphore and of the HTTP
+    pool."""
     client_connections: int
-    """Open connections of clients to one worker; at this number, a new connection closes the longest idle
+    """The most open client connections of one worker; at this number, a new connection closes the longest idle
     connection."""
 
     @property
     def rolling_replicas(self) -> int:
-        """Replicas that run during a rolling update."""
+        """The number of replicas that run at the same time during a rolling update."""
         return self.replicas + self.surge
 
     @property
@@ -150,7 +151,7 @@ def make_plan(
         route_groups={name: bound or max_concurrent for name, bound in route_groups.items()},
         max_queue=2 * max_concurrent,
         queue_timeout_seconds=ADMISSION_TIMEOUT_SECONDS,
-        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # at most half of the clients may send a body at a time
+        max_bodies=min(MAX_BODIES, max(1, clients // 2)),  # at most half of the clients send bodies at a time
         max_bodies_bytes=MAX_BODIES_BYTES,
         spare_cpus=max(0, cpus // workers - 1),
         downstreams=downstreams,
@@ -159,11 +160,11 @@ def make_plan(
 
 
 def reserved_connections(connections: int, *, route_groups: int) -> int:
-    """Return how many connections of a pool are reserved for quotas that use no connection at the moment.
+    """Return how many connections of a pool are reserved for route groups that use no connection at the moment.
 
-    Each unused quota reserves one connection, and all unused quotas together at most half of the pool: otherwise, with
-    many route groups, hardly any connection would be left for a busy group. In a pool of 3 connections or more, two
-    stuck groups leave at least one to a third group; a pool of 1 or 2 connections cannot be divided.
+    Each unused quota of a route group reserves one connection, and all unused quotas together at most half of the pool:
+    otherwise, with many route groups, hardly any connection would be left for a busy group. In a pool of 3 connections
+    or more, two stuck groups leave at least one to a third group; a pool of 1 or 2 connections cannot be divided.
     """
     return min(route_groups, max(connections // 2, min(2, connections - 1)))
 

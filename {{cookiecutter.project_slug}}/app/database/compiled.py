@@ -1,7 +1,7 @@
 """Compiled SELECTs: SQL text and type conversions with which `Reader` runs a SELECT on asyncpg, without SQLAlchemy.
 
-SQLAlchemy compiles a SELECT at the first run, and `Compiled` keeps the result: the SQL text, the order of the
-parameters, and the conversions of parameters and columns. Only the parameter values differ in a later run.
+SQLAlchemy compiles a SELECT at the first run, and `Compiled` keeps the result: the SQL text, the sequence of the
+parameters, and the conversions of parameters and columns. In a later run, only the values of the parameters differ.
 """
 
 from collections.abc import Callable, Mapping

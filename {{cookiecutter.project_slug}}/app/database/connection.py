@@ -23,25 +23,26 @@ OUTDATED = "The schema has changed since this connection prepared the statement.
 """The note on the error of a statement that failed because the schema changed after the connection prepared it."""
 
 OUTDATED_ERRORS = (
-    asyncpg.InvalidCachedStatementError,  # a result column now has a different type
-    asyncpg.OutdatedSchemaCacheError,  # a composite type now has different columns
-    asyncpg.InvalidSQLStatementNameError,  # DISCARD ALL or DEALLOCATE ALL dropped the prepared statements
+    asyncpg.InvalidCachedStatementError,  # raised if the type of a result column has changed since
+    asyncpg.OutdatedSchemaCacheError,  # raised if the columns of a composite type have changed since
+    asyncpg.InvalidSQLStatementNameError,  # raised after DISCARD ALL or DEALLOCATE ALL
 )
 
 OUTDATED_TEXTS = {
-    asyncpg.InternalServerError: "cache lookup failed",  # a stored number of a type or table that was dropped
-    asyncpg.InternalClientError: "could not resolve query result",  # a type was dropped before asyncpg could look it up
+    asyncpg.InternalServerError: "cache lookup failed",  # a type or table was dropped, and its OID is unknown
+    asyncpg.InternalClientError: "could not resolve query result",  # a type was dropped before asyncpg looked it up
 }
-"""How the message of an error begins that means an outdated schema, by the class of the error.
+"""The beginning of the message of each error that means an outdated schema, by the class of the error.
 
-Each class stands for many errors, and only the message tells which it is; neither PostgreSQL nor asyncpg translates it.
-"""
+The same classes are raised for many other problems, so the message must be compared. Neither PostgreSQL nor asyncpg
+translates these messages."""
 
 NO_STATEMENT_CACHE = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
 
 OTHER_TYPES = {"42704", "42804", "42846", "42883"}
-"""SQLSTATEs of wrong types in a statement: undefined object, datatype mismatch, cannot coerce, undefined function. They
-also follow a migration that recreates a type: a prepared statement names each type by OID, and keeps the old OID."""
+"""SQLSTATEs of wrong types in a statement: undefined object, datatype mismatch, cannot coerce, undefined function.
+These errors also follow a migration that drops and recreates a type: a prepared statement names each type by OID, and
+keeps the old OID."""
 
 
 def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def connect_args(timeouts: Timeouts, application_name: str, *, pgbouncer: bool) 
     if not pgbouncer:
         own = enforced(timeouts)
         return arguments | {"read_only": own.pop("default_transaction_read_only"), "server_settings": settings | own}
-    # PgBouncer would take 'utf-8', asyncpg's default, for a changed setting, and send a SET before each transaction.
+    # `client_encoding` is spelled as PostgreSQL does: PgBouncer would take 'utf-8', asyncpg's default, for a changed
+    # setting, and send a SET before each transaction.
     settings["client_encoding"] = "UTF8"
     # No cache of prepared statements: the next transaction may run on a server connection without the statement.
     # `any` turns off asyncpg's search for the primary: PgBouncer reports the state of the server that it reached first,
@@ -69,7 +71,7 @@ def enforced(timeouts: Timeouts) -> dict[str, str]:
         "default_transaction_read_only": "on",
         "lock_timeout": _milliseconds(timeouts.lock),
         "statement_timeout": _milliseconds(timeouts.statement),
-        # PostgreSQL closes a connection that sends nothing within a transaction for this long.
+        # PostgreSQL closes a connection that sends nothing for this time while a transaction is open.
         "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle or timeouts.command),
     }
 
@@ -81,8 +83,8 @@ def _milliseconds(limit: timedelta) -> str:
 def replace_outdated_connection(context: ExceptionContext) -> None:
     """Close a connection whose prepared statements belong to an older schema, and add a note to the error.
 
-    SQLAlchemy's own mechanism compares times of the wall clock: after a backward jump of the clock, every use of the
-    connection would fail.
+    SQLAlchemy's own mechanism for this is not used, as it compares times of the wall clock: after a backward jump of
+    the clock, every use of the connection would fail.
     """
     error, connection = context.sqlalchemy_exception, context.connection
     if error is None or connection is None or connection.invalidated or not _is_outdated(context):
@@ -98,7 +100,8 @@ def _is_outdated(context: ExceptionContext) -> bool:
         return str(refusal).startswith(beginning)
     # An error with a `context` comes from inside an SQL function, not from a statement that this connection prepared.
     if getattr(refusal, "sqlstate", None) in OTHER_TYPES and not refusal.context:
-        # If no cache has the prepared statement, preparing it failed: its SQL is wrong, and the schema is not older.
+        # If no cache has the prepared statement, preparing it failed: its SQL is wrong, and no schema change is the
+        # cause.
         pooled: Any = context.connection.connection.dbapi_connection  # type: ignore[union-attr] # not None here
         own, driver = pooled._prepared_statement_cache or (), pooled.driver_connection._stmt_cache  # noqa: SLF001 - the statement caches have no public attribute
         return context.statement in own or driver.has((context.statement, asyncpg.Record, False))
@@ -113,9 +116,9 @@ def remembers_older_schema(error: DBAPIError) -> bool:
 def refuse_write(context: ExceptionContext) -> Unavailable | None:
     """Return `Unavailable`, a 503, for a write that PostgreSQL refused although the transaction began with READ WRITE.
 
-    None leaves any other error as it is. The connection is closed: after a failover it may lead to a server that is no
-    longer the primary. When an administrator has made the database read-only, the connection stays open: PostgreSQL
-    would refuse a write on a new connection, too.
+    Return None for any other error, which is then raised unchanged. After a refused write the connection is closed:
+    after a failover it may lead to a server that is no longer the primary. When an administrator has made the database
+    read-only, the connection stays open: PostgreSQL would refuse a write on a new connection, too.
     """
     connection = context.connection
     if getattr(context.original_exception, "sqlstate", None) != READ_ONLY_TRANSACTION or connection is None:

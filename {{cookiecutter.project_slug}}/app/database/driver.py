@@ -28,8 +28,8 @@ OWN_DEFAULT = "tru"
 spelling of `true` and stores it as written; no administrator would use it, so it marks the default as the service's."""
 
 FIND_DEFAULTS = r"SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=(?!tru\W)'"
-"""SQL that finds settings of `default_transaction_read_only` by ALTER DATABASE or ALTER ROLE, usually none; the
-service's own default does not count."""
+"""SQL that finds values of `default_transaction_read_only` that an administrator has set by ALTER DATABASE or ALTER
+ROLE, usually none. The service's own default on the database role does not count."""
 
 OBEY_DEFAULTS = """
     SELECT set_config('transaction_read_only', 'on', true) WHERE coalesce((
@@ -39,8 +39,9 @@ OBEY_DEFAULTS = """
         AND setrole IN (0, quote_ident(session_user)::regrole)
         ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), {})
 """
-"""SQL that makes the current transaction read-only if an administrator's default says so. As in PostgreSQL, a default
-of the role in this database comes first, then of the role, then of the database; last the server's, put in for `{}`."""
+"""SQL that makes the current transaction read-only if an administrator has set `default_transaction_read_only`. As in
+PostgreSQL, the value of the role in this database comes first, then that of the role, of the database, and of the
+server, which replaces `{}`."""
 
 LIFT_OWN = "SET LOCAL default_transaction_read_only TO DEFAULT;"
 """SQL that removes the service's own read-only default for one transaction, so that the server's default applies."""
@@ -85,8 +86,8 @@ class DriverConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ship
         """Make the session read-only outside of write transactions, after the connection has opened.
 
         If the setting were sent while the connection opens, it would hide an administrator's read-only default. The
-        setting is left out if a pooler has dropped the settings of the connection, which `lock_timeout` shows: other
-        clients of the pooler would get the setting.
+        session stays unchanged if a pooler between the service and PostgreSQL has dropped the settings of the
+        connection, which the wrong `lock_timeout` shows: other clients of the pooler would get the read-only session.
         """
         if await super().execute(IS_OF_SERVER) == "SELECT 1":
             self._lift_own = LIFT_OWN
@@ -142,8 +143,8 @@ async def connect(read_only: str | None = None, **arguments: Any) -> DriverConne
     SQLAlchemy would pass on asyncpg's OSError, which no error handler could tell from other errors.
 
     Args:
-        read_only: the service's own read-only default for the session; None sets none, as when the database role has
-            one already; see `only_read`.
+        read_only: the service's own read-only default for the session, see `only_read`; None for no default, as when
+            the database role has a default already.
         arguments: the arguments of asyncpg's `connect`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The database engine and the sessions: the only module that calls `create_async_engine`.
+"""Builds the database engine and the session factories: the only module that calls `create_async_engine`.
 
 Every connection is read-only unless a transaction asks to write, so that PostgreSQL itself refuses a write through a
 `Reader`. Functions here take arguments and no `Settings`: tests, migrations and scripts need no environment variables.
@@ -46,7 +46,7 @@ class ReadWriteSession(AsyncSession):
 def connection_name(service: str, purpose: str, *, pgbouncer: bool = False) -> str:
     """Return the name of a connection in `pg_stat_activity`, such as `order-service requests worker 4711`.
 
-    PostgreSQL keeps 63 bytes of ASCII, so the service's name is cut. Behind PgBouncer the name has no process id:
+    PostgreSQL keeps 63 bytes of ASCII, so a long service name is cut. Behind PgBouncer the name has no process id:
     workers share server connections, and PgBouncer would send a SET before each transaction to change the name.
     """
     rest = f" {purpose}" if pgbouncer else f" {purpose} worker {os.getpid()}"
@@ -70,7 +70,7 @@ def build_engine(
     """
     engine = create_async_engine(
         url,
-        isolation_level="AUTOCOMMIT",  # set on the engine: setting it per read would take a fifth of the read's time
+        isolation_level="AUTOCOMMIT",  # set here: set for each read, it would take a fifth of the read's time
         poolclass=FairPool,
         pool_size=pool.size,
         max_overflow=pool.overflow,
@@ -94,8 +94,8 @@ def build_engine(
 def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, pgbouncer: bool = False) -> AsyncEngine:
     """Build an engine without a connection pool: a readiness probe must not compete with requests for connections.
 
-    The engine has no cache of prepared statements, so that the probe also works through a PgBouncer of which the
-    settings say nothing, and can report that PgBouncer.
+    The engine has no cache of prepared statements, so that the probe also works through a PgBouncer that the settings
+    do not mention, and can report this mistake.
     """
     return create_async_engine(
         url,
@@ -107,7 +107,7 @@ def build_probe_engine(url: str, *, timeouts: Timeouts, application_name: str, p
 
 _SESSION_OPTIONS: dict[str, Any] = {
     "expire_on_commit": False,  # a response is built after the commit, when expired attributes could not be loaded
-    # a closed session raises an error when it is used again: no block would commit the new writes
+    # A closed session raises an error when it is used again, as no block would commit further writes.
     "close_resets_only": False,
 }
 

@@ -2,8 +2,8 @@
 
 In SQLAlchemy's own queue a new caller may take a connection that was just returned, ahead of callers that wait, which
 increases the tail latency under load. Here the quotas admit exactly as many callers as the pool has connections. So no
-caller waits in SQLAlchemy's queue, and stuck route groups leave connections to other groups. The price is a few
-counters per checkout. `capacity/plan.py` computes the sizes.
+caller waits in SQLAlchemy's queue, and stuck route groups leave connections to other groups. The cost is a few counters
+for each checkout of a connection. `capacity/plan.py` computes the sizes.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,12 +22,12 @@ from app.request.slot import connection_quota
 T = TypeVar("T")
 
 IDLE_SECONDS = 60.0
-"""The seconds without use after which a database connection is tested before the next use: firewalls drop idle
+"""A database connection that was idle for this many seconds is tested before the next use, as firewalls drop idle
 connections after some minutes."""
 
 ANSWER_SECONDS = 1.0
-"""The timeout, in seconds, of the query that tests an idle database connection; then the pool opens a new connection,
-which takes about 0.1 s."""
+"""The timeout, in seconds, of the query that tests an idle database connection. After the timeout, the pool opens a new
+connection, which takes about 0.1 s."""
 
 RETURNED_AT = "returned_at"
 
@@ -53,7 +53,7 @@ class FairPool(AsyncAdaptedQueuePool):
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, timeout, **options)
         self._loans: dict[ConnectionPoolEntry, tuple[Quota, HeldConnection]] = {}
-        self._entered: Quota | None = None  # the quota that `lend` has entered already, for the next `_do_get`
+        self._entered: Quota | None = None  # a quota that `lend` has entered: the next `_do_get` must not enter again
         self._adopted: ConnectionPoolEntry | None = None  # the connection that `adopt` hands to the next `_do_get`
         self.idle_seconds = IDLE_SECONDS
         self.answer_seconds = ANSWER_SECONDS
@@ -141,7 +141,8 @@ class FairPool(AsyncAdaptedQueuePool):
             self._drop_if_dead(record)
         except BaseException:
             if record.driver_connection is not None:
-                # The test of the idle connection was cancelled: close the connection, for the next checkout to replace.
+                # The test of an idle connection was cancelled: close the connection, so that the next checkout opens a
+                # new connection.
                 record.driver_connection.terminate()
             self._do_return_conn(record)
             raise
@@ -151,15 +152,15 @@ class FairPool(AsyncAdaptedQueuePool):
         record.info[RETURNED_AT] = monotonic()
         quota, held = self._loans.pop(record)
         try:
-            # SQLAlchemy closes an overflow connection here. The deadline of a request may cancel this close, so
-            # `finally` leaves the quota.
+            # SQLAlchemy closes an overflow connection here. The deadline of a request may cancel this close, so the
+            # quota is released in `finally`.
             super()._do_return_conn(record)
         finally:
             held.returned = True
             quota.leave()
 
     def _drop_if_dead(self, record: ConnectionPoolEntry) -> None:
-        """Invalidate a dead connection, for SQLAlchemy to replace; test a connection after a long idle time."""
+        """Invalidate a dead connection, which SQLAlchemy then replaces; test a connection after a long idle time."""
         driver = record.driver_connection
         # `driver` is None when SQLAlchemy has dropped the connection, and is about to open a new connection
         if driver is None or self._is_fresh(record):

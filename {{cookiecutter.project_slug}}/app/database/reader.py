@@ -1,4 +1,4 @@
-"""Reader: runs read-only statements; each takes a connection from the pool for one round trip.
+"""`Reader` runs read-only SQL statements; each statement takes a connection from the pool for one round trip.
 
 Compared with an `AsyncSession`, a `Reader` saves BEGIN, ROLLBACK and most of the CPU time. SQLAlchemy runs a SELECT of
 columns only once. From then on `Reader` sends the SQL text straight to asyncpg, without a greenlet or a cursor. No
@@ -28,12 +28,12 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRY_BURST, RETRY_REFILL_SECONDS = 20, 1.0
-"""The bound on retries of reads whose connection was lost: 20 at once, then one a second, for each `Reader`. A restart
-of PostgreSQL breaks at most a full pool of reads; more retries would add load to a failing server."""
+"""The bound on retries of reads whose connection was lost: 20 at once, then 1 a second, for each `Reader`. A restart of
+PostgreSQL interrupts as many reads as the pool has connections; more retries would add load to a failing server."""
 
 STALE_RETRIES = 10
 """The most retries of a read that failed on prepared statements of an older schema: each retry may get a further
-outdated connection from the pool."""
+connection from the pool that prepared the statement before a migration."""
 
 NO_VALUES: Values = {}
 
@@ -41,7 +41,7 @@ log = structlog.get_logger("reader")
 
 
 class Reader:
-    """Runs read-only statements, each in a separate transaction; PostgreSQL refuses a write.
+    """Runs read-only SQL statements, each in a separate transaction; PostgreSQL refuses a write.
 
     ORM entities in a result are detached: load related entities in the statement (`joinedload`, `selectinload`). A
     statement that fails on a lost connection is retried once. A statement that fails on prepared statements of an older
@@ -69,8 +69,9 @@ class Reader:
                 return await self._run(statement, values or NO_VALUES)
             except DBAPIError as error:
                 lost = error.connection_invalidated
-                # After a lost connection, a retry takes a token of the bucket: a failing server breaks all connections.
-                # After a change of the schema, a retry takes no token: each pooled connection fails only once.
+                # After a lost connection, a retry takes a token of the bucket, which bounds the retries while a failing
+                # server breaks all connections. After a change of the schema, a retry takes no token: each pooled
+                # connection fails only once.
                 if not is_stale(error) or (lost and not self._retries.take()):
                     raise
                 log.info("read retried on a stale connection", cause=type(error.orig).__name__)
@@ -118,7 +119,8 @@ class Reader:
         with self._engine.connect() as connection:
             result = rows_of(connection, statement, values)
             compiled = Compiled.of(statement, values, result)
-            # Only a `FairPool` can lend a connection without a greenlet; the readiness probe has a different pool.
+            # Only a `FairPool` can lend a connection without a greenlet; the `Reader` of the readiness probe has a
+            # different pool.
             if compiled and hasattr(self._pool, "lend"):
                 self._compiled[statement] = compiled
             return result
@@ -147,7 +149,8 @@ def _translate(connection: Connection, error: BaseException) -> NoReturn:
 
 
 AnySession = Reader | AsyncSession
-"""The type of the parameter `session` of functions that only read, inside or outside of a transaction."""
+"""The type of the parameter `session` of functions that only read: a `Reader` outside, a session inside of a
+transaction."""
 
 
 def rows_of(connection: Connection, statement: Executable, values: Values) -> AnyRows:

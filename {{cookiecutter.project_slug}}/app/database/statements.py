@@ -21,15 +21,17 @@ CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 """The first words of statements that begin or end a transaction or a savepoint, which are timed and not counted."""
 
 SLOW_BURST, SLOW_REFILL_SECONDS = 10, 1.0
-"""The bound on log lines about slow statements: 10 at once, then one a second. A database that hangs makes each
-statement slow."""
+"""The bound on log lines about slow statements: 10 at once, then 1 a second. When the database hangs, every statement
+is slow, and would fill the log."""
 
 MAX_TEXT = 200
-"""The longest text of a statement, in characters, on a log line or in a span; the hash is of the whole text."""
+"""The most characters of an SQL statement on a log line or in a span; the hash beside the text is of the whole
+statement."""
 
 VALUES = re.compile(r"(?:'|\$\w*\$).*|(?<![\w$.])\d[\d.]*", re.DOTALL)
 """Matches values in the text of a statement: everything from the first quoted value on, and each number. SQLAlchemy
-sends values apart from the text, but a statement that is written by hand may contain values."""
+sends values apart from the text, but a statement that is written by hand may contain values, which must not get into
+the log."""
 
 log = structlog.get_logger("statements")
 
@@ -49,7 +51,7 @@ class Statements:
     """
 
     def __init__(self, slow_seconds: float, route: Callable[[], str | None], also: Observer | None = None) -> None:
-        """Prepare the observer.
+        """Prepare the observer of SQL statements.
 
         Args:
             slow_seconds: the duration from which on a statement is logged; 0 logs no statement.
@@ -82,7 +84,7 @@ class Statements:
             self._also(public_text(sql), seconds, rows, error)
 
     def _sending(self, method: str) -> Callable[..., bool]:
-        """Return a listener that runs and times a statement, in place of SQLAlchemy, by this method of the cursor."""
+        """Return a listener that runs a statement instead of SQLAlchemy, by the cursor's method, and times the run."""
 
         def send(cursor: Any, sql: str, values: Any, _context: object) -> bool:  # noqa: ANN401 - SQLAlchemy types these as Any
             began = perf_counter()

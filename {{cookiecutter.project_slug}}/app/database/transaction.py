@@ -2,7 +2,7 @@
 
 A background task that is started in the block waits for the commit, and is dropped after a rollback. If the task
 started at once, it would not find the row that the request has written, or could report a write that is rolled back
-afterwards. So `Supervisor.start` looks for an open transaction. The price: a process that dies between the commit and
+afterwards. So `Supervisor.start` looks for an open transaction. The limit: a process that dies between the commit and
 the start of the task loses the task, as a killed process loses every running task. Work that must not be lost is a job:
 a row that is stored in the same transaction, and that a worker finds even after a crash.
 """

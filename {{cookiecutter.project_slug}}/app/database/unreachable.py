@@ -13,7 +13,7 @@ def why_unreachable(error: Exception) -> str:
     Clients of the service see this text in a 503 response.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.partition(",")[0]  # the part after the comma has the address
+        reason = error.verify_message.partition(",")[0]  # leave out the part after the comma: it has the address
         return f"The certificate of the database is not accepted: {reason}."
     if isinstance(error, ssl.SSLError):
         return "The TLS handshake with the database failed."
