@@ -1,1 +1,1 @@
-"""The service: read `main.py` first, then follow the way of a request, which the README describes."""
+"""The code of the service: read `main.py` first, then follow a request through the modules, as in the README."""

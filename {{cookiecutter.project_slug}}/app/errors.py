@@ -21,7 +21,7 @@ class CannotStart(Exception):
 
 
 class ServiceError(Exception):
-    """An expected failure, with a message for the client."""
+    """The base class of expected failures, each with a message for the client."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -90,7 +90,7 @@ class DownstreamRejected(DownstreamError, code="downstream_rejected"):
 
 
 class DownstreamNotFound(DownstreamRejected, code="downstream_not_found"):
-    """A downstream answered 404; a feature usually raises an error of its own instead."""
+    """A downstream answered 404; a feature usually catches this error and raises an error of its own."""
 
 
 class DownstreamUnavailable(DownstreamError, status=503, code="downstream_unavailable"):

@@ -45,7 +45,8 @@ class Breaker:
         self.thresholds = thresholds
         self.refused = 0
         self._clock = clock
-        self._seconds: deque[list[float]] = deque()  # [begin, calls, failures] for each second of the window
+        # For each second of the window: the start, the number of calls, and the number of failures.
+        self._seconds: deque[list[float]] = deque()
         self._opened_at: float | None = None
         self.transitions = 0
         """The number of changes of state of the circuit breaker, which a call gets as its ticket. The outcome of a call
@@ -66,7 +67,7 @@ class Breaker:
         return 0.0 if opened_at is None else max(0.0, opened_at + self.thresholds.open_seconds - self._clock())
 
     def enter(self) -> int | None:
-        """Let a call pass and return a ticket, which the call hands back with the outcome; None refuses the call."""
+        """Let a call pass and return a ticket, with which the call reports the outcome; None refuses the call."""
         state = self.state
         passes = state is State.CLOSED or (state is State.HALF_OPEN and self._probing < self.thresholds.probes)
         if not passes:

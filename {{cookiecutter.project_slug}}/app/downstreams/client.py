@@ -83,7 +83,7 @@ class Client:
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
             follow_redirects=False,  # a redirect could lead to a host that is not in the settings
-            trust_env=False,  # HTTP_PROXY could lead to a host that is not in the settings
+            trust_env=False,  # ignore HTTP_PROXY, which could lead to a host that is not in the settings
             # Refuse all cookies: a cookie that one caller got must not be sent with the call of a different caller.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport or build_transport(settings),

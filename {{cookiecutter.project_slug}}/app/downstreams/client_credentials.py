@@ -35,8 +35,8 @@ UNSAID_SECONDS, MAX_SECONDS = 60, 86_400.0
 6749 only recommends. MAX_SECONDS: the longest time, in seconds, that a token is used."""
 
 NUMBER, TOKEN = re.compile(r"[0-9]{1,18}(\.[0-9]+)?"), re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""NUMBER matches a lifetime, also as a text, which some issuers send. TOKEN matches an access token in the form of RFC
-6750, as other characters could break the Authorization header."""
+"""NUMBER matches the lifetime of an access token in seconds, which some issuers send as a text. TOKEN matches an access
+token in the form of RFC 6750: a token with other characters could break the Authorization header, and is refused."""
 
 UNAUTHORIZED = 401
 FORM = "application/x-www-form-urlencoded"
@@ -45,7 +45,7 @@ log = structlog.get_logger("auth")
 
 
 class Token(NamedTuple):
-    """An access token as a header; the times of its refresh and its expiry are seconds of the monotonic clock."""
+    """An access token as an HTTP header, with the times of refresh and expiry in seconds of the monotonic clock."""
 
     headers: Mapping[str, str] = {}
     refresh_at: float = -inf
@@ -61,7 +61,7 @@ class ClientCredentials:
     def __init__(
         self, issuer: Downstream, settings: TokenSettings, form: dict[str, str], clock: Callable[[], float] = monotonic
     ) -> None:
-        """Start without a token.
+        """Start without an access token; the first call to the downstream fetches a token.
 
         Args:
             issuer: the downstream that issues the tokens.
@@ -90,7 +90,7 @@ class ClientCredentials:
             await asyncio.shield(self._asking)
         if self._clock() >= self._token.ends_at:
             error = self._failure or DownstreamBadResponse(self._issuer.name, "it gave no token.")
-            raise error.with_traceback(None)  # else the stored error would keep the stack frames of each call alive
+            raise error.with_traceback(None)  # the stored error must not keep the stack frames of each call alive
         return self._token.headers
 
     def forget(self, headers: Mapping[str, str]) -> None:
@@ -121,7 +121,7 @@ class ClientCredentials:
 
 
 def call_for(settings: TokenSettings, form: dict[str, str]) -> Call:
-    """Return the request for a token, with the id and the secret of this service."""
+    """Return the request for an access token, with the client id and the client secret of this service."""
     secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
     pair = f"{quote(settings.client_id or '', safe='')}:{quote(secret, safe='')}"
     headers = {"Authorization": f"Basic {b64encode(pair.encode()).decode()}", "Content-Type": FORM}
@@ -136,7 +136,7 @@ class AuthorizedClient(Client):
         self.name, self._inner, self._credentials = inner.name, inner, credentials
 
     async def send(self, call: Call) -> Answer:
-        """Send a request with a token; see `Client.send`."""
+        """Send a request with an access token, and after a 401 again with a new token; see `Client.send`."""
         headers = await self._credentials.headers()
         answer = await self._inner.send(replace(call, headers={**call.headers, **headers}))
         if answer.status != UNAUTHORIZED:

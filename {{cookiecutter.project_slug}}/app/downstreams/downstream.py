@@ -79,13 +79,13 @@ class Downstream:
             weigh=lambda answer: len(answer.body),
         )
         self.observe: Callable[[int | None, float], object] = lambda _status, _seconds: None
-        """Called after each attempt, for metrics: with the HTTP status, None without a response, and the seconds."""
+        """A hook for metrics, called after each attempt: with the HTTP status or None, and the duration in seconds."""
         self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
         """Returns a context manager that wraps each call, and adds the seconds of the call to the request's timings."""
         self._draining, self._development = draining, development
 
     async def get_json(self, *path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON may be any value; the caller validates it
-        """Like `get`, but return the JSON of the response without conversion."""
+        """Send a GET request as `get` does, but return the JSON of the response without conversion."""
         return await self.get(*path, params=params, read=_unchanged)
 
     async def get(self, *path: str, params: Mapping[str, str] | None = None, read: Callable[[Any], T]) -> T:
@@ -109,11 +109,11 @@ class Downstream:
 
         if not self.settings.cache_seconds:
             return read(json_in(self.name, await self.call(call, retryable=True)))
-        # Checked before the cache is read: code that holds a database connection must fail on a cache hit too.
+        # Check this before the cache is read: code that holds a database connection must fail on a cache hit too.
         self._refuse_held_connections()
         with self.timed():
             answer = await self.cache.get((call.path, tuple(sorted(call.params.items()))), load)
-        # `sleep(0)` lets other tasks run in between: all callers that share a load would else parse JSON in one turn.
+        # `sleep(0)` lets other tasks run first: all callers that shared a load would else parse JSON without a pause.
         await asyncio.sleep(0)
         return read(json_in(self.name, answer))  # each caller gets separate JSON objects, and may change them
 

@@ -1,7 +1,7 @@
 """The sampler: copies the load and the readiness of this process into the metrics once a second.
 
-Bulkheads, circuit breakers and other parts count by themselves, and know no metrics. A gauge that calls a function
-would show 0 in the exporter, a process of its own, so the sampler sets each gauge.
+Bulkheads, circuit breakers and other parts have counters, and do not use the metrics library. A separate process, the
+exporter, serves the metrics; a gauge that calls a function would show 0 there, so the sampler sets each gauge.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from app.settings.environment import metrics_folder
 from app.settings.service import Settings
 
 READINESS_ROUNDS = 5
-"""The sampler checks the readiness in every fifth round; there is a round every second."""
+"""The sampler, which runs once a second, checks the readiness of the process in every fifth run."""
 
 STOPPING = "the process is stopping"
-"""The not-ready reason of a process that drains. Every process reports the reason in the end, so its time series exists
-from the start."""
+"""The reason that a draining process gives for not being ready. Every process reports this reason in the end, so the
+time series of the reason exists from the start."""
 
 log = structlog.get_logger("sampler")
 
 serve_once = cache(partial(listen, registry=REGISTRY))
-"""Serves the management port in a thread; later calls do nothing. A worker of jobs calls this function again whenever
-the worker reopens its resources after a lost database."""
+"""Serves the management port in a thread; all calls after the first do nothing. A job worker calls this function again
+whenever it reopens its resources after a lost database connection."""
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ class Sampler:
         # {% endif %}
 
     async def run(self) -> None:
-        """Sample once a second, until this coroutine is cancelled."""
+        """Copy the load and the readiness into metrics once a second, until this coroutine is cancelled."""
         gc.callbacks.append(self._collect)
         reasons: tuple[str, ...] = ()
         try:
@@ -130,7 +130,7 @@ class Sampler:
         show("app_process_sampled_monotonic_seconds", "The monotonic time of the last sample.", monotonic(), "liveall")
 
     def _collect(self, phase: str, _info: Mapping[str, int]) -> None:
-        """Time a garbage collection, and set no metric: the collection may interrupt a metric that holds its lock."""
+        """Time a garbage collection, but set no metric: the collection may interrupt code that holds a metric lock."""
         now = perf_counter()
         self._paused_seconds += (now - self._began) * (phase == "stop")
         self._began = now
@@ -156,7 +156,7 @@ def show_downstream(name: str, downstream: Downstream) -> None:
 
 # {% endif %}
 def show_bulkhead(name: str, bulkhead: Bulkhead) -> None:
-    """Set the metrics of a bulkhead; the rate of the wait seconds is the mean length of its queue."""
+    """Set the metrics of a bulkhead; the rate of the metric of wait seconds is the mean length of the queue."""
     show("app_bulkhead_limit", "The most callers inside.", bulkhead.max_concurrent, name=name)
     show("app_bulkhead_in_use", "Callers inside.", bulkhead.in_use, name=name)
     show("app_bulkhead_waiting", "Callers in the queue.", bulkhead.queued, name=name)

@@ -23,7 +23,7 @@ async def watched(settings: Settings, traces: Traces | None, resources: Resource
     spans = None if traces is None else traces.statement
     statements = Statements(settings.database_slow_statement_seconds, current_route, spans)
     statements.watch(resources.engine, resources.reader)
-    for _, bulkhead in bulkheads_of(resources):  # except those of downstreams: their whole calls are timed below
+    for _, bulkhead in bulkheads_of(resources):  # not the bulkheads of downstreams, whose calls are timed below
         bulkhead.observe_wait = timings.add_wait
     # {% if cookiecutter.http_client != "none" %}
     for downstream in resources.downstreams.values():

@@ -1,4 +1,4 @@
-"""Cached responses as a dependency: `cached: Annotated[CachedRead, cached(Caching("total", 5, 60))]`."""
+"""Cached responses as a FastAPI dependency: `cached: Annotated[CachedRead, cached(Caching("total", 5, 60))]`."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,7 +14,8 @@ from app.http_caching.response_cache import Caching, Load, ResponseCache
 from app.request.authenticated import PrincipalDep
 
 CACHES: WeakKeyDictionary[FastAPI, dict[Caching, ResponseCache]] = WeakKeyDictionary()
-"""The caches of each application of this process, each made for the first request to its route."""
+"""The response caches of each FastAPI application in this process; the first request to a cached route creates the
+cache of the route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class CachedRead:
 def cached(caching: Caching) -> Any:  # noqa: ANN401 - FastAPI types markers such as `Depends` as Any
     """Return the dependency that caches the responses of a route, for each principal, path and query.
 
-    The key is made here and not in the route, so that no route can forget the principal: two principals never share a
-    response, and neither do two tokens of one principal with different scopes.
+    The key of the cache is made here and not in the route, so that no route can forget the principal: two principals
+    never share a response, and neither do two tokens of one principal with different scopes.
     """
 
     async def read(request: Request, principal: PrincipalDep, condition: ConditionalReadDep) -> CachedRead:
@@ -52,9 +53,10 @@ def cached(caching: Caching) -> Any:  # noqa: ANN401 - FastAPI types markers suc
 
 
 def key_of(request: Request, principal: PrincipalDep) -> str:
-    """Return a digest of all that a response may depend on: the principal, its scopes, the path and the query."""
+    """Return a digest of all that a response may depend on: the principal with the scopes, the path and the query."""
     who = principal.subject, principal.client, sorted(principal.scopes)
-    # sorted by the name only: of a repeated parameter, a route takes the last value, or the list in its order
+    # Sort the query by the parameters' names only: a repeated parameter keeps its sequence of values, because a route
+    # takes the last value or the whole list.
     parts = who, request.url.path, sorted(request.query_params.multi_items(), key=itemgetter(0))
     return sha256(repr(parts).encode(errors="backslashreplace")).hexdigest()
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, HTTPException, Response
 
 TAG, PLACE = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")'), "\0"
-"""TAG matches an ETag; PLACE stands for one in a header whose other characters are checked."""
+"""TAG matches an ETag. PLACE replaces each ETag of a header, so that the rest of the header can be checked."""
 
 OF_THE_PRINCIPAL = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 """The headers of a response that depends on the principal: only the client's own cache may keep the response, and must
@@ -24,14 +24,14 @@ UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client h
 
 
 def tag_of(version: object) -> str:
-    """Return the strong ETag of a version, which is visible ASCII without quotes."""
+    """Return the strong ETag of a version; the version must consist of visible ASCII characters without quotes."""
     return f'"{version}"'
 
 
 def matches(header: Sequence[str], tag: str, *, weakly: bool) -> bool:
     """Tell whether If-None-Match or If-Match names an ETag; a weak ETag matches only where the comparison is weak.
 
-    A header that is not a list of ETags names none.
+    A header that is no list of ETags matches no ETag, except for `*`, which matches every ETag.
     """
     given = ",".join(header)
     if any(part.strip(" \t") not in {"", PLACE} for part in TAG.sub(PLACE, given).split(",")):
@@ -41,7 +41,7 @@ def matches(header: Sequence[str], tag: str, *, weakly: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ConditionalRead:
-    """A read that a client may repeat with the ETag of the last response."""
+    """A read that a client may repeat with the ETag of the last response in If-None-Match."""
 
     none_match: Sequence[str]
     response: Response
@@ -94,7 +94,7 @@ async def get_conditional_read(response: Response, if_none_match: IfNoneMatch = 
 
 
 ConditionalReadDep = Annotated[ConditionalRead, Depends(get_conditional_read)]
-"""For a route that reads one object: 304 when the client has the current version."""
+"""The dependency of a route that reads an object: 304 when the client has the current version."""
 
 
 async def get_conditional_write(if_match: IfMatch = None) -> ConditionalWrite:
@@ -103,7 +103,7 @@ async def get_conditional_write(if_match: IfMatch = None) -> ConditionalWrite:
 
 
 ConditionalWriteDep = Annotated[ConditionalWrite, Depends(get_conditional_write)]
-"""For a route that changes one object: 412 when the client sends If-Match and the object has changed."""
+"""The dependency of a route that changes an object: 412 when the client sends If-Match and the object has changed."""
 
 
 async def require_if_match(condition: ConditionalWriteDep) -> None:

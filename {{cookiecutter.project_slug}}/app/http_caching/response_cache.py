@@ -1,4 +1,4 @@
-"""The cache of expensive responses: single flight, stale-while-revalidate, bounded, and shared through Valkey if set.
+"""The cache of expensive responses: single flight, stale-while-revalidate, bounded size, shared through Valkey if set.
 
 Concurrent readers of a key share one load. A stale response is served at once, while one load in the background brings
 a new response. A bulkhead bounds the loads, so that an empty or unreachable cache does not overload the database.
@@ -23,10 +23,11 @@ from app.request.detached import detached
 from app.valkey.client import ERRORS, Redis
 
 MAX_BYTES = 20_000_000
-"""The memory, in bytes, for the cached responses of one `Caching` in a process."""
+"""The most memory, in bytes, that the cached responses of a route take in a process."""
 
 MAX_LOADS, MAX_QUEUE, QUEUE_SECONDS = 4, 100, 1.0
-"""Loads of one `Caching` that run at the same time in a process, loads that may wait, and their longest wait."""
+"""The most loads of a route's responses that run at the same time in a process, the most loads that wait, and the
+longest wait in seconds."""
 
 VALKEY_SECONDS, PAUSE_SECONDS = 0.1, 1.0
 """VALKEY_SECONDS: the longest wait of a load for Valkey. PAUSE_SECONDS: how long Valkey is not asked after a failure,
@@ -51,26 +52,28 @@ class Caching:
     """The name of the responses in Valkey. A changed content needs a new name, such as `total.2`, as replicas of the
     old and of the new version share the keys."""
     seconds: float
-    """How long a response is fresh."""
+    """How long a cached response is fresh, in seconds."""
     stale_seconds: float
-    """How much longer a stale response is served while a new one is loaded, or while loading fails."""
+    """How much longer, in seconds, a stale response is served while a new response is loaded, or while loading
+    fails."""
     load_seconds: float = 30.0
-    """The longest load: a load that hangs would otherwise hold its place, and the readers of its key, for ever."""
+    """The time limit of a load, in seconds: a load that hangs would otherwise occupy the bulkhead, and keep the readers
+    of the response waiting, for ever."""
 
 
 @dataclass(slots=True)
 class Made:
-    """The body of a response, with times by the clock of the cache."""
+    """The body of a cached response, with times in seconds by the clock of the cache."""
 
     body: bytes
     at: float
-    """The time at which the content was made."""
+    """The time at which the content of the response was made."""
     renewed_at: float = -inf
-    """The start of the last load that was to replace the stale response."""
+    """The time at which the last load started that was to replace the stale response."""
 
 
 class ResponseCache(Cache[Made]):
-    """The cached responses of one `Caching` in this process."""
+    """The cache of a route's responses in this process, with the name and the times of a `Caching`."""
 
     def __init__(
         self, caching: Caching, *, valkey: Redis | None, prefix: str, clock: Callable[[], float] = monotonic
@@ -87,7 +90,7 @@ class ResponseCache(Cache[Made]):
         super().__init__(**ages, max_bytes=MAX_BYTES, weigh=lambda made: len(made.body), clock=clock)
         self.context_of_load = detached
         self._load_seconds, self._prefix = caching.load_seconds, f"{prefix}:response:{caching.name}"
-        self._valkey: Any = valkey  # redis-py types its commands as async or blocking
+        self._valkey: Any = valkey  # `Any`, as redis-py types every command as async or blocking
         self._calls = BestEffort("shared cache", ERRORS, timeout_seconds=VALKEY_SECONDS, pause_seconds=PAUSE_SECONDS)
         refusal = "The service is too busy for this response."
         self._loads = Bulkhead(
@@ -134,7 +137,7 @@ class ResponseCache(Cache[Made]):
         return made
 
     async def _find(self, key: str) -> Made | None:
-        """Return the response from Valkey, if it is fresh: its time to live says how old it is."""
+        """Return the response from Valkey if fresh; the age follows from the remaining time to live of the key."""
         if self._valkey is None:
             return None
         both = self._valkey.pipeline(transaction=False)

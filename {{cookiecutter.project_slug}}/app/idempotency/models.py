@@ -16,8 +16,8 @@ class IdempotencyKey(Base):
     __table_args__ = (Index(None, "expires_at"),)
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    """The SHA-256 digest of method, path, Idempotency-Key and caller: it has a fixed size, and keeps clients' secrets
-    out of the database."""
+    """The SHA-256 digest of method, path, Idempotency-Key and caller: a digest has a fixed size, and keeps clients'
+    secrets out of the database."""
     request: Mapped[bytes] = mapped_column(LargeBinary)
     """The SHA-256 digest of query and body, by which a different request with the same Idempotency-Key is refused."""
     status: Mapped[int] = mapped_column(SmallInteger)

@@ -5,8 +5,8 @@ import signal
 import sys
 
 if __name__ == "__main__":
-    # Without a handler, a container's process 1 would ignore a signal while it imports, and run on until SIGKILL.
-    # `os._exit`, as an import may lose an exception.
+    # Without a handler, a container's process 1 would ignore a signal while it imports, and run on until SIGKILL. The
+    # handler calls `os._exit`, as an import may swallow the exception that `sys.exit` raises.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
 

@@ -78,7 +78,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
         session: the open transaction of the write to which the job belongs.
         kind: the registered kind of job, which the decorator `job` returned.
         payload: the input of the job, an object of the kind's model.
-        owner: the owner of the request's principal; no other owner can see the job.
+        owner: the owner of the job, from the request's principal; a different owner cannot see the job.
         unique_key: while a job of the owner with this key is not finished, that job is returned, and no second job is
             stored.
         total: the number of steps, if the job reports its progress.
@@ -100,7 +100,7 @@ async def enqueue(  # noqa: PLR0913 - all but the first three arguments are opti
 
 
 def _row(kind: Kind[Any], payload: BaseModel) -> dict[str, Any]:
-    """Return the columns of a new job: those that come from the kind of the job, the payload and the request."""
+    """Return the columns of a new job that come from the kind of the job, the payload and the request."""
     context = trace.get()
     return {
         "id": uuid7(),

@@ -124,7 +124,10 @@ class Ledger:
         self._ends = Together(self._finish)
 
     async def begin(self, job_id: UUID) -> asyncpg.Record | None:
-        """Count an attempt of a job and return the job's row, None for a finished job; run only a `running` job."""
+        """Count an attempt of a job and return the job's row, None for a finished job.
+
+        The caller may run the job only if the state in the row is `running`.
+        """
         return await self._begins.run(job_id, job_id)
 
     async def finish(self, ended: Ended) -> bool:

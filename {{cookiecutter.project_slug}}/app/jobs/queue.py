@@ -1,6 +1,6 @@
 """The job queue: hands the ids of jobs to workers. This is the only module that imports pgqueuer.
 
-`NAMES` sets all tables and channels: pgqueuer would read these from environment variables such as FUNCTION and TRIGGER.
+`NAMES` names all tables and channels: by default, pgqueuer reads these names from environment variables like TRIGGER.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ MAX_BATCH = 20
 """The most jobs that a worker takes from the queue at once; pgqueuer demands at most half of JOBS__MAX_CONCURRENT."""
 
 CLOSE_SECONDS = 5.0
-"""The most seconds that a stopping worker waits for the queue's connections to be released; then it terminates them."""
+"""The most seconds that a stopping worker waits until all connections of the queue are released and closed."""
 
 NAMES = DBSettings.model_construct(
     prefix="",
@@ -63,8 +63,8 @@ MAY_ONLY_READ = rf"""
 SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=tru\W')
     AND NOT EXISTS ({FIND_DEFAULTS})
 """  # noqa: S608 - the SQL is built from constants only
-"""SQL that tells whether the service's own default, meant for connections through PgBouncer, makes the database role
-read-only, and no default of an administrator. The queue must then turn the service's default off, to write."""
+"""SQL that tells whether the database role is read-only by the service's own default, meant for connections through
+PgBouncer, and by no default of an administrator. The queue then turns the service's default off, to write."""
 
 Handler = Callable[[Kind[Any], UUID], Awaitable[float | None]]
 """A function that runs a job, and returns the seconds until the queue hands the job out again, None for never."""
@@ -127,7 +127,7 @@ class Driver(AsyncpgPoolDriver):
         self._listens = asyncio.Event()
 
     async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
-        """Listen to a channel; from then on, `notify` sends."""
+        """Listen to a channel of PostgreSQL; only from then on, `notify` sends notifications."""
         await super().add_listener(channel, callback)
         self._listens.set()
 
@@ -153,7 +153,7 @@ class Queue:
             entry(partial(_handle, handler, kind))
 
     def schedule(self, kind: Kind[Any], enqueue: Callable[[], Awaitable[object]]) -> None:
-        """Call `enqueue` at each time of a kind's schedule, in one of all workers; missed times share a single call."""
+        """Call `enqueue` at each time of a kind's schedule, in a single worker; several missed times make one call."""
 
         async def due(_schedule: Schedule) -> None:
             await enqueue()

@@ -31,7 +31,7 @@ OF_A_JOB = ACCEPTED | {"responses": documented_errors(404, 409) | {202: LOCATION
 
 
 async def accepted(request: Request, session: ReadWriteSession, idempotent: IdempotentRequest, job: Job) -> Response:
-    """Return the response of a route that started a job: status 202, the job in the body, its URL in `Location`."""
+    """Return the response to a request that started a job: status 202, the job in the body, a URL in `Location`."""
     headers = {"location": request.url_for("read_job", job_id=job.id).path}
     return await idempotent.answer(session, JobOut.model_validate(job), status=202, headers=headers)
 

@@ -27,7 +27,7 @@ from app.request.trace import Trace, trace
 from app.resources import Resources
 
 CLEANUP_SECONDS = 5.0
-"""How long, in seconds, a cancelled function may clean up; after that, `Run.advance` raises `TakenOver`."""
+"""How long, in seconds, a job's function may clean up when cancelled; after that, `Run.advance` raises `TakenOver`."""
 
 NEWER_SECONDS = 5.0
 """The pause, in seconds, before the queue hands out a job again whose payload is newer than this worker's code."""
@@ -116,7 +116,7 @@ class Runner:
         """Run a job once; return the seconds until the queue hands the job out again, None for never."""
         row = await self._ledger.begin(job_id)
         if row is None or row["state"] != JobState.RUNNING:
-            return None  # the job was cancelled or has ended, or is dead: each attempt killed its worker
+            return None  # the job was cancelled, has ended, or is dead because each attempt killed its worker
         run = self._run_of(kind, row)
         started = monotonic()
         ended = await self._attempt(kind, run, row)
