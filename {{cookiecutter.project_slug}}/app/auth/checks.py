@@ -61,7 +61,7 @@ BEFORE: Stage = {
     "it is too long": lambda token, _rules: len(token) <= MAX_CHARACTERS,
     "it has characters that no token has": lambda token, _rules: LETTERS.fullmatch(token) is not None,
 }
-"""The checks of the text of a token before the text is parsed."""
+"""The checks of an access token's text, made before the text is parsed."""
 
 HEADER: Stage = {
     "its algorithm is not accepted": lambda header, rules: str(header.get("alg")) in words(rules.algorithms),
@@ -84,7 +84,7 @@ CLAIMS: Stage = {
     "it has no proper scopes": lambda claims, rules: scopes_in(claims, rules.scope_claim) is not None,
     "it is for a client and not for an API": lambda claims, _rules: not any(name in claims for name in FOREIGN),
 }
-"""The checks of a token's claims, after the check of the signature."""
+"""The checks of an access token's claims, made after the check of the signature."""
 
 
 class Checks(NamedTuple):

@@ -84,7 +84,7 @@ class Keys:
         return self._kept.get(name_of(key)) is key and self._usable() and not self._idle()
 
     async def get(self, name: Name, fetch: Fetch) -> PyJWK | None:
-        """Return the key with this id and algorithm, None when the issuer has no such key.
+        """Return the issuer's public key with this key id and algorithm, None when the issuer has no such key.
 
         Raises:
             Unavailable: there are no keys that may be used, or the issuer does not answer whether it has this key.
@@ -122,7 +122,7 @@ class Keys:
                     await asyncio.shield(self._fetching)
 
     async def _take(self, fetch: Fetch) -> None:
-        """Fetch the keys; keep the earlier keys when the issuer does not answer, or sends no key set."""
+        """Fetch the issuer's keys; keep the earlier keys when the issuer does not answer, or sends no key set."""
         self.fetches += 1
         try:
             self._kept, self._fetched_at = usable_keys(await fetch(), self._algorithms), self._clock()

@@ -24,10 +24,11 @@ from app.request.authenticated import Principal, unauthorized
 from app.settings.tokens import TokenSettings
 
 KEPT = 2048
-"""The most checked tokens that are cached in memory; the least recently used token is dropped first."""
+"""The largest number of access tokens whose check is cached in memory; the least recently used token is dropped
+first."""
 
 KEPT_SECONDS = 60.0
-"""How long, in seconds, a checked token is accepted without a new check; never beyond the token's own expiry."""
+"""How long, in seconds, a checked access token is accepted without a new check; never beyond the token's expiry."""
 
 log = structlog.get_logger("auth")
 

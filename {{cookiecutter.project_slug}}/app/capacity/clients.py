@@ -15,7 +15,7 @@ def client_connections(open_files: int, own_connections: int) -> int:
 
 
 def refusal(open_files: int, own_connections: int) -> str:
-    """Return the message about too few open files, with the limits to change."""
+    """Return the error message for a worker that may open too few files, with the limits to change."""
     needed = OTHER_FILES + own_connections + MIN_CLIENTS
     return (
         f"a worker may open {open_files} files, but needs {needed} for its own connections and {MIN_CLIENTS} clients. "

@@ -20,7 +20,7 @@ def available_cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> in
 
 
 def smallest_quota(cgroups: Path, membership: Path) -> float | None:
-    """Return the smallest CPU quota of this process' cgroup and its parents, None without a quota.
+    """Return the smallest CPU quota of this process' cgroup and the parent cgroups, None without a quota.
 
     A quota is often set on a parent, as systemd's CPUQuota on a slice.
     """

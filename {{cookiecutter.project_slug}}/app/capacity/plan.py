@@ -96,12 +96,12 @@ class Plan(CapacitySettings, frozen=True):
 
     @property
     def peak_connections(self) -> int:
-        """The most connections of all workers during a rolling update, to PostgreSQL or to PgBouncer."""
+        """The most database connections of all workers during a rolling update, to PostgreSQL or to PgBouncer."""
         return self.workers * (self.pool_size + self.database_max_overflow + PROBE) * self.rolling_replicas
 
     @property
     def connection_limit(self) -> int:
-        """The connections that all workers may hold together, to PostgreSQL or to PgBouncer."""
+        """The most database connections that all workers may hold together, to PostgreSQL or to PgBouncer."""
         if self.database_pgbouncer_connections is not None:
             return self.database_pgbouncer_max_client_conn
         return self.database_max_connections - self.database_reserved_connections
@@ -120,7 +120,7 @@ class Plan(CapacitySettings, frozen=True):
 def make_plan(
     settings: CapacitySettings, *, cpus: int, open_files: int, route_groups: Bounds, downstreams: Mapping[str, int]
 ) -> Plan:
-    """Divide the connections among all workers that may run concurrently, and compute all other bounds.
+    """Divide the database connections among all workers that may run concurrently, and compute all other bounds.
 
     Args:
         settings: processes, replicas, connections and threads.

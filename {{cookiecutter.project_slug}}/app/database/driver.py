@@ -24,8 +24,9 @@ Observer = Callable[[str, float, int, BaseException | None], object]
 (-1 if unknown), and the error (None after a success)."""
 
 OWN_DEFAULT = "tru"
-"""The value of the read-only default that `role_sql` stores on the service's database role. PostgreSQL accepts this
-spelling of `true` and stores it as written; no administrator would use it, so it marks the default as the service's."""
+"""The value of `default_transaction_read_only` that `role_sql` stores on the service's database role. PostgreSQL
+accepts this spelling of `true` and stores it as written; no administrator would use it, so it marks the default as the
+service's."""
 
 FIND_DEFAULTS = r"SELECT FROM pg_db_role_setting WHERE setconfig::text ~ '\Wdefault_transaction_read_only=(?!tru\W)'"
 """SQL that finds values of `default_transaction_read_only` that an administrator has set by ALTER DATABASE or ALTER

@@ -56,7 +56,7 @@ class _WaitingTasks:
     def committed(self) -> asyncio.Future[bool]:
         """Return a future: True after the commit, False after a rollback of the transaction or of the savepoint."""
         future = asyncio.get_running_loop().create_future()
-        if self._outcome is not None:  # the caller is a background task that runs longer than the transaction
+        if self._outcome is not None:  # a background task may call this after the end of the transaction
             future.set_result(self._outcome)
         if not self._waiting:
             event.listen(self._session, "after_soft_rollback", self._rolled_back)

@@ -34,7 +34,7 @@ class Entry(Generic[T]):
 
 
 class Cache(Generic[T]):
-    """A response cache, bounded in bytes and in age.
+    """A response cache, bounded in bytes and in the age of responses.
 
     When the cache is full, the least recently used response is dropped.
     """
@@ -93,7 +93,7 @@ class Cache(Generic[T]):
             return entry.value
 
     def loading(self, key: Hashable, load: Callable[[], Coroutine[object, object, T]]) -> asyncio.Task[T]:
-        """Return the running load of this key, or start a load.
+        """Return the running load of the response with this key, or start a load.
 
         Several callers share the task, so each must await it in `asyncio.shield`: else a cancelled caller would cancel
         the load of all callers.

@@ -32,8 +32,8 @@ LEAVES_BASE_URL = re.compile(r"^/|[:?#]|(^|/)\.\.?(/|$)")
 `Client.send` refuses these paths."""
 
 NO_ADDRESS = "http://address-not-set.invalid"
-"""Stands for the address of a downstream that has no address in the settings, which is allowed in development only. A
-call then fails at once, as the top-level domain .invalid never resolves."""
+"""The placeholder for the address of a downstream that has no address in the settings, which is allowed in development
+only. Every call then fails at once, as the top-level domain .invalid never resolves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110): a read of an unchanged object is a 304, a write of a changed object a 412.
+"""Conditional requests (RFC 9110): a read of an unchanged object gets 304, a write of a changed object 412.
 
 The ETag is made from the version of the object, such as a column that counts the changes. So a 304 costs a query for
 the version, and neither the query of the whole object nor the response.

@@ -90,7 +90,7 @@ class Ended:
 
 
 class Together(Generic[K, R]):
-    """Batches an SQL statement: one execution serves all callers that arrived during the previous execution."""
+    """Batches calls of an SQL statement: one execution serves all callers that came during the previous execution."""
 
     def __init__(self, execute: Callable[[Sequence[K]], Awaitable[dict[UUID, R]]]) -> None:
         self._execute = execute

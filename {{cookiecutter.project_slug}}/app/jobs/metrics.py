@@ -14,7 +14,7 @@ _kinds: set[str] = set()
 
 
 def show_queue(waiting: Iterable[Mapping[str, Any]]) -> None:
-    """Set the gauges of each kind: the number of jobs that could run now, and the wait of the oldest of these jobs."""
+    """Set the gauges of each kind of job: the number of jobs that could run now, and the wait of the oldest job."""
     rows = {bounded(row["kind"]): row for row in waiting}
     _kinds.update(rows, KINDS)
     for kind in _kinds:

@@ -161,11 +161,11 @@ class Queue:
         self._scheduler.schedule(kind.name, str(kind.schedule), accepts_context=False)(due)
 
     async def run_scheduler(self) -> None:
-        """Enqueue the jobs of schedules at their times, until `stop`."""
+        """Enqueue a job at each time of each kind's schedule, until `stop` is called."""
         await self._scheduler.run()
 
     async def run(self, *, max_concurrent: int, poll_seconds: float, heartbeat_seconds: float) -> None:
-        """Hand out jobs until `stop`, and then wait for running jobs.
+        """Hand out jobs until `stop` is called, and then wait for running jobs.
 
         Raises:
             Exception: the database is unreachable, or the LISTEN connection was lost: restart the worker.
