@@ -163,7 +163,7 @@ def keys_of(item: dict[str, Any], algorithms: Collection[str]) -> Iterator[PyJWK
         # PyJWK does not validate the entry, so a malformed entry may raise almost any error
         with suppress(PyJWTError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
             key = PyJWK(item, algorithm)
-            key.Algorithm.prepare_key(key.key)  # raises an error if the algorithm has a different curve
+            key.Algorithm.prepare_key(key.key)  # raises an error for a curve of a different algorithm
             if key.algorithm_name in algorithms and not key.Algorithm.check_key_length(key.key):
                 yield key
 

@@ -65,7 +65,8 @@ class Authentication:
 
     async def _principal(self, connection: HTTPConnection) -> Principal:
         given = connection.headers.getlist("authorization")
-        protocols = connection.scope.get("subprotocols", ())  # as a web page cannot set headers
+        # A web page sends the token of a WebSocket as a subprotocol, because a page cannot set headers.
+        protocols = connection.scope.get("subprotocols", ())
         given += [SCHEME + name.removeprefix(PROTOCOL) for name in protocols if name.startswith(PROTOCOL)]
         if len(given) > 1:
             raise unauthorized("A request has one Authorization header at most.")

@@ -20,5 +20,5 @@ def plan_for_worker(settings: Settings) -> Plan:
     jobs, plan = settings.jobs, plan_for(settings)
     if not jobs.workers and not settings.development:
         raise CapacityError(NOT_PLANNED)
-    quota = {"connection_quota": jobs.pool_limit, "reserved_for_quotas": 0}  # in this process only jobs use the pool
+    quota = {"connection_quota": jobs.pool_limit, "reserved_for_quotas": 0}  # only jobs use the pool of a job worker
     return plan.model_copy(update={"pool_size": jobs.pool_limit, **quota})

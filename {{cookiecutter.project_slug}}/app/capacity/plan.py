@@ -29,7 +29,7 @@ REQUESTS_PER_CONNECTION = 10
 part of the time only, and otherwise computes or waits for a downstream."""
 
 ADMISSION_TIMEOUT_SECONDS = 0.25
-"""The longest wait of a request for admission to the bulkhead of its route group, in seconds. In a measurement with 200
+"""The longest wait of a request for admission to the bulkhead of the route group, in seconds. In a measurement with 200
 clients on a service for 100 requests/s, no wait and longer waits gave worse results."""
 
 MAX_BODIES_BYTES = 32 * 1024 * 1024
@@ -75,13 +75,13 @@ class Plan(CapacitySettings, frozen=True):
     max_queue: int
     """The most requests of one route group that may wait in one worker for admission to the bulkhead of the group."""
     queue_timeout_seconds: float
-    """The longest wait of a request for admission, in seconds."""
+    """The longest wait of a request for admission to a bulkhead, in seconds."""
     max_bodies: int
     """The most request bodies that one worker receives at the same time."""
     max_bodies_bytes: int
     """The bytes of request bodies that one worker may hold in memory before the requests enter the bulkhead."""
     spare_cpus: int
-    """CPUs per worker beyond the CPU of the event loop, for worker processes that compute."""
+    """The number of CPUs for each worker besides the CPU of the event loop, for processes that compute."""
     downstreams: Mapping[str, int]
     """The most concurrent calls from one worker to each downstream, by name: the bound of the semaphore and of the HTTP
     pool."""
@@ -170,7 +170,7 @@ def reserved_connections(connections: int, *, route_groups: int) -> int:
 
 
 def surge_replicas(settings: CapacitySettings) -> int:
-    """Return the replicas that a rolling update adds; a percentage is rounded up, as Kubernetes does with maxSurge."""
+    """Return how many replicas a rolling update adds; a percentage is rounded up, as Kubernetes does with maxSurge."""
     surge = settings.replicas_surge
     return -(-settings.replicas * int(surge[:-1]) // 100) if surge.endswith("%") else int(surge)
 

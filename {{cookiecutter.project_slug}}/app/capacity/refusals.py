@@ -1,4 +1,4 @@
-"""Error messages for a capacity plan that needs too much: each has the numbers, and the settings to change."""
+"""Error messages for a capacity plan that needs too many connections, each with the numbers and settings to change."""
 
 from app.settings.capacity import CapacitySettings
 

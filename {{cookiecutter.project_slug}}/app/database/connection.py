@@ -23,13 +23,13 @@ OUTDATED = "The schema has changed since this connection prepared the statement.
 """The note on the error of a statement that failed because the schema changed after the connection prepared it."""
 
 OUTDATED_ERRORS = (
-    asyncpg.InvalidCachedStatementError,  # raised if the type of a result column has changed since
-    asyncpg.OutdatedSchemaCacheError,  # raised if the columns of a composite type have changed since
-    asyncpg.InvalidSQLStatementNameError,  # raised after DISCARD ALL or DEALLOCATE ALL
+    asyncpg.InvalidCachedStatementError,  # asyncpg raises this after a change of a result column's type
+    asyncpg.OutdatedSchemaCacheError,  # asyncpg raises this after a change of a composite type's columns
+    asyncpg.InvalidSQLStatementNameError,  # asyncpg raises this after DISCARD ALL or DEALLOCATE ALL
 )
 
 OUTDATED_TEXTS = {
-    asyncpg.InternalServerError: "cache lookup failed",  # a type or table was dropped, and its OID is unknown
+    asyncpg.InternalServerError: "cache lookup failed",  # the OID of a dropped type or table is unknown
     asyncpg.InternalClientError: "could not resolve query result",  # a type was dropped before asyncpg looked it up
 }
 """The beginning of the message of each error that means an outdated schema, by the class of the error.

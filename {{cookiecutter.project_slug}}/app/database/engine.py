@@ -70,7 +70,7 @@ def build_engine(
     """
     engine = create_async_engine(
         url,
-        isolation_level="AUTOCOMMIT",  # set here: set for each read, it would take a fifth of the read's time
+        isolation_level="AUTOCOMMIT",  # on the engine: AUTOCOMMIT set for each read takes a fifth of the read's time
         poolclass=FairPool,
         pool_size=pool.size,
         max_overflow=pool.overflow,

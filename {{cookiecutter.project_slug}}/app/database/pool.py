@@ -68,7 +68,7 @@ class FairPool(AsyncAdaptedQueuePool):
         )
 
     def recreate(self) -> "FairPool":
-        """Return an empty pool with the same bounds, to replace a disposed pool; SQLAlchemy's own loses the bounds."""
+        """Return an empty pool with the same bounds, for a disposed pool; SQLAlchemy's own method loses the bounds."""
         fresh = super().recreate()
         assert isinstance(fresh, FairPool)  # noqa: S101 - SQLAlchemy's `recreate` returns the same class
         fresh.bulkhead, fresh.nested_loans = self.bulkhead, self.nested_loans
@@ -98,7 +98,7 @@ class FairPool(AsyncAdaptedQueuePool):
             self._do_return_conn(record)
 
     def adopt(self, record: ConnectionPoolEntry, connect: Callable[[], T]) -> T:
-        """Make the engine's `connect` return a connection from `lend`, for SQLAlchemy to handle errors."""
+        """Make the engine's `connect` return a connection from `lend`, so that SQLAlchemy handles the error."""
         adopted: Any = record
         # hide the age of the connection: SQLAlchemy would replace an old connection although it is in use
         opened, adopted.starttime = adopted.starttime, inf

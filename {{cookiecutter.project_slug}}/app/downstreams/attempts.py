@@ -48,7 +48,7 @@ class Attempts:
         return told | {"X-Request-ID": own} if own is not None else told
 
     def seconds_left(self) -> float:
-        """Return the seconds that are left for this call, including retries."""
+        """Return the seconds that are left for this call to a downstream, including retries."""
         return max(0.0, self.ends - _now())
 
     def sent(self) -> None:

@@ -28,7 +28,7 @@ AHEAD = 0.8
 """The part of an access token's lifetime after which the next token is fetched; the rest is time for retries."""
 
 RETRY_SECONDS = 1.0
-"""The least time between two requests to the issuer for an access token, in seconds."""
+"""The least time, in seconds, between two requests to the token issuer for an access token."""
 
 UNSAID_SECONDS, MAX_SECONDS = 60, 86_400.0
 """UNSAID_SECONDS: the lifetime, in seconds, that an access token gets if the issuer sends no `expires_in`, which RFC

@@ -127,5 +127,5 @@ def build_transport(settings: DownstreamSettings) -> Transport:
 
 @cache
 def _tls() -> SSLContext:
-    """Return the TLS context that all downstreams share, as each loading of the authorities takes 20 ms and 0.7 MB."""
+    """Return the TLS context that all downstreams share: loading the certificate authorities takes 20 ms, 0.7 MB."""
     return httpx.create_ssl_context(trust_env=True)  # respects SSL_CERT_FILE and SSL_CERT_DIR, and no proxy variables

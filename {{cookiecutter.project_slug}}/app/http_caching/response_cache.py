@@ -30,8 +30,8 @@ MAX_LOADS, MAX_QUEUE, QUEUE_SECONDS = 4, 100, 1.0
 longest wait in seconds."""
 
 VALKEY_SECONDS, PAUSE_SECONDS = 0.1, 1.0
-"""VALKEY_SECONDS: the longest wait of a load for Valkey. PAUSE_SECONDS: how long Valkey is not asked after a failure,
-so that only one load in each pause waits in vain."""
+"""VALKEY_SECONDS: how long, in seconds, a load waits for Valkey. PAUSE_SECONDS: how long, in seconds, Valkey is not
+asked after a failure, so that only one load in each pause waits in vain."""
 
 RETRY_SECONDS = 1.0
 """The least time between two loads of a stale response, in seconds: a load that fails at once would otherwise be tried
@@ -49,8 +49,8 @@ class Caching:
     """How long the responses of a route are cached, and under which name."""
 
     name: str
-    """The name of the responses in Valkey. A changed content needs a new name, such as `total.2`, as replicas of the
-    old and of the new version share the keys."""
+    """The name under which the responses of a route are stored in Valkey. When new code changes the content of the
+    responses, the name must change too, such as to `total.2`: replicas with old and with new code share the keys."""
     seconds: float
     """How long a cached response is fresh, in seconds."""
     stale_seconds: float

@@ -84,7 +84,7 @@ class Ended:
     error_code: str | None = None
     error_detail: str | None = None
     again_after: float | None = None
-    """Seconds until the next attempt, None for a final state of the job."""
+    """The seconds until the next attempt of the job, None if the job has ended."""
     uncounted: int = 0
     """1 for an attempt that does not count, since the job was put back into the queue; else 0."""
 

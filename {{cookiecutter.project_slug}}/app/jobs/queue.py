@@ -37,7 +37,7 @@ MAX_BATCH = 20
 """The most jobs that a worker takes from the queue at once; pgqueuer demands at most half of JOBS__MAX_CONCURRENT."""
 
 CLOSE_SECONDS = 5.0
-"""The most seconds that a stopping worker waits until all connections of the queue are released and closed."""
+"""The most seconds that a stopping worker waits for the release of the queue's connections, before terminating all."""
 
 NAMES = DBSettings.model_construct(
     prefix="",
@@ -111,7 +111,7 @@ async def open_pool(
     try:
         yield pool
     finally:
-        with suppress(TimeoutError):  # asyncpg waits for ever for a connection that a cancelled task has not released
+        with suppress(TimeoutError):  # `close` waits for ever for a connection that a cancelled task has not released
             await asyncio.wait_for(pool.close(), close_seconds)
 
 

@@ -1,4 +1,4 @@
-"""The registry of jobs: the decorator `job` registers a function, with the pydantic model of its input, as a kind.
+"""The registry of jobs: the decorator `job` registers a function, with the pydantic model of the input, as a job kind.
 
     @job("reports.build", max_attempts=3, timeout_seconds=600)
     async def build_report(payload: ReportPayload, run: Run) -> ReportResult: ...

@@ -64,7 +64,7 @@ async def cancel_job(
 async def retry_job(
     job_id: UUID, session: WriteSession, idempotent: IdempotentDep, principal: MayWrite, request: Request
 ) -> Response:
-    """Put a dead job back into the queue, with all attempts again; the job continues at the stored progress."""
+    """Put a dead job back into the queue, with the full count of attempts; the job continues at the stored progress."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     return await accepted(request, session, idempotent, await store.retry(session, job_id, principal.owner))

@@ -108,7 +108,7 @@ class Runner:
     def __init__(self, ledger: Ledger, resources: Resources) -> None:
         self.running: dict[UUID, Run] = {}
         self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
-        """A function that returns a context manager, which records a span of an attempt of this kind of job."""
+        """A function that takes the name of a kind of job, and returns a context manager that records a span."""
         self._ledger = ledger
         self._resources = resources
 

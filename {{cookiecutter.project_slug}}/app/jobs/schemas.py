@@ -26,7 +26,8 @@ class JobOut(BaseModel):
 
     id: UUID
     kind: str
-    # Text and not `JobState`: during an update, replicas with old code may read a state that only new code knows.
+    # The state is a text and not a `JobState`: during an update, replicas with old code may read a state that only new
+    # code knows.
     state: str = Field(examples=[JobState.QUEUED])
     attempts: int
     max_attempts: int

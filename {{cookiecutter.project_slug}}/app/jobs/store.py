@@ -70,7 +70,7 @@ async def cancel(session: ReadWriteSession, job_id: UUID, owner: str | None) -> 
 
 
 async def retry(session: ReadWriteSession, job_id: UUID, owner: str | None) -> Job:
-    """Put a dead job into the queue again, with all attempts; the stored progress is kept.
+    """Put a dead job into the queue again, with the full count of attempts; the stored progress is kept.
 
     Raises:
         NotFound: there is no such job, or the job belongs to a different owner.

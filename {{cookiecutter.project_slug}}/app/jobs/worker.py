@@ -44,7 +44,7 @@ log = structlog.get_logger("jobs")
 
 
 class Worker:
-    """A job worker from start to end. When the database is lost, `run` raises, and the caller builds a new worker."""
+    """A job worker. When the database connection is lost, `run` raises an error, and the caller builds a new worker."""
 
     queue_class = Queue
 
