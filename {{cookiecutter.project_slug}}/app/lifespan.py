@@ -46,12 +46,12 @@ def build_lifespan(
     watch: Callable[[Resources], AbstractAsyncContextManager[None]],
     traces: Traces | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application, which keeps the resources that `opener` opens on `app.state`.
+    """Return the ASGI lifespan of an application, which opens the resources and keeps all on `app.state`.
 
     Args:
-        opener: opens the resources.
-        watch: observes the resources while the application runs.
-        traces: sends the spans; closed last, so that the spans of background tasks are sent too.
+        opener: a context manager that opens the resources at the start, and closes them at the end.
+        watch: a context manager that connects the open resources to metrics and to spans.
+        traces: sends OpenTelemetry's spans; closed last, so that the spans of background tasks are sent too.
     """
 
     @asynccontextmanager
@@ -73,7 +73,10 @@ async def open_resources(
     bulkheads: Mapping[str, Bulkhead],  # {%- if cookiecutter.http_client != "none" +%}
     transports: Transports = over_the_network,  # {%- endif +%}
 ) -> AsyncGenerator[Resources]:
-    """Open all resources, and close all in reverse order; `bulkheads` are the bulkheads of all requests, by name."""
+    """Open all resources of this process, and close all in reverse order at the end.
+
+    The argument `bulkheads` maps names, such as those of route groups, to the bulkheads that limit concurrent requests.
+    """
     async with AsyncExitStack() as stack:
         engine, probe_engine = _build_engines(settings, plan)
         stack.push_async_callback(engine.dispose)
@@ -90,7 +93,8 @@ async def open_resources(
         processes = Processes(processes=max(1, plan.spare_cpus))
         stack.push_async_callback(processes.close)  # {%- endif +%}
         supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=settings.background_seconds)
-        stack.push_async_callback(supervisor.close)  # the tasks end before the resources that they use are closed
+        # last on the stack, so first to close: background tasks end before the resources that they use are closed
+        stack.push_async_callback(supervisor.close)
         yield Resources(
             plan=plan,
             engine=engine,
@@ -114,24 +118,31 @@ def begin_drain(app: FastAPI, seconds: float = inf) -> None:
 
     Args:
         app: the application, which may still be starting.
-        seconds: the time for background tasks, when shorter than in the settings.
+        seconds: the time in which background tasks must end, if shorter than the time in the settings.
     """
     resources: Resources | None = getattr(app.state, "resources", None)
-    if resources is not None:  # the signal may come before the start is complete
+    if resources is not None:  # SIGTERM may come before the resources are open
         resources.readiness.draining = True
         resources.supervisor.drain(seconds)
 
 
 def _monitor(settings: Settings) -> LoopMonitor:
-    """Build the loop monitor; in development, the deadlines of requests are extended by the pauses in a debugger."""
+    """Build the monitor that reports a blocked event loop.
+
+    In development the monitor also extends the deadlines of requests by the time that a debugger stops the event loop.
+    """
     return LoopMonitor(settings.loop_stall_seconds, pause=pauses.add if settings.development else None)
 
 
 async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Readiness:
-    """Run the role check and the capacity check, which may refuse the start; then return the readiness."""
+    """Check the settings of the database role and the number of allowed connections, and return the `Readiness`.
+
+    Either check may refuse the start of the service.
+    """
     pgbouncer = plan.database_pgbouncer_connections is not None
     role = RoleCheck(enforced(settings.database_timeouts), probe, pgbouncer=pgbouncer)
-    # The role check is first: a pooler in between makes the capacity check fail too, with a less clear message.
+    # The check of the database role is first: a pooler that the settings do not name fails both this check and the
+    # check of the number of connections, and the message of this check is clearer.
     await role.at_start()
     capacity = CapacityCheck(plan, probe, settings.database_capacity_check)
     await capacity.at_start()

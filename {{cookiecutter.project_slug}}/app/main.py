@@ -1,4 +1,4 @@
-"""The composition root: builds the application from plan, middleware, error handlers, routers and lifespan.
+"""The composition root: builds the FastAPI application from middleware, error handlers, routers and the lifespan.
 
 gunicorn and uvicorn load `app.main:app`; tests call `create_app` with settings of their own.
 """
@@ -84,9 +84,10 @@ def create_app(settings: Settings, transports: Transports = over_the_network) ->
         middleware=build_middleware(settings, plan, bulkheads, callers),
         exception_handlers=HANDLERS,
         responses=documented_errors(422, 500, 503, 504),
-        redirect_slashes=False,  # a redirect would repeat the Host header, which any client may forge
+        # a redirect to the URL with or without a trailing slash would repeat the Host header, which a client may forge
+        redirect_slashes=False,
         openapi_url="/openapi.json" if settings.api_docs else None,
-        # the name of a route becomes the name of a function in a generated client
+        # the name of a route becomes the name of a function in a client that is generated from the OpenAPI document
         generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry(callers, traces),
     )
@@ -152,4 +153,4 @@ try:
 except CannotStart as error:
     raise SystemExit(f"The service cannot start: {error}") from None
 if app.openapi_url:
-    app.openapi()  # build the OpenAPI document now: otherwise its first request would block the event loop
+    app.openapi()  # build the OpenAPI document now: otherwise the first request for it would block the event loop

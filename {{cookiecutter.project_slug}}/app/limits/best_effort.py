@@ -24,7 +24,7 @@ log = structlog.get_logger("best effort")
 
 @asynccontextmanager
 async def responsive_timeout(seconds: float) -> AsyncGenerator[None]:
-    """Raise TimeoutError when the block takes longer than `seconds`, without counting the lag of the event loop.
+    """Raise TimeoutError when the `async with` block takes longer than `seconds`, the event loop's own lag excluded.
 
     A hundred requests that arrive at once make the event loop late by about 100 ms. With `asyncio.timeout` the event
     loop would then fire the timer before it reads a reply that has arrived already.
@@ -69,12 +69,13 @@ class BestEffort:
         if self._down_until is not None:
             if monotonic() < self._down_until:
                 return None
-            self._down_until = monotonic() + self._pause_seconds  # so that only this caller tries after the pause
+            # set before the call, so that after the pause only one caller tries whether the dependency works again
+            self._down_until = monotonic() + self._pause_seconds
         try:
             async with responsive_timeout(self._timeout_seconds):
                 result = await use()
         except self._errors as error:
-            if self._down_until is None:  # log one line for each outage, and not for each attempt
+            if self._down_until is None:  # log one line per outage, and not one per failed attempt
                 log.warning("optional dependency is down", part=self._part, cause=repr(error))
             self._down_until = monotonic() + self._pause_seconds
             return None

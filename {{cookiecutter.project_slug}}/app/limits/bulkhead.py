@@ -38,7 +38,8 @@ class Bulkhead:
         self.refused = 0
         self.wait_seconds = 0.0
         self.observe_wait: Callable[[float], object] = lambda _seconds: None
-        """Called after each wait in the queue with the seconds, in the context of the caller that waited."""
+        """A hook that is called after each wait in the queue with the seconds of the wait, in the context of the caller
+        that waited."""
         self._refusal = refusal
         # maps the future of each waiting caller to the time of arrival, the first caller first
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()
@@ -67,7 +68,8 @@ class Bulkhead:
         if not self.has_room():
             return False
         self._count(1)
-        # A free slot: the overload in which the average time between entries was measured ends, so reduce the average.
+        # The bulkhead has a free slot, so the overload is ending. The average time between entries was measured during
+        # the overload: reduce the average.
         self._interval *= 1 - MEMORY
         self._entered_at = monotonic()
         return True

@@ -20,7 +20,10 @@ statements a second."""
 
 
 class Quota(Bulkhead):
-    """A bulkhead for the database connections of one route group, which leaves the minimums of other quotas free."""
+    """A bulkhead for the database connections of one route group.
+
+    The bulkhead keeps free the connections that the quotas of other route groups are guaranteed.
+    """
 
     def __init__(self, pool: "Quotas", *, max_concurrent: int) -> None:
         super().__init__(
@@ -54,7 +57,7 @@ class Quota(Bulkhead):
 
     async def _wait(self, within: float) -> None:
         if not self._queue:
-            # The queue was empty, so the time since the last entry does not mean that the queue is stuck.
+            # While the queue was empty no caller could enter from it, so restart the clock that detects a stuck queue.
             self._entered_at = monotonic()
         self._pool.waiting += 1
         try:

@@ -1,4 +1,4 @@
-"""Exporter: serves metrics, verbose readiness and the status page on the management port.
+"""Exporter: serves metrics, verbose readiness (the state of each process) and a status page on the management port.
 
 Under gunicorn the exporter is a separate process, which answers even while the event loops of all workers are blocked.
 Without gunicorn, a thread of the serving process runs the exporter.
@@ -25,8 +25,8 @@ from app.observability import logs
 from app.observability.status_page import StatusPage
 
 STALE_SECONDS = 15.0
-"""The age, in seconds, of the last report of a process from which the process counts as not ready: the event loop of
-the process is blocked."""
+"""A process whose last report is older than this, in seconds, counts as not ready: the event loop of the process is
+probably blocked."""
 
 RETRY_SECONDS = 5.0
 """Seconds between two attempts to listen on a port that the exporter of an earlier gunicorn still uses."""
@@ -52,7 +52,7 @@ def read_whole(read: Callable[[], T]) -> T:
 
 
 def readiness_of(collected: Iterable[Metric]) -> dict[str, Any]:
-    """Return verbose readiness: the last report of each process, the age of the report, and whether all are ready.
+    """Return verbose readiness: each process's last report, the age of the report, and whether all processes are ready.
 
     The exporter can compute the age, because all processes of one machine share the monotonic clock.
     """
@@ -103,7 +103,8 @@ def main(folder: str, host: str, port: int, log_settings: dict[str, Any]) -> Non
     The standard input of the exporter is a pipe, whose other end the master and all workers hold. When the last of
     these processes has ended, the pipe closes, and the exporter removes the folder of metric files and ends.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a SIGTERM to all processes comes before the workers have ended
+    # ignored: a SIGTERM to all processes reaches the exporter too, but the exporter must outlive the workers
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logs.configure(**log_settings)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, folder)

@@ -29,7 +29,7 @@ LIBRARY_LOGGERS = ("uvicorn", "uvicorn.error", "gunicorn.error")
 TALKATIVE_LOGGERS = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),
     *("alembic.runtime.plugins", "alembic.autogenerate"),
-    "app.database.pool",  # the name of SQLAlchemy's logger for the pool: the module of the service's pool class
+    "app.database.pool",  # SQLAlchemy names the logger of the connection pool after the module of the pool class
 )
 # The access logs of uvicorn and gunicorn are off: `AccessLog` writes a line per request, with the request id.
 SILENCED_LOGGERS = ("uvicorn.access", "gunicorn.access")
@@ -146,5 +146,5 @@ class MasterHandler(LineHandler):
 
 
 def _drop_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event.pop("color_message", None)  # uvicorn repeats the message with terminal colours in this key
+    event.pop("color_message", None)  # uvicorn repeats the message with terminal colours in `color_message`
     return event

@@ -23,8 +23,8 @@ import structlog
 from app.observability.stacks import Sample, in_debugger, sample_of
 
 BEATS = 4
-"""The number of beats (calls of `_beat`) per `stall_seconds`. A stall that begins just after a beat is measured too
-short, by the time between two beats."""
+"""The number of calls of `_beat`, which measures the event loop's lag, per `stall_seconds`. A stall that begins just
+after a call is measured too short, by the time between two calls."""
 
 POLL_SECONDS = 0.1
 """Seconds between two checks by the monitor thread while the event loop is blocked."""
@@ -37,8 +37,8 @@ LINE_SECONDS = 1.0
 cause a line per request."""
 
 MAX_BEAT_SECONDS = 0.05
-"""The longest time between two beats, in seconds, for any `stall_seconds`: the lag in the metrics is too small by up to
-this time."""
+"""The longest time, in seconds, between two measurements of the event loop's lag, for any `stall_seconds`. The measured
+lag is too small by up to this time."""
 
 log = structlog.get_logger("loop")
 
@@ -83,14 +83,14 @@ class LoopMonitor:
         self.stall_seconds = stall_seconds
         self.report = report or Lines()
         self.observe: Callable[[float], object] = float
-        """Called with the lag of each beat in seconds, for metrics."""
+        """A hook that is called with each measured lag of the event loop, in seconds; metrics use the hook."""
         self._beat_seconds = min(stall_seconds / BEATS, MAX_BEAT_SECONDS)
         self._due = 0.0
-        # the due time of a late beat, and the stack that was sampled when the beat was late
+        # the time at which a late call of `_beat` was due, and the event loop's stack, sampled while the call was late
         self._seen: tuple[float, Sample | None] | None = None
         self._stopped = threading.Event()
         self._pause = pause
-        self._debugged: float | None = None  # the due time of the last beat that a debugger has delayed
+        self._debugged: float | None = None  # when the last call of `_beat` was due that a debugger has delayed
         self._warned = False
 
     def __enter__(self) -> Self:
@@ -134,7 +134,7 @@ class LoopMonitor:
             late = monotonic() - due
             seconds = self.stall_seconds - late
             if seconds > 0:
-                continue  # the pending beat is not late enough to count as a stall
+                continue  # the due call of `_beat` is not late enough to count as a stall
             seconds = POLL_SECONDS
             if self._pause and self._in_debugger(due):
                 continue
@@ -145,7 +145,7 @@ class LoopMonitor:
                 self.report("event loop is blocked", late, self._seen[1])
 
     def _in_debugger(self, due: float) -> bool:
-        """Tell whether a debugger has stopped the event loop and so delayed a beat; log a warning the first time."""
+        """Tell whether a debugger has stopped the event loop and so delayed `_beat`; log a warning the first time."""
         if self._debugged != due and in_debugger(self._watched):
             self._debugged = due
             if not self._warned:

@@ -1,7 +1,7 @@
 """The status page of the management port. The page is made from all metrics, so a new metric needs no new code here.
 
-Figures per second and quantiles cover the time since the page was last rendered, the first time since the process
-started. The page reloads itself every 5 seconds.
+Figures per second and quantiles cover the time since the page was last rendered. For the first rendering, that is the
+time since the process started. The page reloads itself every 5 seconds.
 """
 
 from collections import defaultdict

@@ -22,7 +22,7 @@ def build_traces(settings: Settings) -> Traces | None:
     collector = settings.otel_exporter_otlp_endpoint
     if collector is None:
         return None
-    try:  # imported by name, as an import statement would load the packages in every process
+    try:  # not imported at the top of the file, as processes without a collector must not load OpenTelemetry's packages
         otlp = import_module("app.observability.otlp")
     except ModuleNotFoundError as error:
         raise SystemExit(

@@ -27,7 +27,7 @@ MAX_LINES = 10_000
 """The most log lines in the queue: about 2.5 MB, some seconds of full load. A log reader seldom pauses for so long."""
 
 MAX_BYTES = 16 * 1024 * 1024
-"""The most bytes of queued log lines, for long lines such as tracebacks; a blocked write may hold as many again."""
+"""The most bytes in the queue, for long log lines such as tracebacks; a blocked write may hold as many bytes again."""
 
 GATHER_SECONDS = 0.02
 """How many seconds the writing thread gathers log lines for one write; too short to be noticed on a terminal."""
@@ -66,7 +66,7 @@ class LineWriter:
             os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Start with an empty queue, also in a forked child process: the parent writes the lines queued before."""
+        """Start with an empty queue, also in a forked child process: the parent writes earlier lines."""
         self._lines: deque[bytes] = deque()
         self._bytes = self.lost = self._told = 0  # `_told` is the part of `lost` that a log line has reported
         self._awake = False
@@ -124,7 +124,7 @@ class LineWriter:
         self._wake.put(NO_WAITER)
         if self._closed:
             self._write_waiting()
-        elif self._started.acquire(blocking=False):  # succeeds only once, so the first log line starts the thread
+        elif self._started.acquire(blocking=False):  # never released: only the first log line starts the thread
             self._start()
 
     def _start(self) -> None:
@@ -149,7 +149,7 @@ class LineWriter:
 
     def _write_waiting(self) -> None:
         """Write the queued log lines until the queue is empty; do nothing if a different thread is writing."""
-        self._awake = False  # reset before lines are taken: a line that is queued meanwhile must wake the thread again
+        self._awake = False  # reset before lines are taken, so that a line queued meanwhile wakes the thread again
         while self._lines and self._writing.acquire(blocking=False):
             try:
                 self._write_batch()
