@@ -24,7 +24,7 @@ async def read_lines(request: Request) -> str:
     """Return the request body, a text of JSON Lines.
 
     Raises:
-        UnsupportedType: the body has a different media type.
+        UnsupportedType: the media type of the body is not JSON Lines.
         Invalid: the body is not UTF-8, has a NUL character, or has no line.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_LINES:

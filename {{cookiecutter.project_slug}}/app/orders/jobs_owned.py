@@ -62,7 +62,7 @@ async def confirm_import(payload: Confirmation, run: Run) -> None:
 
 @job("orders.import", max_attempts=3, timeout_seconds=600)
 async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
-    """Place the orders of a file from the stored progress on; each transaction imports 100 lines and their progress."""
+    """Place the orders of a file; each transaction also stores the progress, from which the next attempt goes on."""
     lines, owner = lines_of(payload.text), run.owner
     if owner is None:
         raise JobFailed("no_owner", "The import has no owner: start the job with an owner.")
@@ -79,7 +79,7 @@ async def import_orders(payload: ImportPayload, run: Run) -> ImportResult:
                     await service.place(session, order, owner=owner)
                     result.placed += 1
             await run.advance(session, end, total=len(lines), result=result)
-            if end == len(lines):  # enqueue in the last transaction: a crash cannot confirm twice
+            if end == len(lines):  # confirm in the last transaction, so that a crash cannot confirm the import twice
                 told = Confirmation(placed=result.placed, refused=result.refused)
                 await enqueue(session, confirm_import, told, owner=run.owner)
     return result

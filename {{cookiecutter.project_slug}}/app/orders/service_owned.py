@@ -17,7 +17,9 @@ from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
 CENT = Decimal("0.01")
-DIGITS = 60  # the largest total has 20 digits, which leaves 40 for the rate; decimal's default of 28 would round
+# The number of digits in the computation of totals: the largest total has 20, which leaves 40 for the exchange rate. The
+# default of Python's `decimal`, 28 digits, would round.
+DIGITS = 60
 LATEST = 5
 """The number of orders in the dashboard's list, which fit on a screen beside the counts."""
 

@@ -11,7 +11,7 @@ AS_IN_LISTS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 """orjson's options for a line of the export: Z for UTC, as in lists of the API, and a newline. The export is not CSV,
 because a spreadsheet would run a product name that begins with `=` as a formula."""
 
-LEVEL = 6  # gzip's own default; Python's default of 9 is slower and saves few bytes
+LEVEL = 6  # the default level of the program gzip; Python's default, level 9, is slower and saves few bytes
 
 
 def pack(rows: Iterable[ProductRow]) -> bytes:

@@ -26,7 +26,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[Decimal]) -> Estimate:
-    """Return the mean and the 95 % interval of a non-empty sample; a fixed seed gives equal values equal intervals."""
+    """Return the mean and the 95 % interval of a non-empty sample; a fixed random seed makes the result repeatable."""
     size, chance = len(values), random.Random(0)  # noqa: S311 - random choices for statistics are no secret
     means = sorted(_mean(chance.choices(values, k=size)) for _ in range(RESAMPLES))
     return Estimate(size, _mean(values), low=means[CUT], high=means[-CUT - 1])

@@ -1,7 +1,7 @@
 """Makes thumbnails of pictures, in a thread: decoding, scaling and encoding in Pillow release the GIL.
 
-A JPEG of 12 megapixels took 49 ms in a thread, 52 ms in a process and 43 ms in the event loop. The event loop was late
-by at most 12 ms with the thread or the process; the third way blocked the event loop for the 43 ms.
+A JPEG of 12 megapixels took 49 ms in a thread, 52 ms in a process and 43 ms in the event loop. With the thread or the
+process, the event loop was late by at most 12 ms. Without a thread or a process, the event loop was blocked for 43 ms.
 """
 
 import struct
@@ -71,10 +71,11 @@ def _shrink(image: Image.Image) -> Image.Image:
 
     Scaling comes first: Pillow then decodes a large JPEG at up to an eighth of the size, and later steps are cheap.
     """
-    if image.mode == "I;16":  # 16-bit grey: a conversion to L alone would clip all values above 255
+    if image.mode == "I;16":  # 16-bit grey: Pillow's conversion to 8 bits would clip all values above 255
         image = image.point(lambda shade: shade / 256).convert("L")
         image.info.pop("transparency", None)  # a 16-bit value for the transparent shade has no 8-bit equivalent
-    if image.mode in {"1", "P"} or "transparency" in image.info:  # scaling cannot mix indices of a palette
+    # scaling mixes the colours of pixels, which is impossible while the pixels are indices of a palette
+    if image.mode in {"1", "P"} or "transparency" in image.info:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     image.thumbnail((SIDE, SIDE))
     ImageOps.exif_transpose(image, in_place=True)

@@ -56,5 +56,5 @@ async def newest(session: AnySession, *, limit: int, before: int | None = None) 
 
 
 async def prices(session: AnySession, *, currency: str, among: int) -> Sequence[Decimal]:
-    """Return the prices in a currency among the latest `among` products, which have any currency."""
+    """Return the prices of the products in a currency, among the latest `among` products of all currencies."""
     return (await session.scalars(PRICES, {"currency": currency, "among": among})).all()

@@ -13,7 +13,7 @@ def _as_stored(price: Decimal) -> Decimal:
 
 
 PICTURE_FORMATS: Mapping[str, str] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-"""The accepted types of pictures: Pillow's name of the format by media type. Pillow knows forty further formats, each
+"""Maps the accepted media types of pictures to Pillow's names of the formats. Pillow knows forty further formats, each
 with a parser that untrusted bytes could attack."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
