@@ -17,8 +17,8 @@ from app.work.background import Supervisor
 from app.work.gather import gather_outcomes
 
 CENT = Decimal("0.01")
-# The number of digits in the computation of totals: the largest total has 20, which leaves 40 for the exchange rate. The
-# default of Python's `decimal`, 28 digits, would round.
+# The number of digits in the computation of totals: the largest total has 20, which leaves 40 for the exchange rate.
+# The default of Python's `decimal`, 28 digits, would round.
 DIGITS = 60
 LATEST = 5
 """The number of orders in the dashboard's list, which fit on a screen beside the counts."""
