@@ -1,8 +1,9 @@
 """GCRA, the generic cell rate algorithm: a burst of the whole quota, and then a steady rate.
 
-For each key GCRA keeps one number, `paid_until`: the time at which the key has its whole quota again. Each allowed hit
-moves this time by `interval`. With fixed windows instead, a client could get twice the quota around the edge of a
-window. All stores count in whole microseconds, so all stores agree exactly.
+A hit is a request to which a rate limit applies; a key stands for a client and a policy. For each key GCRA keeps one
+number, `paid_until`: the time at which the client has the whole quota again. Each allowed hit moves this time by
+`interval`. With fixed windows instead, a client could get twice the quota around the edge of a window. All stores count
+in whole microseconds, so all stores agree exactly.
 """
 
 import re
@@ -16,17 +17,17 @@ SECOND = 1_000_000
 """A second in microseconds, the unit of all times of this module."""
 
 MAX_KEYS = 10_000
-"""The most keys that one process counts, in about 2 MB of memory. The least recently used key is dropped first; its
-client can then get at most one quota more."""
+"""The most counts of rate limits that one process keeps, in about 2 MB of memory. The least recently used count is
+dropped first; the client of this count can then get at most one quota more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A named rate limit of each client: `quota` hits at once, and from then on `quota` hits in `seconds`.
+    """A named rate limit of each client: `quota` requests at once, and from then on `quota` requests in `seconds`.
 
     Raises:
-        ValueError: the name is no identifier in lower case, or the numbers allow nothing or more than one hit in a
-            microsecond.
+        ValueError: the name is no identifier in lower case, or the numbers allow no request, or more than one request
+            in a microsecond.
     """
 
     name: str
@@ -34,8 +35,8 @@ class Policy:
     quota: int
     seconds: float
     shared: bool = True
-    """Whether all processes count together, in the store. Otherwise each process allows the whole quota, without
-    calls."""
+    """Whether all processes count a client's requests together, in the store of the rate limits. Otherwise each process
+    counts without calls of the store, and allows the whole quota."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", self.name) or self.quota < 1 or self.interval < 1:
@@ -43,33 +44,40 @@ class Policy:
 
     @property
     def interval(self) -> int:
-        """The time between two hits at the steady rate, in microseconds."""
+        """The time between two allowed requests at the steady rate of the policy, in microseconds."""
         return round(self.seconds * SECOND / self.quota)
 
 
 class Count(NamedTuple):
-    """The result of counting one or several hits of one key."""
+    """The result of a rate limit that has counted one or several requests of a client."""
 
     allowed: int
-    """How many of the hits are allowed."""
+    """How many of the counted requests the rate limit allows."""
     ahead: int
-    """The microseconds until the key has its whole quota again; 0 for a key without hits."""
+    """The microseconds until the client has the whole quota of the rate limit again; 0 without recent requests."""
 
     def wait(self, policy: Policy) -> float:
-        """Return the seconds until one more hit is allowed; 0 if one is allowed now."""
+        """Return the seconds until the rate limit allows one more request; 0 if a request is allowed now."""
         return max(0, self.ahead - policy.interval * (policy.quota - 1)) / SECOND
 
 
 def count(policy: Policy, ahead: int, hits: int) -> Count:
-    """Count hits of a key that, before these hits, would have had its whole quota again in `ahead` microseconds."""
+    """Count new requests (hits) of a client by a rate limit, and return how many are allowed.
+
+    Args:
+        policy: the rate limit.
+        ahead: the microseconds until the client would have had the whole quota again without the new requests.
+        hits: the number of new requests.
+    """
     burst = policy.interval * policy.quota
-    ahead = max(0, min(ahead, burst))  # a clock that was set back, or a smaller quota, refuses for one window at most
+    # at most the policy's `seconds`: a clock that was set back, or a lowered quota, must not refuse requests for longer
+    ahead = max(0, min(ahead, burst))
     allowed = min(hits, (burst - ahead) // policy.interval)
     return Count(allowed, ahead + allowed * policy.interval)
 
 
 class LocalCounts:
-    """The counts of one process: for policies that are not shared, and for all policies while the store is down."""
+    """The counts of rate limits in one process: for unshared policies, and for all policies while the store is down."""
 
     def __init__(self, *, max_keys: int = MAX_KEYS, clock: Callable[[], int] = lambda: monotonic_ns() // 1000) -> None:
         """Create empty counts; `clock` returns microseconds and never runs backwards."""
@@ -78,7 +86,7 @@ class LocalCounts:
         self._paid_until: OrderedDict[str, int] = OrderedDict()
 
     def take(self, key: str, policy: Policy, hits: int = 1) -> Count:
-        """Count hits of a key; with 0 hits, only return the current count."""
+        """Count requests (hits) by a rate limit in this process; with 0 hits, only return the current count."""
         now = self.clock()
         counted = count(policy, self._paid_until.get(key, now) - now, hits)
         if hits:
@@ -86,7 +94,10 @@ class LocalCounts:
         return counted
 
     def learn(self, key: str, paid_until: int) -> None:
-        """Take over `paid_until` of a key from the store that all processes share; an earlier time has no effect."""
+        """Store the time at which a client has the whole quota again, counted here or in the store of all processes.
+
+        An earlier time than the stored time has no effect.
+        """
         self._paid_until[key] = max(self._paid_until.get(key, paid_until), paid_until)
         self._paid_until.move_to_end(key)
         if len(self._paid_until) > self._max_keys:

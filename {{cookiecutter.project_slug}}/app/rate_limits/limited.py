@@ -1,7 +1,7 @@
 """Rate limits as dependencies: `APIRouter(dependencies=[limited(Policy("search", quota=600, seconds=60))])`.
 
-A policy counts the requests of all routes below the router, however deep. A refused request is a 429 with Retry-After
-and the RateLimit fields (draft-ietf-httpapi-ratelimit-headers).
+A policy counts the requests of a client to all routes of the router and of the routers that it includes. A refused
+request gets a 429 response with Retry-After and the RateLimit fields (draft-ietf-httpapi-ratelimit-headers).
 """
 
 from hashlib import sha256
@@ -23,16 +23,16 @@ from app.rate_limits.valkey import ValkeyStore
 from app.request.authenticated import PrincipalDep
 
 LIMITERS: WeakKeyDictionary[FastAPI, Limiter] = WeakKeyDictionary()
-"""The limiter of each application of this process, made for its first request to a limited route."""
+"""The rate limiter of each FastAPI application in this process, made at the first request to a limited route."""
 
 PREFIX = 64
-"""The bits of an IPv6 address by which clients are counted: a household or a server owns all addresses of a /64."""
+"""The leading bits of an IPv6 address that count as one client: a household or a server owns all addresses of a /64."""
 
 refusals = Counter("app_rate_limit_refusals", "Requests beyond a rate limit", ("policy",))
 
 
 def limited(policy: Policy) -> Any:  # noqa: ANN401 - FastAPI types markers such as `Depends` as Any
-    """Return the dependency that counts the requests of each principal; a request without a principal is a 401."""
+    """Return the dependency that limits the requests of each principal; a request without authentication gets 401."""
 
     async def count_principal(connection: HTTPConnection, principal: PrincipalDep) -> None:
         await take(connection, policy, f"principal {principal.key}")
@@ -41,7 +41,7 @@ def limited(policy: Policy) -> Any:  # noqa: ANN401 - FastAPI types markers such
 
 
 def limited_by_address(policy: Policy) -> Any:  # noqa: ANN401 - FastAPI types markers such as `Depends` as Any
-    """Return the dependency that counts the requests of each address, for routes without a principal."""
+    """Return the dependency that limits the requests of each client address, for routes without authentication."""
 
     async def count_address(connection: HTTPConnection) -> None:
         await take(connection, policy, f"address {address_of(connection)}")
@@ -50,10 +50,10 @@ def limited_by_address(policy: Policy) -> Any:  # noqa: ANN401 - FastAPI types m
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """Return the address of the client, of IPv6 the network; a client without an address is `unknown`.
+    """Return the IPv4 address or the IPv6 network by which a client is counted; `unknown` without an address.
 
-    It is the address of the connection, or the one that a proxy of FORWARDED_ALLOW_IPS names. A proxy may pass on any
-    text: all texts that are no address count as one client.
+    The address is that of the connection, or the address that a proxy in FORWARDED_ALLOW_IPS reports. A proxy may
+    report any text: all texts that are no address count as one client.
     """
     try:
         address = ip_address(connection.client.host if connection.client else "")
@@ -65,13 +65,13 @@ def address_of(connection: HTTPConnection) -> str:
 
 
 async def take(connection: HTTPConnection, policy: Policy, client: str) -> None:
-    """Count a request of a client.
+    """Count a request of a client, and refuse the request beyond the rate limit.
 
     Raises:
         HTTPException: 429, the client is beyond the limit of the policy.
     """
     limiter = LIMITERS.get(connection.app) or build_limiter(connection)
-    # The store keeps a digest, which has a fixed size, and neither the address nor the name of a person.
+    # The store of the counts gets a digest of the client: the digest has a fixed size, and no name and no address.
     client = sha256(client.encode(errors="backslashreplace")).hexdigest()[:32]
     counted = await limiter.take(f"{policy.name}:{client}", policy)
     if not counted.allowed:
@@ -80,7 +80,7 @@ async def take(connection: HTTPConnection, policy: Policy, client: str) -> None:
 
 
 def build_limiter(connection: HTTPConnection, timeout_seconds: float | None = None) -> Limiter:
-    """Create the limiter of an application: on Valkey if REDIS_URL is set, else on PostgreSQL."""
+    """Create the rate limiter of an application: the counts are in Valkey if REDIS_URL is set, else in PostgreSQL."""
     resources, name = resources_of(connection), connection.app.title
     engine = transactional(resources.engine)
     store = PostgresStore(engine) if resources.valkey is None else ValkeyStore(resources.valkey, name)
@@ -88,7 +88,7 @@ def build_limiter(connection: HTTPConnection, timeout_seconds: float | None = No
 
 
 def refusal(policy: Policy, counted: Count) -> HTTPException:
-    """Return the 429 of a client, with the seconds after which one more request is allowed."""
+    """Return the 429 response for a client beyond a rate limit, with the seconds until a request is allowed again."""
     seconds = ceil(counted.wait(policy))
     left = (policy.interval * policy.quota - counted.ahead) // policy.interval
     headers = {

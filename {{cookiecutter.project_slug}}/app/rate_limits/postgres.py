@@ -1,4 +1,4 @@
-"""The store of rate limits in PostgreSQL: one upsert counts in one step, by the clock of the server."""
+"""The store of rate limits in PostgreSQL: a single upsert counts requests atomically, by the clock of the server."""
 
 import asyncio
 
@@ -11,8 +11,8 @@ from app.errors import Unavailable
 from app.rate_limits.gcra import Count, Policy
 from app.request.detached import detached
 
-# The same arithmetic as in `gcra.count`. The clock is read before the wait for the row lock: the earlier time can only
-# make the limit stricter.
+# The SQL does the same arithmetic as `gcra.count`. The clock is read before the wait for the row lock: the earlier time
+# can only make the rate limit stricter.
 TAKE = text("""
 INSERT INTO rate_limits AS kept (key, paid_until, counted_at, allowed)
 SELECT :key, now + least(:hits, :quota) * :interval, now, least(:hits, :quota)
@@ -31,13 +31,13 @@ DELETE FROM rate_limits WHERE key IN (
     LIMIT 2000 FOR UPDATE SKIP LOCKED
 )
 """)
-"""SQL that deletes keys which have their whole quota again. It is separate from the upsert: a statement that changes
-its own row and deletes further rows could deadlock with another such statement."""
+"""SQL that deletes the counts of clients which have the whole quota again. The DELETE is separate from the upsert: two
+statements that each change a row and delete further rows could deadlock."""
 
 SWEEP_CALLS = 1000
-"""The number of calls in one process between two sweeps of the table. A sweep deletes up to twice as many rows, so that
-the table stays small. The times have no index, which each upsert would have to change; so a sweep reads the whole
-table: a million rows take longer than a hit may."""
+"""The number of upserts in one process between two sweeps, which delete expired counts of rate limits. A sweep deletes
+up to twice as many rows, so that the table stays small. The column with the times has no index, because each upsert
+would have to change the index. So a sweep reads the whole table, and no request waits for a sweep."""
 
 log = structlog.get_logger("rate limits")
 
@@ -48,13 +48,13 @@ class PostgresStore:
     errors = (SQLAlchemyError, Unavailable, OSError)
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Create a store on an engine whose transactions may write."""
+        """Create a store of rate limits on a database engine whose transactions may write."""
         self._engine = engine
         self._calls = 0
         self._sweeping: asyncio.Task[None] | None = None
 
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count hits of a key."""
+        """Count requests (hits) of a client by a rate limit, with one statement in PostgreSQL."""
         values = {"key": key, "hits": hits, "quota": policy.quota, "interval": policy.interval}
         async with self._engine.begin() as connection:
             allowed, ahead = (await connection.execute(TAKE, values)).one()
@@ -64,7 +64,7 @@ class PostgresStore:
         return Count(allowed, ahead)
 
     async def _sweep(self) -> None:
-        """Delete keys, beside the hits: no hit waits for a sweep, whose bound is that of all statements."""
+        """Delete expired counts of rate limits; no request waits, and the time is bounded as for each SQL statement."""
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(SWEEP)

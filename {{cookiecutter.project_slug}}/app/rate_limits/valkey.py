@@ -1,11 +1,11 @@
-"""The store of rate limits in Valkey or Redis: one script counts in one step, by the clock of the server."""
+"""The store of rate limits in Valkey or Redis: a script counts requests atomically, by the clock of the server."""
 
 from typing import Any
 
 from app.rate_limits.gcra import Count, Policy
 from app.valkey.client import ERRORS, Redis
 
-# The same arithmetic as in `gcra.count`; a key expires when it has its whole quota again.
+# The script does the same arithmetic as `gcra.count`; a key expires when the client has the whole quota again.
 SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -20,18 +20,18 @@ return {allowed, ahead}
 
 
 class ValkeyStore:
-    """Counts hits in Valkey or Redis; the client sends each command once, so that no hit counts twice."""
+    """Counts requests in Valkey or Redis; the Redis client repeats no command, so that no request counts twice."""
 
     errors = ERRORS
 
     def __init__(self, client: Redis, prefix: str) -> None:
-        """Create a store whose keys begin with a prefix, as services may share a server."""
-        commands: Any = client  # redis-py types these as async or blocking
+        """Create a store of rate limits whose keys begin with a prefix, as several services may share a server."""
+        commands: Any = client  # in redis-py's types, each command may be async or blocking
         self._script = commands.register_script(SCRIPT)
         self._prefix = prefix
 
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count hits of a key."""
+        """Count requests (hits) of a client by a rate limit, with one script in Valkey or Redis."""
         values = policy.interval, policy.quota, hits
         allowed, ahead = await self._script(keys=[f"{self._prefix}:rate:{key}"], args=values)
         return Count(allowed, ahead)

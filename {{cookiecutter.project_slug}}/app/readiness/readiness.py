@@ -29,7 +29,8 @@ worker runs one query a second."""
 UNDEFINED_TABLE = "42P01"
 LOGIN_REFUSED = "28"  # the SQLSTATE class of refused logins: unknown role, wrong password, no entry in pg_hba.conf
 
-# The query asks again whether the server is a standby, as PgBouncer may report the state of a former server.
+# The readiness query also asks whether the server is a standby. PostgreSQL tells this to each new connection, but
+# PgBouncer may report the state of a former server.
 FIND = text("SELECT version_num, pg_is_in_recovery() AS standby FROM alembic_version")
 
 log = structlog.get_logger("readiness")
@@ -88,7 +89,7 @@ class Readiness:
     async def _ask_database(self) -> tuple[str, ...]:
         try:
             found = (await self.reader.execute(FIND)).all()
-            await self.capacity.ask()  # the capacity check queries until the plan fits
+            await self.capacity.ask()  # no query once the capacity plan fits PostgreSQL's limits
             await self.role.ask()
         except DBAPIError as error:
             sqlstate = getattr(error.orig, "sqlstate", None) or ""

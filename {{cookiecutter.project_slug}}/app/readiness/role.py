@@ -26,12 +26,12 @@ log = structlog.get_logger("role")
 
 
 class RoleError(CannotStart):
-    """A connection lacks settings that each connection needs; the message says what to do."""
+    """A database connection lacks a timeout or the read-only default of the service; the message says what to do."""
 
 
 @dataclass(slots=True)
 class RoleCheck:
-    """Checks the settings of a connection, until no required setting is missing; usually one query per worker."""
+    """Checks a database connection until no required setting is missing; usually this takes one query per worker."""
 
     enforced: Mapping[str, str]
     """The PostgreSQL settings that each connection must have, by name, as `database/connection.py` sets them."""

@@ -12,13 +12,13 @@ from typing import Self
 from app.errors import CannotStart
 
 PREFIX = "{{ cookiecutter.project_slug }}".replace("-", "_") + "__"
-"""The start of the revision ids of this service, which the revisions of a different service do not have."""
+"""The prefix of the ids of this service's migrations, by which the database of a different service is recognised."""
 
 FOLDER = Path(__file__).parents[2] / "migrations"
 
 NO_MIGRATIONS = (".#", "__init__")
-"""Prefixes of file names in the folder that are no migrations, as alembic skips them too: editors' lock files,
-`__init__.py`."""
+"""The prefixes of files in the folder of migrations that are no migrations: `__init__.py`, and the lock files of
+editors. Alembic skips these files too."""
 
 
 class RevisionsError(CannotStart):
