@@ -31,16 +31,17 @@ class Resources:
     """The shared objects of one process, complete once the lifespan has started; no field is made per request."""
 
     plan: Plan
-    """The capacity plan, which has every bound of this worker."""
+    """The capacity plan, which has every limit of this worker, such as the size of the connection pool."""
     engine: AsyncEngine
     """The database engine with the connection pool; the connections are in AUTOCOMMIT and read-only, unless a session
     changes that."""
     reader: Reader
-    """The `Reader`, which runs read-only statements in one round trip each; the dependency `ReadSession`."""
+    """The `Reader`, which the dependency `ReadSession` returns: runs each read-only statement in one round trip."""
     snapshot_sessions: async_sessionmaker[ReadOnlySession]
-    """The factory of sessions in a read-only, repeatable-read transaction; the dependency `SnapshotSession`."""
+    """The session factory of the dependency `SnapshotSession`: each session has a read-only, repeatable-read
+    transaction."""
     write_sessions: async_sessionmaker[ReadWriteSession]
-    """The factory of sessions in a transaction that may write; the dependency `WriteSession`."""
+    """The session factory of the dependency `WriteSession`: each session has a transaction that may write."""
     # {% if cookiecutter.http_client != "none" %}
     downstreams: Downstreams
     """The clients for other services, by the name of the downstream in the settings."""
@@ -61,7 +62,7 @@ class Resources:
     """The threads for calls that would block the event loop."""
     # {% if cookiecutter.example == "showcases" %}
     processes: Processes
-    """The worker processes for Python code that computes, as in a thread the code would hold the GIL."""
+    """The worker processes for long computations in Python, which in a thread would hold the GIL."""
     # {% endif %}
     supervisor: Supervisor
     """The supervisor, which starts background tasks and waits for running tasks at the shutdown."""

@@ -52,7 +52,7 @@ class AccessToken(SecurityBase):
     flow = OAuthFlowAuthorizationCode(authorizationUrl="", tokenUrl="")
     model = OAuth2(flows=OAuthFlows(authorizationCode=flow))
     scopes = flow.scopes
-    """Every scope that a route of the service needs; FastAPI demands a description of each, which is empty."""
+    """Maps every scope that a route of the service needs to an empty text, as OpenAPI demands a description."""
 
     async def __call__(self) -> None:
         """Do nothing: the middleware has read the token already."""
@@ -75,10 +75,11 @@ def unauthorized(detail: str, *, invalid: bool = True) -> HTTPException:
 async def get_principal(
     connection: HTTPConnection, wanted: SecurityScopes, _described: Annotated[None, Security(ACCESS_TOKEN)]
 ) -> Principal:
-    """Return the principal of a request or WebSocket, if its access token has the wanted scopes.
+    """Return the principal of a request or WebSocket, if the access token has the wanted scopes.
 
     Raises:
-        HTTPException: 401 without a usable token, 403 without a scope, 503 without the keys of the issuer.
+        HTTPException: 401 without a usable token, 403 without a wanted scope, 503 while the keys that check tokens are
+            unavailable.
     """
     principal: Principal | Exception = connection.scope[PRINCIPAL]
     if isinstance(principal, Exception):
@@ -95,10 +96,11 @@ def needs_principal(dependant: Dependant) -> bool:
 
 
 def needs(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI types markers such as `Depends` as Any
-    """Return the dependency of a route on a principal whose access token has all of these scopes."""
+    """Return the FastAPI dependency that requires an access token with all of these scopes, and gives the principal."""
     ACCESS_TOKEN.scopes.update(dict.fromkeys(scopes, ""))
     return Security(get_principal, scopes=scopes)
 
 
 PrincipalDep = Annotated[Principal, needs()]
-"""For a route whose rows or streams belong to a client: the principal of any access token."""
+"""The principal of the request, for a route whose rows or streams belong to a client: any valid access token is
+accepted, as the route needs no scope."""

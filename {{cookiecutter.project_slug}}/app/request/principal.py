@@ -39,12 +39,12 @@ class Anyone:
 
 
 async def get_principal(connection: HTTPConnection) -> Principal:
-    """Return the principal of a request or WebSocket; authentication replaces the body of this function."""
+    """Return the principal of a request or WebSocket; to add authentication, replace the body of this function."""
     return Anyone(key=connection.client.host if connection.client else "unknown")
 
 
 def needs(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI types markers such as `Depends` as Any
-    """Return the dependency of a route on a principal with all of these scopes, such as `invoices:write`."""
+    """Return the FastAPI dependency that requires a principal with all of these scopes, such as `invoices:write`."""
     return Security(get_principal, scopes=scopes)
 
 

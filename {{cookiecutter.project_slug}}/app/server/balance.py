@@ -20,22 +20,25 @@ SLACK = 8
 with the fewest connections, and always one connection more."""
 
 PATIENCE_SECONDS, HURRY_SECONDS = 0.02, 0.05
-"""PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer connections, which may be starting
-or blocked. HURRY_SECONDS: how long the first worker then accepts all connections, before it leaves connections to that
-worker again."""
+"""PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer connections. That worker may be
+blocked or still starting, and accept nothing. HURRY_SECONDS: how long the waiting worker then accepts all connections
+itself, before it leaves connections to the worker with fewer connections again."""
 
 
 class ConnectionCounts:
     """The numbers of open client connections of all workers, in memory that the workers of one gunicorn share."""
 
     def __init__(self, workers: int) -> None:
-        slots = 2 * workers  # during a reload, the new workers start before the old workers end
+        slots = 2 * workers  # twice as many, as during a reload the new workers start before the old workers end
         self._counts = memoryview(mmap(-1, 4 * slots)).cast("i")
         self._counts[:] = memoryview(b"\xff\xff\xff\x7f" * slots).cast("i")
         self._worker_ids: list[int | None] = [None] * slots
 
     def slot_for(self, worker_id: int) -> "WorkerCount":
-        """Reserve a slot for the next worker; without a free slot, return a count that no other worker sees."""
+        """Reserve a slot of the shared memory for the connection count of a new worker.
+
+        Without a free slot, return a count that no other worker sees.
+        """
         if None not in self._worker_ids:
             return WorkerCount(memoryview(bytearray(4)).cast("i"), 0)
         slot = self._worker_ids.index(None)
@@ -43,7 +46,7 @@ class ConnectionCounts:
         return WorkerCount(self._counts, slot)
 
     def release(self, worker_id: int) -> None:
-        """Free the slot of a worker process that has ended, even by SIGKILL."""
+        """Free the slot of the shared memory of a worker process that has ended, even by SIGKILL."""
         if worker_id in self._worker_ids:
             slot = self._worker_ids.index(worker_id)
             self._worker_ids[slot], self._counts[slot] = None, ABSENT
@@ -74,7 +77,7 @@ class WorkerCount:
         return STARTING in self._counts
 
     def lost_race(self) -> None:
-        """Restart PATIENCE_SECONDS: a different worker accepted the connection, so that worker is not blocked."""
+        """Restart the wait of PATIENCE_SECONDS: the worker that accepted the connection meanwhile is not blocked."""
         self._exceeded_since = inf
 
     def yields(self, count: int, now: float) -> bool:

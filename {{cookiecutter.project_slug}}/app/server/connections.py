@@ -15,21 +15,23 @@ from typing import Literal
 import structlog
 
 FULL_SECONDS = 0.25
-"""At the limit, while no connection is idle: how long new connections stay in the kernel's queue, before a connection
-is accepted as a spare connection (see SPARE)."""
+"""How long, in seconds, new connections stay in the kernel's queue while the worker is at the limit of connections and
+has no idle connection. Then connections are accepted beyond the limit, as spare connections (see SPARE)."""
 
 SPARE = 16
-"""Connections that may be accepted beyond the limit: each gets a 503 response, or the response to a health probe."""
+"""The number of connections that a worker may accept beyond the limit: each gets a 503 response, or the response to a
+health probe."""
 
 FIRST_REQUEST_SECONDS = 2.0
-"""How long a new connection may wait for the first request before the connection counts as idle."""
+"""How long, in seconds, a new connection may wait for the first request before the connection counts as idle."""
 
 EXAMINED = 16
-"""The most connections that a search for an idle connection to close examines, those that wait for longest first;
-bounds the time of the search."""
+"""The most waiting connections that are examined in search of an idle connection to close, the longest waiting first.
+The number bounds the time of the search."""
 
 LOG_SECONDS = 10.0
-"""The shortest time between two log lines about the limit, as a flood of connections must not flood the log."""
+"""The shortest time, in seconds, between two log lines about the limit of connections: a flood of connections must not
+flood the log."""
 
 Admission = Literal["served", "spare", "later"]
 """The decision about a new connection: serve, accept beyond the limit as a spare, or leave in the kernel's queue."""
@@ -41,16 +43,16 @@ class Connections:
     """The client connections of a worker that wait for a request, in the order in which the waits began."""
 
     def __init__(self, limit: int, publish: Callable[[], None] = lambda: None) -> None:
-        """Begin without connections; `publish`, called after a close, tells the other workers the new number."""
+        """Begin without connections; the hook `publish` tells the other workers that a connection has ended."""
         self.limit, self.publish = limit, publish
         self._new: dict[asyncio.Transport, float] = {}
         self._used: dict[asyncio.Transport, float] = {}
         self._spare: set[asyncio.Transport] = set()
         self.closed = 0
         """The number of idle connections that were closed to make room for new connections."""
-        self._told = 0  # the value of `closed` in the last log line
+        self._told = 0  # the number of closed idle connections up to the last log line
         self._logged = -LOG_SECONDS
-        self._full_since = inf  # since when the worker is at the limit, and no connection is idle
+        self._full_since = inf  # when the worker last reached the limit of connections without an idle connection
 
     def opened(self, transport: asyncio.Transport, *, is_spare: bool) -> None:
         """Record that a new connection waits for the first request."""
@@ -75,7 +77,7 @@ class Connections:
         self._new.pop(transport, None)
 
     def admit(self, open_connections: int) -> Admission:
-        """Decide about a new connection; at the limit, close the longest idle connection first to make room."""
+        """Decide whether to accept a new connection; at the limit, close the longest idle connection to make room."""
         now = monotonic()
         if open_connections < self.limit:
             self._full_since = inf
@@ -86,7 +88,7 @@ class Connections:
         if now - self._logged >= LOG_SECONDS:
             log.warning("limit of client connections reached", limit=self.limit, idle_closed=self.closed - self._told)
             self._told, self._logged = self.closed, now
-        if closed:  # the new connection is a spare if the closed connection was a spare
+        if closed:  # the new connection replaces the closed connection, and is a spare if that was a spare
             return "spare" if closed in self._spare else "served"
         return "spare" if now - self._full_since > FULL_SECONDS and len(self._spare) < SPARE else "later"
 

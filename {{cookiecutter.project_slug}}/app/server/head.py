@@ -15,7 +15,7 @@ MAX_HEADERS = 100
 slows down every search through the headers: 13,000 headers would block the event loop for 27 ms."""
 
 MAX_URL_BYTES = 8_192
-"""The longest URL: RFC 9110 asks servers to accept 8,000 bytes. A query then has at most 4,096 parameters."""
+"""The most bytes of a URL: RFC 9110 asks servers to accept 8,000 or more. A query then has at most 4,096 parameters."""
 
 TOO_LARGE: Refusal = 431, f"A request has at most {MAX_HEADERS} headers, and {MAX_HEAD_BYTES} bytes of headers.", {}
 OTHER_VERSION: Refusal = 426, "WebSockets have version 13.", {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
@@ -28,9 +28,9 @@ KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 def refused(method: bytes, url: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
     """Return the refusal of a request's head, or None when the application may see the request.
 
-    A proxy in front of the service may choose the other of two Host headers, or see a different end of the body than
-    this service (RFC 9112, 3.2 and 6.1). The proxy would then have checked a different request than the service
-    answers.
+    An ambiguous head is refused: a proxy in front of the service may choose the other of two Host headers, or see a
+    different end of the body than this service (RFC 9112, 3.2 and 6.1). The proxy would then have checked a different
+    request than the service answers.
     """
     hosts = [value for name, value in headers if name == b"host"]
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]

@@ -14,10 +14,12 @@ import structlog
 from app.server.balance import WorkerCount
 
 PAUSE_SECONDS = 0.05
-"""How long a listener pauses when the worker has no room; short, as a connection becomes idle after each response."""
+"""How long, in seconds, a listener pauses while the worker has no room for a connection. The pause is short, because a
+connection becomes idle, and may be closed to make room, after each response."""
 
 YIELD_SECONDS = 0.001
-"""How long a listener pauses after leaving a connection to a different worker: the shortest timer of the event loop."""
+"""How long, in seconds, a listener pauses after leaving a connection to a different worker: the shortest timer of the
+event loop."""
 
 log = structlog.get_logger("listener")
 
@@ -39,13 +41,14 @@ class Listener:
             listening: a socket that listens, and does not block.
             admit: returns a factory for the protocol of one more connection, or None while the worker has no room.
             tls: the TLS context of all connections.
-            balance: the balance with the other workers.
+            balance: this worker's count of connections, which the other workers see; tells when to leave a connection
+                to a different worker.
             count: returns the open connections of this worker.
         """
         self._loop = asyncio.get_running_loop()
         self._listening, self._admit, self._tls = listening, admit, tls
         self._balance, self._count = balance, count
-        self._file = listening.fileno()  # kept for `close`: uvicorn may close the socket earlier
+        self._file = listening.fileno()  # the descriptor is kept for `close`, as uvicorn may close the socket earlier
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         balance.join()
