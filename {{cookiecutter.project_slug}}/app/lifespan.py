@@ -151,7 +151,7 @@ async def _check_database(settings: Settings, plan: Plan, probe: Reader) -> Read
 
 
 def _build_engines(settings: Settings, plan: Plan) -> tuple[AsyncEngine, AsyncEngine]:
-    """Build the engine of the requests, with a pool, and the engine of the readiness probe, without a pool."""
+    """Build two SQLAlchemy engines: for requests, with a pool, and for the readiness probe, without a pool."""
     url, timeouts = with_target(settings.database_url, settings.database_target), settings.database_timeouts
     service, pgbouncer = settings.service_name, plan.database_pgbouncer_connections is not None
     requests = database.connection_name(service, "requests", pgbouncer=pgbouncer)

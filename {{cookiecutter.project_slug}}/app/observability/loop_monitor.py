@@ -50,7 +50,7 @@ Pause = Callable[[float, float], None]
 
 
 class Lines:
-    """The default report of stalls: writes log lines, at most one per `LINE_SECONDS`."""
+    """The default way to report stalls of the event loop: writes log lines, at most one per `LINE_SECONDS`."""
 
     def __init__(self) -> None:
         self._skipped = 0

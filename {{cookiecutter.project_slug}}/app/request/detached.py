@@ -9,11 +9,12 @@ from app.request.timings import timings
 
 
 def detached() -> Context:
-    """Return a copy of the context without deadline, slot, quota, held connections, open transaction and timings.
+    """Return a copy of the current context without the context variables that must not outlive the request.
 
-    Background tasks and single-flight loads run in this context: the deadline of the request that started them does not
-    apply, and their database connections count for the quota of background work. The request id and the trace are kept,
-    so that log lines of the work can be matched to the request.
+    These are the deadline, the slot in the bulkhead, the connection quota, the held connections, the open transaction
+    and the timings. Background tasks and single-flight loads run in the copy: the deadline of the request that started
+    them does not apply, and their database connections count for the quota of background work. The request id and the
+    trace are kept, so that log lines of the work can be matched to the request.
     """
     context = copy_context()
     context.run(deadline.begin, None)

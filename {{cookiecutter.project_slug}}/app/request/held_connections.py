@@ -15,7 +15,7 @@ class ConnectionHeld(Exception):
 
 
 class HeldConnection:
-    """One checkout of a database connection, until the return to the pool, which a different task may do."""
+    """A checkout of a database connection from the pool; a different task may return the connection later."""
 
     returned = False
 

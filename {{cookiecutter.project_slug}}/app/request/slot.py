@@ -15,7 +15,7 @@ from typing import Any
 
 
 class Slot:
-    """A slot in a bulkhead, held by the request and by each offloaded call of the request."""
+    """A slot in a bulkhead, held by a request and by each call that the request offloads to a thread or process."""
 
     def __init__(self, leave: Callable[[], None]) -> None:
         """Create a slot that the request holds; `leave` is called after the request and all offloaded calls."""

@@ -16,8 +16,8 @@ STARTING = ABSENT - 1
 """The count that stands for a worker which is starting, and will soon accept connections."""
 
 SLACK = 8
-"""The divisor of the allowed difference, here an eighth: a worker may have an eighth more connections than the worker
-with the fewest connections, and always one connection more."""
+"""The divisor of the allowed difference between the workers: with 8, a worker may have an eighth more connections than
+the worker with the fewest connections, and always one connection more."""
 
 PATIENCE_SECONDS, HURRY_SECONDS = 0.02, 0.05
 """PATIENCE_SECONDS: how long a worker leaves new connections to a worker with fewer connections. That worker may be
