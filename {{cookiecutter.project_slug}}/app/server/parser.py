@@ -2,9 +2,9 @@
 
 httptools parses all bytes that it gets, so that one packet could start hundreds of requests.
 
-Three kinds of heads are rewritten and parsed a second time. After a head that asks for an upgrade, httptools would
-stop, and take the body for the next request. Behind the values of headers, httptools would leave whitespace. With a tab
-behind `chunked`, httptools would not recognise the coding.
+Three kinds of request heads are rewritten and parsed a second time, because httptools would misread them. After a head
+that asks for an upgrade, httptools would stop, and take the body for the next request. At the end of the value of a
+header, httptools would leave whitespace. If a tab follows `chunked`, httptools would not recognise the chunked body.
 """
 
 from typing import Any
@@ -14,15 +14,16 @@ import httptools
 from app.server.head import MAX_HEAD_BYTES, MAX_HEADERS
 
 PIECE_BYTES = 16_384
-"""The most bytes that the parser takes before it asks `may_parse` again: a socket hands over up to 256 kB at a time."""
+"""The most bytes that are parsed before the parser asks the connection again whether to go on. A socket hands over up
+to 256 kB at a time, which may be hundreds of requests."""
 
 BYTES_PER_TURN = 65_536
 """The most bytes of one connection that are parsed in one turn of the event loop; then other connections get a turn.
 Bodies in chunks of one byte are the slowest, and take about 5 ms."""
 
 PIECE_COST = 64
-"""The least number of bytes that a parsed piece counts against BYTES_PER_TURN: a piece of four bytes still takes 2 us
-to parse, and a client can force such pieces by a chunked body of blank lines."""
+"""The least number of bytes that a parsed piece counts against the bytes of one turn of the event loop. A piece of four
+bytes still takes 2 us to parse, and a client can force such pieces by a chunked body of blank lines."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -34,7 +35,7 @@ class RequestParser:
         """Build the parser of a connection.
 
         Between two pieces the parser asks the connection: `may_parse` allows the next piece, and `comes_again` tells
-        that the current head needs a second pass.
+        that the current head must be rewritten and parsed a second time.
         """
         self._connection = connection
         self._begin()
@@ -51,7 +52,10 @@ class RequestParser:
         """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
     def _begin(self) -> None:
-        """Begin with a new parser, whose methods become attributes: `__getattr__` would take a tenth of the stage."""
+        """Begin with a new httptools parser, and keep its methods as attributes of this object.
+
+        Delegating each call by `__getattr__` would take a tenth of the time that the server spends on the connection.
+        """
         parser = httptools.HttpRequestParser(self._connection)
         # Allow requests after a request with `Connection: close`, as uvicorn's own parser does.
         parser.set_dangerous_leniencies(lenient_data_after_close=True)

@@ -25,11 +25,11 @@ MAX_UNANSWERED = 16
 """The most pipelined requests of one connection that may wait for a response; at this number, parsing pauses."""
 
 MAX_AHEAD_BYTES = 65_536
-"""No further request is parsed while the waiting requests have this many bytes: 16 large requests take megabytes."""
+"""Parsing pauses at this many bytes of pipelined requests of one connection: 16 large requests take megabytes."""
 
 UNREAD_SECONDS = 20
-"""How long a client may leave a response unread before the kernel cuts off the connection (TCP_USER_TIMEOUT, only on
-Linux). A close from this side waits for the client as long."""
+"""How long, in seconds, a client may leave a response unread before the kernel cuts off the connection, also after the
+service has closed the connection. The limit is set as TCP_USER_TIMEOUT, which only Linux has."""
 
 LINGER_SECONDS = 2.0
 """Seconds from a refusal to closing the connection, unless the client closes first. A close while bytes of the client
@@ -39,15 +39,15 @@ HEAD_SECONDS = 10.0
 """The longest time for the head of a request, from the accept or the first byte; uvicorn itself has no limit."""
 
 UNIX_PEER = ("unix", 0)
-"""The client of a connection over a unix socket, which has no address. The rights on the socket file decide who may
-connect, so `ServiceWorker` trusts this client as a proxy."""
+"""The address that stands for a client over a unix socket, which has no IP address. The rights on the socket file
+decide who may connect, so `ServiceWorker` trusts this client as a proxy."""
 
 
 class BoundedProtocol(UpgradeProtocol):
     """HTTP protocol that bounds heads, pipelined requests and idle connections, and refuses malformed requests."""
 
     def __init__(self, *args: Any, connections: Connections, is_spare: bool, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own constructor takes any arguments
-        """Take the arguments of `UpgradeProtocol`, all connections, and whether this connection is beyond the limit."""
+        """Build the protocol; a spare connection is beyond the worker's limit, and serves health probes only."""
         super().__init__(*args, **kwargs)
         self._open, self._is_spare = connections, is_spare
         self._unanswered: deque[RequestResponseCycle] = deque()
@@ -76,7 +76,7 @@ class BoundedProtocol(UpgradeProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
-        self._open.ended(self.transport)  # after uvicorn has removed this connection from its list
+        self._open.ended(self.transport)  # last: the published number of connections must not include this connection
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; keep the rest unparsed while MAX_UNANSWERED requests wait for a response."""
@@ -93,7 +93,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._begin_head()  # an incomplete head needs a timeout: uvicorn has ended the keep-alive timeout
 
     def may_parse(self) -> bool:
-        """Tell whether to parse the next bytes: not a further request while MAX_UNANSWERED requests wait."""
+        """Tell whether to parse more bytes: no further request while MAX_UNANSWERED requests wait for a response."""
         if self._ended or self._upgrade_waits or self.transport.is_closing():
             return False
         if self._in_head or self.in_body or not self._unanswered:
@@ -120,7 +120,7 @@ class BoundedProtocol(UpgradeProtocol):
             self._open.busy(self.transport)
 
     def on_response_complete(self) -> None:
-        """Continue with what waited for the end of this response: requests, unparsed bytes, a refusal or an upgrade."""
+        """Go on with what waited for the end of a response: later requests, unparsed bytes, a refusal, an upgrade."""
         self._unanswered.popleft()
         super().on_response_complete()
         if self.transport.is_closing():

@@ -4,12 +4,12 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Reading(FlowControl):
-    """uvicorn's flow control with a hold: while held, no bytes are read, even if uvicorn resumes reading."""
+    """uvicorn's flow control with a hold on reading: a hold lasts even if uvicorn itself resumes reading."""
 
     held = False
 
     def hold(self, *, held: bool) -> None:
-        """Begin or end the hold, which stops reading; otherwise each packet would add to the unparsed bytes."""
+        """Begin or end the hold on reading from the socket, which bounds the bytes that wait to be parsed."""
         self.held = held
         (self.pause_reading if held else self.resume_reading)()
 

@@ -1,4 +1,4 @@
-"""Refusals of the connection stage, before the application sees the request: problem responses as raw bytes."""
+"""Refusals that the server sends before the application sees a request: problem responses (RFC 9457) as raw bytes."""
 
 from collections.abc import Mapping, Sequence
 

@@ -19,7 +19,8 @@ from app.server.reading import Reading
 from app.server.refusal import Refusal
 
 HANDSHAKE = {b"sec-websocket-key", b"sec-websocket-version"}
-"""The headers of a WebSocket handshake. A request without both is answered as if it had asked for no upgrade."""
+"""The headers of a WebSocket handshake. A request that lacks either header is answered as if it had asked for no
+upgrade."""
 
 BODY = {b"content-length", b"transfer-encoding"}
 """Headers of a request with a body. A WebSocket handshake must not have a body: the server would take the
@@ -33,7 +34,7 @@ class UpgradeProtocol(HttpToolsProtocol):
     flow: Reading
 
     def __init__(self, *args: Any, has_websocket: Callable[[str], bool], **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own constructor takes any arguments
-        """Take uvicorn's arguments, and a function that tells whether a path is a WebSocket route."""
+        """Build the protocol of a connection; `has_websocket` tells whether a path is a WebSocket route."""
         super().__init__(*args, **kwargs)
         self.parser = RequestParser(self)
         self.url = b""
@@ -109,7 +110,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         uvicorn's WebSocket protocol loses frames that arrive before the application has accepted the WebSocket. So no
         bytes are read from the socket until then.
         """
-        url = httptools.parse_url(self.url)  # a URL with a host would match no route of the application
+        url = httptools.parse_url(self.url)  # drop the host: a URL with a host would match no route
         self.url = url.path + (b"?" + url.query if url.query else b"")
         self.flow.hold(held=True)
         super().handle_websocket_upgrade()

@@ -48,7 +48,7 @@ class PlainLifespan(LifespanOn):
     """The lifespan protocol of uvicorn, which logs a sentence instead of a traceback when the start is refused."""
 
     async def send(self, message: LifespanSendMessage) -> None:
-        """Pass a lifespan message on; for a refused start, replace the traceback by the exception's sentence."""
+        """Pass a lifespan message on; if the service refuses to start, replace the traceback by the error's sentence."""
         error = sys.exception()
         if message["type"] == "lifespan.startup.failed" and isinstance(error, CannotStart):
             message["message"] = f"The service cannot start: {error}"
@@ -71,7 +71,7 @@ class ServiceServer(DrainingServer):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
         await super().startup([])
-        # Objects of the start live as long as the process: exclude them from later, blocking garbage collections.
+        # Exclude objects of the start-up, which live as long as the process, from later, blocking garbage collections.
         gc.collect()
         gc.freeze()
         gc.enable()
@@ -114,7 +114,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
     server_class = ServiceServer
 
     ppid: int
-    """The process id of the master, from gunicorn."""
+    """The process id of the gunicorn master, which started this worker; set by gunicorn."""
 
     balance: WorkerCount
     """The shared numbers of open connections, by which workers balance new connections; set by gunicorn.conf.py before
@@ -131,7 +131,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
         self.config.timeout_graceful_shutdown = max(1.0, settings.seconds_in_flight)
 
     def init_process(self) -> None:
-        """Load the application without garbage collection, which would take a sixth of the start and free nothing."""
+        """Load the application without garbage collection, which would take a sixth of the time and free nothing."""
         gc.disable()
         super().init_process()
 
@@ -156,7 +156,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
             max_connections=self.cfg.worker_connections,
             balance=self.balance,
         )
-        self.config.lifespan = "on"  # the default may serve without a lifespan that raised an error
+        self.config.lifespan = "on"  # uvicorn's default, `auto`, may serve although the lifespan raised an error
         self.config.load()
         self.config.lifespan_class = PlainLifespan
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.hurry)
