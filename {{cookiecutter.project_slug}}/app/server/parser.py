@@ -52,7 +52,7 @@ class RequestParser:
         """Bytes of the current body that are not parsed yet, 0 for a chunked body; the connection sets the number."""
 
     def _begin(self) -> None:
-        """Begin with a new httptools parser, and keep its methods as attributes of this object.
+        """Begin with a new httptools parser, and keep the methods of that parser as attributes of this object.
 
         Delegating each call by `__getattr__` would take a tenth of the time that the server spends on the connection.
         """

@@ -48,7 +48,7 @@ class PlainLifespan(LifespanOn):
     """The lifespan protocol of uvicorn, which logs a sentence instead of a traceback when the start is refused."""
 
     async def send(self, message: LifespanSendMessage) -> None:
-        """Pass a lifespan message on; if the service refuses to start, replace the traceback by the error's sentence."""
+        """Pass a lifespan message on; if the service refuses to start, log the error's sentence, not a traceback."""
         error = sys.exception()
         if message["type"] == "lifespan.startup.failed" and isinstance(error, CannotStart):
             message["message"] = f"The service cannot start: {error}"

@@ -18,7 +18,8 @@ class Timeouts:
     statement: timedelta
     command: timedelta
     idle: timedelta | None = None
-    """The longest pause between two statements of a transaction; None means as long as `command`."""
+    """The longest pause between two statements of a transaction, after which PostgreSQL closes the connection; None
+    means the duration of the timeout `command`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,13 @@ class PoolBounds:
     queue_timeout: timedelta = timedelta(seconds=1)
     """The longest wait of a caller for a connection, after which the pool refuses the caller."""
     quotas: Iterable[str] = ()
-    """The names of the connection quotas, one per route group; background work always has a quota, without a name
-    here."""
+    """The names of the connection quotas, which are the names of the route groups. Background work always has a quota
+    of its own, which this list does not name."""
     quota: int | None = None
     """The most connections that one route group, or background work, may use; None means the whole pool."""
     reserved: int = 0
-    """Connections kept free for any route group, or background work, that uses no connection now."""
+    """Connections of the pool that are kept free for route groups, or background work, without a connection at the
+    moment."""
     nested_loans: bool = True
     """Whether a task that holds a connection may take a second connection. False in development and tests, where a
     second connection raises `ConnectionHeld`."""
@@ -53,7 +55,8 @@ class Thresholds:
     failure_ratio: float
     """From this ratio on, 0 to 1, of failed calls to all calls in the breaker's window, the breaker opens."""
     min_calls: int
-    """The breaker never opens with fewer calls than this in its window: a few failures do not prove an outage."""
+    """The least number of calls in the breaker's window at which the breaker may open: a few failures prove no
+    outage."""
     window_seconds: float
     """How many seconds the breaker remembers the outcome of a call."""
     open_seconds: float

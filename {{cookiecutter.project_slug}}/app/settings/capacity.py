@@ -22,7 +22,8 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     replicas: int = Field(default=1, ge=1)
     """Replicas of this service that share the database; with an autoscaler, the upper bound of the autoscaler."""
 
-    # The default is not 25%, as in Kubernetes: its maxSurge does not count stopping pods, which still hold connections.
+    # The default is 100%, more than the 25% of Kubernetes' maxSurge, which does not count pods that are stopping: such
+    # pods still hold database connections.
     replicas_surge: str = Field(default="100%", pattern=r"^\d{1,4}%?$", coerce_numbers_to_str=True)
     """Additional replicas while an update rolls out, as Kubernetes' maxSurge: a percentage such as 25%, or a number."""
 
@@ -30,14 +31,16 @@ class CapacitySettings(BaseModel, use_attribute_docstrings=True):
     """PostgreSQL's max_connections, or the part of it that this service may use; PostgreSQL's default is 100."""
 
     database_reserved_connections: int = Field(default=10, ge=0)
-    """Connections kept free for the superuser (PostgreSQL keeps 3), migrations, job workers, people and their tools."""
+    """Database connections that are kept free for the superuser (PostgreSQL keeps 3), migrations, job workers, people
+    and their tools."""
 
     database_pool_limit: int = Field(default=10, ge=1)
-    """The largest pool of one worker; as a worker uses one CPU, more connections only move the queue into
-    PostgreSQL."""
+    """The most database connections in the pool of one worker. As a worker uses one CPU, more connections only move the
+    queue into PostgreSQL."""
 
     database_max_overflow: int = Field(default=0, ge=0)
-    """Connections that a worker opens beyond the pool and closes after use; each costs a handshake under load."""
+    """Database connections that a worker opens beyond the pool, and closes after use; each costs a handshake under
+    load."""
 
     database_queue_timeout_seconds: float = Field(default=1.0, gt=0, le=3600, allow_inf_nan=False)
     """The longest wait for a database connection before a 503 response; clients give up before SQLAlchemy's default, 30

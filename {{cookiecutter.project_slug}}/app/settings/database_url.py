@@ -50,8 +50,8 @@ UNSUPPORTED = frozenset(
         *("options", "require_auth", "server_settings", "service", "sslcertmode", "sslpassword", "sslsni"),
     }
 )
-"""Parameters of libpq and asyncpg that the service does not support in DATABASE_URL. An error names a parameter only if
-a list of this module has the name: any other name may be a part of a password with an unescaped question mark."""
+"""Parameters of libpq and asyncpg that the service does not support in DATABASE_URL. An error message names a parameter
+only if this module lists it: any other name may be a part of a password with an unescaped question mark."""
 
 
 def asyncpg_url(secret: SecretStr) -> SecretStr:

@@ -31,7 +31,7 @@ def _check_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # a larger number probably means milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # at most 1 h: more is probably milliseconds
 Ratio = Annotated[float, Field(gt=0, le=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_check_value)]
@@ -94,7 +94,8 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
     """The circuit breaker opens when failed calls divided by all calls reach this ratio."""
 
     breaker_min_calls: int = Field(default=20, ge=1)
-    """The circuit breaker never opens with fewer calls than this in its window."""
+    """The least number of calls in the circuit breaker's window at which the breaker may open: a few failures prove no
+    outage."""
 
     breaker_window_seconds: Seconds = 10.0
     """The window of the circuit breaker: how many seconds the breaker remembers the outcome of a call."""
@@ -153,7 +154,7 @@ class DownstreamSettings(BaseModel, use_attribute_docstrings=True, hide_input_in
 
 
 class DownstreamsSettings(BaseModel, extra="forbid"):
-    """The settings of all downstreams: each field has the name of its downstream in code, logs and variables."""
+    """The settings of all downstreams: one field per downstream, named as in code, log lines and variables."""
 
     # {% if cookiecutter.example != "no" %}
     rates: DownstreamSettings = DownstreamSettings()

@@ -39,7 +39,7 @@ def tidied(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
 
 
 def hand_on(settings: BaseModel, *names: str) -> None:
-    """Write checked settings into the environment, for libraries that read variables; None removes the variable."""
+    """Write settings into environment variables, which libraries read; the value None removes a variable."""
     for name in names:
         os.environ.pop(name, None)
         if (value := getattr(settings, name.lower())) is not None:
@@ -67,9 +67,10 @@ def nearest(name: str, known: set[str], similarity: float = 0.0) -> str | None:
 def resembled(name: str, known: set[str]) -> set[str]:
     """Return the settings that an unknown, probably misspelt name such as DATABASE_TIMEOUT resembles.
 
-    The first rule that finds settings decides: settings that have all words of the name; settings of three words or
-    more that begin with the same two words; all settings with the same first word, if no hosting platform uses this
-    word. A name of one word, or with URL at the end, resembles no setting, as platforms define many such variables.
+    A setting resembles the name if it has all words of the name. If there is no such setting, settings of three words
+    or more that begin with the same two words resemble the name. Otherwise all settings with the same first word
+    resemble the name, if no hosting platform uses this word. A name of one word, or with URL at the end, resembles no
+    setting, as platforms define many such variables.
     """
     words = name.split("_")
     settings = {setting for setting in known if setting.startswith(f"{words[0]}_")}
@@ -89,7 +90,7 @@ def misspelt(given: set[str], known: set[str]) -> Iterator[str]:
         if prefix == "OTEL":  # OpenTelemetry's SDK reads dozens of variables with similar names
             continue
         nested = name.partition("__")[0] in known  # pydantic itself refuses an unknown name in nested settings
-        if name.rpartition("__")[0] in known - groups:  # pydantic ignores a name below a setting that is not nested
+        if name.rpartition("__")[0] in known - groups:  # pydantic ignores PORT__X, as PORT has no nested settings
             yield f"  {name}: there is no such setting; the nearest is {name.rpartition('__')[0]}"
             continue
         setting = nearest(name, known, CLOSE) if nearest(prefix, prefixes, CLOSE) else None
@@ -108,7 +109,7 @@ def explained(error: ValidationError, settings: type[BaseModel]) -> Iterator[str
         if item["type"] == "extra_forbidden":
             setting = nearest(variable, set(variables_of(settings)))
             reason, purpose = f"there is no such setting; the nearest is {setting}", ""
-        elif item["type"] == "string_pattern_mismatch":  # pydantic's own message shows the regular expression
+        elif item["type"] == "string_pattern_mismatch":  # pydantic's own message would show a regular expression
             reason = "this is not of the right form"
         yield f"  {variable}: {reason}{purpose}" if variable else f"  {reason}"
 

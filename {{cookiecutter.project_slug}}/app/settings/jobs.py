@@ -11,9 +11,9 @@ class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra=
     """The limits and timeouts of the workers that run jobs."""
 
     workers: int = Field(default=1, ge=0)
-    """Job workers of all replicas together. The capacity plan keeps database connections for each: a pool, 3 for the
-    queue and 1 for the probe, and twice as many for a rolling update, 18 by default. At 0 no job worker starts in
-    production."""
+    """The number of job workers of all replicas together. The capacity plan keeps 9 database connections for each by
+    default: a pool of 5, 3 for the queue and 1 for the probe. During a rolling update twice as many job workers run, so
+    the plan keeps 18. At 0 no job worker starts in production."""
 
     max_concurrent: int = Field(default=10, ge=2, le=200)
     """The most jobs that one worker runs at the same time."""
@@ -38,12 +38,13 @@ class JobsSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra=
     """How long a finished job is kept; then the job `jobs.prune` deletes the row."""
 
     health_file: str | None = None
-    """A file that a worker touches every second while the database answers; a probe compares the age of the file."""
+    """A file that a job worker touches every second while the database answers. A health probe reads the age of the
+    file."""
 
     def connections(self, web_processes: int) -> int:
-        """Return the database connections of jobs and streams, beside the pools of requests; 0 without job workers.
+        """Return the number of database connections of jobs and streams; 0 without job workers.
 
         Each job worker has a pool, the connections of the queue and a probe, twice as many for a rolling update; each
-        web process has a LISTEN connection for streams.
+        web process has a LISTEN connection for streams. The pools that serve requests are not counted here.
         """
         return self.workers and 2 * self.workers * (self.pool_limit + QUEUE_CONNECTIONS + 1) + web_processes

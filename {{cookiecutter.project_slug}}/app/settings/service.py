@@ -25,7 +25,7 @@ STOP_MARGIN_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # a larger number probably means milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # at most 1 h: more is probably milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 
@@ -36,7 +36,7 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
         env_file=".env",
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
-        extra="ignore",  # `.env` also has variables for compose and the shell
+        extra="ignore",  # ignore variables in `.env` that are for compose or the shell
         frozen=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
@@ -72,7 +72,7 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
 
     database_lock_timeout_seconds: Seconds = 1.5
     """PostgreSQL's lock_timeout: the longest wait for a locked row or table. Keep it above deadlock_timeout (1 s), at
-    which PostgreSQL ends a single transaction of a deadlock; a shorter lock_timeout would end both."""
+    which PostgreSQL ends only one transaction of a deadlock; a shorter lock_timeout would end both."""
 
     database_statement_timeout_seconds: Seconds = 2.5
     """PostgreSQL's statement_timeout. The server enforces the timeout, also for statements of a killed worker."""
@@ -139,7 +139,7 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
             lock=timedelta(seconds=self.database_lock_timeout_seconds),
             statement=timedelta(seconds=self.database_statement_timeout_seconds),
             command=timedelta(seconds=self.database_command_timeout_seconds),
-            idle=timedelta(hours=1) if self.development else None,  # a debugger may pause in a transaction
+            idle=timedelta(hours=1) if self.development else None,  # a debugger may pause the process in a transaction
         )
 
     @property
@@ -155,7 +155,7 @@ class Settings(CapacitySettings, ListeningSettings, BrowserSettings, Observabili
     @model_validator(mode="after")
     def _agree_with_each_other(self) -> Self:
         wrong = [*self._timeouts_that_do_not_nest(), *self._deadlines_that_do_not_nest(), *self._unsafe()]
-        if wrong:  # one error for all wrong settings, as each attempt may be a deployment
+        if wrong:  # one error for all wrong settings: each attempt to start may be a deployment
             raise ValueError("; ".join(wrong))
         return self
 

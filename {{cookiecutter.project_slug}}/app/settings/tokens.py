@@ -106,6 +106,7 @@ class TokenSettings(BaseModel, frozen=True, use_attribute_docstrings=True, extra
             address = urlsplit(str(url or ""))
             if address.scheme == "http" and (production or address.hostname not in THIS_MACHINE):
                 yield f"{variable} must begin with https://, but for an issuer of this machine in development"
-        if unknown := self.downstream_tokens.keys() - (names - {"issuer"}):  # the issuer gets credentials, and no token
+        # Calls to the issuer itself carry no token, but the client id and the client secret of the service.
+        if unknown := self.downstream_tokens.keys() - (names - {"issuer"}):
             listed = ", ".join(sorted(unknown))
             yield f"AUTH__DOWNSTREAM_TOKENS names {listed}, which is no downstream that may get one"

@@ -33,12 +33,13 @@ def redis_url(secret: SecretStr) -> SecretStr:
 
 
 def checks_server(secret: SecretStr | None) -> bool:
-    """Tell whether a Valkey or Redis URL leaves the check of the server's TLS certificate on; True without a URL."""
+    """Tell whether the client for a Valkey or Redis URL checks the server's TLS certificate; True without a URL."""
     query = parse_qs(urlsplit(secret.get_secret_value()).query) if secret else {}
     return all(value.lower() in values for name, values in CHECKS.items() for value in query.get(name, ()))
 
 
 CHECKS = {"ssl_cert_reqs": {"required"}, "ssl_check_hostname": {"true", "yes", "1"}}
-"""The parameters of redis-py about the server's TLS certificate, each with the values that leave its check on."""
+"""The parameters of redis-py about the server's TLS certificate, each with the values that do not turn off the check of
+the certificate."""
 
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
