@@ -40,7 +40,7 @@ HEAD_SECONDS = 10.0
 
 UNIX_PEER = ("unix", 0)
 """The address that stands for a client over a unix socket, which has no IP address. The rights on the socket file
-decide who may connect, so `ServiceWorker` trusts this client as a proxy."""
+decide which programs may connect, so `ServiceWorker` trusts this client as a proxy."""
 
 
 class BoundedProtocol(UpgradeProtocol):
@@ -90,7 +90,7 @@ class BoundedProtocol(UpgradeProtocol):
         if self.parser.unread and self.may_parse():
             self.loop.call_soon(self.data_received, b"")
         if self._in_head or not self._unanswered:
-            self._begin_head()  # an incomplete head needs a timeout: uvicorn has ended the keep-alive timeout
+            self._begin_head()  # an incomplete request head needs a timeout: uvicorn has ended the keep-alive timeout
 
     def may_parse(self) -> bool:
         """Tell whether to parse more bytes: no further request while MAX_UNANSWERED requests wait for a response."""

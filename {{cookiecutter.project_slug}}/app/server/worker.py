@@ -122,7 +122,7 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc] # uvicorn-worker ships
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - gunicorn's own constructor takes any arguments
         super().__init__(*args, **kwargs)
-        # A client of a unix socket is a proxy, and has no address to list in gunicorn's setting of trusted proxies.
+        # Trust each client of a unix socket: the client is a proxy, without an address for gunicorn's list of proxies.
         if self.cfg.forwarded_allow_ips != ["*"]:
             self.config.forwarded_allow_ips = [*self.cfg.forwarded_allow_ips, UNIX_PEER[0]]
         self.config.ws_max_size = MAX_MESSAGE_BYTES

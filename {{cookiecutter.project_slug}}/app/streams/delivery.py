@@ -1,8 +1,9 @@
-"""The delivery of changes to streams: reads changed objects, and queues their states in the subscriptions.
+"""The delivery of changes to streams: reads changed objects, and queues the new states for the clients.
 
-A notification only names a changed object. Each changed object is read once for all streams of the process, and no
-connection is held between the reads. Every few seconds a poll also finds changes without a notification: notifications
-are lost while the LISTEN connection is down, and behind a PgBouncer of which the settings say nothing.
+A notification of PostgreSQL only names a changed object. Each changed object is read once for all streams of the
+process, and no database connection is held between the reads. Every few seconds a poll also finds changes without a
+notification: notifications are lost while the LISTEN connection is down, and behind a PgBouncer that no setting
+mentions.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ log = structlog.get_logger("streams")
 
 
 async def deliver(hub: Hub) -> None:
-    """Read changed objects and queue their states in the subscriptions, until cancelled."""
+    """Read changed objects, and queue the new states for the clients that follow the objects, until cancelled."""
     loop, next_poll, is_behind = asyncio.get_running_loop(), 0.0, False
     while True:
         try:
@@ -55,7 +56,7 @@ async def deliver(hub: Hub) -> None:
 
 
 async def deliver_changed(hub: Hub) -> None:
-    """Read the objects that a notification or a poll has named, and queue their states in the subscriptions."""
+    """Read the objects that a notification or a poll has named, and queue the new states for the clients."""
     changed, hub.changed = hub.changed, set()
     hub.woken.clear()
     by_name: dict[str, list[str]] = {}
@@ -69,7 +70,11 @@ async def deliver_changed(hub: Hub) -> None:
 
 
 async def poll(hub: Hub) -> None:
-    """Find changes without a notification: of followed objects by id, of all objects of an owner by sequence number."""
+    """Find changes whose notification was lost.
+
+    Each object that a client follows by id is read again. For clients that follow all objects of an owner, the objects
+    whose sequence number is above that of an earlier poll are read.
+    """
     if not hub.sources:
         return
     after = hub.numbers[-1] if hub.numbers else None
@@ -88,7 +93,7 @@ async def poll(hub: Hub) -> None:
 
 
 async def offer(hub: Hub, changes: Sequence[Change]) -> None:
-    """Queue a portion of changes in the subscriptions, after giving clients time to read the waiting events."""
+    """Queue a portion of changes for the clients, after giving slow clients time to read the waiting events."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + PAUSE_SECONDS
     while busy := [one for one in hub.subscriptions if one.is_half_full and not one.is_stuck]:

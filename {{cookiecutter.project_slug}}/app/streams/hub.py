@@ -1,4 +1,4 @@
-"""The hub of streams: the subscriptions of one process with their bounds, and the names of changed objects."""
+"""The hub of SSE and WebSocket streams: all subscriptions of one process, limits, and the names of changed objects."""
 
 import asyncio
 from collections import Counter, deque
@@ -66,7 +66,7 @@ class Hub:
 
     @property
     def resume_after(self) -> int | None:
-        """The sequence number after which a reconnecting client gets all changes; None before the sixth poll."""
+        """The sequence number with which a reconnecting client misses no change; None until six polls are done."""
         return self.numbers[0] if len(self.numbers) == OVERLAP_POLLS else None
 
     @property
@@ -109,7 +109,7 @@ class Hub:
         Args:
             subscription: the subscription of the client.
             topic: the topic and the id of the object, as `jobs:<id>`.
-            after: the sequence number of the last state that the client has, None without a state.
+            after: the sequence number of the last state that the client has; None if the client has no state.
 
         Raises:
             NotFound: there is no such object, or the object has a different owner.
@@ -123,15 +123,16 @@ class Hub:
             subscription.topics.discard(topic)
             raise NotFound("There is no such object to follow.")
         if after is not None and after > found[0].sequence:
-            subscription.remember(topic, -1)  # the client's number is wrong: -1, below every number, sends the state
+            # The number that the client sent is wrong, as no state has a larger number: with -1, the state is sent.
+            subscription.remember(topic, -1)
         subscription.offer(found[0])
         return found[0]
 
     async def follow_all(self, subscription: Subscription, after: int | None = None) -> None:
         """Subscribe to all objects of the owner, and queue the changes after the sequence number `after`.
 
-        The client is asked to reload its data if `after` is None or larger than every number, or if there are too many
-        changes after it.
+        The client is asked to reload its data if `after` is None or larger than every sequence number, or if too many
+        changes follow `after`.
         """
         subscription.is_for_all = True
         missed: list[Change] = []
@@ -146,7 +147,7 @@ class Hub:
             subscription.resync()
 
     def notify(self, payload: str) -> None:
-        """Record a followed object as changed; the payload of the notification is `<topic>:<id>:<sequence>`."""
+        """Record that a followed object has changed; PostgreSQL's notification says `<topic>:<id>:<sequence>`."""
         topic, _, _ = payload.rpartition(":")
         if any(topic in one.topics or one.is_for_all for one in self.subscriptions):
             self.changed.add(topic)

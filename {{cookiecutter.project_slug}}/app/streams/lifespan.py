@@ -1,4 +1,4 @@
-"""The lifespan of the streams: opens the hub and the LISTEN connection of an application, and ends the streams.
+"""The lifespan of SSE and WebSocket streams: opens the hub of streams and the LISTEN connection, and ends all streams.
 
 This lifespan runs inside the lifespan of the application, which has opened the resources of the application before.
 """
@@ -28,7 +28,8 @@ DRAIN_CHECK_SECONDS = 0.25
 """The interval, in seconds, between two checks whether the drain of this process has begun."""
 
 HUBS: WeakKeyDictionary[FastAPI, Hub] = WeakKeyDictionary()
-"""The hub of each application in this process: a single application, but several in tests."""
+"""The hub, which holds all open streams, of each application. A process has a single application, but several in
+tests."""
 
 
 async def get_hub(connection: HTTPConnection) -> Hub:
@@ -68,7 +69,7 @@ def build_lifespan(
 
 
 async def once_followed(hub: Hub, work: Coroutine[None, None, None]) -> None:
-    """Run a coroutine from the first stream on: a process without streams neither listens for changes nor polls."""
+    """Run a coroutine once a client opens a stream: without streams, the process need not listen or poll."""
     try:
         await hub.followed.wait()
     except asyncio.CancelledError:

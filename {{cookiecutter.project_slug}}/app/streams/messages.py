@@ -38,7 +38,8 @@ class Event(BaseModel):
     type: Literal["event"] = "event"
     topic: str
     id: int | None
-    """The number that a reconnecting client sends as `after`; None in the first seconds of a process."""
+    """The id of the event, which a reconnecting client sends as `after` to get all later changes; None in the first
+    seconds of a process."""
     is_final: bool
 
 

@@ -14,8 +14,8 @@ POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self' {issuer}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of the page: allows only its own script and style, and requests to this service and to
-the issuer of tokens."""
+"""The Content-Security-Policy of the page `/dev/jobs`: allows only the page's own script and style, and requests to
+this service and to the issuer of tokens."""
 
 
 async def show_page() -> HTMLResponse:

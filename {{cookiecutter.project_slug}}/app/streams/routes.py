@@ -54,7 +54,7 @@ async def open_subscription(
 async def talk(
     websocket: WebSocket, subscription: Annotated[Subscription, Depends(open_subscription)], hub: HubDep
 ) -> None:
-    """Talk over a WebSocket: `subscribe`, `unsubscribe` and `ping`; see `messages.py`."""
+    """Serve a WebSocket whose client sends `subscribe`, `unsubscribe` and `ping`; see `messages.py`."""
     await converse(websocket, hub, subscription)
 
 

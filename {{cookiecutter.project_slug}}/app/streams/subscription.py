@@ -84,7 +84,7 @@ class Subscription:
         return change.owner == self.owner and (self.is_for_all or change.topic in self.topics)
 
     def begin_with(self, changes: Iterable[Change]) -> None:
-        """Queue the changes that a reconnecting client missed, before all other events and beyond MAX_WAITING."""
+        """Queue the changes that a reconnecting client missed, before all other events; MAX_WAITING does not apply."""
         for change in changes:
             self.remember(change.topic, change.sequence)
             self._backlog.append(change)

@@ -43,7 +43,7 @@ log = structlog.get_logger("streams")
 
 
 class ForeignOrigin(ServiceError, status=403, code="foreign_origin"):
-    """Raised when a page of a different site opens a WebSocket, as this would use the cookies of a visitor."""
+    """Raised when a page of a different site opens a WebSocket, with which a browser sends a visitor's cookies."""
 
 
 def refuse_foreign_origin(headers: Headers, allowed: str) -> None:

@@ -15,10 +15,10 @@ try:
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
-except ModuleNotFoundError:  # the settings refuse REDIS_URL without the package; without the URL it is not used
+except ModuleNotFoundError:  # without the package, the settings refuse REDIS_URL, so these names stay unused
     Redis, RedisError = Any, OSError  # type: ignore[assignment,misc] # names for annotations, and no further error
 
-__all__ = ["ERRORS", "Redis", "open_client"]  # the only place that other modules import `Redis` from
+__all__ = ["ERRORS", "Redis", "open_client"]  # other modules import `Redis` only from here
 
 ERRORS = (RedisError, OSError)
 """The errors of a command whose server is unreachable, frozen or out of connections."""
@@ -48,7 +48,7 @@ async def open_client(url: SecretStr | None) -> AsyncGenerator["Redis | None"]:
         socket_connect_timeout=WAIT_SECONDS,
         # With protocol 3, redis-py hands out connections that the server has closed: each fails a command.
         protocol=2,
-        # `Redis(host=...)` repeats a command whose reply was lost, up to ten times: a hit must count once
+        # `Redis(host=...)` repeats a command whose reply was lost, up to ten times: rate limits would count too much.
         retry=Retry(NoBackoff(), 0),
     )
     async with Redis.from_pool(pool) as client:

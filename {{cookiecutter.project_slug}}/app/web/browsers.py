@@ -1,7 +1,7 @@
 """Middleware for requests of browsers: refuses an unknown Host header, and sends CORS headers to allowed origins.
 
-Both middleware classes wrap all middleware that may refuse a request, so that a page can also read a 500 or a 503. Each
-class is added only if its setting is set.
+Both middleware classes, `AllowedHosts` and Starlette's `CORSMiddleware`, wrap all middleware that may refuse a request,
+so that a page can also read a 500 or a 503. Each class is added only if its setting is set.
 """
 
 import re

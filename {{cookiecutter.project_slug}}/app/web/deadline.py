@@ -109,7 +109,7 @@ class _TimedRequest:
             self.expiry.at = None  # background tasks, which follow the response, have no deadline
 
     def _expire(self) -> None:
-        # the deadline moves while a COMMIT is awaited, and after a debugger has stopped the process
+        # The deadline moves later while a COMMIT waits for an answer, and after a debugger has stopped the process.
         moment = self.expiry.last_moment
         if moment is not None and moment > self._fires_at:
             self._fires_at = moment

@@ -10,7 +10,8 @@ Headers = Collection[tuple[bytes, bytes]]
 
 DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),  # without this header, a cache may store a response by rules of its own
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # no scripts, and shown in no frame
+    # A JSON response needs no scripts or styles, and must not be shown in the frame of a page.
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),  # pages of other origins get a response by CORS only
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),

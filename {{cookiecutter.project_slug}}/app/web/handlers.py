@@ -27,8 +27,9 @@ CONTRADICTION = Conflict("This contradicts what is already stored.")
 MISFIT = Invalid("A value does not fit its column.")
 CONFLICTED = Unavailable("The transaction conflicted with a concurrent transaction. Try again.")
 
-# A key of five characters is one SQLSTATE that a client can cause; the other SQLSTATEs of its class are bugs.
-# A key of two characters is a whole class: the database is in trouble. Source: PostgreSQL's manual, appendix A.
+# The error response for each SQLSTATE of PostgreSQL (its manual, appendix A). A key of five characters is one SQLSTATE
+# that a client can cause; the other SQLSTATEs of its class are bugs. A key of two characters is a whole class, which
+# means that the database is in trouble.
 SQLSTATES: Mapping[str, ServiceError] = {
     "23503": CONTRADICTION,  # a foreign key constraint is violated
     "23505": CONTRADICTION,  # a unique constraint is violated

@@ -1,4 +1,4 @@
-"""Lingering close: reads the rest of a request body when the response is complete before the body is.
+"""Lingering close: reads the rest of a request body if the response is complete before the whole body has arrived.
 
 A server that closes a connection with unread bytes resets the connection, and the client may lose the response. So the
 last ASGI message of an early response is held back until the body is read. The client does not wait for that message,
@@ -49,12 +49,12 @@ class _Request:
     async def receive(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        self._whole = not message.get("more_body", False)  # also True if the client has disconnected
+        self._whole = not message.get("more_body", False)  # the body also counts as whole if the client disconnected
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._whole and not self._expects:
-            await self._read(0)  # if the whole body has arrived, the connection can be kept
+            await self._read(0)  # if the rest of the body has arrived already, the connection can be kept
         if message["type"] == "http.response.start" and not self._whole:
             headers = list(message.get("headers", ()))
             self._sized = any(name.lower() == b"content-length" for name, _ in headers)
@@ -84,4 +84,5 @@ def body_length(scope: Scope) -> int | None:
     headers = headers_of(scope)
     if b"transfer-encoding" in headers:
         return None
-    return int(headers.get(b"content-length", b"0"))  # the HTTP parser has refused two lengths, or both headers
+    # The HTTP parser has refused a second Content-Length, and Content-Length beside Transfer-Encoding.
+    return int(headers.get(b"content-length", b"0"))

@@ -103,7 +103,7 @@ class Documented(FastAPI):
             operation["responses"] |= documented_errors(401, 403) if "security" in operation else {}
         needs = [need for operation in operations for need in operation.get("security", ())]
         scheme = document["components"].get("securitySchemes", {}).get("access_token")
-        if scheme is not None:  # it has the scopes of all applications of the process: keep those of this one
+        if scheme is not None:  # the security scheme has the scopes of all applications: keep this application's
             named = {scope for need in needs for scope in need.get("access_token", ())}
             scheme["flows"]["authorizationCode"]["scopes"] = dict.fromkeys(sorted(named), "")
         # {% endif %}

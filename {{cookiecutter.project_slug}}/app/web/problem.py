@@ -38,8 +38,8 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     503: ("unavailable", "The service, or a part that it needs, is unreachable or full: repeat after `Retry-After`."),
     504: ("deadline_exceeded", "No answer in time. A write may have happened: repeat it with its `Idempotency-Key`."),
 }
-"""The stable code and the meaning of each error status. A response uses the code if its error is no `ServiceError`; the
-OpenAPI document shows the meaning."""
+"""The stable code and the meaning of each HTTP error status. An error response has this code, unless the error is a
+`ServiceError` with a code of its own; the OpenAPI document shows the meaning."""
 
 
 class FieldProblem(BaseModel):

@@ -21,16 +21,16 @@ FIRST_BYTES = 65_536
 """The part of a request body, in bytes, that is always read before the request takes a slot in the bulkhead."""
 
 WHOLE_BYTES = 8 * 1024 * 1024
-"""The largest body, in bytes, that is read whole before the request takes a slot in its bulkhead. When all bodies that
-were read ahead have reached `max_bytes`, only FIRST_BYTES of a body are read."""
+"""The largest body, in bytes, that is read whole before the request takes a slot in the bulkhead. While all bodies that
+were read ahead take `max_bytes` of memory together, only FIRST_BYTES of a body are read."""
 
 PATIENCE_SECONDS = 3.0
 """How long, in seconds, a client may pause in the middle of a body; a lost packet on a mobile network costs one or two
 seconds."""
 
 MIN_BYTES_PER_SECOND = 16_384
-"""The least rate at which a request body must arrive. A client below this rate uses up its PATIENCE_SECONDS, and gets
-408; a faster client gets seconds back."""
+"""The least rate at which a request body must arrive. A slower client uses up its PATIENCE_SECONDS of waiting time, and
+gets 408; a faster client gets waiting time back."""
 
 FULL = 503, "Too many bodies are being received. Try again.", {"Retry-After": "1"}
 INCOMPLETE = 400, "The body did not arrive whole."
@@ -107,7 +107,7 @@ class ReadAhead:
             raise HTTPException(*FULL) from None
 
     def _reads_on(self, size: int, *, whole: bool) -> bool:
-        """Tell whether to read more of a body ahead; answer 503 to a JSON body beyond the memory for bodies."""
+        """Tell whether to read more of a body ahead; answer 503 to a JSON body for which no memory is left."""
         if size < FIRST_BYTES:
             return True
         has_memory = sum(len(body.held) for body in self._bodies) < self.max_bytes

@@ -24,8 +24,8 @@ CANCEL_SECONDS = 0.5
 """How long, in seconds, the shutdown waits for the clean-up of cancelled background tasks."""
 
 POLL_SECONDS = 0.1
-"""Seconds between two checks of the end of the wait for background tasks: `drain` may move the end closer during the
-shutdown, as after a second signal."""
+"""Seconds between two checks whether the shutdown still waits for background tasks: a second signal, for example, ends
+the wait earlier."""
 
 log = structlog.get_logger("supervisor")
 
@@ -80,7 +80,7 @@ class Supervisor:
         if (transaction := open_transaction.get()) is not None:
             work = _after(transaction.committed(), work)
         task = asyncio.get_running_loop().create_task(work, name=name, context=detached())
-        self._running[task] = monotonic()  # keeps a strong reference: the event loop has only a weak reference
+        self._running[task] = monotonic()  # strong reference, as the event loop has only a weak reference to the task
         task.add_done_callback(self._ended)
 
     def drain(self, seconds: float = inf) -> None:

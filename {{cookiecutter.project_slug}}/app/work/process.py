@@ -76,7 +76,8 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Kill the worker process, also during the start; the running `call` then raises `ProcessEnded`."""
-        # Clear `_wanted`, then read `_process`: `_start` works in the reverse order, so no start escapes the kill.
+        # `_start`, in a different thread, sets `_process` and then reads `_wanted`. So `_wanted` is cleared before
+        # `_process` is read: then this method or `_start` kills a process that is being started.
         self._wanted = False
         if (process := self._process) is not None:
             process.kill()
@@ -105,7 +106,7 @@ class WorkerProcess:
         self._pipe, child_end = SPAWN.Pipe()
         process = SPAWN.Process(target=serve, args=(child_end,), name="offload", daemon=True)
         process.start()
-        child_end.close()  # a copy in this process would keep the pipe open after the worker process has ended
+        child_end.close()  # close this copy, which would keep the pipe open after the worker process has ended
         self._process = process
         if not self._wanted:
             process.kill()

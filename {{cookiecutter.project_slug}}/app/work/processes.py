@@ -1,4 +1,4 @@
-"""Worker processes: run CPU-bound Python code, behind a bulkhead, so that the event loop's GIL stays free."""
+"""Worker processes: run CPU-bound Python code, which would hold the GIL and block the event loop, behind a bulkhead."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Processes:
         if self._closed:
             self.bulkhead.leave()
             raise Unavailable("The service is stopping. Try again.")
-        worker_process = self._idle.pop()  # never empty: the bulkhead admits one call per worker process
+        worker_process = self._idle.pop()  # an idle process is left, as the bulkhead admits one call per process
         worker_process.expect()
         call = self._waiting.start(worker_process.call, self.timeout_seconds, function, *args)
         self._busy[call] = worker_process
