@@ -53,7 +53,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         return self._has_websocket(unquote(httptools.parse_url(self.url).path.decode("ascii")))
 
     def on_message_begin(self) -> None:
-        """Reset the state of the head at the beginning of a request."""
+        """Record that a new request begins, whose head is being parsed."""
         super().on_message_begin()
         self._in_head, self.comes_again = True, False
 
@@ -81,7 +81,7 @@ class UpgradeProtocol(HttpToolsProtocol):
         return b"".join([line, *(b"%s: %s\r\n" % (name, value.rstrip(b" \t")) for name, value in kept), b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Pass a part of the request body on to the application, and subtract its length from the rest of the body."""
+        """Pass a part of the request body on to the application, and count the bytes that are still to come."""
         self.parser.head_bytes = 0
         self.parser.body_left = max(0, self.parser.body_left - len(body))
         super().on_body(body)

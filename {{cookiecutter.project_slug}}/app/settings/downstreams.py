@@ -31,7 +31,7 @@ def _check_address(url: HttpUrl) -> HttpUrl:
     return url
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # at most 1 h: more is probably milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # the limit of 1 h detects values in milliseconds
 Ratio = Annotated[float, Field(gt=0, le=1)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[SecretStr, AfterValidator(_check_value)]

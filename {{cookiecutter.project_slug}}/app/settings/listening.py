@@ -58,7 +58,7 @@ def _networks(proxies: str) -> list[IPv4Network | IPv6Network]:
 def _addresses(proxies: str) -> str:
     try:
         _networks(proxies)
-    except ValueError:  # replaced, as the message of this error would show the setting's value
+    except ValueError:  # replace this error, whose message would show the value of the setting
         raise ValueError("write IP addresses and networks, such as 10.0.0.0/8, separated by commas") from None
     return proxies
 

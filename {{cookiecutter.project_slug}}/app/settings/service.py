@@ -25,7 +25,7 @@ STOP_MARGIN_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
 """The last seconds of STOP_MARGIN_SECONDS, kept for closing connections after the wait for background tasks."""
 
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # at most 1 h: more is probably milliseconds
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]  # the limit of 1 h detects values in milliseconds
 DatabaseUrl = Annotated[SecretStr, AfterValidator(asyncpg_url)]
 
 

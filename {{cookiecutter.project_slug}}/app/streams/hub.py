@@ -66,7 +66,7 @@ class Hub:
 
     @property
     def resume_after(self) -> int | None:
-        """The sequence number with which a reconnecting client misses no change; None until six polls are done."""
+        """The sequence number that a reconnecting client sends, to miss no change; None until six polls are done."""
         return self.numbers[0] if len(self.numbers) == OVERLAP_POLLS else None
 
     @property

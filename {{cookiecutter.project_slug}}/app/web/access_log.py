@@ -80,7 +80,7 @@ class _Line:
             self._status = message.get("status", STATUSES[message["type"]])
             if self._shows_timings and message["type"] == "http.response.start":
                 until_now = self.timings.milliseconds(perf_counter() - self._begin)[1:]
-                shown = TIMINGS % (*until_now, self.timings.statements)  # browsers' developer tools show the header
+                shown = TIMINGS % (*until_now, self.timings.statements)  # browsers' developer tools show Server-Timing
                 message["headers"] = [*message.get("headers", ()), (SERVER_TIMING, shown)]
         body = message["type"] in {"http.response.body", "websocket.http.response.body"}
         if body:

@@ -101,4 +101,4 @@ def is_json(scope: Scope) -> bool:
     A body of another type reaches the route as bytes, or is a form, of which Starlette parses at most 1,000 fields.
     """
     types = headers_of(scope).get(b"content-type", b"").decode("latin-1")
-    return any(map(JSON.fullmatch, types.split(",")))  # a request may repeat Content-Type
+    return any(map(JSON.fullmatch, types.split(",")))  # a repeated Content-Type is joined by commas

@@ -24,6 +24,6 @@ def has_more_values(body: bytes | bytearray, most: int) -> bool:
         return False
     if b"\0" in body:
         return True
-    # each JSON value has at most three tokens: its key, a string and a comma
+    # A JSON value has at most three tokens, a key, a string and a comma: examine no more than three tokens per value.
     tokens = [body[token.start()] for token in islice(TOKEN.finditer(body), 3 * most)]
     return len(tokens) == 3 * most or tokens.count(COMMA) >= most

@@ -27,7 +27,7 @@ class TrustedCallers:
         self._includes = lru_cache(maxsize=4096)(self._look_up)
 
     def include(self, scope: Scope) -> bool:
-        """Tell whether the caller of a request is trusted; the client of a Unix socket has no address and is not."""
+        """Tell whether the caller of a request is trusted; a client over a Unix socket, without an address, is not."""
         client = scope.get("client")
         return self._everybody or (client is not None and self._includes(client[0]))
 
