@@ -16,5 +16,7 @@ for variable in list(os.environ):
         del os.environ[variable]
 # Importing `app.main` builds the app, which needs these variables; no test starts this app, so nothing connects.
 os.environ |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
-with chdir(Path(__file__).parent):  # a folder without a developer's `.env`, which could break the tests' capacity plans
+# The import also reads `.env` of the current folder. This folder has none: a developer's `.env` could break the tests'
+# capacity plans.
+with chdir(Path(__file__).parent):
     import_module("app.main")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 APP = Path(__file__).parents[1] / "app"
-"""The package whose source is checked; tests of a different package replace it."""
+"""The folder whose source the architecture tests check: `app/` of the service, unless a caller sets a different one."""
 
 FEATURES = {file.parent.name for file in APP.glob("*/repository.py")}
 
@@ -54,7 +54,7 @@ def calls_of(function: str) -> list[Finding]:
 
 
 def refuse(findings: Iterable[Finding], way_out: str, *, but: Iterable[str] = ()) -> None:
-    """Fail with a line for each finding outside of the allowed modules; an allowed package covers all its modules."""
+    """Fail a test with a line for each finding, such as a forbidden call, outside of allowed modules and packages."""
     lines = [
         f"{module.replace('.', '/')}.py:{line}: {code.splitlines()[0]}. {way_out}"
         for module, line, code in findings

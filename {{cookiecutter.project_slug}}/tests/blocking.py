@@ -30,10 +30,10 @@ OWN_FRAMES = 3
 
 LIBRARIES = (
     ("tests/blocking.py", "waited_for_a_processor"),
-    ("asyncpg/connect_utils.py", "_parse_connect_arguments"),  # looks for certificate files at each connect
-    ("fastapi/routing.py", "_extract_endpoint_context"),  # reads the source file of a failing handler, once
+    ("asyncpg/connect_utils.py", "_parse_connect_arguments"),  # asyncpg looks for certificates at each connect
+    ("fastapi/routing.py", "_extract_endpoint_context"),  # FastAPI reads the source file of a failing handler, once
     ("importlib/metadata/__init__.py", "version"),
-    ("mimetypes.py", "init"),  # reads the system's table of file types, once in a process
+    ("mimetypes.py", "init"),  # Python reads the system's table of file types, once in a process
     ("bdb.py", "trace_dispatch"),  # a debugger waits while the developer types
     ("pdb.py", "__init__"),
     ("_pytest/debugging.py", "set_trace"),

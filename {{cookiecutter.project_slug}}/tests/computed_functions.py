@@ -55,7 +55,7 @@ def return_a_lock() -> object:
 
 
 class BrokenCopy:
-    """An object that pickles but cannot be unpickled in the other process."""
+    """An object that can be pickled and sent to a different process, but cannot be unpickled there."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         """Make unpickling raise an OSError, like a broken pipe."""

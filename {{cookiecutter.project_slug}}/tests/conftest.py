@@ -34,16 +34,17 @@ from tests.session_state import refuse_state_of
 from tests.workers import pytest_cmdline_main
 
 FINISHED = count()
-"""The number of finished tests. The first garbage collection, before the second test, covers all imported modules."""
+"""A counter of finished tests: after the first test and each 20th test after that, live objects are exempted from
+garbage collection. The exemption after the first test covers all imported modules."""
 
 __all__ = ["pytest_cmdline_main"]  # a hook, which pytest looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register plugins: phase timings, skipped tests of missing programs, and the fixture `fakes` if it exists."""
+    """Register plugins: timings of phases, skips of tests whose programs are not installed, and fake downstreams."""
     config.pluginmanager.register(PhaseReport())
     programs.add_to(config)
-    config.pluginmanager.register(http_client)  # has the fixture `fakes`, in a service with an HTTP client
+    config.pluginmanager.register(http_client)  # adds the fixture `fakes` if the service has an HTTP client
 
 
 def pytest_runtest_logfinish() -> None:
@@ -102,7 +103,7 @@ def shared_url(server_url: str, template: str) -> Iterator[str]:
 async def shared_app(shared_url: str) -> AsyncGenerator[FastAPI]:
     """The app on the shared database, started once in a test run, because a start for each test would be slow."""
     app = build_app(make_settings(shared_url))
-    app.openapi()  # built before the tests: on a busy machine, building it blocks the event loop for too long
+    app.openapi()  # before the tests: on a busy machine, building the OpenAPI document blocks the event loop too long
     async with app.router.lifespan_context(app):
         yield app
 

@@ -21,13 +21,13 @@ class Strict(BaseModel):
 
 
 class Cat(BaseModel):
-    """A request body for a union of `Cat` and `Dog`, which pydantic tells apart by the field `kind`."""
+    """The variant `cat` of a request body that is a union: pydantic tells variants apart by the field `kind`."""
 
     kind: Literal["cat"]
 
 
 class Dog(BaseModel):
-    """A request body for the same union as `Cat`."""
+    """The variant `dog` of a request body that is a union: pydantic tells variants apart by the field `kind`."""
 
     kind: Literal["dog"]
 

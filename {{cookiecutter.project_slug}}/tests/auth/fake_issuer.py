@@ -15,7 +15,7 @@ TIMED_OUT = DownstreamTimedOut("issuer", "no answer.")
 
 
 class Issuer:
-    """A fake issuer with its own clock, which publishes keys, or fails."""
+    """A fake issuer of access tokens: a test sets the clock, the published signing keys, and whether a fetch fails."""
 
     def __init__(self, *keys: Json) -> None:
         self.published: list[Json] = list(keys)
@@ -25,18 +25,18 @@ class Issuer:
         self.keys = Keys(words(RULES.algorithms), clock=lambda: self.now)
 
     async def fetch(self) -> object:
-        """Return the published keys after the other tasks have run, or raise the failure that the test has set."""
+        """Return the issuer's signing keys, or raise the failure that the test has set, after other tasks have run."""
         await asyncio.sleep(0.01)
         if self.failure is not None:
             raise self.failure
         return self.answer if self.answer is not None else {"keys": self.published}
 
     async def get(self, kid: str) -> bool:
-        """Tell whether the key set knows a key id."""
+        """Tell whether the service knows a signing key with this id; the service may fetch the issuer's keys first."""
         return await self.keys.get((kid, "ES256" if kid == "curve" else "RS256"), self.fetch) is not None
 
     async def settled(self) -> None:
-        """Wait until a background fetch has ended."""
+        """Wait until a background fetch of the issuer's keys has ended."""
         await asyncio.sleep(0.02)
 
 

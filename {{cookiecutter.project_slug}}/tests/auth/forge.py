@@ -1,4 +1,4 @@
-"""Access tokens assembled from bytes, without the JWT library under test, so that its errors are not repeated here."""
+"""Access tokens assembled from bytes: tokens made by the JWT library under test would share the library's mistakes."""
 
 import hmac
 import json
@@ -40,11 +40,11 @@ class RsaKey:
 
     @cached_property
     def private(self) -> rsa.RSAPrivateKey:
-        """Make the private key at its first use."""
+        """Generate the RSA private key at the first use, as this is slow."""
         return rsa.generate_private_key(65537, self.bits)
 
     def sign(self, data: bytes) -> bytes:
-        """Return the RS256 signature in a token's encoding."""
+        """Return the RS256 signature of the data, in the format of a JWT."""
         return self.private.sign(data, padding.PKCS1v15(), SHA256)
 
     def pss(self, data: bytes) -> bytes:
@@ -72,15 +72,15 @@ class CurveKey:
 
     @cached_property
     def private(self) -> ec.EllipticCurvePrivateKey:
-        """Make the private key at its first use."""
+        """Generate the private key on the curve P-256 at the first use."""
         return ec.generate_private_key(ec.SECP256R1())
 
     def der(self, data: bytes) -> bytes:
-        """Return the signature in DER format, not in a token's."""
+        """Return the ECDSA signature of the data in DER format, which a JWT must not use."""
         return self.private.sign(data, ec.ECDSA(SHA256))
 
     def sign(self, data: bytes) -> bytes:
-        """Return the ES256 signature in a token's encoding."""
+        """Return the ES256 signature of the data in the format of a JWT: two numbers of 32 bytes."""
         return b"".join(part.to_bytes(32) for part in decode_dss_signature(self.der(data)))
 
     @property
@@ -105,7 +105,8 @@ KEYS: list[Json] = [
     {"kty": "RSA", "kid": "broken", "alg": "RS256", "n": "!", "e": 7},
     CURVE.public | {"kid": "unsigned", "alg": "none"},
 ]
-"""The keys that the issuer publishes: the first two are valid, the service must not use the others."""
+"""The keys (JWKs) that the fake issuer publishes: the service must accept the RSA key and the P-256 key at the start of
+the list, and must not use any of the later keys."""
 
 
 def header(**changes: Any) -> Json:  # noqa: ANN401 - Any stands for JSON values
@@ -122,7 +123,7 @@ NULL = object()
 
 
 def without_none(values: Json) -> Json:
-    """Remove the values that are None; NULL stands for JSON's null."""
+    """Return a token's header or claims without the values that are None; the constant NULL becomes JSON's null."""
     return {name: None if value is NULL else value for name, value in values.items() if value is not None}
 
 
@@ -131,7 +132,7 @@ def unsigned(head: Json | bytes, body: Json | bytes) -> str:
 
 
 def token(head: Json | bytes | None = None, body: Json | bytes | None = None, signer: RsaKey | CurveKey = RSA) -> str:
-    """Return a token with a valid signature, whatever else is wrong with it."""
+    """Return a token with a valid signature; the header or the claims may be wrong, as the test needs."""
     data = unsigned(header() if head is None else head, claims() if body is None else body)
     return f"{data}.{base64(signer.sign(data.encode()))}"
 

@@ -39,7 +39,7 @@ def refused() -> dict[str, str]:
 
 
 def each(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401 - Any stands for JSON values
-    """Return values of different types as a tuple to loop over."""
+    """Return JSON values of different types as a tuple of `Any`, which a test loops over."""
     return values
 
 
@@ -177,7 +177,7 @@ def signatures() -> Rows:
 
 
 def other_end(letter: str) -> str:
-    """Return a base64 letter with the same leading bits, whose unused trailing bits differ."""
+    """Return the base64 letter that differs in the last bit, which a decoder may ignore at the end of a signature."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return letters[letters.index(letter) ^ 1]
 

@@ -18,7 +18,10 @@ async def test_without_a_token_no_fault_of_a_body_is_told(app: FastAPI, client: 
 
 
 async def test_the_bounds_of_bodies_come_before_the_token(app: FastAPI, client: httpx.AsyncClient) -> None:
-    """Body limits protect the service's memory from requests without a token too, and reveal nothing about a route."""
+    """A request without a token, whose body has a refused encoding, gets 415 (body limits), not 401.
+
+    Body limits must protect the service's memory before a token is checked, and the 415 reveals nothing about a route.
+    """
     called, headers = operations(app, PUBLIC), {"Content-Encoding": "gzip"}
 
     assert await statuses(client, called, content=b"{", headers=headers, auth=None) == dict.fromkeys(called, 415)
@@ -30,7 +33,10 @@ async def test_the_bounds_of_bodies_come_before_the_token(app: FastAPI, client: 
 async def test_a_public_route_reads_its_body_without_the_keys_of_the_issuer(
     path: str, headers: dict[str, str], status: int
 ) -> None:
-    """Without the issuer's keys, a guarded route answers 503; FastAPI turns most errors in a body's read into a 400."""
+    """While the issuer's keys are missing, a public route reads a body, and a route that needs a token answers 503.
+
+    FastAPI turns most errors that are raised while a body is read into a 400, which would hide the 503.
+    """
     app = build_app(make_settings("postgresql://nobody@127.0.0.1:1/none"))
 
     async def size(numbers: list[int]) -> int:

@@ -28,7 +28,7 @@ SECONDS = 100
 
 
 class Issuer:
-    """A fake issuer with its own clock, which gives numbered tokens."""
+    """A fake issuer of numbered access tokens (`t1`, `t2`, ...), with a clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -53,27 +53,27 @@ class Issuer:
         return httpx.Response(200, json={"access_token": f"t{len(self.asked)}", "expires_in": SECONDS})
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer like a downstream that checks tokens."""
+        """Answer like a downstream that checks access tokens: 401 for a token that the test refuses, otherwise 200."""
         self.calls.append(request.headers["authorization"])
         return httpx.Response(401 if self.calls[-1] in self.refused else 200, json={})
 
 
 @pytest.fixture
 def issuer() -> Issuer:
-    """A fake issuer."""
+    """A fake issuer of access tokens for downstream calls."""
     return Issuer()
 
 
 @pytest.fixture
 async def downstreams(issuer: Issuer) -> AsyncGenerator[Downstreams]:
-    """The service's downstreams, all fake."""
+    """The service's downstreams, which a fake issuer answers in memory, without a network."""
     async with open_downstreams(DownstreamsSettings(), issuer.transport) as opened:
         yield opened
 
 
 @pytest.fixture
 def credentials(issuer: Issuer, downstreams: Downstreams) -> ClientCredentials:
-    """The client credentials for a downstream that the issuer calls `ledger`."""
+    """The OAuth client credentials by which the service gets access tokens for a downstream, the audience `ledger`."""
     return ClientCredentials(downstreams["issuer"], SETTINGS, {"audience": "ledger"}, clock=lambda: issuer.now)
 
 
@@ -196,4 +196,4 @@ async def test_a_failed_token_is_an_error_of_the_issuer(issuer: Issuer, downstre
         with pytest.raises(Exception, match="issuer: it answered 400") as failure:
             await credentials.headers()
         assert not isinstance(failure.value, DownstreamUnavailable)
-        assert len(failure.traceback) == 2  # the frames of this call only, none of the calls before
+        assert len(failure.traceback) == 2  # no frames of earlier calls: each failure has a traceback of its own

@@ -37,7 +37,7 @@ async def test_a_page_needs_an_allowed_origin(shared_url: str, fakes: Fakes, tmp
         async with app.router.lifespan_context(app), served(app) as api:
             seen = []
             for origin in (allowed, foreign):
-                await page.open(f"{origin}/openapi.json")  # any document has an origin
+                await page.open(f"{origin}/openapi.json")  # any document of a server has the server's origin
                 await page.until(f"location.origin == '{origin}' && document.readyState == 'complete'")
                 seen.append(await page.evaluate(PUT % (api, bearer()["Authorization"])))
 

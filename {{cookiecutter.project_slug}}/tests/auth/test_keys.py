@@ -46,7 +46,7 @@ async def test_made_up_key_ids_are_one_fetch_in_ten_seconds(issuer: Issuer) -> N
         issuer.now = float(second)
         assert await outcomes(lambda: issuer.get("made-up"), 100) == {False: 100}
 
-    assert issuer.keys.fetches == 2  # a fetch at the start, and a fetch in second 11
+    assert issuer.keys.fetches == 2  # a fetch at the start, and in second 11: unknown key ids cause a fetch every 10 s
     assert await issuer.get("rsa")
 
 
@@ -70,7 +70,7 @@ async def test_known_keys_outlive_a_dead_issuer_for_a_day(issuer: Issuer, answer
         assert await outcomes(lambda: issuer.get("rsa"), 20) == {True: 20}
         await issuer.settled()
 
-    assert issuer.keys.fetches == 24  # one at the start, and a background fetch in each of 23 hours
+    assert issuer.keys.fetches == 24  # a fetch of the keys at the start, and a background fetch in each of 23 hours
 
 
 async def test_after_a_day_the_answer_is_503_and_not_401(issuer: Issuer) -> None:

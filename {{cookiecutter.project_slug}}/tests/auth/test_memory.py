@@ -17,7 +17,8 @@ from tests.tokens import answer_keys, bearer
 from tests.web.test_middleware import WatchedScope, receive, scope_of
 
 WITHOUT_DEADLINE = RouteGroupsSettings(others=RouteGroup(deadline_seconds=0))
-"""Settings without a deadline: asyncio keeps a deadline's cancelled timer, whose context holds the request's scope."""
+"""Route group settings without a deadline, for a test of the memory that requests leave. asyncio keeps a deadline's
+cancelled timer for a while, and the timer's context holds the ASGI scope of the request."""
 
 REQUESTS = 20
 
@@ -47,8 +48,8 @@ async def test_the_memory_of_a_refused_request_is_free_at_its_end(shared_url: st
         await app(scope, receive, send)
 
     async with app.router.lifespan_context(app):
-        await ask()  # the first request fetches the keys
-        await asyncio.sleep(0)  # the tasks of the lifespan begin
+        await ask()  # this first request, which fetches the issuer's keys, is not counted
+        await asyncio.sleep(0)  # lets the background tasks of the lifespan begin
         gc.disable()
         try:
             for _ in range(REQUESTS):

@@ -63,7 +63,10 @@ def test_settings_that_cannot_work_refuse_the_start(auth: dict[str, str], messag
 
 @pytest.mark.parametrize("missing", OWN)
 def test_only_a_process_that_makes_calls_needs_the_credentials(missing: str) -> None:
-    """A migration has the variables of the service, but not all of its secrets."""
+    """Settings without client credentials are valid; only a process that calls downstreams refuses to start.
+
+    A migration, for example, has the variables of the service, but not all of its secrets.
+    """
     found = make_settings(NOWHERE, auth=OWN | {missing: None}).auth
     settings = found.model_copy(update={"downstream_tokens": {"ledger": {}}})
 

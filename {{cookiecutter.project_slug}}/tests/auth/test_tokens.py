@@ -1,4 +1,4 @@
-"""The check of access tokens: no forged or odd token is accepted, and each single check refuses some token alone."""
+"""Checks of access tokens refuse every forged or odd token, and each check refuses a token that no other check does."""
 
 from time import time
 from typing import Any
@@ -59,7 +59,7 @@ async def fetch() -> object:
 
 
 async def judged(given: str, checks: Checks = ALL, rules: TokenSettings = RULES) -> tuple[object, int]:
-    """Return the principal or the status for a token, and how many key fetches the check made."""
+    """Return the principal of an accepted token or the HTTP status of the refusal, and the number of key fetches."""
     clock = [0.0]
     keys = Keys(words(rules.algorithms), clock=lambda: clock[0])
     await keys.get(("rsa", "RS256"), fetch)
@@ -104,7 +104,7 @@ async def test_the_principal_has_what_the_token_says() -> None:
 
 
 def without(stage: str, check: str) -> Checks:
-    """Return all checks except for one."""
+    """Return all checks of access tokens except for the named check, to test whether that check is needed."""
     required = [name for name in OPTIONS["require"] if name != check]
     changed: dict[str, Any] = {
         "before": {name: BEFORE[name] for name in BEFORE if name != check},

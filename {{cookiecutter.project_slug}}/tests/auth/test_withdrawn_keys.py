@@ -1,4 +1,4 @@
-"""A key that the issuer withdrew is refused with all its tokens; an issuer that hangs delays a request briefly."""
+"""Tokens that are signed with a withdrawn key are refused; an issuer that hangs delays a request only for a moment."""
 
 import asyncio
 
@@ -66,7 +66,7 @@ async def test_an_unknown_key_id_is_503_while_the_issuer_does_not_say_whether_it
     issuer.now += COOL_DOWN_SECONDS + 1
 
     assert await outcomes(lambda: issuer.get("new"), 10) == {Unavailable: 10}
-    assert await outcomes(lambda: issuer.get("new"), 10) == {Unavailable: 10}  # also in the cool-down
+    assert await outcomes(lambda: issuer.get("new"), 10) == {Unavailable: 10}  # still 503: no fetch again for 10 s
     assert await issuer.get("rsa")
 
 
@@ -84,7 +84,7 @@ async def test_made_up_key_ids_wait_briefly_for_an_issuer_that_hangs(issuer: Iss
     issuer.now += 2 * UNKNOWN_SECONDS
     late = issuer.keys.get(("new", "RS256"), hang)
     with pytest.raises(Unavailable):
-        late.send(None)  # raises at once: the running fetch has taken too long already
+        late.send(None)  # `send` raises at once, as the running fetch of keys has already taken too long
     goes_on.set()
     await issuer.settled()
     assert await issuer.get("new")
@@ -130,7 +130,7 @@ async def test_a_withdrawn_key_ends_the_tokens_that_it_has_checked(issuer: Issue
     issuer.published = [CURVE.public]
     issuer.now = FRESH_SECONDS + 1
     await tokens.principal(by_curve, issuer.fetch)
-    await issuer.get("curve")  # old keys are refreshed by a background fetch
+    await issuer.get("curve")  # keys older than FRESH_SECONDS are fetched again in the background
     await issuer.settled()
 
     with pytest.raises(Exception, match="its key is not one of the issuer"):

@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("WEB_CONCURRENCY", "2")
-    monkeypatch.setenv("JOBS__WORKERS", "0")  # the expected sums count web processes only
+    monkeypatch.setenv("JOBS__WORKERS", "0")  # the expected sums count connections of web processes, not of job workers
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

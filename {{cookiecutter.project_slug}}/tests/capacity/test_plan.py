@@ -15,7 +15,7 @@ from app.settings.service import Settings
 from tests.databases import make_settings
 
 URL = "postgresql://app:secret@127.0.0.1:1/none"
-BASE = make_settings(URL, jobs={"workers": 0})  # the expected sums count web processes only
+BASE = make_settings(URL, jobs={"workers": 0})  # expected sums of connections count web processes, not job workers
 
 # Random deployments are small or large, so that about half of them fit into the connections of PostgreSQL.
 CONNECTIONS = st.integers(1, 200) | st.integers(200, 50_000)
@@ -32,7 +32,7 @@ DEPLOYMENTS = st.fixed_dictionaries(
         "database_pgbouncer_max_client_conn": CONNECTIONS,
     }
 )
-properties = settings(deadline=None, max_examples=300)  # on a busy machine, a time limit would fail by chance
+properties = settings(deadline=None, max_examples=300)  # a time limit would fail tests by chance on a busy machine
 
 
 def make(**changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
@@ -112,7 +112,7 @@ def test_the_bounds_of_a_plan_agree_with_each_other(changes: dict[str, Any], cpu
         return
 
     connections = plan.pool_size + plan.database_max_overflow
-    others = len(plan.route_groups)  # the quotas of the other groups and of background work
+    others = len(plan.route_groups)  # the quotas besides a group's own: of other route groups and background work
     assert plan.connection_quota in ({1} if connections == 1 else range(1, connections))
     assert plan.reserved_for_quotas in {others, connections // 2, min(2, connections - 1)}
     assert plan.connection_quota == 1 + ceil(2 * (connections - plan.reserved_for_quotas - 1) / 3)

@@ -13,9 +13,9 @@ from tests.databases import make_settings, opened, run_statement
 async def test_a_statement_whose_values_the_driver_refuses_ends_on_the_server_too(
     committed_url: str,
 ) -> None:
-    """PostgreSQL has parsed the statement and waits for its values, which asyncpg refuses to send.
+    """A statement that PostgreSQL has parsed must end on the server if asyncpg refuses to send the values.
 
-    Unless the statement ends on the server too, its statement timeout cancels the next statement on the connection.
+    PostgreSQL still waits for the values: the statement timeout would cancel the next statement on the connection.
     """
     limits = {"database_lock_timeout_seconds": 0.1, "database_statement_timeout_seconds": 0.2}
     async with opened(make_settings(committed_url, database_pool_limit=1, **limits)) as resources:
@@ -27,9 +27,10 @@ async def test_a_statement_whose_values_the_driver_refuses_ends_on_the_server_to
 
 
 async def test_a_connection_that_cannot_look_up_a_new_type_is_replaced(committed_url: str) -> None:
-    """PostgreSQL prepares a statement with the newest types, but asyncpg looks the types up in the old snapshot.
+    """A statement in an old snapshot fails on a new enum type, and the pool must replace the connection.
 
-    The same happens without a snapshot when a migration recreates a type between the two.
+    PostgreSQL prepares the statement with the newest types, but asyncpg looks the types up in the old snapshot. A type
+    that a migration recreates between preparation and look-up causes the same error without a snapshot.
     """
     colours = text("SELECT colour FROM painted")
     async with opened(make_settings(committed_url)) as resources:

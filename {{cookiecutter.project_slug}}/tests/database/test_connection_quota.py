@@ -17,7 +17,7 @@ from tests.limits.waiting import count_waiting
 
 
 async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -> None:
-    """Forty callers share two connections: the bulkhead admits two at a time, in order of arrival."""
+    """Forty callers share two connections: the pool's bulkhead admits two callers at a time, in order of arrival."""
     settings = make_settings(committed_url)
     url = settings.database_url.get_secret_value()
     bounds = PoolBounds(size=2, max_queue=40, queue_timeout=timedelta(seconds=60))
@@ -28,11 +28,11 @@ async def test_the_pool_never_uses_the_queue_of_sqlalchemy(committed_url: str) -
 
     async def use(number: int) -> None:
         async with engine.connect():
-            assert pool.checkedout() <= pool.bulkhead.in_use <= 2  # a caller takes its slot before its connection
+            assert pool.checkedout() <= pool.bulkhead.in_use <= 2  # each caller enters the bulkhead first
             order.append(number)
             await asyncio.sleep(0.001)
 
-    async with engine.connect(), engine.connect():  # opens both connections before the test
+    async with engine.connect(), engine.connect():  # opens both connections of the pool before the test
         pass
     async with asyncio.TaskGroup() as group:
         for number in range(40):
@@ -94,7 +94,10 @@ async def test_stuck_route_groups_and_stuck_background_work_leave_a_connection_t
 
 
 async def test_a_second_connection_of_one_task_is_refused_in_development_and_tests(committed_url: str) -> None:
-    """Ten requests that each hold a connection and wait for a second connection would deadlock until the timeout."""
+    """A task that holds a database connection gets an error when the task asks for a second connection.
+
+    Ten requests that each hold a connection and wait for a second connection would deadlock until the timeout.
+    """
     read = text("SELECT 1")
     async with opened(make_settings(committed_url)) as resources:
         async with resources.write_sessions.begin() as session:
@@ -105,7 +108,8 @@ async def test_a_second_connection_of_one_task_is_refused_in_development_and_tes
         await resources.reader.execute(read)
         async with resources.snapshot_sessions() as snapshot:
             await snapshot.execute(read)
-            with pytest.raises(ConnectionHeld, match="second database connection"):  # a child task counts as holder too
+            # A child task of a task that holds a connection gets the error too.
+            with pytest.raises(ConnectionHeld, match="second database connection"):
                 await asyncio.create_task(resources.reader.execute(read))
 
 

@@ -80,7 +80,7 @@ def pool_of(resources: Resources) -> FairPool:
 
 
 async def test_a_write_after_a_long_silence_gets_a_connection_that_answers(relayed: tuple[Resources, Relay]) -> None:
-    """The pool aborts the silent connection: a graceful close would wait 2 s for a silent server's reply."""
+    """The pool aborts a connection that a firewall has dropped: a graceful close would wait 2 s for a reply."""
     resources, relay = relayed
     before = await resources.reader.scalar(OWN_PID)
 
@@ -119,7 +119,7 @@ async def test_a_caller_that_leaves_while_an_idle_connection_is_tested_frees_its
 async def test_a_caller_that_leaves_while_an_overflow_connection_is_closed_frees_its_slot(
     committed_url: str,
 ) -> None:
-    """A graceful close waits for a silent server's reply, which never comes; the pool must still free the slot."""
+    """A caller is cancelled during a close that waits for a reply in vain; the pool must still free a slot."""
     relay = Relay(committed_url)
     async with (
         relay.listening() as url,

@@ -55,8 +55,9 @@ async def test_a_queue_is_as_long_as_the_plan_says(shared_url: str) -> None:
     async with engine.connect():
         queued = [asyncio.create_task(_use(engine)) for _ in range(2)]
         await asyncio.sleep(0)
+        # A full queue refuses a caller at once, not after the queue timeout of 60 s.
         with pytest.raises(Unavailable, match="too busy"):
-            await asyncio.wait_for(_use(engine), timeout=10)  # a full queue refuses at once, not after 60 s
+            await asyncio.wait_for(_use(engine), timeout=10)
     await asyncio.gather(*queued)
     await engine.dispose()
 

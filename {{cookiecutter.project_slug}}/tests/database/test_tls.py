@@ -77,7 +77,7 @@ def revocations(authority: trustme.CA, *revoked: bytes) -> bytes:
 
 @asynccontextmanager
 async def terminator(url: str, context: ssl.SSLContext | None) -> AsyncGenerator[str]:
-    """Yield the URL of a TLS terminator in front of PostgreSQL; without a context, it declines TLS."""
+    """Yield the URL of a TLS terminator in front of PostgreSQL; if `context` is None, the terminator declines TLS."""
     address, before = make_url(url), asyncio.all_tasks()
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,7 +111,7 @@ async def terminator(url: str, context: ssl.SSLContext | None) -> AsyncGenerator
 
 
 async def answer(url: str, **query: object) -> int:
-    """Return the result of a query on a new connection to a URL with these parameters."""
+    """Return the result of a query on a new database connection; `query` has the TLS parameters of the URL."""
     settings = make_settings(f"{url}?{urlencode(query)}")
     secret = settings.database_url.get_secret_value()
     engine = build_probe_engine(secret, timeouts=settings.database_timeouts, application_name="tls")
@@ -129,8 +129,9 @@ async def test_certificates_are_verified_with_the_files_of_the_url(server_url: s
         revoked = {"sslrootcert": files["ca.pem"], "sslcrl": files["none.crl"]}
         assert await answer(url, sslmode="require", **revoked, **client) == 42
         assert await answer(url, sslmode="require", sslnegotiation="postgres", **client) == 42
+        # The server refuses a client without a certificate.
         with pytest.raises(Unavailable):
-            await answer(url, sslmode="verify-full", sslrootcert=files["ca.pem"])  # no client certificate
+            await answer(url, sslmode="verify-full", sslrootcert=files["ca.pem"])
 
 
 @pytest.mark.parametrize(

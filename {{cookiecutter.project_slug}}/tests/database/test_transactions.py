@@ -57,7 +57,7 @@ async def add(supervisor: SupervisorDep, session: WriteSession, resources: Resou
     """Add a note, and start a background task that looks for its row; `way` selects how the request ends."""
     await session.execute(INSERT, {"note": note})
     supervisor.start("look", seen.for_row(resources, note))
-    await asyncio.sleep(0.01)  # a task that does not wait for the commit would run now
+    await asyncio.sleep(0.01)  # a background task that does not wait for the commit would run now
     if way == "fails to roll back":
         event.listen(session.sync_session, "after_rollback", fail)
     if way in {"raises", "fails to roll back"}:

@@ -1,4 +1,4 @@
-"""A downstream call that the deadline or the caller cuts off counts as a failure only if it had most of its time."""
+"""A downstream call that is cut off counts as a failure only if the call ran for more than half of the timeout."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

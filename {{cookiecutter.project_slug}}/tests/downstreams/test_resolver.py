@@ -73,7 +73,7 @@ async def test_a_name_server_without_an_answer_costs_its_own_callers_and_a_singl
     resolver = Resolver(silent)
 
     async def call(number: int) -> None:
-        await asyncio.sleep(number * 0.01)  # later callers start after earlier callers have timed out
+        await asyncio.sleep(number * 0.01)  # 10 ms apart: later callers start after earlier callers have timed out
         with pytest.raises(TimeoutError):
             await resolver.addresses(HOST, 0.1)
 

@@ -16,7 +16,7 @@ from tests.downstreams.scripted_downstream import ScriptedResponses, build_downs
 
 
 def with_retry_budget(downstream: Downstream, calls: int = 100) -> Downstream:
-    """Fill a downstream's retry budget as this number of calls would, so that retries are allowed."""
+    """Fill a downstream's retry budget as if `calls` calls had been made, so that retries are allowed."""
     for _ in range(calls):
         downstream.retries.earn()
     return downstream
@@ -90,7 +90,7 @@ async def test_the_retry_budget_bounds_the_calls_to_a_failing_downstream(
         with pytest.raises(DownstreamUnavailable):
             await downstream.get_json("things")
 
-    # on a slow machine, the retry budget's floor earns one more retry every three seconds
+    # the retry budget also grows by a retry every 3 s, of which a slow machine gets more
     assert least < len(responses.requests) <= most + FLOOR_RETRIES + 10
 
 

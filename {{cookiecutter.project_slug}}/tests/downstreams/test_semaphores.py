@@ -1,4 +1,4 @@
-"""`Resources.semaphores` has each downstream's bulkhead by name, for an operator who looks for semaphores."""
+"""`Resources.semaphores` maps each downstream's name to the bulkhead (semaphore) that bounds concurrent calls."""
 
 from fastapi import FastAPI
 

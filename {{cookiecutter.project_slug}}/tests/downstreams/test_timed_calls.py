@@ -1,4 +1,4 @@
-"""The downstream time of a request includes pauses between attempts, and counts a shared load once."""
+"""The downstream time of a request includes pauses between attempts, and counts a call that fills the cache once."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ SECONDS = 0.1
 
 
 def begun() -> Timings:
-    """Start the timings of a request; not a fixture, as that could run in a different context."""
+    """Start the timings of a request in the context variables of the test; a fixture's context could be different."""
     own = Timings()
     timings.set(own)
     return own

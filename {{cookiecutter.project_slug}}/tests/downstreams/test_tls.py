@@ -101,5 +101,5 @@ async def test_a_refused_certificate_does_not_look_like_a_dead_host(certificate:
             with pytest.raises(DownstreamUnavailable) as refused:
                 await Downstream("secure", client, settings).get_json("things")
 
-    # the failed request's log line has the class of this cause
+    # the log line of a failed request names the class of this cause
     assert isinstance(refused.value.__cause__, ssl.SSLCertVerificationError)

@@ -147,8 +147,8 @@ async def test_a_path_that_leads_away_from_the_base_url_or_has_a_query_is_not_se
 async def test_a_downstream_that_does_not_read_the_body_is_a_timeout(
     read_seconds: float, total_seconds: float, sentence: str
 ) -> None:
-    """The call ends at its write timeout, or at the total timeout if that is shorter; never later."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # the kernel accepts connections, but nothing reads
+    """A call whose body the downstream does not read ends at the write timeout, or earlier at the total timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # accepts connections, but never reads
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         settings = DownstreamSettings.model_validate(
             {
@@ -167,7 +167,7 @@ async def test_a_downstream_that_does_not_read_the_body_is_a_timeout(
 @pytest.mark.parametrize("behave", [hang_up, reset])
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 async def test_a_write_without_a_key_is_not_repeated_after_its_bytes_were_sent(behave: Behave, method: str) -> None:
-    """The second call reuses the first call's open connection; many HTTP clients repeat a request that fails there."""
+    """The second of two writes fails on the reused connection: the client must not repeat the write, as many do."""
 
     async def answer_once(path: str, writer: asyncio.StreamWriter) -> None:
         await (answer if len(seen) == 1 else behave)(path, writer)
