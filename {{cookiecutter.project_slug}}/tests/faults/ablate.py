@@ -54,7 +54,8 @@ def run(tests: Sequence[str], ablated: str = "") -> Verdict:
 
     The verdict is BROKEN, and no test runs, if the service does not start without the defence.
     """
-    # The argument "pytest" keeps the defence in this process: only the service that it starts loses the defence.
+    # The argument "pytest" keeps the defence in the started process; only the service that this process starts loses
+    # the defence.
     booted = python(["-c", BOOT, "pytest"], ablated)
     if booted.code != PASSED:
         return replace(booted, code=BROKEN)
@@ -63,7 +64,7 @@ def run(tests: Sequence[str], ablated: str = "") -> Verdict:
 
 
 def python(arguments: Sequence[str], ablated: str) -> Verdict:
-    """Run Python with one defence switched off in all processes of the service; an empty `ablated` keeps all on."""
+    """Run Python with the defence `ablated` switched off in all processes of the service; "" switches nothing off."""
     path = os.pathsep.join([str(HERE / "ablated"), str(ROOT)])
     began = perf_counter()
     done = subprocess.run(

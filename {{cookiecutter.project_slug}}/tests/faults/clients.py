@@ -173,7 +173,7 @@ def late(**measured: tuple[float, float]) -> dict[str, float]:
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:
-    """Measure up to ATTEMPTS times until all limits hold: only a slow service misses a limit each time."""
+    """Measure up to ATTEMPTS times until all time limits hold: a busy machine may miss a limit, but not each time."""
     for _ in range(ATTEMPTS - 1):
         if not await measure():
             return {}

@@ -46,7 +46,7 @@ async def queued() -> int:
 
 @app.websocket("/talk")
 async def talk(websocket: WebSocket) -> None:
-    """Send each text back, in capitals."""
+    """Send each text that comes over the WebSocket back, in capitals."""
     await websocket.accept()
     async for text in websocket.iter_text():
         await websocket.send_text(text.upper())
@@ -61,28 +61,28 @@ async def talk_late(websocket: WebSocket) -> None:
 
 @app.websocket("/read")
 async def read(websocket: WebSocket, reader: ReadSession) -> None:
-    """Send the result of a read session's statement, then close."""
+    """Send the result of a statement in a read session over a WebSocket, then close the WebSocket."""
     await websocket.accept()
     await websocket.send_text(str(await reader.scalar(ONE)))
 
 
 @app.websocket("/snapshot")
 async def read_snapshot(websocket: WebSocket, session: SnapshotSession) -> None:
-    """Send the result of a read in a snapshot session, then close."""
+    """Send the result of a statement in a snapshot session over a WebSocket, then close the WebSocket."""
     await websocket.accept()
     await websocket.send_text(str(await session.scalar(ONE)))
 
 
 @app.websocket("/write")
 async def write(websocket: WebSocket, session: WriteSession) -> None:
-    """Send the result of a statement in a write session, then close."""
+    """Send the result of a statement in a write session over a WebSocket, then close the WebSocket."""
     await websocket.accept()
     await websocket.send_text(str(await session.scalar(ONE)))
 
 
 @app.websocket("/transactions")
 async def write_in_blocks(websocket: WebSocket, transactions: TransactionsDep) -> None:
-    """Send the result of a statement in a transaction opened by an `async with` block, then close."""
+    """Send the result of a statement in an `async with` block's transaction over a WebSocket, then close."""
     await websocket.accept()
     async with transactions() as session:
         await websocket.send_text(str(await session.scalar(ONE)))
@@ -95,7 +95,7 @@ async def use(
     supervisor: SupervisorDep,
     resources: ResourcesDep,
 ) -> None:
-    """Send 1 if the injected dependencies are this process's own objects, otherwise 0, then close."""
+    """Send 1 over a WebSocket if the injected dependencies are this process's own objects, otherwise 0, then close."""
     same = (offload, supervisor) == (resources.offload, resources.supervisor)
     await websocket.accept()
     await websocket.send_text(str(int(same)))

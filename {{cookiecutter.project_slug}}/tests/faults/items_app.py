@@ -17,7 +17,7 @@ from app.settings.route_groups import PATHS, RouteGroup, RouteGroupsSettings
 
 
 class ItemsRouteGroups(RouteGroupsSettings):
-    """The route groups of the service, and the route group `items`: a locked table fills only its bulkhead."""
+    """The service's route groups, and the group `items`: requests that wait for a locked table fill only this group."""
 
     items: RouteGroup = RouteGroup()
 
@@ -150,7 +150,7 @@ async def add_after_a_count(number: int, session: WriteSession) -> int:
 
 
 async def read_together(session: ReadWriteSession, level: str) -> None:
-    """Count the items at this isolation level, and wait until a concurrent transaction has counted them too."""
+    """Count the items at an isolation level, and wait until a concurrent transaction has counted the items too."""
     await session.connection(execution_options={"isolation_level": level})
     await session.scalar(text("SELECT count(*) FROM items"))
     await both_requests_arrived.wait()

@@ -1,6 +1,6 @@
 """A job worker with the job kinds of the fault tests, run as `python tests/faults/job_kinds.py`.
 
-A job has its effect by a row in the table `effects`.
+Most jobs add a row to the table `effects`, so that a test can count how often each job has done its work.
 """
 
 import asyncio
@@ -31,31 +31,31 @@ class Nothing(BaseModel):
 
 
 class RanBy(BaseModel):
-    """The result of a job that both versions can run: the version of the code that ran it."""
+    """The result of a job: the version of the worker's code, 1 or 2, that ran the job."""
 
     code: int
 
 
 @job("fault.effect", max_attempts=20, first_backoff_seconds=0.05)
 async def effect(payload: Nothing, run: Run) -> None:
-    """Wait, then add an effect in the same transaction as the job's progress."""
+    """Wait, then add a row to the table `effects` in the transaction that stores the job's progress."""
     await asyncio.sleep(payload.seconds)
     await leave_effect(run)
 
 
 @job("fault.stubborn", max_attempts=20)
 async def stubborn(payload: Nothing, run: Run) -> None:
-    """Wait, then add an effect, even when the job was told to stop."""
+    """Wait, then add a row to the table `effects`, even when the job is told to stop."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(payload.seconds)
         await leave_effect(run)
         return
-    run.progress = 0  # forget the progress, which may have been stored before the stop
+    run.progress = 0  # forget the job's progress, which may have been stored before the stop
     await leave_effect(run)
 
 
 async def leave_effect(run: Run) -> None:
-    """Add an effect, unless an earlier attempt has added it before its worker died."""
+    """Add a row for the job to the table `effects`, unless an earlier attempt of the job has already done so."""
     if run.progress:
         return
     async with run.transaction() as session:
@@ -65,7 +65,7 @@ async def leave_effect(run: Run) -> None:
 
 @job("fault.holds", max_attempts=20)
 async def holds(payload: Nothing, run: Run) -> None:
-    """Add an effect in a transaction that holds its database connection while the job waits."""
+    """Add a row to the table `effects` in a transaction that holds a database connection while the job waits."""
     if run.progress:
         return
     async with run.transaction() as session:
@@ -76,7 +76,7 @@ async def holds(payload: Nothing, run: Run) -> None:
 
 @job("fault.changed", version=VERSION, max_attempts=1)
 async def changed(_payload: Nothing, _run: Run) -> RanBy:
-    """Return the version of the worker's code; the job kind has this version too, as after a change of its payload."""
+    """Return the version of the worker's code, also the job kind's version, which rises when the payload changes."""
     return RanBy(code=VERSION)
 
 

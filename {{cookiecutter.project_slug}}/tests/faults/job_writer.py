@@ -17,7 +17,7 @@ from tests.faults.job_kinds import EFFECT, Nothing, effect
 
 
 async def wait(moment: str) -> None:
-    """Print the moment, and wait until the test kills this process."""
+    """Print the moment, `before` or `after` the commit, and wait until the test kills this process."""
     sys.stdout.write(f"{moment}\n")
     sys.stdout.flush()
     await asyncio.sleep(3600)

@@ -26,7 +26,7 @@ app = create_app(load_settings())
 
 
 async def choose_patience(request: Request, patience: Annotated[float, Header()] = 0) -> None:
-    """Set the store's timeout from a request header: a busy machine's store may need seconds for an exact count."""
+    """Set the timeout of the rate limit store from a request header: a busy machine may need seconds for a count."""
     if patience not in LIMITER_OF:
         LIMITERS.pop(request.app, None)
         LIMITER_OF[patience] = build_limiter(request, patience or None)

@@ -49,7 +49,7 @@ class LogCollector:
 
     def _read(self) -> None:
         assert self._pipe is not None
-        with suppress(BlockingIOError):  # raised when the pipe is empty
+        with suppress(BlockingIOError):  # a read of an empty pipe raises BlockingIOError
             while piece := os.read(self._pipe, 1_000_000):
                 *lines, self._rest = (self._rest + piece).split(b"\n")
                 self._count(lines)

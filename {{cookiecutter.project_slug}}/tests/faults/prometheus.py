@@ -25,7 +25,7 @@ QUERIES: list[str] = [
     for panel in json.loads((ROOT / "ops" / "dashboard.json").read_text("utf-8"))["panels"]
     for target in panel.get("targets", ())
 ]
-"""The queries of the dashboard in ops/, for the scrape job `service`, which `prometheus` configures."""
+"""The Prometheus queries of the dashboard in ops/, with `service` as the name of the scrape job, as in the tests."""
 
 METRICS = set(re.findall(r"\b(?:app|http|db)_[a-z0-9_]+(?=[{)\[ ]|$)", "\n".join([RULES, *QUERIES]), re.MULTILINE)) - {
     *("http_route", "http_response_status_code", "db_client_connection_state")
@@ -38,7 +38,7 @@ OF_EACH_SERVICE = METRICS - OF_JOBS - OF_DOWNSTREAMS
 
 
 def queries_of(names: set[str]) -> set[str]:
-    """Return the queries of the dashboard that contain one of these names."""
+    """Return the dashboard's Prometheus queries that contain one of these metric names."""
     return {query for query in QUERIES if any(name in query for name in names)}
 
 
@@ -60,7 +60,7 @@ class Prometheus:
         self._client = client
 
     async def value(self, query: str) -> float:
-        """Return the value of a query, or -1 without a sample."""
+        """Return the value of a Prometheus query, or -1 if the query has no sample."""
         answer = await self._client.get("/api/v1/query", params={"query": query})
         answer.raise_for_status()
         result = answer.json()["data"]["result"]

@@ -17,7 +17,8 @@ LEAST_SECONDS = 1e-4
 """The lower end of the durations' logarithmic axis, in seconds; shorter durations are drawn at this end."""
 
 FEW = 5
-"""The number of requests up to which a test without marks gets no chart."""
+"""The most requests for which the report has no chart of a fault test, unless the test marks a moment, such as SIGTERM.
+"""
 
 LEAD = (
     "A fault test breaks something under load. Each point is a request: when it began, and how long it took to its "
@@ -109,7 +110,7 @@ def verdict(timeline: Timeline) -> str:
 
 
 def chart(timeline: Timeline, name: str) -> Figure:
-    """Draw each request as a point (start, duration), with the marks of the test; the title counts the points."""
+    """Draw each request as a point (start, duration), with the moments that the test marks, such as SIGTERM."""
     groups = {outcome: [seen for seen in timeline.seen if outcome_of(seen.ended) == outcome] for outcome in OUTCOMES}
     groups = {outcome: seen for outcome, seen in groups.items() if seen}
     series = {

@@ -1,4 +1,4 @@
-"""The service that fetches the issuer's keys again after half a second; tests run the app under gunicorn."""
+"""The service, but the issuer's keys are fetched again after 0.5 s, not 300 s; tests run the app under gunicorn."""
 
 from app.auth import keys
 from app.main import create_app

@@ -1,6 +1,7 @@
-"""gunicorn's arguments for fault tests that call routes of the example, which may need access tokens."""
+"""gunicorn's arguments for fault tests of routes that need access tokens if the service has access tokens."""
 
 from importlib.util import find_spec
 
 SIGNED_IN = ("--pythonpath=tests/smoke,tests/faults", "signed_in_app:app") if find_spec("app.auth") else ()
-"""With access tokens, the application in which each request has a principal with all scopes; else the service."""
+"""gunicorn's arguments: in a service with access tokens, an app in which each request has a principal with all scopes;
+otherwise no arguments."""

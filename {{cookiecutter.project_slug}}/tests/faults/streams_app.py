@@ -22,7 +22,7 @@ class Part(BaseModel):
 
 @app.get("/bytes")
 async def stream_bytes() -> StreamingResponse:
-    """Send two parts, then raise an exception."""
+    """Send two parts of a stream of bytes, then raise an exception."""
 
     async def parts() -> AsyncGenerator[bytes]:
         for part in (b"first", b"second"):
@@ -35,7 +35,7 @@ async def stream_bytes() -> StreamingResponse:
 
 @app.get("/events", response_class=EventSourceResponse)
 async def stream_events(reason: str) -> AsyncGenerator[Part]:
-    """Send two events, then fail for `reason`."""
+    """Send two server-sent events, then fail for `reason`."""
     async for item in parts_until(reason):
         yield item
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 APP = "--pythonpath=tests/faults", "short_keys_app:app"
 SECONDS = 60
-"""The timeout of a request, many times the measured time on a busy machine."""
+"""The timeout of a request, in seconds: many times the duration that was measured on a busy machine."""
 
 REQUESTS = 4
 """The number of requests after the issuer's end. Each request has a different token, since the service remembers the
@@ -37,7 +37,7 @@ async def test_known_keys_are_used_while_the_issuer_is_dead(committed_url: str) 
                 headers = {"Authorization": f"Bearer {answer['access_token']}"}
                 statuses.append((await client.get(f"{service.url}/me", headers=headers)).status_code)
                 await stack.aclose()
-                await asyncio.sleep(0.7)  # longer than FRESH_SECONDS of `short_keys_app.py`
+                await asyncio.sleep(0.7)  # longer than 0.5 s, after which the service fetches the keys again
 
     assert statuses == [200] * (1 + REQUESTS)
 

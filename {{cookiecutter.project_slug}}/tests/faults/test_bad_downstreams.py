@@ -26,7 +26,8 @@ MEGABYTES = 100
 """The most memory that the worker may gain, in megabytes: without a size limit, a flood of responses needs more."""
 
 DEADLINE_SECONDS = RouteGroup().deadline_seconds
-"""The bound on the slowest response of the bad downstream's route, in seconds: its timeouts all pass earlier."""
+"""The bound on the slowest response of the route that calls the bad downstream, in seconds: the route's deadline. The
+timeouts of the call all pass earlier."""
 
 GOOD_CLIENTS = 5
 GOOD_ANSWERS = 4 * GOOD_CLIENTS

@@ -54,7 +54,7 @@ async def test_a_stream_that_fails_is_cut_off_and_logged_once(service: Service, 
     assert len(service.wait_for(count=before + 3, **logged)) == before + 3
     assert {line["event"] for line in service.lines()} == {
         "request failed on an unexpected exception"
-    }  # the HTTP server itself logs nothing
+    }  # the HTTP server does not log the failure a second time
 
 
 async def test_an_event_stream_that_does_not_fail_ends_properly(service: Service) -> None:

@@ -66,7 +66,7 @@ async def client(running: tuple[Service, str, int]) -> AsyncGenerator[ClockClien
 
 @asynccontextmanager
 async def meanwhile(work: Any) -> AsyncGenerator[asyncio.Task[Any]]:  # noqa: ANN401 - `work` is any coroutine
-    """Start a request 0.1 s before the block, so that the clock jumps meanwhile; await the response after it."""
+    """Start a request 0.1 s before the block, and end after the response: the clock jumps during the request."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         await asyncio.sleep(0.1)
@@ -92,7 +92,7 @@ async def test_the_jump_reaches_the_modules_of_the_service(client: ClockClient, 
 
 
 async def test_a_deadline_passes_at_its_time(client: ClockClient, jump: float) -> None:
-    """The response is a 504 at the deadline; if the deadline came late, the response would be a 200 after 8 s."""
+    """The clock jumps during a request of 8 s: the response is 504 at the deadline; a late deadline would give 200."""
     deadline = {"X-Request-Timeout-Ms": f"{DEADLINE_SECONDS * 1000:.0f}"}
     async with meanwhile(timed(client, "/wait?seconds=8", **deadline)) as waiting:
         await client.jump(jump)
@@ -111,7 +111,7 @@ async def test_a_request_in_the_pool_queue_gets_the_next_connection(client: Cloc
 
 
 async def test_the_queue_timeout_of_the_pool_passes_at_its_time(client: ClockClient, jump: float) -> None:
-    """The response is a 503 at the queue timeout; if the timeout came late, the response would be a 200."""
+    """The clock jumps while a request waits for a connection: 503 at the queue timeout, not a late 200."""
     async with (
         meanwhile(timed(client, f"/hold?seconds={QUEUE_SECONDS * 2.2}")) as holding,
         meanwhile(timed(client, "/hold?seconds=0")) as queued,

@@ -46,11 +46,11 @@ def test_the_master_ends_without_a_last_garbage_collection() -> None:
 
     left = subprocess.run([sys.executable, "-c", ended], cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
-    assert int(left) < 1_000  # without the exit hook, there are 64,000 objects
+    assert int(left) < 1_000  # objects for a last garbage collection: 64,000 without the exit hook
 
 
 def traced(url: str, collector: str) -> AbstractContextManager[Service]:
-    """Start a worker with traces, whose shutdown does not wait for load balancers."""
+    """Start the service with one worker that sends traces, without the wait for load balancers at the shutdown."""
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector}
     return gunicorn(url, WEB_CONCURRENCY="1", DRAIN_SECONDS="0", LOG_LEVEL="warning", **endpoint)
 

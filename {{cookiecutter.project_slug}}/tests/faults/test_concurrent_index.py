@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="alembic's proce
 OLD_SECONDS = 4.0
 """How long a transaction stays open, in seconds: longer than a migration's lock timeout (3 s)."""
 
-# as in the README's recipe for an index on a large table
+# a migration as in the README's recipe for an index on a large table
 REVISION = """
 from alembic import op
 

@@ -61,7 +61,7 @@ async def answers_to(service: Service, sent: bytes, piece: int) -> list[tuple[in
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reading = asyncio.create_task(read_all(reader))
-        with suppress(ConnectionError):  # the service may have refused the bytes and closed
+        with suppress(ConnectionError):  # the service may have refused the bytes and closed the connection
             for start in range(0, len(sent), piece):
                 writer.write(sent[start : start + piece])
                 await writer.drain()

@@ -49,7 +49,7 @@ def stopped() -> Iterator[tuple[Cluster, str]]:
     """A stopped PostgreSQL server that the test may start, and the URL of a migrated database on the server."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "postgres"
-        cluster = Cluster(*settle(folder), durable=True)  # keeps data and port after a stop
+        cluster = Cluster(*settle(folder), durable=True)  # a durable server keeps data and port after a stop
         cluster.start()
         stack.callback(cluster.stop)
         database = stack.enter_context(cloned(cluster.url(), ensure_template(cluster.url())))
@@ -103,7 +103,7 @@ def started(url: str) -> Iterator[Service]:
         yield service
         service.wait_for("application started")
 
-        assert len(service.lines("application started")) == 1  # a restarted worker would log a second line
+        assert len(service.lines("application started")) == 1  # a restarted worker would log the event again
 
 
 def migrate(url: str) -> None:

@@ -43,7 +43,7 @@ async def service_at(url: str, **variables: str) -> AsyncGenerator[tuple[Relay, 
 
 
 async def reasons(client: httpx.AsyncClient) -> list[str]:
-    """Return the reasons why the service is not ready, at least a second after the last check."""
+    """Return the reasons why the service is not ready, from a check of the database that began after this call."""
     await asyncio.sleep(1.1)
     found: list[str] = (await client.get("/health/ready")).json()["reasons"]
     return found
@@ -101,5 +101,5 @@ async def test_a_deployment_that_only_reads_serves_reads_from_a_standby(servers:
     assert ready == []
     assert {answer.status_code for answer in reads} == {200}
     assert {(answer.status_code, answer.headers.get("retry-after")) for answer in writes} == {(503, "1")}
-    assert later == sorted(later, reverse=True)  # 503 while connections to the standby remain, then 201
+    assert later == sorted(later, reverse=True)  # writes get 503 while connections to the standby remain, then 201
     assert later[-1] == 201

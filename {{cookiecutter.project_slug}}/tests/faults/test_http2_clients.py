@@ -40,7 +40,7 @@ def service(server_url: str, template: str) -> Iterator[Service]:
 
 
 def bodies(output: str) -> list[tuple[int, str]]:
-    """Return statuses and bodies as the service received them, from output lines of a status and a JSON response."""
+    """Return status and request body from each line of a client's output; the service returns the body as JSON."""
     lines = [line.split(" ", 1) for line in output.splitlines()]
     return [(int(status), json.loads(response)["body"]) for status, response in lines]
 

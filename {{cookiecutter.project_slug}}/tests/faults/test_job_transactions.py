@@ -27,12 +27,12 @@ DONE = "SELECT count(*) FROM effects, jobs WHERE state = 'succeeded' AND kind = 
 
 
 async def kill_at(moment: str, url: str, first: str) -> None:
-    """Start the process of `job_writer.py`, kill it at the moment, and wait until its connections have ended."""
+    """Kill a process of `job_writer.py` `before` or `after` the commit, and wait until PostgreSQL has noticed."""
     command = [sys.executable, "-m", "tests.faults.job_writer", url, first, moment]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     while (line := await process.stdout.readline()).strip() != moment.encode():
-        assert line, "the process has ended early"  # a busy machine may print log lines before the moment
+        assert line, "the process has ended early"  # log lines of a busy machine may come before the moment
     process.kill()
     await process.wait()
     assert await until(url, OTHERS, [0]) == [0]
@@ -56,7 +56,7 @@ async def test_a_process_that_is_killed_after_the_commit_loses_no_job(
     assert await until(committed_url, LEFT, [1, 1, 1]) == [1, 1, 1]
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()
-        assert await until(committed_url, DONE, [2]) == [2]  # the row that was written, and the row of the job's effect
+        assert await until(committed_url, DONE, [2]) == [2]  # a row from the transaction, and a row from its job
 
 
 async def test_fifty_enqueues_of_a_process_with_one_key_are_one_job(committed_url: str) -> None:

@@ -42,7 +42,10 @@ LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND query 
 async def test_a_worker_that_lost_the_connection_of_its_listener_listens_again(
     committed_url: str, tmp_path: Path
 ) -> None:
-    """Without a new listener, each later job would wait for the poll: the queue library does not listen again."""
+    """A worker that lost the connection on which PostgreSQL announces jobs (LISTEN) must listen again.
+
+    The queue library does not listen again: each later job would wait for the next poll.
+    """
     await prepare(committed_url, effect, 0)
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()
@@ -80,7 +83,7 @@ async def test_old_and_new_workers_side_by_side_run_what_each_of_them_knows(comm
     await put(committed_url, changed, 4)
     with workers_on(committed_url, tmp_path) as workers:
         workers.start()
-        seen = await until(committed_url, SEEN, [4])  # the old worker has put these jobs back into the queue
+        seen = await until(committed_url, SEEN, [4])  # the old worker has put the new jobs back into the queue
         workers.start(CODE_VERSION="2")
         ran = await until(committed_url, RAN, [8, 8, 1])
 

@@ -49,7 +49,7 @@ async def freeze_while_jobs_run(worker: Popen[bytes], url: str) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             worker.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(0.1)  # time for the end of statements that the worker had sent
+            await asyncio.sleep(0.1)  # statements that the worker sent before the freeze end meanwhile
             if (await numbers(url, RUNNING))[0]:
                 return
             worker.send_signal(signal.SIGCONT)
@@ -100,9 +100,9 @@ async def test_a_worker_serves_its_metrics_itself(committed_url: str, tmp_path: 
 
 
 async def test_two_workers_with_full_pools_run_no_job_twice(committed_url: str, tmp_path: Path) -> None:
-    """Heartbeats have separate connections: a heartbeat that waits in the full pool of the job functions is late.
+    """Heartbeats of jobs have separate connections: in the full pool of the job functions, heartbeats would be late.
 
-    A different worker would then take over a job that still runs.
+    After a late heartbeat, a different worker would take over a job that still runs.
     """
     await prepare(committed_url, holds, 12, seconds=2.5 * HEARTBEAT_SECONDS)
     pools = {"JOBS__POOL_LIMIT": "3", "JOBS__MAX_CONCURRENT": "4", "DATABASE_QUEUE_TIMEOUT_SECONDS": "60"}
@@ -140,7 +140,8 @@ async def test_a_frozen_worker_that_wakes_up_after_the_takeover_stores_nothing(
         await until(committed_url, "SELECT count(*) FROM jobs WHERE claim = 2", [4])
         frozen.send_signal(signal.SIGCONT)
         outcome = await until(committed_url, OUTCOME, [4, 4, 4])
-        await asyncio.sleep(3 * HEARTBEAT_SECONDS)  # the frozen worker's functions ignore the stop and end
+        # Meanwhile the job functions of the worker that was frozen, which ignore the stop, end.
+        await asyncio.sleep(3 * HEARTBEAT_SECONDS)
         later = await numbers(committed_url, OUTCOME)
 
     assert (outcome, later) == ([4, 4, 4], [4, 4, 4]), workers.log()[-3000:]

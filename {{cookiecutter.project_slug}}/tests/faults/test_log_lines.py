@@ -22,7 +22,7 @@ SECONDS = 3.0
 """How long the clients send requests, in seconds."""
 
 LONG_PATH = "/" + "%01" * 2_000
-"""A path of 2,000 control characters, each of which JSON escapes as six."""
+"""A request path that makes a long log line: 2,000 control characters, each of which JSON escapes as six characters."""
 
 
 class SlowReader(Thread):

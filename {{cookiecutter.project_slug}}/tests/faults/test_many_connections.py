@@ -35,7 +35,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def service(server_url: str, template: str) -> Iterator[Service]:
     """The service of `connection_app.py` with two workers that may have few open files."""
     app = "--pythonpath=tests/faults", "connection_app:app"
-    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}  # longer than /wait takes
+    # The deadline of 20 s is longer than a request to /wait takes.
+    long = {"LOG_LEVEL": "warning", "ROUTE_GROUPS__OTHERS__DEADLINE_SECONDS": "20"}
     with serving(server_url, template, *app, ulimit=f"ulimit -n {OPEN_FILES}", **long) as running:
         yield running
 

@@ -52,7 +52,7 @@ def counted(service: Service, **labels: str) -> float:
 
 
 def lags(service: Service) -> tuple[float, float]:
-    """Return the seconds of all lags of the event loops, and the number of lags of more than 0.25 s."""
+    """Return the sum of the event loops' measured lags, in seconds, and the number of lags of more than 0.25 s."""
     found, name = scraped(service.management), "app_eventloop_lag_seconds"
     return total(found, f"{name}_sum"), total(found, f"{name}_count") - total(found, f"{name}_bucket", le="0.25")
 
@@ -82,7 +82,7 @@ async def test_labels_are_whole_templates_and_strangers_add_no_series(service: S
     routes = {one.labels["http_route"]: one.value for one in found if one.name == COUNT}
     methods = {one.labels["http_request_method"] for one in found if one.name == COUNT}
     assert {"/api/v9/things/{inner_id}/parts/{part_id}", "/mount/mounted/{number}", "unmatched"} <= routes.keys()
-    assert len(routes) <= 7  # with /tasks, /fails, /mount/{path}, and requests refused by the protocol
+    assert len(routes) <= 7  # also /tasks, /fails, /mount/{path}, and requests that the HTTP parser refused
     assert methods <= {"GET", "POST", "_OTHER"}
     assert "canary" not in str(found)
     series = [one for one in found if one.name.startswith(COUNT.removesuffix("count"))]
@@ -159,7 +159,7 @@ async def test_a_block_of_the_event_loop_is_in_the_lag(service: Service) -> None
     seconds, late = lags(service)
 
     assert seconds - before[0] >= 0.24
-    assert late - before[1] >= 1  # one measurement covers nearly the whole block
+    assert late - before[1] >= 1  # a measured lag covers nearly all of the 300 ms in which the event loop was blocked
 
 
 async def test_the_exporter_outlives_a_killed_master_and_ends_with_the_last_worker(metered_url: str) -> None:

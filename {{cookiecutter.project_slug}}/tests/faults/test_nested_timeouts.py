@@ -8,7 +8,10 @@ from tests.databases import ROOT
 
 
 def test_a_call_that_may_outlast_the_deadline_of_its_request_stops_the_start(server_url: str) -> None:
-    """Otherwise the deadline would end calls to a hanging downstream before the circuit breaker counts a failure."""
+    """The service refuses to start if a downstream's timeout is longer than the deadline of a request.
+
+    Otherwise the deadline would end calls to a hanging downstream before the circuit breaker counts a failure.
+    """
     variables = {"DATABASE_URL": server_url, "DOWNSTREAMS__RATES__TIMEOUT_SECONDS": "60"}
     started = subprocess.run(
         [sys.executable, "-c", "import app.main"],

@@ -42,7 +42,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 TIMEOUT_SECONDS = 30.0
-schemathesis.serializer.alias("application/jsonl", "text/plain")  # schemathesis does not know this media type
+schemathesis.serializer.alias("application/jsonl", "text/plain")  # schemathesis does not know JSON lines
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 AnyCase = Case[Any]
 CHECKS = [

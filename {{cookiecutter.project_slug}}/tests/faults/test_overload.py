@@ -15,7 +15,7 @@ from tests.server.processes import Service, serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # a path, not a module: importing `tests` would clear the settings
+SLOW = ("--pythonpath=tests/smoke", "slow_app:app")  # a path: importing `tests` would remove the service's variables
 POOL = 10
 """The number of the worker's database connections, and so of clients whose requests need no queue."""
 
@@ -67,7 +67,7 @@ async def storm(service: Service) -> tuple[Answers, Answers]:
 
 
 async def test_five_hundred_clients_get_the_capacity_of_the_service(service: Service) -> None:
-    """No response is a 504: requests are refused early or served before the deadline, and refusals cost little."""
+    """Under overload, no response is a 504: requests are refused early and cheaply, or served before the deadline."""
 
     async def measure() -> dict[str, float]:
         reference = await capacity(service)

@@ -120,7 +120,7 @@ async def hit(
 
 
 async def test_the_quota_is_exact_over_two_workers_on_postgresql(on_postgresql: Service) -> None:
-    """The store's timeout is 60 s: with its 0.1 s, a hit was too late in 4 of 6 rounds beside 15 busy programs."""
+    """The store of rate limits has a timeout of 60 s: at the default of 0.1 s, a busy machine made counts too late."""
     hits = await hit(on_postgresql, "exact", patience=SECONDS)
 
     assert hits.statuses == {200: QUOTA, 429: HITS - QUOTA}
@@ -135,7 +135,7 @@ async def test_a_locked_table_costs_a_hit_a_moment_and_lifts_no_limit(
         await locker.execute("LOCK TABLE rate_limits")
 
         async def wait() -> dict[str, float]:
-            await asyncio.sleep(1.5 * PAUSE_SECONDS)  # now requests may ask the store again
+            await asyncio.sleep(1.5 * PAUSE_SECONDS)  # after this pause, requests ask the store of rate limits again
             began = perf_counter()
             answer = await client.get(f"{on_postgresql.url}/limited", headers={"Subject": "first"})
             assert answer.status_code == HTTPStatus.OK
@@ -151,13 +151,13 @@ async def test_a_locked_table_costs_a_hit_a_moment_and_lifts_no_limit(
 
 
 async def test_the_quota_is_exact_over_two_workers_on_valkey(on_valkey: Service) -> None:
-    """The store has its default timeout, so a late hit on a busy machine counts only in its worker: then try again."""
+    """Hits are repeated if Valkey misses the timeout of 0.1 s on a busy machine: only the worker counts such a hit."""
     for number in range(ATTEMPTS):
         hits = await hit(on_valkey, f"exact {number}")
         assert QUOTA <= hits.statuses[200] <= QUOTA * WORKERS
         if hits.statuses[200] == QUOTA:
             break
-        await asyncio.sleep(1.5 * PAUSE_SECONDS)  # the next hits may ask Valkey again
+        await asyncio.sleep(1.5 * PAUSE_SECONDS)  # after this pause, requests ask Valkey again
 
     assert hits.statuses == {200: QUOTA, 429: HITS - QUOTA}
     assert len(hits.workers) == WORKERS
@@ -182,7 +182,7 @@ async def test_a_valkey_that_fails_meanwhile_lifts_no_limit(
         hits = await hit(on_valkey, break_it.__name__, lambda: break_it(valkey))
     valkey.restart()
     on_valkey.wait_for("optional dependency is down", part="store of rate limits")
-    await asyncio.sleep(1.5 * PAUSE_SECONDS)  # so that the next test's requests ask Valkey again
+    await asyncio.sleep(1.5 * PAUSE_SECONDS)  # after this pause, the next test's requests ask Valkey again
 
     assert set(hits.statuses) == {200, 429}
     assert QUOTA <= hits.statuses[200] <= QUOTA * WORKERS

@@ -21,7 +21,7 @@ from app.settings.load import load_settings
 
 app = create_app(load_settings())
 opened: list[Downstream] = []
-"""The downstream of the routes, set by the lifespan: a list of one element."""
+"""The downstream that the routes call, in a list of one element: the app's lifespan adds the downstream."""
 service_lifespan = app.router.lifespan_context
 
 CACHE_SECONDS = OPEN_SECONDS = 2.0
@@ -101,7 +101,7 @@ async def call_downstream(item: str) -> int:
 
 @app.post("/numbers", response_model=Number)
 async def next_number(session: WriteSession, idempotent: IdempotentDep) -> Response:
-    """Return the next number, or that of the first request with the same Idempotency-Key."""
+    """Return the next number of a sequence, or the number that the first request with the same Idempotency-Key got."""
     if (answered := await idempotent.answered(session)) is not None:
         return answered
     return await idempotent.answer(session, Number(number=await session.scalar(NEXT_NUMBER)), status=200, headers={})

@@ -43,7 +43,7 @@ class _AcceptsOriginals(type):
 class JumpingDatetime(dt.datetime, metaclass=_AcceptsOriginals):
     """A datetime class whose `now` reads the moved wall clock."""
 
-    __slots__ = ()  # C code expects instances of the original datetime's size
+    __slots__ = ()  # no instance dictionary: C code expects the size of an original datetime
 
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> Any:  # noqa: ANN401 - the result is an original datetime
