@@ -41,7 +41,7 @@ class Issuer:
 
 
 async def warm() -> Issuer:
-    """Return a fake issuer whose keys have been fetched once."""
+    """Return a fake issuer of access tokens whose signing keys the service has fetched once and keeps."""
     issuer = Issuer(*KEYS)
     await issuer.get("rsa")
     return issuer

@@ -1,4 +1,4 @@
-"""Signing keys are fetched once for many callers, rarely for made-up key ids, and last a day without the issuer."""
+"""Signing keys are fetched once for many callers, rarely for made-up key ids, and used for a day without the issuer."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ from tests.auth.forge import ISSUER, KEYS, RSA, claims, token
 
 @pytest.fixture
 async def issuer() -> Issuer:
-    """A fake issuer whose keys have been fetched once."""
+    """A fake issuer of access tokens whose signing keys the service has fetched once and keeps."""
     return await warm()
 
 

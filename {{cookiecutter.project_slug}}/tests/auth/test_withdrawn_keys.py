@@ -25,7 +25,7 @@ from tests.auth.forge import AUDIENCE, CURVE, ISSUER, RSA, Json, base64, claims,
 
 @pytest.fixture
 async def issuer() -> Issuer:
-    """A fake issuer whose keys have been fetched once."""
+    """A fake issuer of access tokens whose signing keys the service has fetched once and keeps."""
     return await warm()
 
 

@@ -1,4 +1,4 @@
-"""A SELECT of entities needs an ORM session and is recognised as such; a SELECT of columns needs no session."""
+"""A SELECT of ORM entities, which needs a session, is told apart from a SELECT of columns, which needs no session."""
 
 import pytest
 from sqlalchemy import Executable, select, text

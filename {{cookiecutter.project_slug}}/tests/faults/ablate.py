@@ -80,7 +80,7 @@ def python(arguments: Sequence[str], ablated: str) -> Verdict:
 
 
 def ablate(names: Sequence[str]) -> Iterator[tuple[Defence, Verdict]]:
-    """Run each named defence's test without the defence, and yield the defence with the outcome."""
+    """Run the fault test of each named defence with the defence switched off, and yield the defence and the outcome."""
     for number, name in enumerate(names, 1):
         say(f"[{number}/{len(names)}] without {name}: ")
         verdict = run([DEFENCES[name].test], ablated=DEFENCES[name].variable)
@@ -101,7 +101,7 @@ def table(went_red: Mapping[str, bool]) -> Iterator[str]:
 
 
 def file_of(defence: Defence) -> str:
-    """Return the path of the source file that contains a defence."""
+    """Return the path of the source file that contains a defence, such as the code of a timeout."""
     module = defence.part.partition(":")[0]
     return "gunicorn.conf.py" if module == "gunicorn.conf" else f"{module.replace('.', '/')}.py"
 
@@ -120,7 +120,7 @@ def say(text: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Switch off each named defence in turn; return 0 if each test failed without its defence."""
+    """Run the fault test of each named defence with the defence switched off; return 0 if each test has failed."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.ablate", description="Run fault tests with a defence switched off."
     )

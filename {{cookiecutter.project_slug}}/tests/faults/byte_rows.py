@@ -80,7 +80,7 @@ Content-Length or by the chunked coding."""
 
 
 def spaced(line: str) -> bytes:
-    """Return a POST with the body `one` and this header line, which has optional whitespace; a GET follows the POST."""
+    """Return a POST with the body `one` and a header line that has optional whitespace, followed by a GET."""
     body = b"3\r\none\r\n0\r\n\r\n" if "chunked" in line.lower() else b"one"
     return head("POST", "/echo", *(["Content-Length: 3"] if "Host" in line else []), line) + body + GET
 
@@ -108,7 +108,7 @@ where HTTP forbids it."""
 
 
 def sized(size: int) -> bytes:
-    """Return a GET whose head has this many bytes."""
+    """Return a GET whose head (request line and headers) has `size` bytes."""
     begin = head("GET", "/echo", "X-Large: ").removesuffix(b"\r\n\r\n")
     return begin + b"x" * (size - len(begin) - 4) + b"\r\n\r\n"
 

@@ -67,13 +67,13 @@ class Prometheus:
         return float(result[0]["value"][1]) if result else -1
 
     async def until(self, query: str) -> None:
-        """Wait until a query has a value above 0."""
+        """Wait until a Prometheus query has a value above 0."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self.is_above_0(query):  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.2)
 
     async def is_above_0(self, query: str) -> bool:
-        """Tell whether the value of a query is above 0; False while Prometheus starts."""
+        """Tell whether the value of a Prometheus query is above 0; False while Prometheus starts."""
         try:
             return await self.value(query) > 0
         except (httpx.TransportError, httpx.HTTPStatusError):
@@ -88,7 +88,7 @@ class Prometheus:
         return await self.value("count(ALERTS)")
 
     async def with_samples(self, queries: Iterable[str]) -> set[str]:
-        """Return the queries that have a sample; raise an error for an invalid query."""
+        """Return the Prometheus queries that have a sample; raise an error for an invalid query."""
         return {query for query in queries if await self.value(query) != -1}
 
     async def names(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Functions that each return the replacement that switches off a defence of trace spans."""
+"""Replacements that switch off a defence of trace spans: a fault test must fail without the defence."""
 
 import asyncio
 

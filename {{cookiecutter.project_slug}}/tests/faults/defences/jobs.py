@@ -62,4 +62,4 @@ JOBS: Mapping[str, Defence] = {
         f"{WORKERS}::test_sigterm_ends_what_ends_within_the_grace_and_puts_the_rest_back",
     ),
 }
-"""The defences of jobs, by name."""
+"""The defences of jobs by name: protections, such as the heartbeat, each with the fault test that needs the defence."""

@@ -38,4 +38,5 @@ RATE_LIMITS: Mapping[str, Defence] = {
         f"{TESTS}::test_two_principals_never_share_a_cached_response",
     ),
 }
-"""The defences of rate limits and cached responses, by name."""
+"""The defences of rate limits and cached responses by name: protections, each with the fault test that needs the
+defence."""

@@ -68,4 +68,4 @@ STREAMS: Mapping[str, Defence] = {
         f"{BOUNDS}::test_a_message_of_more_than_64_kilobytes_ends_the_websocket",
     ),
 }
-"""The defences of streams, by name."""
+"""The defences of streams by name: protections, such as timeouts, each with the fault test that needs the defence."""

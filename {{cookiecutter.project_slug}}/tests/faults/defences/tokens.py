@@ -20,4 +20,4 @@ TOKENS: Mapping[str, Defence] = {
         f"{TESTS}::test_a_request_without_a_token_reaches_no_route",
     ),
 }
-"""The defences of access tokens, by name."""
+"""The defences of access tokens by name: protections, each with the fault test that needs the defence."""
