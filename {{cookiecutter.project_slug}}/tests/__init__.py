@@ -14,7 +14,8 @@ from app.settings.service import Settings
 for variable in list(os.environ):
     if variable.partition("__")[0].lower() in Settings.model_fields:
         del os.environ[variable]
-# Importing `app.main` builds the app, which needs these variables; no test starts this app, so nothing connects.
+# Importing `app.main` builds an app, which needs DATABASE_URL and ENVIRONMENT; no test starts this app, so nothing
+# connects to that URL.
 os.environ |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "ENVIRONMENT": "development"}
 # The import also reads `.env` of the current folder. This folder has none: a developer's `.env` could break the tests'
 # capacity plans.

@@ -15,7 +15,7 @@ def captured_log(module: ModuleType) -> Generator[list[Any]]:
     capture = structlog.testing.LogCapture()
     every_level = structlog.make_filtering_bound_logger(
         "debug"
-    )  # collects all levels, even if an earlier test has configured structlog with a higher log level
+    )  # a logger for all levels, even if an earlier test has configured structlog with a higher log level
     log = structlog.wrap_logger(None, processors=[capture], wrapper_class=every_level, cache_logger_on_first_use=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "log", log)

@@ -114,7 +114,7 @@ async def app(shared_app: FastAPI) -> AsyncGenerator[FastAPI]:
     resources: Resources = shared_app.state.resources
     async with transactional(resources.engine).connect() as connection:
         async with connection.begin() as transaction:
-            forget()  # the fixture's own connection must not count as held by a request
+            forget()  # the fixture's own database connection must not count as held by a request
             shared_app.state.resources = _on_one_connection(resources, connection)
             yield shared_app
             shared_app.state.resources = resources

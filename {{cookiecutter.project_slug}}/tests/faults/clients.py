@@ -66,11 +66,11 @@ class Answers:
         return {name: number for name, number in (broken | faults).items() if number}
 
     def of(self, *statuses: int) -> list[float]:
-        """Return the durations of the responses with these statuses, in seconds, sorted."""
+        """Return the durations of all responses with the given statuses, in seconds, sorted."""
         return sorted(second for status in statuses for second in self.seconds.get(status, []))
 
     def at(self, quantile: float, *statuses: int) -> float:
-        """Return a quantile, such as 0.99, of these statuses' response durations, in seconds."""
+        """Return a quantile, such as 0.99, of the durations of all responses with the given statuses, in seconds."""
         times = self.of(*statuses)
         return times[min(len(times) - 1, int(quantile * len(times)))]
 

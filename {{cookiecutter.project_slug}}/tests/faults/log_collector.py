@@ -37,7 +37,7 @@ class LogCollector:
             self._pipe = None
 
     async def read_until(self, count: int, *events: str) -> None:
-        """Read log lines until the lines of these events, plus the lines reported as lost, add up to `count`.
+        """Read log lines until the lines with the given events, plus the lines reported as lost, add up to `count`.
 
         Raises:
             TimeoutError: the service wrote fewer lines, and reported no further lost lines.

@@ -81,7 +81,7 @@ def parsed(received: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def in_pieces(rows: Mapping[str, Row]) -> pytest.MarkDecorator:
-    """Run a test with each test case in each size of pieces, except long cases in small pieces: these take too long."""
+    """Run a test with each test case, sent in pieces of each size. Long cases in small pieces would take too long."""
     cases = [
         pytest.param(row, piece, id=f"{name}-{form}")
         for name, row in rows.items()

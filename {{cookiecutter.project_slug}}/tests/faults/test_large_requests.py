@@ -39,7 +39,7 @@ async def still_serves(service: Service) -> bool:
 
 async def ask_concurrently(service: Service, parts: list[bytes]) -> list[Answer]:
     """Send the same request from four concurrent clients, check the worker's memory, and return the responses."""
-    # The worker keeps the memory of its first upload, which must not count in the measurement below.
+    # The worker keeps the memory of the first upload: an upload before the measurement excludes this memory.
     await asked(service.url, [head("POST", "/upload", BINARY, "Content-Length: 65536"), bytes(65_536)])
     async with memory_growth(service) as grown:
         answers = await asyncio.gather(*(asked(service.url, parts) for _ in range(CLIENTS)))

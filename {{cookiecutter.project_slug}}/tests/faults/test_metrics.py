@@ -91,7 +91,7 @@ async def test_labels_are_whole_templates_and_strangers_add_no_series(service: S
 
 
 async def test_a_scrape_waits_for_a_file_that_a_worker_is_creating(service: Service) -> None:
-    """prometheus_client creates an empty metrics file, and sets its size later: a scrape in between would be a 500."""
+    """prometheus_client creates an empty metrics file and sets the size later: a scrape in between must not fail."""
     created = service.metrics_folder() / "counter_9.db"
     created.touch()
 
