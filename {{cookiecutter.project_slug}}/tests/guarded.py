@@ -56,7 +56,7 @@ async def guarded(app: FastAPI) -> AsyncGenerator[None]:
 
 
 def supervisor_of(app: FastAPI) -> Supervisor | None:
-    """Return an app's supervisor; its tasks may outlive a test, because the app's shutdown waits for them."""
+    """Return an app's supervisor, whose background tasks may outlive a test: the app's shutdown waits for each task."""
     resources: Resources | None = getattr(app.state, "resources", None)
     return resources.supervisor if resources else None
 

@@ -19,7 +19,7 @@ WHERE = ["ALTER DATABASE {database}", "ALTER ROLE {role} IN DATABASE {database}"
 
 @pytest.fixture(scope="module")
 def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
-    """The service of `items_app.py`, and the URL of the database, which these tests make read-only."""
+    """The service with routes on the table `items`, and the URL of the database that the tests make read-only."""
     with items_service(server_url, template) as (service, url):
         asyncio.run(execute(url, SCHEMA))
         yield service, url
@@ -29,7 +29,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
 async def test_writes_are_503_while_the_database_is_read_only(
     running: tuple[Service, str], server_url: str, where: str
 ) -> None:
-    """The service's pooled connections are older than the new default, and the service opens no new connection."""
+    """PostgreSQL applies a new read-only default to new sessions only; older pooled sessions must refuse writes too."""
     service, url = running
     address = urlsplit(url)
     change = where.format(database=address.path.strip("/"), role=address.username)

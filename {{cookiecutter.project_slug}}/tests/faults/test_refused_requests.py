@@ -1,4 +1,4 @@
-"""Requests that are refused while their bytes are read: one log line each, with reason, client, path and ids."""
+"""A request that is refused before routing, such as a malformed header, has one log line with reason, path and ids."""
 
 import asyncio
 import sys
@@ -29,12 +29,13 @@ REFUSED: dict[str, tuple[bytes, int, str, str | None]] = {
     "many headers": (named("GET", "/a", "headers-1", *["a:"] * 200), 431, "/a", "headers-1"),
     "a tunnel": (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501, "a:80", None),
 }
-"""Refused requests: the bytes, the status, the path in the log line, and the request id if the client sent one."""
+"""Requests that the server refuses before routing, by kind: the bytes, the expected status, the path in the log line,
+and the request id if the client sent one."""
 
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `connection_app.py` with two workers."""
+    """The service with two workers, under gunicorn, to which a test sends requests that are refused."""
     with serving(server_url, template, "--pythonpath=tests/faults", "connection_app:app") as running:
         running.wait_until_started()
         yield running
@@ -48,11 +49,12 @@ async def test_a_refused_request_has_one_line(service: Service, kind: str) -> No
     answer = await asked(service.url, [request])
     request_id = answer.problem["request_id"]
     line = service.wait_for("request refused before routing", request_id=request_id)[0]
-    await asyncio.sleep(0.3)  # time for a second log line, which must not come
+    await asyncio.sleep(0.3)  # time in which a second log line of the request would appear
 
     assert (answer.status, given in {None, request_id}) == (status, True)
     assert (line["status"], line["reason"], line["path"]) == (status, answer.problem["detail"], path)
     assert (line["client"], len(line["trace_id"]), line["level"]) == ("127.0.0.1", 32, "info")
     events = [line["event"] for line in service.lines()[before:]]
-    of_the_request = [event for event in events if not event.startswith("event loop")]  # a slow machine logs these
+    # on a slow machine, the service also logs stalls of the event loop
+    of_the_request = [event for event in events if not event.startswith("event loop")]
     assert of_the_request == ["request refused before routing"]

@@ -21,15 +21,16 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 CLIENTS = 200
 HALF_SECONDS = 0.04
-"""How long a request sleeps before the INSERT, and again before its response is stored, in seconds."""
+"""How long a write request sleeps before the INSERT, and again before the response is stored for repeated requests, in
+seconds."""
 
 LONGEST_STAY_SECONDS = 3 * HALF_SECONDS
 """The longest time until a client disconnects, in seconds. A write sleeps for two thirds of this time, so some clients
 disconnect before the INSERT, some before the response is stored, and some after the response."""
 
 ARRIVAL_SECONDS = 3.0
-"""The seconds in which all 200 clients start: a worker with ten database connections does 125 writes a second, and each
-client sends two."""
+"""The time over which the 200 clients start, in seconds. Each client sends two writes, and a worker with ten database
+connections does 125 writes a second, so a shorter time would overload the worker."""
 
 PAUSE_SECONDS = 0.1
 """The pause in seconds before a client repeats a request that was refused with 409 or 503."""
@@ -51,7 +52,7 @@ async def connection(committed_url: str) -> AsyncGenerator[asyncpg.Connection]:
 
 @pytest.fixture
 def service(connection: asyncpg.Connection, committed_url: str) -> Iterator[Service]:
-    """The service of `idempotent_app.py` with one worker, which logs errors only."""
+    """The service with one worker, error logs only, and a slow write route that reads an Idempotency-Key header."""
     assert not connection.is_closed()
     arguments = ("--pythonpath=tests/faults", "idempotent_app:app")
     with gunicorn(committed_url, *arguments, WEB_CONCURRENCY="1", LOG_LEVEL="error") as running:
@@ -95,7 +96,7 @@ async def send_until_answered(client: httpx.AsyncClient, name: str) -> httpx.Res
 
 
 async def disconnect_and_repeat(client: httpx.AsyncClient, name: str, arrives: float, stays: float) -> httpx.Response:
-    """Send a write, disconnect, and repeat it: after the disconnect or, as some proxies do, at the same time."""
+    """Send a write, disconnect, and send the write again: after the disconnect or, as some proxies do, meanwhile."""
     await asyncio.sleep(arrives)
     first = send_and_disconnect(str(client.base_url), name, stays)
     if number_of(name) % 4 < 2:
@@ -137,7 +138,7 @@ async def test_a_key_that_a_route_does_not_read_is_refused(service: Service, con
 
 
 async def test_two_keys_of_a_write_are_refused(service: Service, connection: asyncpg.Connection) -> None:
-    """If one of the two keys were ignored, a repeated request could become a second write."""
+    """A request with two Idempotency-Key headers gets 400: if a key were ignored, a repetition could write twice."""
     keys = [("Idempotency-Key", "entry-1"), ("Idempotency-Key", "entry-2"), ("Content-Type", "application/json")]
     async with httpx.AsyncClient(base_url=service.url) as client:
         answer = await client.post("/entries", content=body_of("entry-1"), headers=keys)

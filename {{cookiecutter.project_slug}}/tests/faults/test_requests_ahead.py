@@ -17,25 +17,26 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memor
 APP = "--pythonpath=tests/faults", "connection_app:app"
 
 SENT = 40_000
-"""The number of pipelined requests: some megabytes, more than the kernel's buffers hold."""
+"""The number of pipelined requests: together some megabytes, more than the kernel's socket buffers hold."""
 
 READ = 200
 """The least number of responses that the pipelining client reads while other clients send requests."""
 
 QUEUED = 100
-"""The most requests that a worker may hold: six times the 16 of one client. Without a bound, it would be thousands."""
+"""The most queued requests that a worker may hold: six times the 16 that the service queues for a connection. Without a
+bound, thousands of pipelined requests would be queued."""
 
 MEGABYTES = 16
-"""The most memory that a worker may gain, in megabytes."""
+"""The most memory that a worker may gain while a client pipelines requests, in megabytes."""
 
 SECONDS = 10.0
-"""The longest wait of another client, in seconds: a hundred times a request's time, a third of the worker's heartbeat.
-"""
+"""The longest wait of another client, in seconds: a hundred times the usual duration of a request, but only a third of
+the time after which gunicorn kills a blocked worker."""
 
 
 @pytest.fixture
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `connection_app.py` with two workers."""
+    """The service with two workers, error logs only, and a route that returns how many requests a worker has queued."""
     with serving(server_url, template, *APP, LOG_LEVEL="error") as running:
         yield running
 
@@ -78,7 +79,7 @@ async def test_requests_sent_ahead_are_all_answered_at_sigterm(service: Service)
 
 
 async def test_large_heads_sent_ahead_wait_unparsed(service: Service) -> None:
-    """If a worker parsed all 14 heads of 60 kB at once, a single connection could take a megabyte of memory."""
+    """Most of 14 pipelined request heads of 60 kB stay unparsed: parsed heads would take a megabyte per connection."""
     address = urlsplit(service.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(head("GET", "/wait?seconds=3") + head("GET", "/wait?seconds=0", "X-Large: " + "x" * 60_000) * 14)
@@ -93,7 +94,7 @@ async def test_large_heads_sent_ahead_wait_unparsed(service: Service) -> None:
 
 
 async def asked(service: Service) -> int:
-    """Ask for the number of queued requests until both workers have probably answered; return the larger number."""
+    """Ask four times how many requests a worker has queued, so that both workers probably answer; return the most."""
     address = urlsplit(service.url)
     numbers = []
     for _ in range(4):

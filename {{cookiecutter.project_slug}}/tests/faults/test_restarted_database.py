@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 30
 
 
 async def restart(cluster: Cluster, away: float) -> float:
-    """Stop and start PostgreSQL, and return when it accepts connections, in `perf_counter` seconds."""
+    """Stop and start PostgreSQL; return the time, by `perf_counter`, at which PostgreSQL accepts connections again."""
     with fault("the database is away"):
         await asyncio.to_thread(cluster.stop)
         await asyncio.sleep(away)

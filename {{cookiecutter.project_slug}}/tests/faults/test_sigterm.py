@@ -16,7 +16,8 @@ from tests.server.processes import NO_DEADLINES, Service, gunicorn
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 DRAIN_SECONDS, LATE_SECONDS = 3.0, 1.0
-"""The service's drain, and how long the load balancer sends requests after a failed readiness probe, in seconds."""
+"""The duration of the service's drain after SIGTERM, and how long the simulated load balancer still sends requests
+after a failed readiness probe, in seconds."""
 
 REQUESTS = 5_000
 """The number of responses before SIGTERM: all clients are then in the middle of steady traffic."""
@@ -28,7 +29,8 @@ GRACE_SECONDS = 30
 """How long to wait for the service's end, in seconds: the time between SIGTERM and SIGKILL in Kubernetes."""
 
 PATIENCE_SECONDS = 60
-"""The timeout of every other wait, in seconds: ten times what the 5,000 requests take."""
+"""The timeout of each wait other than for the service's end, in seconds: ten times what the 5,000 requests of the test
+take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ async def ask_after_the_listener_closed(database_url: str) -> tuple[Answers, lis
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await is_accepting(service):  # noqa: ASYNC110 - polls: another process sets no asyncio.Event
                 await asyncio.sleep(0.01)
-        # All requests go at the same time: half a second after the listening socket, idle connections are closed too.
+        # The requests are sent at the same time: half a second after closing the listening socket, the service closes
+        # idle connections too.
         await asyncio.gather(*(client.ask("/health/live") for client in (*idle, *fresh)))
         await ended(service)
     return answers, [client.connected for client in (*idle, *fresh)]

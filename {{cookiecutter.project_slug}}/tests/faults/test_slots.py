@@ -1,4 +1,4 @@
-"""A request leaves its slot in the bulkhead with the last byte of its response, even if work goes on after it.
+"""A request frees a bulkhead slot with the last byte of the response, even if a background task runs afterwards.
 
 A refusal of a request whose body has arrived keeps the connection open.
 """
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 
 SLOTS = 2
 SECONDS = 3.0
-"""How long clients send requests, in seconds, while the work after earlier responses takes 8 s."""
+"""How long clients send requests, in seconds: less than the 8 s for which background tasks of earlier requests run."""
 
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `background_app.py` with two workers, two slots in each, and bodies of at most 100 bytes."""
+    """The service with two workers, each with two bulkhead slots, and with bodies of at most 100 bytes."""
     variables = {"ROUTE_GROUPS__OTHERS__MAX_CONCURRENT": str(SLOTS), "MAX_BODY_BYTES": "100", "LOG_LEVEL": "warning"}
     with serving(server_url, template, "--pythonpath=tests/faults", "background_app:app", **variables) as running:
         yield running
@@ -64,14 +64,14 @@ REFUSED = {
 
 
 async def statuses(url: str, parts: Sequence[bytes], count: int) -> tuple[list[int], bytes]:
-    """Send `parts` on one connection, and return the statuses and the bytes of `count` responses."""
+    """Send pieces of requests on one connection, and return the statuses and the bytes of `count` responses."""
     address, received = urlsplit(url), bytearray()
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     async with asyncio.timeout(30):
         for part in parts:
             writer.write(part)
             await writer.drain()
-            await asyncio.sleep(0.001)  # otherwise several parts form one packet
+            await asyncio.sleep(0.001)  # without a pause, TCP would send several pieces in one packet
         found: list[int] = []
         while len(found) < count:
             head_of_response = await reader.readuntil(b"\r\n\r\n")
@@ -103,7 +103,7 @@ async def test_a_refusal_of_a_body_in_pieces_keeps_the_connection(service: Servi
 
 
 async def test_an_overload_refusal_keeps_the_connection(service: Service) -> None:
-    """Clients or load balancers that reconnect for each refusal would add load at the worst moment."""
+    """A 503 for overload keeps the connection open: clients that reconnect after each refusal would add load."""
 
     async def post(client: Client) -> None:
         await client.ask("/answer-then-work/none", method="POST", body="x")
@@ -121,12 +121,12 @@ async def test_an_overload_refusal_keeps_the_connection(service: Service) -> Non
 
 
 async def test_a_thread_keeps_the_slot_of_a_request_that_was_cut_off(service: Service) -> None:
-    """Otherwise, requests with deadlines of 50 ms would occupy more threads than the route group's bulkhead allows."""
+    """A request cut off at the deadline keeps the bulkhead slot until its thread ends: slots bound the threads."""
     hurry = [head("GET", "/block", "X-Request-Timeout-Ms: 50", "Connection: close")]
     for _ in range(10):
         answers = await asyncio.gather(*(asked(service.url, hurry) for _ in range(8)))
         assert {answer.status for answer in answers} <= {503, 504}
-    await asyncio.sleep(1.5)  # until the threads have ended, and their slots are free
+    await asyncio.sleep(1.5)  # by then, the threads of the requests have ended, and their slots are free
 
     most = [int((await asked(service.url, [head("GET", "/most", "Connection: close")])).body) for _ in range(20)]
     assert 0 < max(most) <= SLOTS

@@ -17,22 +17,23 @@ from tests.smoke.raw_http import asked, head, sevens
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
 SECONDS = 6.0
-"""How long slow and ordinary clients send requests, in seconds: longer than a slow body may take."""
+"""How long slow and ordinary clients send requests, in seconds: longer than the service waits for a slow body."""
 
 SLOTS = 4
-"""The slots of the route group in each of two workers: as few as the route group for uploads has by default."""
+"""The bulkhead slots of the tested route group in each of two workers: as few as the route group for uploads has by
+default."""
 
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `slow_app.py` with two workers, and few slots in the one route group of its routes."""
+    """The service with two workers, in which all routes of the test share a route group with few bulkhead slots."""
     variables = {"ROUTE_GROUPS__OTHERS__MAX_CONCURRENT": str(SLOTS), "LOG_LEVEL": "warning"}
     with serving(server_url, template, "--pythonpath=tests/smoke", "slow_app:app", **variables) as running:
         yield running
 
 
 async def send_slowly(url: str, begin: bytes, statuses: set[int]) -> None:
-    """Send the begin of a request and then nothing, again and again; record the status that ends each request."""
+    """Send the beginning of a request and then nothing, in a loop; record the status of each response."""
     address, ends = urlsplit(url), perf_counter() + SECONDS
     while perf_counter() < ends:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)

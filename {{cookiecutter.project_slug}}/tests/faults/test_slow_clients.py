@@ -1,6 +1,6 @@
 """Clients that send a byte every 0.5 s, or nothing: the service closes their connections and serves other clients.
 
-The other clients request a route in the same route group as the slow bodies.
+The other clients request a route in the same route group as the clients that send bodies slowly.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ one by one."""
 
 @pytest.fixture
 def service(committed_url: str) -> Iterator[Service]:
-    """The service of `slow_app.py` with one worker, which logs errors only."""
+    """The service with one worker and error logs only, to which clients send heads and bodies slowly."""
     arguments = ("--pythonpath=tests/smoke", "slow_app:app")
     with gunicorn(committed_url, *arguments, WEB_CONCURRENCY="1", LOG_LEVEL="error") as running:
         running.wait_until_serving()
@@ -61,7 +61,7 @@ async def is_closed_by_the_service(url: str, at_once: bytes, slowly: bytes) -> b
     closed = True
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            with suppress(ConnectionError):  # a reset: the service closed before it had read all bytes
+            with suppress(ConnectionError):  # a reset: the service closed the connection before all bytes were read
                 while await reader.read(1000):
                     pass
     except TimeoutError:

@@ -30,7 +30,7 @@ async def test_forwarded_headers_of_a_stranger_are_ignored(service: Service) -> 
 
 
 async def test_forwarded_headers_of_the_proxy_are_trusted(committed_url: str) -> None:
-    """A trusted proxy sets a client's address and scheme, which proves that FORWARDED_ALLOW_IPS is in use."""
+    """A trusted proxy's headers do set a client's address and scheme: the service reads FORWARDED_ALLOW_IPS."""
     variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     with gunicorn(committed_url, "--pythonpath=tests/smoke", "slow_app:app", **variables) as running:
         running.wait_until_serving()

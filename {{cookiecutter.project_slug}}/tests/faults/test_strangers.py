@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"Traceparent: 00-{TRACE}-b7ad6b7169203331-01"
 FORWARDED = "X-Forwarded-For: 203.0.113.7"
-"""A header by which the trusted proxy names its client, at an address that is not trusted."""
+"""The header by which the trusted proxy forwards a client's address: that of an untrusted client."""
 
 DEADLINE = 0.05
 ASKED = "X-Request-Timeout-Ms: 50"
@@ -27,7 +27,7 @@ ASKED = "X-Request-Timeout-Ms: 50"
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `slow_app.py` with two workers that trust 127.0.0.1, and one slot for requests in each."""
+    """The service with two workers, each with one bulkhead slot; 127.0.0.1, the address of the tests, is trusted."""
     variables = {"ROUTE_GROUPS__OTHERS__MAX_CONCURRENT": "1", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     with serving(server_url, template, "--pythonpath=tests/smoke", "slow_app:app", **variables) as running:
         yield running
@@ -42,7 +42,7 @@ async def line_of(service: Service, path: str, *lines: str) -> dict[str, Any]:
 
 
 async def wait(service: Service, *lines: str) -> tuple[int, float]:
-    """Request a response that takes 10 s, and return the status and the seconds until the response."""
+    """Request a response that takes 10 s without a deadline; return the status and the seconds until the response."""
     began = perf_counter()
     answer = await asked(service.url, sevens(head("GET", "/wait?seconds=10", *lines)))
     return answer.status, perf_counter() - began

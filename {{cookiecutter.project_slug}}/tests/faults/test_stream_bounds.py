@@ -45,7 +45,8 @@ async def test_a_lost_connection_of_the_listener_is_told_and_replaced(counted_ur
         streaming(service.url, "/api/v1/events") as stream,
         aclosing(aiter(stream)) as events,
     ):
-        service.wait_for("listening for database notifications")  # a process starts to listen with its first stream
+        # a worker listens for notifications only from its first stream on
+        service.wait_for("listening for database notifications")
         await writer.add()
         while (await anext(events)).name == "resync":
             pass
@@ -107,11 +108,11 @@ async def test_a_client_that_reads_nothing_costs_little_and_is_cut_off(
             await anext(events)
             for _ in range(600):
                 await writer.count(counter, note="x" * 20_000)
-                await anext(events)  # a client that reads gets each change
+                await anext(events)  # meanwhile, a client that reads receives each change
             grown = megabytes(service) - before
         service.wait_for("stream of a slow client cut off")
 
-    assert grown < 10 * 5, grown  # ten times the expected 5 MB
+    assert grown < 10 * 5, grown  # in megabytes: ten times the expected growth of 5 MB
 
 
 async def test_a_message_of_more_than_64_kilobytes_ends_the_websocket(counted_url: str) -> None:  # noqa: F811

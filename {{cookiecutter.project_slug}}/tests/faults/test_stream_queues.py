@@ -26,12 +26,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 ONE = {"WEB_CONCURRENCY": "1"}
 BUSY = COUNTERS[0], "busy_counters_app:app"
 CHANGES = 150
-"""The number of changes of 100 kB each: more than the connection's buffers, 4 MB, and 64 queued events hold."""
+"""The number of changes that the test makes, each an event of 100 kB: more than the connection's buffers (4 MB) and the
+queue of 64 events hold."""
 
 
 @pytest.fixture
 def narrow() -> Iterator[socket.socket]:
-    """A socket with a small receive buffer, so that its client cannot read ahead."""
+    """A socket with a small receive buffer, so that a client that reads slowly soon fills the service's queue."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         yield client

@@ -17,7 +17,8 @@ from tests.streams.reading import COUNTERS, Seen, path_of, streaming, websocket_
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
 
-ONE = {"WEB_CONCURRENCY": "1", "DATABASE_QUEUE_TIMEOUT_SECONDS": "30"}  # a busy machine opens 30 streams slowly
+# a busy machine opens the 30 streams of a test slowly
+ONE = {"WEB_CONCURRENCY": "1", "DATABASE_QUEUE_TIMEOUT_SECONDS": "30"}
 STREAMS = 30
 DRAIN_SECONDS = 2.0
 PATIENCE_SECONDS = 60
@@ -60,7 +61,8 @@ async def end_by(service: Service, number: signal.Signals, path: str) -> tuple[E
 
 def assert_told(ends: Ends, service: Service) -> None:
     assert {(end.name, end.data["code"]) for end in ends.events} == {("reconnect", "restarting")}
-    assert len({end.retry for end in ends.events}) > STREAMS // 2  # clients must not reconnect all at once
+    # different retry times, so that clients do not reconnect all at once
+    assert len({end.retry for end in ends.events}) > STREAMS // 2
     assert (len(ends.events), ends.codes) == (STREAMS, [1012] * STREAMS)
     assert [line for line in service.lines() if line["level"] == "error" or "exception" in line] == []
 
@@ -78,7 +80,7 @@ async def test_sigterm_tells_every_client_and_ends_in_time(counted_url: str, wri
 
     assert code == 0
     assert stopped
-    assert seconds < DRAIN_SECONDS + 10, seconds  # 1 s on an idle machine
+    assert seconds < DRAIN_SECONDS + 10, seconds  # a stop takes 1 s on an idle machine
 
 
 async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_url: str, writer: Writer) -> None:  # noqa: F811
@@ -86,7 +88,7 @@ async def test_sighup_tells_every_client_and_a_new_worker_serves_them(counted_ur
     with gunicorn(counted_url, *COUNTERS, DRAIN_SECONDS="1", **ONE) as service:
         service.wait_until_serving()
         ends, _ = await end_by(service, signal.SIGHUP, "/api/v1/events")
-        service.wait_for("application stopped")  # from now on, only the new worker serves streams
+        service.wait_for("application stopped")  # the old worker has ended, so only the new worker serves streams
         async with streaming(service.url, path_of(counter)) as stream, aclosing(aiter(stream)) as events:
             again = await anext(events)
         assert_told(ends, service)

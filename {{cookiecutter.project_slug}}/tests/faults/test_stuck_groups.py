@@ -20,17 +20,19 @@ LOCKED_SECONDS = 5.0
 """How long the table is locked, in seconds: longer than the lock timeout (1.5 s), so that the groups stay stuck."""
 
 ONE_WORKER = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error"}
-"""The variables of the service: with one worker, all requests and background tasks share one connection pool."""
+"""The environment variables of the service: with one worker, all requests and background tasks share a connection
+pool."""
 
 LOCKED = ("/left", "/right", "/middle")
-"""The paths of the stuck route groups: enough to take the whole pool, if no connections were reserved."""
+"""The paths of three route groups whose requests wait for a locked table. If no connections were reserved for other
+route groups, these requests would take the whole connection pool."""
 
 APP = ("--pythonpath=tests/faults", "stuck_groups_app:app")
 
 
 @pytest.fixture(scope="module")
 def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
-    """The service of `stuck_groups_app.py` with one worker, and the URL of the database with the table `items`."""
+    """The service with one worker, and the URL of the database, whose table `items` a test locks."""
     with cloned(server_url, template) as url, gunicorn(url, *APP, **ONE_WORKER) as service:
         asyncio.run(execute(url, SCHEMA))
         service.wait_until_serving()

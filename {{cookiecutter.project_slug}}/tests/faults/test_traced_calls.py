@@ -31,7 +31,7 @@ def rates() -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(BODY)
 
         def log_message(self, *_: object) -> None:
-            """Log nothing to standard error."""
+            """Log nothing: the HTTP server would otherwise write each request to standard error."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()

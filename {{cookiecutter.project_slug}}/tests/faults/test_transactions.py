@@ -24,7 +24,7 @@ SERIALIZATION = (503, "1", "unavailable", "The transaction conflicted with a con
 
 @pytest.fixture(scope="module")
 def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
-    """The service of `items_app.py`, which logs refused statements, and the URL of the database."""
+    """The service with test routes on the table `items`, and the URL of the database; refused statements are logged."""
     with items_service(server_url, template, LOG_LEVEL="info") as (service, url):
         asyncio.run(execute(url, SCHEMA))
         yield service, url
@@ -55,7 +55,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str | None, str, str]:
 
 
 def local_end(answer: httpx.Response) -> Any:  # noqa: ANN401 - the HTTP library does not type the address
-    """Return the client's address of a response's connection: the same address means the same connection."""
+    """Return the client's own address and port of a response's connection, by which a test recognises a connection."""
     return answer.extensions["network_stream"].get_extra_info("client_addr")
 
 

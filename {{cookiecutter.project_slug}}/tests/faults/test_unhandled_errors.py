@@ -22,7 +22,7 @@ FAILURES = [("GET", "/broken"), ("POST", "/items/3/broken")]
 
 @pytest.fixture(scope="module")
 def running(server_url: str, template: str) -> Iterator[tuple[Service, str]]:
-    """The service of `items_app.py`, and the URL of the database with the table `items`."""
+    """The service with routes that raise exceptions, and the URL of the database with the table `items`."""
     with items_service(server_url, template) as (service, url):
         asyncio.run(execute(url, SCHEMA))
         yield service, url

@@ -19,19 +19,20 @@ UNREAD_SECONDS = 3
 """The service's timeout for a client that reads nothing, in seconds, shortened for the test."""
 
 PATIENCE_SECONDS = 60.0
-"""How long to wait for open or closed connections, in seconds: ten times what filling the buffers and the service's
-timeout take."""
+"""How long to wait until the service has accepted or closed all connections, in seconds: ten times as long as filling
+the buffers and the service's timeout take."""
 
 RECEIVE_BYTES = 4096
 """The receive buffer of a client in bytes: small, so that few responses fill the buffers of client and service."""
 
 REQUESTS = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n" * 10_000
-"""The pipelined requests of a client: their responses have some megabytes, more than both sides' buffers hold."""
+"""The pipelined requests of a client, whose responses are some megabytes: more than the socket buffers of client and
+service hold."""
 
 
 @pytest.fixture
 def service(committed_url: str) -> Iterator[Service]:
-    """The service of `short_timeouts_app.py` with one worker and a timeout of 3 s for unread responses."""
+    """The service with one worker, which closes a connection when a client reads no response for 3 s."""
     variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "CLIENT_TIMEOUT_SECONDS": str(UNREAD_SECONDS)}
     with gunicorn(
         committed_url, "--pythonpath=tests/faults,tests/smoke", "short_timeouts_app:app", **variables
@@ -57,7 +58,7 @@ async def test_connections_with_unread_responses_are_closed_and_other_clients_ar
     writers = []
     for _ in range(CLIENTS):
         connection = connected_with_a_small_buffer(service.url)
-        _, writer = await asyncio.open_connection(sock=connection, limit=1)  # asyncio stops reading after a few bytes
+        _, writer = await asyncio.open_connection(sock=connection, limit=1)  # limit=1: asyncio reads few bytes
         writer.write(REQUESTS)
         writers.append(writer)
     others = asyncio.create_task(for_a_while(service.url, 5, UNREAD_SECONDS, ask))

@@ -1,4 +1,4 @@
-"""WebSockets under gunicorn: a WebSocket outlives the timeout of a head, and a stop closes it with code 1012.
+"""WebSockets under gunicorn outlive the timeout of a request's head, and are closed with code 1012 at a stop.
 
 A bad handshake is refused, and has a request id and one log line.
 """
@@ -22,7 +22,8 @@ pytestmark = [
 APP = "--pythonpath=tests/faults", "short_heads_app:app"
 
 HEAD_SECONDS = 1.0
-"""The timeout of a request's head in the service of `short_heads_app.py`, in seconds; the default is 10 s."""
+"""The service's timeout for the arrival of a request's head, in seconds, shortened from 10 s to keep the tests
+short."""
 
 SERVICE_RESTART = (1012).to_bytes(2, "big")
 """The close code 1012, "service restart", as in a close frame."""
@@ -30,7 +31,7 @@ SERVICE_RESTART = (1012).to_bytes(2, "big")
 
 @pytest.fixture(scope="module")
 def service(server_url: str, template: str) -> Iterator[Service]:
-    """The service of `short_heads_app.py` with two workers."""
+    """The service with two workers, test routes for WebSockets, and a timeout of 1 s for a request's head."""
     with serving(server_url, template, *APP) as running:
         yield running
 

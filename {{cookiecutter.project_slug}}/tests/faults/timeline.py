@@ -1,7 +1,7 @@
 """The timeline of a fault test: the outcome of each request, and marks at the moments of the faults.
 
-The `Answers` of each client add requests to the running test's timeline. `python -m tests.faults` makes a report from
-the timelines.
+`Answers`, the record of a client's responses, adds each request to the timeline. `python -m tests.faults` makes a
+report from the timelines.
 """
 
 import json
@@ -67,7 +67,7 @@ def recorded(test: str) -> Iterator[Timeline]:
 
 
 def mark(text: str) -> None:
-    """Mark this moment of the running test with a text, which the chart shows, such as `SIGTERM`."""
+    """Mark the present moment in the running test's timeline with a text that the chart shows, such as `SIGTERM`."""
     for timeline in _running:
         now = perf_counter() - timeline.began
         timeline.marks.append(Mark(text, now, now))

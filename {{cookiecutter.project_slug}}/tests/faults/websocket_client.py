@@ -29,11 +29,11 @@ class Talk:
         return int(self.response.split()[1])
 
     def send(self, text: str) -> None:
-        """Send a text of at most 125 bytes."""
+        """Send a text of at most 125 bytes as a WebSocket frame."""
         self.writer.write(frame(text))
 
     async def receive(self) -> tuple[int, bytes]:
-        """Return opcode and content of the next frame; pings are skipped."""
+        """Return opcode and content of the next WebSocket frame; pings are skipped."""
         while True:
             first, length = await self.reader.readexactly(2)
             content = await self.reader.readexactly(length)
@@ -41,7 +41,7 @@ class Talk:
                 return first & 0x0F, content
 
     async def asked(self, text: str) -> str:
-        """Send a text, and return the text of the reply."""
+        """Send a text over the WebSocket, and return the text of the reply."""
         self.send(text)
         kind, content = await self.receive()
         assert kind == TEXT, content
@@ -49,7 +49,7 @@ class Talk:
 
 
 def frame(text: str) -> bytes:
-    """Return the frame of a text of at most 125 bytes, masked as a client must."""
+    """Return the WebSocket frame of a text of at most 125 bytes, masked as the protocol demands of clients."""
     data, mask = text.encode(), os.urandom(4)
     masked = bytes(byte ^ mask[number % 4] for number, byte in enumerate(data))
     return bytes([0x80 | TEXT, 0x80 | len(data)]) + mask + masked
@@ -59,7 +59,7 @@ def frame(text: str) -> bytes:
 async def talking(
     url: str, path: str, *lines: str, ahead: bytes = b"", behind: bytes = b"", late: bytes = b""
 ) -> AsyncGenerator[Talk]:
-    """Open a connection, send `ahead`, the handshake and `behind` at once, and `late` 0.1 s later.
+    """Open a connection; send `ahead`, a WebSocket handshake and `behind` at once, and `late` 0.1 s later.
 
     The connection is closed at the end of the block.
     """

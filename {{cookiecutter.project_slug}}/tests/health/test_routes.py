@@ -131,7 +131,7 @@ async def test_concurrent_probes_share_a_single_query(committed_app: FastAPI) ->
 
 
 async def test_a_frozen_database_server_does_not_delay_the_probe(shared_url: str) -> None:
-    """A fake PostgreSQL server accepts connections and sends nothing, like a server frozen by SIGSTOP."""
+    """The readiness probe answers in time although the database, a fake, accepts connections and sends nothing."""
 
     async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(writer)
