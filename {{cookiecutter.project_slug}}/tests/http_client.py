@@ -1,4 +1,4 @@
-"""The HTTP client library of the tests, which is the service's own, and the function that builds the app with fakes."""
+"""The HTTP client library of the service and the tests, and the function that builds the app with fake downstreams."""
 
 # {% if cookiecutter.http_client == "none" %}import httpx{{ "\n\nfrom app.main import create_app as build_app\n" }}
 # {% else %}

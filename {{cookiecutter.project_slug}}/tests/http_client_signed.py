@@ -1,4 +1,4 @@
-"""The HTTP client library of the tests, their access token, and the function that builds the app with fakes."""
+"""The HTTP client library of the tests, an access token, and the function that builds the app with fake downstreams."""
 
 from fastapi import FastAPI
 

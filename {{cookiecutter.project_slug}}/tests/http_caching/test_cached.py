@@ -17,19 +17,19 @@ Cached = Annotated[CachedRead, cached(Caching("things", seconds=60, stale_second
 
 
 async def by_header(subject: Annotated[str, Header()], scopes: Annotated[str, Header()] = "") -> Principal:
-    """Return the principal that request headers describe."""
+    """Return a principal from the request headers `Subject` and `Scopes`, which tests send instead of a token."""
     return Principal(subject, "client", frozenset(scopes.split()))
 
 
 @pytest.fixture
 def loads() -> list[str]:
-    """The recorded loads of the cached route."""
+    """The texts that the cached route has loaded, one text for each cache miss."""
     return []
 
 
 @pytest.fixture
 async def client(committed_url: str, loads: list[str]) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of the service with a cached route."""
+    """An HTTP client of the service with a route whose responses are cached."""
     app: FastAPI = build_app(make_settings(committed_url))
     app.dependency_overrides[get_principal] = by_header
 

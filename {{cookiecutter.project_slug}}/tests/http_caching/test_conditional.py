@@ -29,7 +29,7 @@ class Thing:
 
 @pytest.fixture
 def thing() -> Thing:
-    """The resource behind the routes under test."""
+    """The versioned resource that the tested routes read and write."""
     return Thing()
 
 

@@ -35,7 +35,7 @@ class Source:
         self.goes_on.set()
 
     async def load(self) -> dict[str, int]:
-        """Load a response, whose content is the number of the load."""
+        """Return a response whose content is the number of loads so far."""
         self.loads += 1
         self.running += 1
         self.most = max(self.most, self.running)
@@ -56,7 +56,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def source() -> Source:
-    """The source from which the cache loads."""
+    """The source from which the cache under test loads responses."""
     return Source()
 
 
@@ -175,15 +175,15 @@ async def test_two_processes_share_a_load(valkey: Valkey, source: Source, clock:
 async def test_the_age_of_a_shared_response_counts_from_its_load(valkey: Valkey, source: Source, clock: Clock) -> None:
     async with two_processes(valkey, clock) as (one, other):
         await one.body("a", source.load)
-        valkey.send("PEXPIRE service:response:tried:a 102000")  # makes the response eight seconds older
+        valkey.send("PEXPIRE service:response:tried:a 102000")  # 102 s of 110 s to live: 8 s old
         await other.body("a", source.load)
         clock.now += 3
         await other.body("a", source.load)
         await asyncio.sleep(0.1)
 
-    assert source.loads == 1  # the second process has asked Valkey again, where the response is still fresh
+    assert source.loads == 1  # the second process's own copy was stale, but the response in Valkey was still fresh
     async with two_processes(valkey, clock) as (one, other):
-        valkey.send("PEXPIRE service:response:tried:a 99000")  # ms to live: counts as stale
+        valkey.send("PEXPIRE service:response:tried:a 99000")  # 99 s of 110 s to live: 11 s old, so stale
         assert await other.body("a", source.load) == b'{"load":2}'
 
 

@@ -19,7 +19,7 @@ from tests.tasks import until
 
 router = APIRouter()
 RELEASED = asyncio.Event()
-"""Set by a test to release the requests that wait inside the handler with an open transaction."""
+"""An event that a test sets to release requests, which wait inside the handler with an open transaction."""
 
 ADD = text("INSERT INTO scratch_payments (name) VALUES (:name) RETURNING id")
 
@@ -168,7 +168,7 @@ async def test_a_malformed_key_is_refused(client: httpx.AsyncClient, key: str) -
 
 
 async def test_a_key_that_a_write_does_not_read_is_refused(app: FastAPI, client: httpx.AsyncClient) -> None:
-    """If the key were ignored, a client that relies on it would repeat the request, and write twice."""
+    """A write with an Idempotency-Key that the route does not read is refused: a repeated request would write twice."""
     headers = {"Idempotency-Key": "k-1"}
     answers = {method: await client.request(method, "/unkeyed", headers=headers) for method in ("POST", "DELETE")}
 

@@ -1,4 +1,4 @@
-"""Fixtures for tests of jobs: a worker in this process, on a database with real commits."""
+"""Fixtures for tests of jobs: a job worker inside the test process, on a database with real commits."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -76,19 +76,19 @@ def resources_of(app: FastAPI) -> Resources:
 
 
 async def row_of(app: FastAPI, job_id: UUID) -> dict[str, Any]:
-    """Return a job's row."""
+    """Return a job's row of the table `jobs` as a dictionary."""
     statement = text("SELECT * FROM jobs WHERE id = :id")
     return dict((await resources_of(app).reader.execute(statement, {"id": job_id})).mappings().one())
 
 
 async def count(app: FastAPI, sql: str) -> int:
-    """Return the number that a SELECT counts."""
+    """Return the number that a statement such as `SELECT count(*)` finds."""
     found: int = (await resources_of(app).reader.execute(text(sql))).scalar_one()
     return found
 
 
 async def until(app: FastAPI, job_id: UUID, *states: str) -> dict[str, Any]:
-    """Wait until a job has one of these states, and return its row."""
+    """Wait until a job has one of the given states, and return the job's row."""
 
     async def reached() -> bool:
         return (await row_of(app, job_id))["state"] in states
@@ -98,7 +98,7 @@ async def until(app: FastAPI, job_id: UUID, *states: str) -> dict[str, Any]:
 
 
 async def waits(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds."""
+    """Wait until the async function `condition` returns true."""
     async with asyncio.timeout(SECONDS):
         while not await condition():  # noqa: ASYNC110 - a worker changes the rows without an event here
             await asyncio.sleep(0.02)

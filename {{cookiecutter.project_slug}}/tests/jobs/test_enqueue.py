@@ -18,7 +18,7 @@ WRITTEN = "SELECT count(*) FROM idempotency_keys"
 
 
 class Undone(Exception):
-    """Rolls back a transaction of these tests."""
+    """An exception by which a test rolls back a transaction."""
 
 
 @pytest.mark.parametrize("first", ["enqueue", "write"])
@@ -45,7 +45,7 @@ async def test_a_job_is_stored_exactly_if_the_write_is(committed_app: FastAPI, f
 
 
 async def test_fifty_enqueues_with_one_key_are_one_job(committed_app: FastAPI) -> None:
-    few = asyncio.Semaphore(6)  # three times the connections of the pool
+    few = asyncio.Semaphore(6)  # concurrent calls: three times the connections of the pool, so that calls queue
 
     async def one() -> Enqueued:
         async with few:

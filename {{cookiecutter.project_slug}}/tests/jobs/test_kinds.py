@@ -16,11 +16,13 @@ async def test_jobs_of_a_kind_with_a_higher_priority_start_first(
     committed_app: FastAPI, committed_url: str, seen: list[str]
 ) -> None:
     jobs = [(await put(committed_app, kind, name))[0] for kind, name in ((echo, "later"), (urgent, "first")) * 4]
-    async with working(committed_url, QUICK.model_copy(update={"max_concurrent": 2})):  # fetches one job at a time
+    # with two slots, the worker fetches one job at a time
+    async with working(committed_url, QUICK.model_copy(update={"max_concurrent": 2})):
         for job in jobs:
             await until(committed_app, job.id, "succeeded")
 
-    assert seen[:3] == ["first"] * 3, seen  # the fourth urgent job may run beside the first other job
+    # two jobs run at a time: the fourth urgent job may run beside the first job of lower priority
+    assert seen[:3] == ["first"] * 3, seen
     assert seen[-3:] == ["later"] * 3, seen
 
 
@@ -32,7 +34,7 @@ def test_a_backoff_is_random_below_a_bound_that_doubles_up_to_the_most_of_the_ki
 
     assert 0 <= min(found) < bound / 10
     assert bound * 9 / 10 < max(found) <= bound
-    assert bound * 4 / 10 < mean(found) < bound * 6 / 10  # within ten standard errors of the mean
+    assert bound * 4 / 10 < mean(found) < bound * 6 / 10  # the mean is within ten standard errors of bound / 2
 
 
 SECONDS_LEFT = """

@@ -14,7 +14,7 @@ PRODUCTION = {"environment": "production", "api_docs": False, "web_concurrency":
 def test_the_plan_keeps_the_connections_of_one_worker_unless_told_otherwise() -> None:
     plan = plan_for(make_settings(URL, **PRODUCTION), cpus=4)
 
-    beside = 2 * (5 + 3 + 1) + 8  # two workers during a rolling update, and a listener for each web process
+    beside = 2 * (5 + 3 + 1) + 8  # two job workers during a rolling update, and a listener for each web process
     assert plan.pool_size == (100 - 10 - beside) // 8 - 1 == 7
     assert plan.server_connections == 8 * (7 + 1) + beside == 90
 
@@ -29,7 +29,7 @@ def test_a_worker_that_the_plan_does_not_know_is_refused_in_production_with_the_
     with pytest.raises(CapacityError, match=r"Set JOBS__WORKERS to the number of workers of all replicas together"):
         plan_for_worker(make_settings(URL, jobs={"workers": 0}, **PRODUCTION))
 
-    assert plan_for_worker(make_settings(URL, jobs={"workers": 0})).pool_size == 5  # allowed in development
+    assert plan_for_worker(make_settings(URL, jobs={"workers": 0})).pool_size == 5  # no error in development
 
 
 def test_a_plan_without_room_for_the_workers_names_their_setting() -> None:

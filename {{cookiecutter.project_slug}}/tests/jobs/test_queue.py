@@ -1,4 +1,4 @@
-"""The job queue sends no notification before its listener listens, and closes its connections within a bound."""
+"""The job queue sends no notification before the listener listens, and closes all connections within a bounded time."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.jobs.conftest import working
 
 
 async def test_a_notification_to_oneself_does_not_overtake_the_listen(committed_url: str) -> None:
-    """A notification lost by overtaking LISTEN would look like a dead listener, and end the worker."""
+    """A probe notification sent before LISTEN would be lost: the worker would take the listener for dead, and end."""
     settings, heard = make_settings(committed_url), asyncio.Event()
     async with open_pool(settings.database_url.get_secret_value(), settings.database_timeouts, "queue") as pool:
         driver = Driver(pool)
@@ -37,14 +37,14 @@ async def test_a_connection_that_nobody_releases_does_not_delay_the_end(committe
 
 
 async def test_a_stop_lets_the_scheduler_end_by_itself(committed_url: str) -> None:
-    """A stop must not cancel a scheduler that is ending: it may keep its connection, for which the stop would wait."""
+    """A stop lets the scheduler end: after a cancellation, a connection might stay taken, and the stop would wait."""
     ended: list[bool] = []
-    load_kinds()  # one kind has a schedule, for which a scheduler runs
+    load_kinds()  # registers the job kinds: one kind has a schedule, so the worker runs a scheduler
 
     class SlowlyEnding(Queue):
         async def run_scheduler(self) -> None:
             await super().run_scheduler()
-            await asyncio.sleep(0.5)  # ends later than the rest of the queue
+            await asyncio.sleep(0.5)  # the scheduler ends later than the rest of the queue
             ended.append(True)
 
     class SlowWorker(Worker):

@@ -133,7 +133,7 @@ async def test_a_payload_of_newer_code_waits_for_a_worker_of_that_code(committed
 async def test_a_job_that_killed_its_workers_is_dead_after_its_last_attempt(
     committed_app: FastAPI, committed_url: str, seen: list[str]
 ) -> None:
-    """The attempt is counted before the function runs, as a killed worker cannot count it afterwards."""
+    """A job that kills every worker becomes dead: an attempt counts before the start, as a killed worker counts nothing."""
     job, _ = await put(committed_app, echo, "tea")
     await write(committed_app, "UPDATE jobs SET state = 'running', attempts = max_attempts")
     async with working(committed_url):
@@ -168,7 +168,7 @@ async def test_a_missed_schedule_runs_once(committed_app: FastAPI, committed_url
     await write(committed_app, "UPDATE pgqueuer.pgqueuer_schedules SET next_run = now() - interval '3 days'")
     async with working(committed_url), working(committed_url):
         await waits(has_run)
-        await asyncio.sleep(1.2)  # time for both schedulers to check the schedule again
+        await asyncio.sleep(1.2)  # time in which the schedulers of both workers check the schedule again
 
     assert await count(committed_app, ran) == 1
 

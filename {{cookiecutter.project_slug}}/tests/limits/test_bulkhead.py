@@ -73,7 +73,11 @@ async def test_a_caller_may_wait_for_less_than_the_queue_timeout() -> None:
 
 
 async def test_the_average_interval_of_a_burst_is_forgotten_when_the_bulkhead_is_empty() -> None:
-    """If the bulkhead kept the burst's average of 65 ms, a queue of 20 callers would exceed the timeout of 1 s."""
+    """An empty bulkhead forgets the average time between entries during an earlier burst.
+
+    With the average of 65 ms, the last of 20 queued callers would be expected to exceed the queue timeout of 1 s, and
+    be refused at once.
+    """
     bulkhead = make_bulkhead(queue_timeout_seconds=1.0)
     await bulkhead.enter()
     for _ in range(10):

@@ -37,7 +37,7 @@ def make_quotas(connections: int = 10, *, queue_timeout_seconds: float = 60) -> 
 
 
 def exhaust(quotas: Quotas, name: str) -> int:
-    """Take connections with one quota until it gets no more, and return their number."""
+    """Take connections of a quota until no more are granted, and return how many were."""
     quota = quotas.by_name[name]
     return sum(quota.try_enter() for _ in range(quotas.max_concurrent))
 
@@ -105,7 +105,7 @@ async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -
 
 
 async def test_a_caller_of_an_unused_quota_waits_and_is_not_refused_at_once() -> None:
-    """A bulkhead without an admission for a long time counts as stuck; a quota may only have been unused."""
+    """A quota without recent admissions may only be unused: unlike behind a stuck queue, callers wait for a slot."""
     quotas = make_quotas(1, queue_timeout_seconds=0.2)
     assert quotas.by_name["left"].try_enter()
     quotas.by_name["left"].leave()
@@ -127,7 +127,7 @@ def test_no_slot_is_lost_and_no_caller_waits_while_its_quota_has_room(
 
 
 async def _walk(quotas: Quotas, steps: list[tuple[str, str]]) -> None:
-    """Enter, leave and cancel at random, and check the guarantees of the quotas after each step."""
+    """Let callers enter, leave or be cancelled in the given steps, and check the quotas' guarantees after each step."""
     callers: dict[str, list[asyncio.Task[None]]] = {name: [] for name in ALL}
     for name, step in steps:
         quota = quotas.by_name[name]

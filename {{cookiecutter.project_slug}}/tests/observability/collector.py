@@ -67,7 +67,7 @@ def collecting(state: State = "healthy") -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Log nothing to standard error."""
+            """Log nothing: the HTTP server would otherwise write each request to standard error."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

@@ -38,7 +38,7 @@ class Pipe:
         os.close(nothing)
 
     def get_a_new_reader(self) -> None:
-        """Replace the pipe by a new one, after the LineWriter has tried to write all queued lines."""
+        """Replace the pipe by a new pipe, after the LineWriter has tried to write all queued lines."""
         assert self.writer.flush(SECONDS)
         for new, old in zip(os.pipe(), (self.reading, self.writing), strict=True):
             os.dup2(new, old)

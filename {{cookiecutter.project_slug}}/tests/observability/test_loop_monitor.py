@@ -21,7 +21,7 @@ from tests.http_client import httpx
 
 HERE = "tests/observability/test_loop_monitor.py:"
 ATTEMPTS = 5
-"""The number of stalls of which at least one sample must show the blocking function.
+"""How many stalls a test causes at most until the sampled stack of a stall shows the blocking function.
 
 A single sample may come too late: when C code releases the GIL, a different thread, such as the loop monitor of a
 shared app, may get the GIL first.
@@ -110,7 +110,7 @@ def test_the_number_of_lines_is_limited_and_a_line_counts_the_skipped_lines() ->
 
 
 async def test_a_stall_of_the_service_has_its_request_and_is_counted(shared_url: str) -> None:
-    """`client_of` is not used: its blocking-call checks would fail the test."""
+    """The test uses a plain HTTP client: `client_of` fails each test that blocks the event loop, as this test does."""
     app = create_app(make_settings(shared_url, loop_stall_seconds=STALL_SECONDS))
 
     @app.get("/blocking/{number}")

@@ -1,4 +1,4 @@
-"""A client cannot multiply the labels of metrics, and the status page escapes the labels."""
+"""A client cannot create metric labels without bound, such as by unknown methods; the status page escapes labels."""
 
 import subprocess
 import sys
@@ -17,7 +17,8 @@ for status in (200, 299, 999, None):
 print(len({bounded(f"text {number}") for number in range(3 * MAX_TEXTS)}) - MAX_TEXTS, "created" in str(metric.samples))
 print(*sorted({f"{s.labels['http_request_method']}:{s.labels['http_response_status_code']}" for s in metric.samples}))
 """
-"""A program for a separate process, as each process counts its label texts once."""
+"""A Python program that counts metric labels. Each test runs the program in a new process, since the bound on label
+texts holds for a whole process."""
 
 
 def test_unknown_methods_statuses_and_texts_are_one_label_each() -> None:

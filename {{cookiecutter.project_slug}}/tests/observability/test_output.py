@@ -26,7 +26,8 @@ logs.configure(level="info", log_format={log_format!r})
 log = structlog.get_logger()
 """
 
-# Python warns of a fork in a process with threads, such as the log writer's; a test shows that this fork is safe.
+# Without this option, Python warns of a fork in a process with threads, such as the log writer's thread: a test shows
+# that this fork is safe.
 PYTHON = [sys.executable, "-W", "ignore::DeprecationWarning", "-c"]
 
 
@@ -62,7 +63,7 @@ def test_no_line_is_lost_when_no_thread_can_start() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_no_line_is_lost_when_a_signal_ends_a_process(number: int) -> None:
-    """The program ends as uvicorn does: it resets the signal handler and raises the signal again."""
+    """Like uvicorn, the test's program ends by resetting the signal handler and raising the signal again."""
     default = f"signal.signal({number:d}, signal.SIG_DFL)"
     again = 'logs.configure(level="info", log_format="json")'
     lines, returned, complained = run(f"{default}\n{again}\nlog.info('last')\nsignal.raise_signal({number:d})")

@@ -22,7 +22,7 @@ SECONDS = 0.1
 
 @asynccontextmanager
 async def timed(url: str, **settings: object) -> AsyncGenerator[httpx.AsyncClient]:
-    """Yield an HTTP client of the service with the routes of `timed_routes.py`, and a pool of two connections."""
+    """Yield an HTTP client of the service with test routes that send statements, and a pool of two connections."""
     app: FastAPI = create_app(make_settings(url, database_pool_limit=2, **settings))
     app.include_router(router)
     async with app.router.lifespan_context(app), client_of(app) as client:
@@ -59,7 +59,7 @@ async def test_a_response_and_its_access_line_have_the_same_timings(
 
 
 async def test_each_way_to_the_database_counts(shared_url: str) -> None:
-    """The first run of a statement goes through SQLAlchemy, later runs go straight to the driver."""
+    """Statements count on each path: the first run goes through SQLAlchemy, later runs go straight to the driver."""
     async with timed(shared_url) as client:
         await client.get("/timed/reads/2")
         read = milliseconds(await client.get("/timed/reads/3"))
@@ -70,7 +70,7 @@ async def test_each_way_to_the_database_counts(shared_url: str) -> None:
 
 
 async def test_the_queue_of_the_connection_pool_is_a_wait(shared_url: str) -> None:
-    """Three statements on two connections: the third waits as long as one statement takes; all times are summed."""
+    """Three concurrent statements on two connections: the third waits for a connection, and all times are summed."""
     async with timed(shared_url) as client:
         await client.get("/timed/gathered/2?seconds=0")
         times = milliseconds(await client.get(f"/timed/gathered/3?seconds={SECONDS}"))

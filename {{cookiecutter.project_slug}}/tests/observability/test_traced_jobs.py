@@ -20,7 +20,7 @@ CANARY = "canary7f3a"
 
 @job("test.traced", max_attempts=1)
 async def look(payload: Note, run: Run) -> None:
-    """Run a statement, then fail if the payload asks for it."""
+    """Run a statement as a job, then fail if the payload is the canary."""
     await run.resources.reader.execute(text("SELECT CAST(:word AS text)"), {"word": payload.text})
     SEEN.append(payload.text)
     if payload.text == CANARY:

@@ -122,7 +122,7 @@ async def test_a_stream_whose_client_left_is_no_error(shared_url: str, collector
 async def test_a_websocket_is_named_by_its_route_and_its_statement_is_in_its_trace(
     shared_url: str, collector: Collector
 ) -> None:
-    """The test calls the ASGI app directly: without jobs, the service has no library for real WebSocket connections."""
+    """The test calls the ASGI app directly: without the feature of jobs, no library for real WebSockets exists."""
     messages: Iterator[Message] = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1006}])
     sent: list[Message] = []
     scope = {"type": "websocket", "path": "/socket/7", "headers": [], "query_string": b"", "client": ("127.0.0.1", 1)}
@@ -168,7 +168,7 @@ async def test_the_statement_of_a_background_task_is_in_the_trace_of_its_request
 async def test_no_value_is_in_a_span_on_a_log_line_or_in_a_label(
     shared_url: str, collector: Collector, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The canary is in headers, a query, a body, an SQL value, an SQL text, exceptions and the database password."""
+    """The canary, a secret text, is in headers, query, body, SQL values, SQL text, exceptions and database password."""
     headers = {"authorization": f"Bearer {CANARY}", "cookie": CANARY, "x-other": CANARY, "user-agent": CANARY}
     async with traced(f"postgresql://app:{CANARY}@127.0.0.1:1/none", collector) as app, client_of(app) as client:
         await client.get("/traced/echo/7")

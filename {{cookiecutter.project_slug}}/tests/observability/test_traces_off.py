@@ -7,7 +7,8 @@ import sys
 from tests.databases import ROOT
 
 FOR_TRACES = {"google.protobuf", "opentelemetry.exporter", "opentelemetry.sdk.trace", "wrapt"}
-"""Packages and modules for traces. The Valkey client imports the metrics module of an installed SDK by itself."""
+"""Packages and modules that only traces need. The metrics module of the OpenTelemetry SDK is left out, as the Valkey
+client imports that module by itself."""
 
 LOADED = f"import sys, app.main; print(sorted({FOR_TRACES!r} & sys.modules.keys()))"
 MISSING = "import sys; sys.modules['opentelemetry.exporter'] = None; import app.main"

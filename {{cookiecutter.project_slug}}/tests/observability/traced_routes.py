@@ -26,14 +26,14 @@ async def echo(number: int, session: ReadSession, *, word: str = "", fail: bool 
 
 @router.post("/broken")
 async def broken(session: ReadSession, body: dict[str, str], authorization: Annotated[str, Header()]) -> None:
-    """Send a statement that PostgreSQL refuses with an error that contains the value."""
+    """Send a statement that PostgreSQL refuses with an error that contains a value of the request."""
     del authorization
     await session.execute(text("SELECT CAST(CAST(:value AS text) AS integer)"), {"value": body["word"]})
 
 
 @router.get("/quoted")
 async def quoted(session: ReadSession, word: str) -> None:
-    """Send a statement whose SQL text contains the value."""
+    """Send a statement whose SQL text contains a value of the request."""
     await session.execute(text(f"SELECT '{word}'"))
 
 
