@@ -133,7 +133,7 @@ async def test_a_payload_of_newer_code_waits_for_a_worker_of_that_code(committed
 async def test_a_job_that_killed_its_workers_is_dead_after_its_last_attempt(
     committed_app: FastAPI, committed_url: str, seen: list[str]
 ) -> None:
-    """A job that kills every worker becomes dead: an attempt counts before the start, as a killed worker counts nothing."""
+    """A job that kills every worker becomes dead: attempts count at the start, as a killed worker counts nothing."""
     job, _ = await put(committed_app, echo, "tea")
     await write(committed_app, "UPDATE jobs SET state = 'running', attempts = max_attempts")
     async with working(committed_url):
