@@ -39,7 +39,7 @@ def total(figures: Figures) -> float:
 
 
 def describe(processes: list[Figures]) -> str:
-    """Return the printed line about the busiest process, with each phase's number of runs in parentheses."""
+    """Return the line that shows the phases of the busiest process, with each phase's number of runs in parentheses."""
     busiest = max(processes, key=total)
     of_workers = f" of the busiest of {len(processes)} workers" if len(processes) > 1 else ""
     rows = [(name, *busiest[name]) for name in NAMES if name in busiest]
@@ -66,7 +66,7 @@ class PhaseReport:
         if output is not None:
             output["phases"] = self.measured
 
-    @pytest.hookimpl(optionalhook=True)  # a hook of xdist, which may be turned off
+    @pytest.hookimpl(optionalhook=True)  # optional, since xdist, whose hook this is, may be turned off
     def pytest_testnodedown(self, node: object) -> None:
         """Collect the phases that an xdist worker measured; a crashed worker has sent none."""
         output: dict[str, Figures] = getattr(node, "workeroutput", {})

@@ -20,7 +20,7 @@ MISSING = " is not installed. To get it: "
 
 
 def find(name: str) -> str | None:
-    """Return the path of an installed program, or None when it is missing."""
+    """Return the path of an installed program, or None for a missing program."""
     return shutil.which(name, path=SEARCH_PATH)
 
 
@@ -42,7 +42,7 @@ def pytest_configure() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose `needs_program` mark names a missing program; with REQUIRE_PROGRAMS=1, fail it.
+    """Skip, or with REQUIRE_PROGRAMS=1 fail, a test whose `needs_program` mark names a missing program.
 
     The check runs before the fixtures of the test start any process.
     """

@@ -1,4 +1,4 @@
-"""Imports of orders: the route, the job, and the confirmation with its idempotency key."""
+"""Imports of orders from a file: the route, the job, and the confirmation with an idempotency key."""
 
 import json
 from uuid import UUID
@@ -18,7 +18,7 @@ HEADERS = {"Content-Type": "application/jsonl"}
 
 @pytest.fixture
 def told(fakes: Fakes) -> list[tuple[str, object]]:
-    """Keys and bodies of the confirmations sent to a fake downstream, which refuses the first call."""
+    """The idempotency keys and the bodies of confirmations sent to a fake downstream, which refuses the first call."""
     received: list[tuple[str, object]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

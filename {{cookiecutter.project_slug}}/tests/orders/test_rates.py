@@ -119,7 +119,7 @@ async def test_the_dashboard_shows_all_three_sources(committed_client: httpx.Asy
 
 
 async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller closes the connection at its timeout
+    with suppress(asyncio.IncompleteReadError, ConnectionError):  # the service closes the connection at its timeout
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.5)
         body = json.dumps({"rate": "0.9"}).encode()
@@ -134,7 +134,8 @@ async def slow_rates(committed_url: str, **limits: Any) -> AsyncGenerator[FastAP
     """Yield the service with a downstream `rates` on a real socket, which answers each call after half a second."""
     server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    seconds = limits.get("timeout_seconds", 2.0) * 0.9  # a part's timeout, such as connect, is less than the total
+    # the timeout of a part, such as connect, must be less than the total
+    seconds = limits.get("timeout_seconds", 2.0) * 0.9
     parts = {f"{part}_timeout_seconds": seconds for part in ("queue", "connect", "read")}
     rates = {"base_url": f"http://127.0.0.1:{port}/rates"} | parts | limits
     settings = make_settings(committed_url, downstreams={"rates": rates})

@@ -18,11 +18,9 @@ APP = "--pythonpath=tests/smoke,tests/faults", "signed_in_app:app"
 
 LOCKED_SECONDS = 6.0
 PATIENT, MOST = 0.5, 1.0
-"""The bounds, in seconds, of the limit for other routes' responses while the table `orders` is locked.
-
-The limit is five times a response's duration without the lock, for a busy machine, but within these bounds. A response
-that waits for the lock takes longer than the upper bound.
-"""
+"""The least and the greatest limit, in seconds, for the duration of responses from other routes while the table
+`orders` is locked. The limit is five times the duration without the lock, since a busy machine is slow, but within
+these bounds. A response that waits for the lock takes longer than the greatest limit."""
 
 
 async def ask_for_an_order(client: Client) -> None:

@@ -31,7 +31,8 @@ async def pay(
     async with transactions() as session:
         await session.execute(CHANGE, {"number": number, "customer": "paying"})
         supervisor.start("note", note("begun"))
-    key = f"payment-of-order-{number}"  # derived from the row, so that a second attempt is the same payment
+    # the idempotency key is derived from the row, so that a second attempt is the same payment
+    key = f"payment-of-order-{number}"
     paid = await downstreams["rates"].send_json("POST", "payments", body={"order": number}, idempotency_key=key)
     async with transactions() as session:
         await session.execute(CHANGE, {"number": number, "customer": f"paid with {paid['reference']}"})

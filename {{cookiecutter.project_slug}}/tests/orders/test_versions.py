@@ -63,7 +63,10 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 
 async def test_of_two_changes_at_the_same_time_one_is_refused(committed_url: str) -> None:
-    """Both requests wait for a locked row: unless each locks the row, both would find the version of If-Match."""
+    """Two concurrent changes with the same If-Match wait for a locked row: the second change must get 412.
+
+    If the service read the version without locking the row, both changes would find the expected version.
+    """
     app = build_app(make_settings(committed_url))
     locker, watcher = await asyncpg.connect(committed_url), await asyncpg.connect(committed_url)
     async with app.router.lifespan_context(app), client_of(app) as client, asyncio.timeout(30):

@@ -55,7 +55,8 @@ def running_pgbouncer(database_url: str, *, pool_size: int = 2, port: int = 0, i
     program, account = find("pgbouncer"), server_account()
     assert program, "mark the test with `needs_pgbouncer`"
     port = port or free_port()
-    # PgBouncer refuses to run as root: under root, PgBouncer runs as `account`, which has to own these files
+    # PgBouncer refuses to run as root: when the tests run as root, PgBouncer runs as the user `account`, which must own
+    # these files
     with tempfile.TemporaryDirectory(dir=SPARE if account else None) as name:
         folder = Path(name)
         configure(folder, database_url, pool_size, port, ignored)
@@ -75,7 +76,7 @@ def running_pgbouncer(database_url: str, *, pool_size: int = 2, port: int = 0, i
             wait_until_listening(process, port, log)
             yield with_port(database_url, port)
         finally:
-            process.kill()  # since version 1.23, PgBouncer waits for its clients on SIGTERM
+            process.kill()  # since version 1.23, PgBouncer waits on SIGTERM until all clients have left
             process.wait(timeout=START_SECONDS)
 
 
@@ -110,12 +111,12 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path)
 
 
 def with_port(database_url: str, port: int) -> str:
-    """Return a database URL with PgBouncer's port in place of its own."""
+    """Return a database URL with PgBouncer's port in place of PostgreSQL's."""
     return database_url.replace(f":{urlsplit(database_url).port}/", f":{port}/")
 
 
 def pgbouncer_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
-    """Return settings of the service that declare the database URL as PgBouncer's."""
+    """Return settings of the service which say that the database URL leads to PgBouncer."""
     return make_settings(url, **{"database_pgbouncer_connections": 2} | changes)
 
 
@@ -133,5 +134,5 @@ async def change_role(database_url: str, change: str) -> None:
 
 
 async def reconnect(url: str) -> None:
-    """Let PgBouncer replace its connections to PostgreSQL: a role's changed settings need a new connection."""
+    """Let PgBouncer open new PostgreSQL connections, as changed settings of a role apply to new connections only."""
     await run_statement(on_database(url, "pgbouncer"), "RECONNECT")

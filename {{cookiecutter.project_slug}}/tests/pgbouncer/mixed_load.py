@@ -16,7 +16,8 @@ from tests.pgbouncer.bouncer import pgbouncer_settings
 
 SESSIONS = 10
 UNITS = 20
-"""The number of transactions that each session runs in sequence: ten sessions in two processes run 400."""
+"""The number of transactions that each session runs in sequence: two processes with ten sessions each run 400
+transactions."""
 
 OWN_PID = text("SELECT pg_backend_pid()")
 COUNT = text("SELECT count(*) FROM units WHERE number <= :number")
@@ -57,7 +58,7 @@ KINDS: tuple[Callable[[Resources, int], Awaitable[int]], ...] = (read, write, sn
 
 
 async def run_session(resources: Resources, first: int) -> list[int | BaseException]:
-    """Run a session's transactions; return for each the process id of its connection, or its error."""
+    """Run the transactions of a session; return the PostgreSQL process id or the exception of each transaction."""
     outcomes: list[int | BaseException] = []
     for number in range(first, first + UNITS):
         outcomes += await asyncio.gather(KINDS[number % len(KINDS)](resources, number), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A start or a migration at a URL that leads to PgBouncer by mistake is refused, with the setting to change."""
+"""The service and migrations refuse a database URL that leads to PgBouncer by mistake, and name the right setting."""
 
 import asyncio
 import sys
@@ -120,7 +120,7 @@ async def test_migrations_at_an_undeclared_pgbouncer_name_pgbouncer(empty_pooled
 
 
 async def test_more_workers_than_the_server_has_connections_for_start_behind_pgbouncer(pgbouncer_url: str) -> None:
-    """44 workers connect to PgBouncer, for requests and the readiness probe; PgBouncer opens two to PostgreSQL."""
+    """44 workers may open 132 connections to PgBouncer, which opens two to PostgreSQL: the service starts."""
     many = {"web_concurrency": 22, "database_pgbouncer_max_client_conn": 1000, "database_max_connections": 12}
     without_jobs: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
     async with opened(pgbouncer_settings(pgbouncer_url, **many, **without_jobs)) as resources:

@@ -17,14 +17,14 @@ from tests.streams.reading import path_of, streaming
 pytestmark = needs_pgbouncer
 
 SELDOM = JobsSettings(poll_seconds=60)
-"""Settings with a poll interval, in seconds, that is longer than the test."""
+"""Job settings with a poll interval longer than the test, so that only a notification can start a job."""
 
 
 async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: str) -> None:
     behind: dict[str, Any] = {"database_direct_url": committed_url, "database_pgbouncer_connections": 2}
     app = build_app(make_settings(pgbouncer_url, **behind))
     async with app.router.lifespan_context(app), working(pgbouncer_url, SELDOM, **behind):
-        await asyncio.sleep(1)  # the worker polls once, at its start
+        await asyncio.sleep(1)  # by then, the job worker has made its only poll, at the start
         job, _ = await put(app, echo, "tea")
         row = await until(app, job.id, "succeeded")
 
@@ -32,7 +32,8 @@ async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: s
 
 
 CHANGES = 5
-"""The number of changes, one after the other: polls every 5 s would need more than `SECONDS` / 2 to find them."""
+"""The number of changes, made one after the other: if only polls every 5 s found the changes, the test would exceed its
+timeout of `SECONDS` / 2."""
 
 
 async def test_a_stream_is_told_of_each_change(pgbouncer_url: str, committed_url: str) -> None:

@@ -56,7 +56,7 @@ async def test_the_printed_sql_sets_the_limits_of_every_connection(committed_url
 
 
 async def test_the_role_itself_may_run_the_sql_again(committed_url: str) -> None:
-    """The SQL makes the role's transactions read-only by default, so a second run needs a writable transaction."""
+    """The SQL makes transactions of the database role read-only by default, so a second run must request READ WRITE."""
     await set_role_limits(committed_url)
     await change_role(committed_url, "RESET lock_timeout")
 
@@ -82,7 +82,7 @@ async def test_postgresql_refuses_a_write_through_a_reader_or_a_snapshot(pgbounc
 
 
 async def test_a_database_that_its_administrator_made_read_only_gets_no_writes(pgbouncer_url: str) -> None:
-    """The service ignores the role's own read-only default when it writes, but not the database's."""
+    """A write overrides the read-only default of the database role, but not a read-only default of the database."""
     change = f"ALTER DATABASE {pgbouncer_url.rpartition('/')[2]} SET default_transaction_read_only = on"
     async with opened(pgbouncer_settings(pgbouncer_url)) as resources:
         async with resources.write_sessions.begin() as session:

@@ -56,13 +56,13 @@ async def prepared_statements(resources: Resources) -> dict[int, int]:
     async with resources.write_sessions() as first, resources.write_sessions() as second:
         rows = []
         for session in (first, second):
-            forget()  # this task holds two connections on purpose
+            forget()  # the check of held connections would refuse the second connection of this task
             rows.append((await session.execute(PREPARED)).one())
     return {row[0]: row[1] for row in rows}
 
 
 async def test_400_units_of_work_of_20_sessions_in_two_processes_share_two_connections(pgbouncer_url: str) -> None:
-    # this process's pool has room for two transactions at once beside the quota of background work
+    # the connection pool of this process has room for two transactions at once beside the quota for background tasks
     async with opened(pgbouncer_settings(pgbouncer_url, database_pgbouncer_connections=10)) as resources:
         async with resources.write_sessions.begin() as session:
             await session.execute(text("CREATE TABLE units (number int)"))
@@ -139,7 +139,7 @@ async def test_every_worker_gives_the_connections_the_same_name(pgbouncer_url: s
 async def test_a_statement_with_invalid_values_does_not_block_the_server_connection(
     committed_url: str,
 ) -> None:
-    """The driver fails after half of a statement's messages; PgBouncer must not keep the connection waiting."""
+    """PgBouncer frees the PostgreSQL connection although the driver fails after half of a statement's messages."""
     await set_role_limits(committed_url)
     with running_pgbouncer(committed_url, pool_size=1) as url:
         async with opened(pgbouncer_settings(url)) as resources, opened(pgbouncer_settings(url)) as second:

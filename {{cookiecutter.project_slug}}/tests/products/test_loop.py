@@ -30,14 +30,15 @@ async def test_a_report_does_not_block_the_loop(
             answer = await committed_client.get(path)
 
         assert answer.status_code == 200
-        return late(stalled=(beat.stalled_fraction, 0.7))  # at most 0.5 if offloaded, 0.8 on the event loop
+        # the event loop stalls for at most 0.5 of the time if the work is offloaded, and for 0.8 if not
+        return late(stalled=(beat.stalled_fraction, 0.7))
 
     assert await undisturbed(measure) == {}
 
 
 @pytest.fixture(scope="module")
 def picture() -> bytes:
-    """A large photograph, in module scope so that it is made before the client's checks for a blocked loop begin."""
+    """A large photograph, of module scope: made before the checks for a blocked event loop begin."""
     return encode(Image.effect_noise((1000, 750), 60).resize((4000, 3000)).convert("RGB"), "image/jpeg")
 
 
@@ -50,6 +51,6 @@ async def test_a_thumbnail_does_not_block_the_loop(picture: bytes, client: httpx
             answer = await client.post(path, content=picture, headers=headers)
 
         assert answer.status_code == 200
-        return late(stalled=(beat.stalled_fraction, 0.6))  # 0.9 if made on the event loop
+        return late(stalled=(beat.stalled_fraction, 0.6))  # 0.9 if the event loop made the thumbnail
 
     assert await undisturbed(measure) == {}

@@ -31,7 +31,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def large_canvas(side: int) -> bytes:
-    """Return a small animated WEBP file that declares a large canvas: a decoder would allocate it twice."""
+    """Return a small animated WEBP file that declares a large canvas, which a decoder would allocate twice."""
     frames = [Image.new("RGB", (1, 1), colour) for colour in (RED, BLUE)]
     file = encode(frames[0], "image/webp", save_all=True, append_images=frames[1:])
     return file[:24] + 2 * struct.pack("<I", side - 1)[:3] + file[30:]

@@ -57,7 +57,7 @@ async def test_the_mean_price_without_a_product_is_404(client: httpx.AsyncClient
 
 
 def test_an_estimate_agrees_with_the_theory() -> None:
-    """The mean of 1 to 100 is 50.50 with a standard error of 2.89; 95 % of estimates are within 1.96 errors."""
+    """The estimate for 1 to 100 agrees with theory: mean 50.50, and 95 % within 1.96 standard errors of 2.89."""
     found = estimate([Decimal(number) for number in range(1, 101)])
 
     assert found == Estimate(100, Decimal("50.50"), found.low, found.high)

@@ -79,7 +79,7 @@ async def test_an_upload_may_be_as_large_as_the_route_group_allows(client: httpx
     assert {answer.json()["detail"] for answer in refused} == {"The body is larger than 5242880 bytes."}
 
 
-@pytest.mark.usefixtures("client")  # with authentication, this makes the issuer's key available
+@pytest.mark.usefixtures("client")  # with authentication, this fixture provides the issuer's public key
 async def test_a_client_that_disconnects_during_an_upload_is_400(app: FastAPI) -> None:
     arriving: list[Message] = [
         {"type": "http.request", "body": encode(halves(600, 300))[:100], "more_body": True},

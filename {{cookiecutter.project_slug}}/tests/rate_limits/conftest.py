@@ -25,6 +25,6 @@ def running() -> Iterator[Valkey]:
 
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
-    """A Valkey server for one test, which may kill or freeze it."""
+    """A Valkey server for a single test, which may kill or freeze the server."""
     with valkey_server() as server:
         yield server

@@ -1,4 +1,4 @@
-"""Helpers for tests of rate limit stores: a policy, a store on a Valkey server, and requests with a time limit."""
+"""A policy, a store on a Valkey server, and requests with a time limit, for tests of rate limit stores."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -26,6 +26,6 @@ async def on(server: Valkey) -> AsyncGenerator[ValkeyStore]:
 
 
 async def allowed(limiter: Limiter, hits: int, key: str = "a", *, within: float = AT_MOST_SECONDS) -> int:
-    """Count `hits` requests concurrently, and return how many are allowed."""
+    """Pass `hits` concurrent requests to the rate limiter, and return how many are allowed."""
     async with asyncio.timeout(within):
         return sum(done.allowed for done in await asyncio.gather(*(limiter.take(key, POLICY) for _ in range(hits))))

@@ -29,7 +29,7 @@ def test_the_quota_comes_back_hit_by_hit_and_not_at_the_edge_of_a_window() -> No
     counts = LocalCounts(clock=(clock := Clock()))
     counts.take("a", POLICY, 4)
     allowed = []
-    for _ in range(8):  # eight intervals are two windows
+    for _ in range(8):  # eight intervals of 0.5 s are two windows of 2 s
         clock.now += INTERVAL
         allowed.append(sum(counts.take("a", POLICY).allowed for _ in range(3)))
 

@@ -16,7 +16,7 @@ from tests.http_client import build_app, httpx
 
 
 async def by_header(subject: Annotated[str, Header()]) -> Principal:
-    """Return the principal that request headers describe."""
+    """Return a principal from the request header `Subject`, which tests send instead of a token."""
     return Principal(subject, "client")
 
 
@@ -45,7 +45,7 @@ async def app(committed_url: str) -> AsyncGenerator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """An HTTP client of the service."""
+    """An HTTP client of the service with rate-limited routes."""
     async with client_of(app) as client:
         yield client
 

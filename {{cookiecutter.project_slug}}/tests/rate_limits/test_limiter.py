@@ -22,7 +22,7 @@ class FakeStore:
         self.answers.set()
 
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count requests, once the event is set."""
+        """Count requests once the test has set the event, or raise ConnectionRefusedError while the store is away."""
         self.calls.append(hits)
         if self.is_away:
             raise ConnectionRefusedError
@@ -31,7 +31,7 @@ class FakeStore:
 
 
 async def allowed(limiter: Limiter, hits: int, key: str = "a") -> int:
-    """Count `hits` requests concurrently, and return how many are allowed."""
+    """Pass `hits` concurrent requests to the rate limiter, and return how many are allowed."""
     return sum(counted.allowed for counted in await asyncio.gather(*(limiter.take(key, POLICY) for _ in range(hits))))
 
 
@@ -45,7 +45,7 @@ async def test_two_limiters_on_a_store_share_the_quota() -> None:
 async def test_hits_that_arrive_together_are_counted_by_one_call() -> None:
     store = FakeStore()
     store.answers.clear()
-    hits = [asyncio.create_task(allowed(Limiter(store), 1))]  # a different limiter's request is not merged
+    hits = [asyncio.create_task(allowed(Limiter(store), 1))]  # not merged: each limiter calls the store itself
     limiter = Limiter(store)
     hits += [asyncio.create_task(limiter_take(limiter)) for _ in range(8)]
     await asyncio.sleep(0)
@@ -82,7 +82,7 @@ async def test_without_the_store_the_process_counts_with_the_whole_quota_and_lea
 
     assert await allowed(limiter, 200) == 10
     assert await allowed(limiter, 200, key="b") == 10
-    assert len(store.calls) == 1  # the merged requests fail together, with one call
+    assert len(store.calls) == 1  # concurrent requests share a store call, which fails for all of them
 
 
 async def test_hits_without_the_store_count_after_its_return_too() -> None:
@@ -112,7 +112,7 @@ async def test_a_cancelled_hit_leaves_the_others_of_its_batch_to_the_process() -
     store.answers.clear()
     hits = [asyncio.create_task(limiter.take("a", POLICY)) for _ in range(4)]
     await asyncio.sleep(0)
-    hits[0].cancel()  # the first request, with which the call for all four has started
+    hits[0].cancel()  # the request that started the store call for all four
     hits[2].cancel()
     outcomes = await asyncio.gather(*hits, return_exceptions=True)
     store.answers.set()
@@ -131,5 +131,6 @@ async def test_a_hit_that_is_cancelled_while_the_store_counts_lifts_no_limit() -
     store.answers.set()
     outcomes = await asyncio.gather(*hits, return_exceptions=True)
 
-    assert sum(outcome for outcome in outcomes if isinstance(outcome, int)) == 9  # the cancelled hit has counted
+    # the store allowed 10 requests, of which a cancelled request used 1
+    assert sum(outcome for outcome in outcomes if isinstance(outcome, int)) == 9
     assert store.counts.take("a", POLICY).allowed == 0

@@ -19,12 +19,13 @@ pytestmark = needs_valkey
 EACH_STORE = pytest.mark.parametrize("store", ["postgres", "valkey"], indirect=True)
 
 SECONDS = 60
-"""The time limit, in seconds, of stores in tests that only count; even a busy machine does not reach it."""
+"""The timeout of store calls in tests without faults, in seconds: so long that even a busy machine does not reach the
+timeout."""
 
 
 @pytest.fixture
 async def store(request: pytest.FixtureRequest, resources: Resources, running: Valkey) -> AsyncGenerator[Store]:
-    """A rate limit store without counts."""
+    """An empty rate limit store, in PostgreSQL or in Valkey."""
     running.send("FLUSHALL")
     async with on(running) as found:
         yield PostgresStore(transactional(resources.engine)) if request.param == "postgres" else found
@@ -37,7 +38,7 @@ async def test_each_store_counts_as_gcra_does(store: Store) -> None:
 
     assert [counted.allowed for counted in counts] == [1, 3, 46, 0]
     assert counts[0] == Count(1, 3600 * SECOND // 50)
-    assert 0 <= spent < SECONDS * SECOND  # a little quota came back between the requests
+    assert 0 <= spent < SECONDS * SECOND  # a little of the quota comes back in the time between the requests
     assert (await store.take("b", POLICY, 1)).allowed == 1
 
 

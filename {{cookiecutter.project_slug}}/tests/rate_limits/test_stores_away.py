@@ -47,7 +47,7 @@ async def test_a_valkey_that_is_killed_leaves_the_limit_in_the_process(valkey: V
         valkey.kill()
         after = await allowed(limiter, 200)
 
-    assert (before, after) == (20, 30)  # the process continues from its own counts
+    assert (before, after) == (20, 30)  # without Valkey, the process continues from its own counts
 
 
 async def test_a_frozen_valkey_costs_one_timeout_once(valkey: Valkey) -> None:
@@ -61,7 +61,7 @@ async def test_a_frozen_valkey_costs_one_timeout_once(valkey: Valkey) -> None:
         seconds = monotonic() - began
         valkey.thaw()
 
-    assert sum(others) == 20 * (len(ascii_letters) - 1)  # minus the key that the first requests used
+    assert sum(others) == 20 * (len(ascii_letters) - 1)  # minus the key "a", whose quota the first requests used up
     assert frozen == 49
     assert seconds < AT_MOST_SECONDS  # a timeout for each key would take twice as long
 
@@ -73,14 +73,14 @@ async def test_a_valkey_that_returns_counts_for_all_again(valkey: Valkey) -> Non
         await allowed(limiter, 10)
         valkey.thaw()
         await asyncio.sleep(0.1)
-        await limiter.take("a", POLICY)  # asks the store again
+        await limiter.take("a", POLICY)  # the first request after the pause asks Valkey again
         await allowed(limiter, 10, key="b")
 
         assert (await store.take("b", POLICY, 50)).allowed == 40
 
 
 async def test_a_saturated_valkey_leaves_the_limit_in_the_process(valkey: Valkey) -> None:
-    """A script that computes for seconds makes the server as slow as overload would."""
+    """A Lua script that computes for seconds makes the Valkey server as slow as overload would."""
     async with on(valkey) as store:
         limiter = Limiter(store)
         valkey.begin('EVAL "for i = 1, 1e10 do end" 0')

@@ -33,7 +33,7 @@ def config(committed_url: str, tmp_path: Path) -> Config:
 @pytest.fixture
 def models() -> Iterator[MetaData]:
     """The metadata of the service's models, to which a test adds tables."""
-    load_models()  # a table of a model that alembic imports during the test is none of the test's own
+    load_models()  # all models are loaded now, so that only the tables of the test are removed afterwards
     before = set(Base.metadata.tables)
     yield Base.metadata
     for key in Base.metadata.tables.keys() - before:
