@@ -1,4 +1,4 @@
-"""The HTTP client library of the service and the tests, and the function that builds the app with fakes of other services."""
+"""The HTTP client library of the service and the tests, and the function that builds the app with fake services."""
 
 # {% if cookiecutter.http_client == "none" %}import httpx{{ "\n\nfrom app.main import create_app as build_app\n" }}
 # {% else %}

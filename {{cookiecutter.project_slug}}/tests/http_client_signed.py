@@ -1,4 +1,4 @@
-"""The HTTP client library of the tests, an access token, and the function that builds the app with fakes of services."""
+"""The HTTP client library of the tests, an access token, and the function that builds the app with fake services."""
 
 from fastapi import FastAPI
 

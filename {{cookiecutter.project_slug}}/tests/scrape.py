@@ -1,4 +1,4 @@
-"""Reads the management port of a running service, each time over a new connection and without a proxy."""
+"""Reads metrics from the management port of a running service, each time over a new connection and without a proxy."""
 
 from urllib.request import ProxyHandler, build_opener
 

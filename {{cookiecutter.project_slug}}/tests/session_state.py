@@ -49,10 +49,11 @@ STATE = text("""
 """)
 
 OWN_NAME = re.compile(r"(?:set_config\W+|\bSET\s+(?:SESSION\s+)?)(\w+(?:\.\w+)+)", re.IGNORECASE)
-"""Matches a statement that sets a custom setting, such as `app.tenant`, without double quotes; not `SET LOCAL`."""
+"""Matches a statement that sets a custom setting of PostgreSQL, such as `app.tenant`, for the session, so not `SET
+LOCAL`. Double quotes are removed from the statement before the search."""
 
 BOUND_NAME = re.compile(r"\w+(?:\.\w+)+")
-"""Matches a value, in a statement with `set_config`, that may be a custom setting's name."""
+"""Matches a bound value of a statement with `set_config` that may be the name of a custom setting."""
 
 PATIENCE_SECONDS = 5.0
 """The timeout of the search for session state, in seconds: a test may have frozen or stopped PostgreSQL on purpose."""
@@ -105,7 +106,7 @@ def own_settings(app: FastAPI) -> Generator[set[str]]:
 
 
 async def refuse_state_in_pool(app: FastAPI, names: set[str]) -> None:
-    """Check all idle connections of an app's pool; a database that does not answer is skipped."""
+    """Check all idle connections of an app's pool for session state; a database that does not answer is skipped."""
     resources: Resources | None = getattr(app.state, "resources", None)
     pool = resources.engine.pool if resources else None
     if resources is None or not isinstance(pool, QueuePool):
@@ -113,7 +114,7 @@ async def refuse_state_in_pool(app: FastAPI, names: set[str]) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), AsyncExitStack() as stack:
             for _ in range(pool.checkedin()):
-                forget()  # the check holds several connections at a time on purpose
+                forget()  # the check of held connections would refuse several at a time
                 connection = await stack.enter_async_context(resources.engine.connect())
                 await refuse_state_of(connection, names, reading=True)
     except (DBAPIError, ServiceError, TimeoutError):

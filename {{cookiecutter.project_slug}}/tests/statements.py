@@ -1,4 +1,4 @@
-"""A statement budget: `with statements(app, 1)` fails if the app sends more or fewer statements, such as one a row."""
+"""A statement budget: `with statements(app, 1)` fails unless the app sends exactly one SQL statement in the block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -44,7 +44,7 @@ async def test_an_order_in_a_state_of_newer_code_is_shown_and_cannot_change(
 async def test_the_dashboard_counts_the_latest_orders_only(
     committed_app: FastAPI, committed_client: httpx.AsyncClient
 ) -> None:
-    """Counting the whole table takes longer as the table grows, until it exceeds the statement timeout."""
+    """The dashboard counts recent orders only: a count of a growing table would later exceed the statement timeout."""
     await place(committed_client)
     await run(committed_app, MIGRATION, REFUND, FILL.format(COUNTED))
 

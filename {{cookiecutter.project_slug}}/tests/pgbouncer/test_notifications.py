@@ -32,7 +32,7 @@ async def test_a_worker_is_told_of_each_job(pgbouncer_url: str, committed_url: s
 
 
 CHANGES = 5
-"""The number of changes, made one after the other: if only polls every 5 s found the changes, the test would exceed its
+"""The number of changes, made one after the other: if only polls every 5 s found the changes, the test would exceed the
 timeout of `SECONDS` / 2."""
 
 

@@ -30,7 +30,7 @@ SENTENCE = "All replicas together open up to 404 connections and leave 10 free, 
 
 
 NO_JOBS: dict[str, Any] = {"jobs": {"workers": 0}} if "jobs" in Settings.model_fields else {}
-"""Settings without job workers: the expected sums count web processes only."""
+"""Settings without job workers, so that the tests expect the connections of web processes only."""
 
 
 def plain_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
@@ -46,7 +46,7 @@ async def ready(url: str, **changes: Any) -> tuple[int, dict[str, Any]]:  # noqa
 
 @asynccontextmanager
 async def checking(url: str, **changes: int) -> AsyncGenerator[tuple[CapacityCheck, AsyncEngine]]:
-    """Yield the capacity check for the plan of these settings, and the engine on which it runs its queries."""
+    """Yield the check of a capacity plan for the given settings, and the engine that runs the check's queries."""
     settings = plain_settings(url, **changes)
     address = settings.database_url.get_secret_value()
     engine = build_probe_engine(address, timeouts=settings.database_timeouts, application_name="test")
@@ -115,7 +115,7 @@ async def test_a_password_that_is_wrong_does_not_prevent_the_start(shared_url: s
 
 @pytest.fixture
 def limited_url(server_url: str, committed_url: str) -> Iterator[str]:
-    """The URL of a database for a role with CONNECTION LIMIT 43; a capacity plan for two workers needs 44."""
+    """The URL of a database for a role with CONNECTION LIMIT 43; a plan for two workers needs 44 connections."""
     role = f"limited_{uuid4().hex}"
     asyncio.run(run_statement(server_url, f"CREATE ROLE {role} LOGIN PASSWORD 'pw' CONNECTION LIMIT 43"))
     yield committed_url.replace(urlsplit(committed_url).netloc.partition("@")[0], f"{role}:pw")

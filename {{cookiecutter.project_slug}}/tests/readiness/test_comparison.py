@@ -49,7 +49,8 @@ DEFAULTS: dict[str, tuple[Any, Any]] = {
 
 
 COLOUR = "CREATE TYPE colour AS ENUM ('red', 'blue')"
-"""SQL that creates the enum type: an enum that SQLAlchemy creates would stay in the metadata for later tests."""
+"""SQL that creates the enum type `colour`: an enum that SQLAlchemy creates would stay in the metadata for later
+tests."""
 
 
 def add_defaults(models: MetaData, **options: Any) -> None:  # noqa: ANN401 - Any, as table options have several types

@@ -70,7 +70,7 @@ def test_the_start_fails_without_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_service_does_not_import_alembic() -> None:
-    """Importing alembic would cost 10 MB and 0.1 s at the start of each process."""
+    """The service does not import alembic, which would cost 10 MB and 0.1 s at the start of each process."""
     program = "import sys, app.main; print(sorted(sys.modules.keys() & {'alembic', 'mako'}))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
 

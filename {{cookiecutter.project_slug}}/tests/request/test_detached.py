@@ -1,4 +1,4 @@
-"""A detached context keeps its request's identity, and drops everything that ends with the request."""
+"""Background work that outlives a request keeps the request id, but no deadline, quota or database connections."""
 
 from collections.abc import Generator
 
@@ -30,4 +30,4 @@ def test_detached_work_keeps_the_request_id_without_deadline_quota_and_held_conn
     assert context.run(request_id.get) == "caller-0001"
     assert context.run(deadline.expires_at) is None
     assert context.run(connection_quota.get) == BACKGROUND
-    context.run(refuse_second_connection)  # raises ConnectionHeld while the context records a connection
+    context.run(refuse_second_connection)  # would raise ConnectionHeld if the context recorded a database connection

@@ -1,4 +1,4 @@
-"""Held connections: in development, a downstream call is refused while a transaction is open."""
+"""In development, a downstream call is refused while a transaction of the request holds a database connection."""
 
 import asyncio
 

@@ -20,7 +20,10 @@ async def peer(request: Request) -> list[str]:
 
 @app.get("/collected")
 async def collected() -> list[int]:
-    """Return how many objects a full garbage collection visits and skips; whether it was on at import, and is now."""
+    """Return the number of objects that a full garbage collection visits, the number that is skipped, and two flags.
+
+    The flags tell whether garbage collection was on while this module was imported, and whether it is on now.
+    """
     return [len(gc.get_objects()), gc.get_freeze_count(), collected_at_import, gc.isenabled()]
 
 

@@ -23,8 +23,8 @@ START_SECONDS = 60
 """
 
 NO_DEADLINES = json.dumps({name: {"deadline_seconds": 0} for name in RouteGroupsSettings.model_fields})
-"""A value of ROUTE_GROUPS without deadlines: settings refuse a deadline longer than a short GRACEFUL_SHUTDOWN_SECONDS.
-"""
+"""The variable ROUTE_GROUPS without deadlines, for tests with a short GRACEFUL_SHUTDOWN_SECONDS: the service refuses a
+deadline that is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ class Service:
         raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
     def children(self) -> set[int]:
-        """Return the process ids of the master's children, the workers and the exporter; needs /proc of Linux."""
+        """Return the process ids of the gunicorn master's children: the workers and the metrics exporter; on Linux."""
         master = self.process.pid
         return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
 
     def workers(self) -> set[int]:
-        """Return the process ids of the workers; the exporter, in a session of its own, is left out."""
+        """Return the process ids of the gunicorn workers, without the metrics exporter, which has a separate session."""
         return {pid for pid in self.children() if session_of(pid) != pid}
 
     def metrics_folder(self) -> Path:
-        """Return the folder of the metrics files, an argument of the exporter."""
+        """Return the folder of the metrics files, read from the arguments of the exporter process."""
         (pid,) = self.children() - self.workers()
         return Path(json.loads(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2])["folder"])
 
@@ -137,9 +137,9 @@ def gunicorn_writing_to(
         "PORT": str(port),
         "MANAGEMENT_PORT": str(management),
         "WEB_CONCURRENCY": "2",
-        "DRAIN_SECONDS": "0",  # each shutdown would otherwise wait for load balancers, which tests lack
+        "DRAIN_SECONDS": "0",  # no drain at shutdown, as tests have no load balancer that needs the time
     }
-    if "ABLATED" in os.environ:  # the fault tests run with a defence switched off
+    if "ABLATED" in os.environ:  # set by the ablation, which runs tests with a defence switched off
         environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
     limited = ["sh", "-c", f'{ulimit} && exec "$@"', "sh"] if ulimit else []
     process = subprocess.Popen(

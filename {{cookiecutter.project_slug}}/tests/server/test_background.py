@@ -39,7 +39,7 @@ def test_a_blocked_worker_is_noticed_by_its_monitor_thread_by_the_probe_and_by_t
         request = threading.Thread(target=block)
         request.start()
         line = service.wait_for("event loop is blocked", path="/block")[0]
-        with pytest.raises(httpx.TransportError):  # the blocked worker times out, or is killed meanwhile
+        with pytest.raises(httpx.TransportError):  # the blocked worker does not respond, or is killed meanwhile
             httpx.get(f"{service.url}/health/ready", timeout=1)
         service.wait_until_started(workers=2)  # the second start is that of the worker that replaces the killed worker
         ready = httpx.get(f"{service.url}/health/ready", timeout=50)

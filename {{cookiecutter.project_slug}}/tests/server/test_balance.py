@@ -23,7 +23,7 @@ NOWHERE = "postgresql://app@127.0.0.1:1/none"
 
 @contextmanager
 def connected(service: Service, clients: int, before: int = 0) -> Iterator[list[int]]:
-    """Open `clients` connections beside `before` earlier connections, and yield the workers' sorted counts."""
+    """Open `clients` connections beside `before` earlier connections; yield the workers' sorted connection counts."""
     address = urlsplit(service.url)
     with ExitStack() as stack:
         for _ in range(clients):
@@ -51,7 +51,7 @@ def test_a_burst_of_connections_is_spread_over_the_workers() -> None:
                 busiest.append(counts[-1])
             wait_for(service, lambda counts: sum(counts) == 0)
 
-    assert mean(busiest) <= 12  # 8 at best, 15 without balancing
+    assert mean(busiest) <= 12  # of 16 connections, the busier worker gets 8 at best, and about 15 without balancing
 
 
 def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> None:
@@ -62,7 +62,8 @@ def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> N
             service.wait_until_started(workers=3)
             (left,) = {count for count in wait_for(service, lambda counts: counts[0] == 0) if count}
             differences = []
-            for _ in range(3):  # a worker on a busy machine may miss the short wait of the other worker
+            # the median of three: on a busy machine, a worker may accept too late, after the other worker's short wait
+            for _ in range(3):
                 with connected(service, 2 * left, before=left) as (fewest, most):
                     differences.append(most - fewest)
                 wait_for(service, lambda counts: sum(counts) == left)
@@ -71,7 +72,7 @@ def test_a_worker_that_replaces_a_killed_worker_gets_the_next_connections() -> N
 
 
 def test_a_closed_connection_counts_no_more_for_the_other_worker() -> None:
-    """A worker whose connections have closed is stopped by a signal: for the other worker, its count must be 0.
+    """A worker whose connections have all closed counts as empty for the other worker, even if stopped by SIGSTOP.
 
     A stopped worker no longer updates its count, so the closed connections must have been counted before. The other
     worker leaves a new connection to the stopped worker for PATIENCE_SECONDS; with a wrong count, it would accept the
@@ -112,11 +113,12 @@ def test_a_worker_yields_to_fewer_connections_for_a_bounded_time() -> None:
     assert not busy.yields(2, now=0.0)
     assert busy.yields(3, now=1.0)
     assert busy.yields(3, now=1.0 + PATIENCE_SECONDS / 2)
-    assert not busy.yields(3, now=1.0 + PATIENCE_SECONDS)  # the other worker counts as blocked
+    assert not busy.yields(3, now=1.0 + PATIENCE_SECONDS)  # after the wait, the other worker counts as blocked
     assert busy.yields(3, now=1.1 + PATIENCE_SECONDS + HURRY_SECONDS)
 
     busy.lost_race()
-    assert busy.yields(3, now=1.1 + 2 * PATIENCE_SECONDS + HURRY_SECONDS)  # the other worker was not blocked
+    # a lost race shows that the other worker was not blocked
+    assert busy.yields(3, now=1.1 + 2 * PATIENCE_SECONDS + HURRY_SECONDS)
 
     counts.release(2)
     assert not busy.yields(100, now=2.0)
@@ -144,5 +146,5 @@ def test_closed_connections_count_no_more_at_once() -> None:
     assert other.yields(20, now=0.0)
 
     left.leave()
-    left.publish(3)  # a worker that drains closes connections too
+    left.publish(3)  # a draining worker closes connections too
     assert not other.yields(20, now=0.0)

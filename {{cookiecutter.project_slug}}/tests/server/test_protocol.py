@@ -55,7 +55,8 @@ def test_uvicorn_still_uses_only_methods_that_the_parser_has() -> None:
     source = inspect.getsource(HttpToolsProtocol)
     used = {part.partition("(")[0] for _, part in pairwise(source.split("self.parser."))} | {"feed_data"}
 
-    assert used - {"set_dangerous_leniencies"} <= {*dir(RequestParser(object()))}  # asked of its own parser only
+    # uvicorn calls the left-out method on its own parser only
+    assert used - {"set_dangerous_leniencies"} <= {*dir(RequestParser(object()))}
 
 
 @pytest.mark.parametrize("method", ["pause_reading", "resume_reading"])
@@ -87,7 +88,7 @@ class Recorder(UpgradeProtocol):
             self.found.append(self.url + b" ")
 
     def on_body(self, body: bytes) -> None:
-        """Record a part of a body."""
+        """Record a part of a request body."""
         self.parser.body_left = max(0, self.parser.body_left - len(body))
         self.found[-1] += body
 

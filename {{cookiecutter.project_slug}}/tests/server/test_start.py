@@ -72,7 +72,7 @@ def test_gunicorn_is_not_reached_by_a_value_that_it_cannot_read(name: str, value
 
 
 def test_an_error_of_a_middleware_in_the_lifespan_stops_the_start() -> None:
-    """Uvicorn's own choice, `lifespan="auto"`, would serve without the lifespan, and so without a database."""
+    """An exception in the lifespan stops the start: uvicorn's `lifespan="auto"` would serve without a database."""
     with gunicorn(NOWHERE, "tests.server.peer_app:hasty", WEB_CONCURRENCY="1") as service:
         code = service.process.wait(timeout=START_SECONDS)
         output = service.log.read_text("utf-8")
@@ -145,7 +145,7 @@ def test_process_1_of_a_container_obeys_sigterm_before_gunicorn_has_started(comm
 
 
 def test_a_stop_after_a_reload_lets_the_workers_drain() -> None:
-    """A reload loads gunicorn.conf.py again, whose handlers of signals are for the start only."""
+    """A reload runs gunicorn.conf.py again: the signal handlers for the start must not replace gunicorn's own."""
     with gunicorn(NOWHERE, APP, WEB_CONCURRENCY="1") as service:
         service.wait_until_started(workers=1)
         service.process.send_signal(signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""A service with a WebSocket route but without the WebSocket library, as in the image, refuses to start."""
+"""A service with a WebSocket route, but without a WebSocket library, as in the container image, refuses to start."""
 
 import sys
 

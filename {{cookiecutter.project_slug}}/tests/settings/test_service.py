@@ -78,7 +78,7 @@ def test_a_wrong_setting_is_named_with_its_fix(changes: dict[str, Any], message:
 
 
 def variables() -> dict[str, str]:
-    """Return all environment variables of the settings, each with the canary as value, which no error may show."""
+    """Return all environment variables of the settings, each with a canary value, a secret that no error may show."""
     return dict.fromkeys(settings_of().keys() - {"SERVICE_NAME"}, CANARY)
 
 
@@ -90,7 +90,7 @@ def start(command: list[str], environment: dict[str, str]) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,  # a busy machine takes many times the second of a start
+        timeout=120,  # a start takes 1 s, but many times as long on a busy machine
     )
 
 

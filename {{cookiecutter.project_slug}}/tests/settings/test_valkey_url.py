@@ -60,7 +60,8 @@ importlib.util.find_spec = lambda name, *rest: None if name == "redis" else find
 sys.modules["redis"] = None
 import app.main
 """
-"""A program that starts the service as if the package `redis` were missing, as in an image without the extra."""
+"""A program that starts the service as if the package `redis` were missing, as in an image without the extra
+`redis`."""
 
 
 def start_without_redis(**variables: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from tests.server.processes import Service, gunicorn
 
 @contextmanager
 def restartable() -> Iterator[tuple[Cluster, Service]]:
-    """Start a PostgreSQL server that no other test uses, and the service of `slow_app.py` with one worker."""
+    """Start a PostgreSQL server that no other test uses, and the service with one worker and slow test routes."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "postgres"
         cluster = Cluster(*settle(folder), durable=True)  # a throwaway server would delete its data at the stop

@@ -24,7 +24,7 @@ async def slow(session: ReadSession, seconds: Annotated[float, Query(ge=0, le=10
 
 @app.post("/slow")
 async def slow_write(session: WriteSession, seconds: Annotated[float, Query(ge=0, le=10)] = 0.05) -> int:
-    """Respond after a query of `seconds` in a write transaction, which no retry repeats after a broken connection."""
+    """Respond after a query of `seconds` in a write transaction, which is not retried after a broken connection."""
     found: int = await session.scalar(SLEEP, {"seconds": seconds})
     return found
 

@@ -45,7 +45,7 @@ class Watch:
     """Whether the clients stop after their current request."""
 
     async def load(self, url: str, number: int) -> None:
-        """Send requests on a keep-alive connection until `ends`; a client with an odd number writes."""
+        """Send requests on a keep-alive connection until `ends` is true; a client with an odd number writes."""
         port = None
         async with httpx.AsyncClient(base_url=url, timeout=30, verify=TLS) as client:
             while not self.ends:
@@ -63,14 +63,14 @@ class Watch:
         await until(lambda: len(self.asked) > 10 * CLIENTS)
 
     def errors(self, since: float) -> list[tuple[float, int]]:
-        """Return each request since a moment whose status was not 200: its seconds after the moment, and its status."""
+        """Return the seconds since a moment and the status of each later request whose status was not 200."""
         failed = [request for request in self.asked if request.moment >= since and request.status != 200]
         return [(request.moment - since, request.status) for request in failed]
 
 
 @asynccontextmanager
 async def watched(url: str) -> AsyncGenerator[Watch]:
-    """Run 20 clients of the service of `slow_app.py` during the block, and yield the recorded outcomes."""
+    """Run 20 clients of the slow test routes during the block, and yield the recorded outcomes."""
     watch = Watch()
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):
