@@ -83,7 +83,7 @@ class Service:
         return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
 
     def workers(self) -> set[int]:
-        """Return the process ids of the gunicorn workers, without the metrics exporter, which has a separate session."""
+        """Return the process ids of the gunicorn workers, without the metrics exporter, which leads a session."""
         return {pid for pid in self.children() if session_of(pid) != pid}
 
     def metrics_folder(self) -> Path:
