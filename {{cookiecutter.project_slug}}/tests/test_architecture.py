@@ -60,7 +60,7 @@ def test_the_environment_is_read_by_the_settings_only() -> None:
     )
 
     way_out = "Make it a field of `Settings` in `app/settings/service.py`, and take the value as an argument."
-    refuse(reading, way_out, but=["app.settings.environment"])  # this module checks the variables for gunicorn
+    refuse(reading, way_out, but=["app.settings.environment"])  # this module checks the variables that gunicorn reads
     refuse(imports_of("os.environ") + imports_of("os.getenv"), way_out, but=["app.settings.environment"])
     refuse(imports_of("pydantic_settings"), way_out, but=["app.settings"])
 

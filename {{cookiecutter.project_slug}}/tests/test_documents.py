@@ -117,7 +117,7 @@ def test_the_table_of_rooms_is_in_the_order_of_the_layers() -> None:
 
 
 def settings_of(model: type[BaseModel], prefix: str = "") -> set[tuple[str, str, str]]:
-    """Return variable, default and docstring of each settings field; nested settings have a table of their own."""
+    """Return variable, default and docstring of each settings field that is not a group of nested settings."""
     fields = [(name, field) for name, field in model.model_fields.items() if not isinstance(field.default, BaseModel)]
     return {(prefix + name.upper(), default_of(one), " ".join(f"{one.description}".split())) for name, one in fields}
 

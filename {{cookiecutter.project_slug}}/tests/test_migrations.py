@@ -34,7 +34,7 @@ def test_the_history_has_one_head() -> None:
 
 
 def test_every_revision_carries_the_service() -> None:
-    """Old replicas accept newer revisions with the service's prefix, which `make migration` and `make merge` write."""
+    """Each revision id has the service's prefix, by which old replicas accept a newer revision of the same service."""
     assert [revision for revision in sorted(Revisions.read().known) if not revision.startswith(PREFIX)] == []
 
 
@@ -109,7 +109,7 @@ def upgrade() -> None:
 
 
 async def test_an_index_can_be_made_without_blocking_writers(committed_url: str, tmp_path: Path) -> None:
-    """CREATE INDEX CONCURRENTLY runs outside a transaction, where the service's connections are read-only."""
+    """A migration can CREATE INDEX CONCURRENTLY outside a transaction, where connections are read-only by default."""
     folder = shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     head = ScriptDirectory(str(folder)).get_current_head()
     (folder / "versions" / "concurrent.py").write_text(CONCURRENT_INDEX.format(head=head), encoding="utf-8")

@@ -50,7 +50,7 @@ def printed_by(report: PhaseReport) -> list[str]:
 
 
 def test_figures_of_workers_reach_the_line() -> None:
-    """As in xdist, execnet serializes a worker's `workeroutput`, which is then set on a node object."""
+    """The phases of an xdist worker reach the main process: execnet serializes `workeroutput`, as in a real run."""
     output: dict[str, object] = {}
     worker = PhaseReport({"cluster": (0.5, 1), "tests": (4.0, 7)})
     worker.pytest_sessionfinish(cast("pytest.Session", SimpleNamespace(config=SimpleNamespace(workeroutput=output))))

@@ -1,4 +1,4 @@
-"""`tests/programs.py`: a missing program skips tests, or fails them in CI; SIGINT stops started programs."""
+"""A missing external program skips tests, or fails tests in CI, and programs started by tests react to SIGINT."""
 
 import os
 import subprocess

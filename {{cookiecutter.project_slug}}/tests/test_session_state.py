@@ -1,4 +1,4 @@
-"""Session state left on a pooled connection fails the test of the route that left it."""
+"""A test fails when a route leaves session state, such as a SET, on a pooled connection."""
 
 import pytest
 from fastapi import FastAPI

@@ -1,4 +1,4 @@
-"""Access tokens for tests, from the development issuer in place of a real issuer, and clients that send them."""
+"""Access tokens for tests, from the development issuer in place of a real issuer, and clients that send a token."""
 
 import asyncio
 import sys

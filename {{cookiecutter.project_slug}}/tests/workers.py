@@ -5,7 +5,8 @@ import sys
 import pytest
 
 WORKERS = 3
-"""One more than the CPUs of a small machine: the tests wait for PostgreSQL and clocks during a third of their time."""
+"""The number of xdist workers: one more than the CPUs of a small machine, as the tests spend a third of the time
+waiting for PostgreSQL and clocks."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -14,7 +15,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
     The option `-n` in pyproject.toml would make pytest refuse `--pdb`.
     """
-    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):  # `workerinput`: an xdist worker
+    # an xdist worker has `workerinput`
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     option = config.option
     if option.numprocesses is None:

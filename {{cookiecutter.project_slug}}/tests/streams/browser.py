@@ -19,7 +19,7 @@ OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usa
 
 
 class Page:
-    """A browser tab."""
+    """A tab of a headless Chromium, which a test controls by DevTools commands."""
 
     def __init__(self, talk: ClientConnection) -> None:
         self.complaints: list[str] = []
@@ -28,7 +28,7 @@ class Page:
         self._number = 0
 
     async def send(self, method: str, **parameters: object) -> Any:  # noqa: ANN401 - Any stands for JSON values
-        """Send a DevTools command, and return its result; errors that the page reports meanwhile are kept."""
+        """Send a DevTools command, and return the result; errors that the page reports meanwhile are kept."""
         self._number += 1
         command = {"id": self._number, "method": method, "params": parameters, **self._session}
         await self._talk.send(json.dumps(command))
@@ -50,7 +50,7 @@ class Page:
         await self.send("Page.navigate", url=url)
 
     async def evaluate(self, script: str) -> Any:  # noqa: ANN401 - Any stands for JSON values
-        """Return the value of a JavaScript expression in the page, or None if it raises."""
+        """Return the value of a JavaScript expression in the page, or None for an expression that raises."""
         answer = await self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         return answer["result"].get("value")
 

@@ -1,4 +1,4 @@
-"""The service of `counters_app.py` whose reads take 5 s, while a client must answer WebSocket pings within 2 s."""
+"""The service with the stream topic `counters`: reads take 5 s, while a client must answer pings within 2 s."""
 
 import asyncio
 from collections.abc import Collection, Sequence

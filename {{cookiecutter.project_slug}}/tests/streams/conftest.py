@@ -1,4 +1,4 @@
-"""Fixtures for tests of streams: the service with the topic `counters`, and a writer of counters."""
+"""Fixtures for tests of streams: the service with the stream topic `counters`, and a writer of counters."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -26,14 +26,14 @@ async def counted_url(committed_url: str) -> str:
 
 @pytest.fixture
 async def writer(counted_url: str) -> AsyncGenerator[Writer]:
-    """A writer of counters, on its own database connection."""
+    """A writer that changes rows of the table `counters` on a separate database connection."""
     async with writing(counted_url) as writer:
         yield writer
 
 
 @pytest.fixture
 def serve(counted_url: str) -> Serve:
-    """A function that serves the app with the topic `counters` on a real socket, with given settings."""
+    """A function that serves the app with the stream topic `counters` on a real socket, with given settings."""
 
     @asynccontextmanager
     async def serving(**changes: Any) -> AsyncGenerator[str]:  # noqa: ANN401 - Any, as settings have several types

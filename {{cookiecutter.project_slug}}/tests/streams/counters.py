@@ -105,7 +105,7 @@ async def everybody() -> Everybody:
 
 
 def add_counters(app: FastAPI) -> None:
-    """Add the topic of counters to an application with streams."""
+    """Add the stream topic `counters` to an application with streams."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -140,7 +140,7 @@ class Writer:
 
 @asynccontextmanager
 async def writing(url: str) -> AsyncGenerator[Writer]:
-    """Yield a writer of counters."""
+    """Yield a writer of the table `counters`, and close the database connection at the end."""
     connection = await asyncpg.connect(url)
     try:
         yield Writer(connection)

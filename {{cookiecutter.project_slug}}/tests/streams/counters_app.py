@@ -1,4 +1,4 @@
-"""The service with the topic `counters`; tests run the app under gunicorn."""
+"""The service with the stream topic `counters`; tests run the app under gunicorn."""
 
 from counters import add_counters  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 

@@ -18,7 +18,7 @@ LIFE_SECONDS = 90
 """The longest time that a test reads a stream, in seconds: pings keep a stream open even if its event never comes."""
 
 COUNTERS = "--pythonpath=tests/streams", "counters_app:app"
-"""gunicorn's arguments for the service with counters."""
+"""The arguments of gunicorn for the service with the stream topic `counters`."""
 
 
 def path_of(counter: str) -> str:
@@ -27,13 +27,13 @@ def path_of(counter: str) -> str:
 
 
 def websocket_of(url: str) -> str:
-    """Return the URL of a service's WebSocket."""
+    """Return the URL of the WebSocket that serves streams."""
     return url.replace("http", "ws", 1) + "/api/v1/events/ws"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event as its client receives it."""
+    """A server-sent event, as received by the client."""
 
     name: str
     data: Any

@@ -1,4 +1,4 @@
-"""The service of `counters_app.py` with short times: it polls every 0.5 s, and a stream ends after 3 s."""
+"""The service with the stream topic `counters` and short times: polls every 0.5 s, and streams that end after 3 s."""
 
 from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 

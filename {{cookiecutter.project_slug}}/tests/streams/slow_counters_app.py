@@ -1,4 +1,4 @@
-"""The service of `counters_app.py` with a send timeout of 1 s, for clients that read nothing."""
+"""The service with the stream topic `counters`, and a send timeout of 1 s for clients that read nothing."""
 
 from counters_app import app  # type: ignore[import-not-found] # on the path; `import tests` would clear the settings
 

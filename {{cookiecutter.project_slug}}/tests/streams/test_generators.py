@@ -56,4 +56,5 @@ def test_no_dependency_commits_after_a_client_has_left_a_stream() -> None:
     }
 
     assert len(streams) >= 2
-    assert late == {"follow_all", "follow_one.<locals>.follow"}  # both only close a subscription at the end
+    # these two dependencies only close a subscription at the end
+    assert late == {"follow_all", "follow_one.<locals>.follow"}

@@ -1,4 +1,4 @@
-"""The development page shows, cancels and retries jobs in a real browser, and survives a restart of the service."""
+"""In a real browser, the development page for jobs shows, cancels and retries jobs, and survives a service restart."""
 
 import asyncio
 import os
@@ -26,7 +26,8 @@ ROWS = (
     ".filter(row => row.querySelector('code').textContent == 'orders.import')"
 )
 NEWEST = f"{ROWS}[0]"
-"""The newest job in the page's list of imports; an import enqueues a second job, which sends the confirmation."""
+"""JavaScript for the row of the newest import in the page's list of jobs. The filter leaves out the second job that
+each import enqueues, which sends a confirmation."""
 
 
 OBSERVE = f"""

@@ -1,4 +1,4 @@
-"""A subscription queues at most 64 events; one more ends it, and the reason comes after the queued events."""
+"""A subscription queues at most 64 events: a further event ends the subscription, with the reason after the queue."""
 
 from app.streams.source import Change
 from app.streams.subscription import MAX_WAITING, Reason, Subscription

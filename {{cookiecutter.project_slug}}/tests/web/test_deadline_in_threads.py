@@ -1,4 +1,4 @@
-"""A thread whose request is past its deadline stays counted, so that there are never more threads than allowed."""
+"""A thread that outlives the deadline of a request stays counted, so that no more threads run than allowed."""
 
 import asyncio
 from threading import Event, Lock
@@ -39,7 +39,7 @@ async def test_no_thread_starts_beside_those_whose_requests_are_past_their_deadl
         await to_thread.run_sync(library.call, limiter=limiter)  # as FastAPI runs a `def` route
         if then == "fail":
             raise LookupError("after the deadline")
-        await asyncio.Event().wait()  # a handler that goes on after its thread is cancelled there
+        await asyncio.Event().wait()  # a handler that goes on after its thread has ended is cancelled at this await
 
     servers = [Server(handle) for _ in range(2 * THREADS)]
     requests = []

@@ -27,14 +27,14 @@ class Page(BaseModel):
 
 
 class Answer(BaseModel):
-    """A response, whose field `hidden` is left out."""
+    """A response model without the field `hidden`, which the endpoint returns and FastAPI leaves out."""
 
     values: dict[str, Any]
     is_direct: bool | None = None
 
 
 async def count(connection: HTTPConnection) -> int:
-    """Return how often this function was called in a request."""
+    """Return how often this dependency was called in a request: once, as FastAPI caches the result for each request."""
     connection.state.calls = getattr(connection.state, "calls", 0) + 1
     return int(connection.state.calls)
 
@@ -79,7 +79,7 @@ async def read_wrong() -> Answer:
 
 
 def built(kind: type[FastAPI]) -> FastAPI:
-    """Return an application of a class with the routes above."""
+    """Return an application of the class `kind`, FastAPI or the service's own class, with the routes of this test."""
     app = kind(exception_handlers=HANDLERS)
     app.include_router(router)
     return app

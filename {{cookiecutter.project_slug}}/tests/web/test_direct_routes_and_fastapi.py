@@ -15,7 +15,7 @@ Build = Callable[[type[FastAPI]], FastAPI]
 
 
 def with_routes(kind: type[FastAPI], router: APIRouter) -> FastAPI:
-    """Return an application of a class with the routes of a router."""
+    """Return an application of the class `kind`, FastAPI or the service's own class, with the routes of a router."""
     app = kind()
     app.include_router(router)
     return app

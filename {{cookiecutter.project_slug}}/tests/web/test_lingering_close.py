@@ -19,7 +19,8 @@ from tests.serving import served
 from tests.smoke.raw_http import head
 
 SECONDS = 2
-"""A short limit of the lingering close: the seconds for which the app reads the rest of a body."""
+"""A short limit of the lingering close, in seconds: how long the app reads the rest of a request body after an early
+response."""
 
 LONG_SECONDS = 60
 """A long limit of the lingering close, in seconds: more than the 30 s that a test's connection may take.
@@ -148,7 +149,7 @@ async def test_a_response_without_a_length_is_not_held_back(patient_url: str) ->
 async def test_the_rest_of_a_body_is_read_after_the_500_of_an_exception(
     patient_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Otherwise uvicorn reports an incomplete response, and closes the connection with unread bytes of the body."""
+    """After the 500 of an exception, the rest of the body is read: otherwise uvicorn logs an incomplete response."""
     async with connection(patient_url) as (reader, writer):
         writer.write(head("POST", "/failed", "Content-Length: 5") + b"123")
         received = await reader.readuntil(b'"request_id": ""}')

@@ -38,7 +38,7 @@ async def test_a_malformed_request_id_is_replaced(client: httpx.AsyncClient, giv
 
 @pytest.fixture
 def route_groups() -> RouteGroupsSettings:
-    """The default route group settings; a test may replace them by a parameter of the same name."""
+    """The default settings of route groups, which a test may replace by a parameter `route_groups`."""
     return RouteGroupsSettings()
 
 
@@ -122,15 +122,16 @@ def scope_of(path: str) -> dict[str, Any]:
 
 
 class WatchedScope(dict[str, Any]):
-    """A request's scope that allows weak references."""
+    """A request's ASGI scope that allows weak references, by which a test notices that the scope is freed."""
 
 
 @pytest.mark.parametrize("route_groups", [RouteGroupsSettings(others=RouteGroup(deadline_seconds=0))])
 @pytest.mark.parametrize("path", ["/nothing", "/nowhere"])
 async def test_the_memory_of_a_request_is_free_at_its_end(app_with_routes: FastAPI, path: str) -> None:
-    """A reference cycle would keep a request's memory until the garbage collector stops the event loop to find it.
+    """The memory of a request is freed without the garbage collector, whose search would stop the event loop.
 
-    The request has no deadline: asyncio keeps a cancelled timer with its context, unlike uvloop.
+    The request has no deadline: asyncio, unlike uvloop, keeps a cancelled timer, and with it the context of the
+    request.
     """
     scope = WatchedScope(scope_of(path))
     gone = weakref.ref(scope)

@@ -79,7 +79,7 @@ async def test_the_whole_body_of_a_problem(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_connection_stays_open_after_an_unhandled_exception(app_with_failures: FastAPI) -> None:
-    """After an exception, Starlette sends the 500 and raises again, at which uvicorn would close the connection."""
+    """After an exception, Starlette sends the 500 and raises the exception again, so uvicorn would disconnect."""
     request = b"GET /%s HTTP/1.1\r\nhost: service\r\n\r\n"
     async with served(app_with_failures) as url:
         host, _, port = url.removeprefix("http://").partition(":")

@@ -1,4 +1,4 @@
-"""The read-ahead of request bodies: a body is complete before the request continues, in time, and within bounds."""
+"""Request bodies are read ahead: a request continues once the body has arrived, within bounds of time and memory."""
 
 import asyncio
 from collections.abc import Sequence

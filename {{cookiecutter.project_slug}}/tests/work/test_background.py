@@ -97,7 +97,7 @@ async def test_a_shorter_drain_shortens_the_wait_that_is_under_way(lines: list[A
 
 
 async def test_a_failed_task_is_a_record_with_the_name_of_the_task(caplog: pytest.LogCaptureFixture) -> None:
-    """The failure is a record of the standard library's logging, where error trackers look for exceptions."""
+    """A background task's failure is a record of Python's `logging`, where error trackers look for exceptions."""
 
     async def fail() -> None:
         raise RuntimeError("broken")

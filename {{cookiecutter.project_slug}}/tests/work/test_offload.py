@@ -52,7 +52,7 @@ async def test_a_full_queue_refuses_a_call(offload: Offload, blocking_call: Bloc
 async def test_a_thread_keeps_its_slot_when_its_caller_is_cancelled(
     offload: Offload, blocking_call: BlockingCall
 ) -> None:
-    """A thread cannot be stopped: if its slot were freed earlier, the number of threads would be unbounded."""
+    """A thread cannot be stopped: if a cancelled caller freed the slot, the number of threads would be unbounded."""
     offload.threads.queue_timeout_seconds = 0.01
     call = asyncio.create_task(offload.blocking(blocking_call))
     await until(blocking_call.running.is_set)

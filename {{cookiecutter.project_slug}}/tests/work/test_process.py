@@ -46,7 +46,7 @@ async def test_the_event_loop_turns_while_python_computes(processes: Processes) 
         worker = await processes.run(compute, 0.3)
 
     assert worker != os.getpid()
-    assert beat.count > 10  # 0 if the computation blocked the event loop, 250 on an idle machine
+    assert beat.count > 10  # wake-ups: 0 if the computation blocked the event loop, 250 on an idle machine
 
 
 async def test_work_that_takes_too_long_is_refused_and_its_process_is_killed(processes: Processes) -> None:
@@ -112,8 +112,9 @@ async def test_the_process_of_a_cancelled_caller_is_killed(processes: Processes)
 async def test_callers_that_are_cancelled_while_their_processes_start_leave_none_behind(
     two_processes: Processes,
 ) -> None:
-    await two_processes.run(os.getpid)  # also starts the resource tracker, before the children are counted
-    os.kill(await two_processes.run(os.getpid), signal.SIGKILL)  # an idle process would take a call without a start
+    await two_processes.run(os.getpid)  # starts multiprocessing's resource tracker too, before the children are counted
+    # kills the idle process, so that both calls below must start a process
+    os.kill(await two_processes.run(os.getpid), signal.SIGKILL)
     before = child_pids()
     calls = [asyncio.create_task(two_processes.run(time.sleep, 60)) for _ in range(2)]
     await until(lambda: bool(child_pids() - before))
@@ -139,7 +140,7 @@ def test_a_stop_that_comes_before_the_start_holds() -> None:
 async def test_a_caller_that_leaves_too_late_does_not_stop_the_work_of_the_next_caller(processes: Processes) -> None:
     first = asyncio.create_task(processes.run(os.getpid))
     second = asyncio.create_task(processes.run(compute, 0.3))
-    await asyncio.sleep(0)  # lets both tasks start: the first gets the process, the second queues
+    await asyncio.sleep(0)  # the first call gets the worker process, the second call queues
     assert processes.bulkhead.queued == 1
     call = next(iter(processes._busy))  # noqa: SLF001 - the call, to cancel its caller just after the call has ended
     call.add_done_callback(lambda _call: first.cancel())
@@ -149,7 +150,7 @@ async def test_a_caller_that_leaves_too_late_does_not_stop_the_work_of_the_next_
 
 
 async def test_a_process_that_dies_or_is_killed_fails_no_call_of_the_other_process(two_processes: Processes) -> None:
-    """In the standard library's `ProcessPoolExecutor`, a process that dies fails the calls of all processes."""
+    """A process that dies fails a single call, unlike in the standard library's `ProcessPoolExecutor`."""
     work = asyncio.create_task(two_processes.run(compute, 0.5))
     stopped = asyncio.create_task(two_processes.run(time.sleep, 60))
     await asyncio.sleep(0.2)
@@ -181,7 +182,7 @@ async def test_the_lifespan_ends_the_worker_processes_and_their_calls(committed_
 @posix_only
 @pytest.mark.parametrize("then", ["input()", "worker.call(1, time.sleep, 60)"], ids=["idle", "busy"])
 def test_a_process_does_not_outlive_a_service_that_was_killed(then: str) -> None:
-    """An idle worker process ends when its pipe closes with the service; a watchdog ends a busy worker process."""
+    """After the service is killed, an idle worker process ends by the closed pipe, and a busy process by a watchdog."""
     start = "worker = WorkerProcess(); worker.expect(); print(worker.call(30, os.getpid), flush=True)"
     command = [sys.executable, "-c", f"import os, time; from app.work.process import WorkerProcess; {start}; {then}"]
     service = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
