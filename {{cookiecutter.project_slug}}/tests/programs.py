@@ -27,7 +27,8 @@ def find(name: str) -> str | None:
 def add_to(config: pytest.Config) -> None:
     """Register this module's pytest hooks, which skip tests whose program is missing."""
     module = sys.modules[__name__]
-    if not config.pluginmanager.is_registered(module):  # the tests of app/ and of devtools/ both call this function
+    # registers once, as the tests of app/ and of devtools/ both call this function
+    if not config.pluginmanager.is_registered(module):
         config.pluginmanager.register(module)
 
 

@@ -9,7 +9,7 @@ OPENER = build_opener(ProxyHandler({}))
 
 
 def scraped(management: str) -> list[Sample]:
-    """Return the samples of `/metrics` at the URL of a management port."""
+    """Return the Prometheus samples that `/metrics` shows at the URL of a management port."""
     text = OPENER.open(f"{management}/metrics", timeout=30).read().decode()
     return [sample for metric in text_string_to_metric_families(text) for sample in metric.samples]
 

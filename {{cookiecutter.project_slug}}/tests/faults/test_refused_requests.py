@@ -49,7 +49,7 @@ async def test_a_refused_request_has_one_line(service: Service, kind: str) -> No
     answer = await asked(service.url, [request])
     request_id = answer.problem["request_id"]
     line = service.wait_for("request refused before routing", request_id=request_id)[0]
-    await asyncio.sleep(0.3)  # time in which a second log line of the request would appear
+    await asyncio.sleep(0.3)  # waits for a second log line of the request, which would be a bug
 
     assert (answer.status, given in {None, request_id}) == (status, True)
     assert (line["status"], line["reason"], line["path"]) == (status, answer.problem["detail"], path)

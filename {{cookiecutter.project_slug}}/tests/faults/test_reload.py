@@ -24,7 +24,7 @@ responses reveal the fault."""
 STARTED = "Application startup complete."
 
 SECONDS = 200.0
-"""The longest time for all reloads, in seconds: ten times what the 20,000 requests take."""
+"""The longest time for all reloads of the test, in seconds: ten times what 20,000 requests take, for a busy machine."""
 
 
 async def reload(service: Service) -> None:

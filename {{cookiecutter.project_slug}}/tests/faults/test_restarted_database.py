@@ -24,7 +24,8 @@ REQUESTS_AFTER = 20 * CLIENTS
 """The number of requests after the restart, among which the test counts the 503 responses."""
 
 ERRORS_AFTER = CLIENTS
-"""The most 503 responses after the restart: one for each client; an idle machine has two at most."""
+"""The most 503 responses that may follow the restart: one for each client. On an idle machine, there are two at
+most."""
 
 PATIENCE_SECONDS = 30
 """The timeout of waiting for the requests after the restart, in seconds: ten times what the requests take."""

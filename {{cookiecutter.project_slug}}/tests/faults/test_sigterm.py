@@ -41,7 +41,7 @@ class Stop:
     requests_after: int
     """The number of responses after SIGTERM, which shows that the service served requests during the drain."""
     readiness: int
-    """The first status of the readiness probe other than 200."""
+    """The first status other than 200 of the readiness probe after SIGTERM; 0 without a response."""
     exit_code: int
     stopped: int
     """The number of workers whose lifespan ended; a worker that gunicorn killed logs no `application stopped`."""
@@ -53,7 +53,7 @@ async def ended(service: Service) -> int:
 
 
 async def until_not_ready(url: str) -> int:
-    """Probe readiness, as a load balancer does, until the status is not 200; return it, or 0 without a response."""
+    """Probe readiness, as a load balancer does; return the first status other than 200, or 0 without a response."""
     answers = Answers()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:

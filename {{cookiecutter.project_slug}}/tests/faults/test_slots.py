@@ -60,7 +60,7 @@ REFUSED = {
     ),
     "a compressed body": (415, head("POST", "/nowhere", "Content-Encoding: gzip", "Content-Length: 9") + b"123456789"),
 }
-"""Requests that are refused after their whole body was read, each with the status."""
+"""By kind, requests that are refused after the whole body was read: the expected status, and the bytes."""
 
 
 async def statuses(url: str, parts: Sequence[bytes], count: int) -> tuple[list[int], bytes]:

@@ -49,7 +49,7 @@ async def ask(client: Client) -> None:
 
 
 async def others_beside(service: Service, count: int, begin: bytes) -> tuple[Answers, set[int]]:
-    """Return the responses of two ordinary clients, and the statuses of `count` slow clients beside them."""
+    """Return the responses of two ordinary clients, and the statuses of `count` slow clients at the same time."""
     statuses: set[int] = set()
     slow = [asyncio.create_task(send_slowly(service.url, begin, statuses)) for _ in range(count)]
     with fault(f"{count} slow clients"):

@@ -93,7 +93,7 @@ async def test_slow_connections_are_closed_and_other_clients_are_served(service:
 
 
 async def test_a_slow_next_request_does_not_cut_off_the_response(committed_url: str) -> None:
-    """The head timeout of a slow pipelined request closes the connection only after the first request's response."""
+    """If a pipelined second request arrives slowly, the connection is closed only after the first response."""
     variables = {"WEB_CONCURRENCY": "1", "LOG_LEVEL": "error", "CLIENT_TIMEOUT_SECONDS": "1"}
     with gunicorn(
         committed_url, "--pythonpath=tests/faults,tests/smoke", "short_timeouts_app:app", **variables

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does n
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"Traceparent: 00-{TRACE}-b7ad6b7169203331-01"
 FORWARDED = "X-Forwarded-For: 203.0.113.7"
-"""The header by which the trusted proxy forwards a client's address: that of an untrusted client."""
+"""The header by which a trusted proxy names the address of a client: here, an untrusted client."""
 
 DEADLINE = 0.05
 ASKED = "X-Request-Timeout-Ms: 50"

@@ -61,7 +61,7 @@ async def end_by(service: Service, number: signal.Signals, path: str) -> tuple[E
 
 def assert_told(ends: Ends, service: Service) -> None:
     assert {(end.name, end.data["code"]) for end in ends.events} == {("reconnect", "restarting")}
-    # different retry times, so that clients do not reconnect all at once
+    # each client is told a different retry time, so that clients do not reconnect all at once
     assert len({end.retry for end in ends.events}) > STREAMS // 2
     assert (len(ends.events), ends.codes) == (STREAMS, [1012] * STREAMS)
     assert [line for line in service.lines() if line["level"] == "error" or "exception" in line] == []

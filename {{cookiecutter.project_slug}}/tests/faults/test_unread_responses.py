@@ -58,7 +58,8 @@ async def test_connections_with_unread_responses_are_closed_and_other_clients_ar
     writers = []
     for _ in range(CLIENTS):
         connection = connected_with_a_small_buffer(service.url)
-        _, writer = await asyncio.open_connection(sock=connection, limit=1)  # limit=1: asyncio reads few bytes
+        # with limit=1, asyncio stops reading from the socket after a few bytes
+        _, writer = await asyncio.open_connection(sock=connection, limit=1)
         writer.write(REQUESTS)
         writers.append(writer)
     others = asyncio.create_task(for_a_while(service.url, 5, UNREAD_SECONDS, ask))

@@ -49,7 +49,7 @@ class Timeline:
 
 
 _running: list[Timeline] = []
-"""The timelines that are recording: one during a fault test, otherwise none."""
+"""The timelines to which requests are added now: one during a fault test, otherwise none."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A small WebSocket client on a raw socket, since a service without streams depends on no WebSocket client."""
+"""A small WebSocket client on a raw socket, as a service without event streams installs no WebSocket library."""
 
 import asyncio
 import os

@@ -22,7 +22,7 @@ class Thing:
         self.version_reads = self.reads = 0
 
     async def version(self) -> int:
-        """Return the current version, and count the read."""
+        """Return the current version of the resource, and count how often the version is read."""
         self.version_reads += 1
         return 7
 
@@ -35,7 +35,7 @@ def thing() -> Thing:
 
 @pytest.fixture
 async def client(thing: Thing) -> AsyncGenerator[httpx.AsyncClient]:
-    """An HTTP client of a small app whose routes read and write the resource."""
+    """An HTTP client of a small app with routes that read and write a versioned resource."""
     middleware = [Middleware(RequestId, callers=TrustedCallers("127.0.0.1"))]
     app = FastAPI(exception_handlers=HANDLERS, middleware=middleware)
 

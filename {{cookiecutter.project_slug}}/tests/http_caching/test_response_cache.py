@@ -62,12 +62,12 @@ def source() -> Source:
 
 @pytest.fixture
 def cache(clock: Clock) -> ResponseCache:
-    """A response cache without Valkey."""
+    """A response cache in memory, without a shared Valkey server."""
     return ResponseCache(CACHING, valkey=None, prefix="service", clock=clock)
 
 
 async def settle() -> None:
-    """Wait until background loads have ended."""
+    """Let the event loop run until the background loads of the cache have ended."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -156,7 +156,7 @@ def valkey() -> Iterator[Valkey]:
 
 @asynccontextmanager
 async def two_processes(server: Valkey, clock: Clock) -> AsyncGenerator[tuple[ResponseCache, ResponseCache]]:
-    """Yield two response caches that share a Valkey, as two processes do."""
+    """Yield two response caches that share a Valkey server, as the caches of two processes do."""
     async with open_client(server.url) as client:
         one, other = (ResponseCache(CACHING, valkey=client, prefix="service", clock=clock) for _ in range(2))
         yield one, other
@@ -175,7 +175,7 @@ async def test_two_processes_share_a_load(valkey: Valkey, source: Source, clock:
 async def test_the_age_of_a_shared_response_counts_from_its_load(valkey: Valkey, source: Source, clock: Clock) -> None:
     async with two_processes(valkey, clock) as (one, other):
         await one.body("a", source.load)
-        valkey.send("PEXPIRE service:response:tried:a 102000")  # 102 s of 110 s to live: 8 s old
+        valkey.send("PEXPIRE service:response:tried:a 102000")  # 102 s of 110 s to live: the response is now 8 s old
         await other.body("a", source.load)
         clock.now += 3
         await other.body("a", source.load)
@@ -183,7 +183,7 @@ async def test_the_age_of_a_shared_response_counts_from_its_load(valkey: Valkey,
 
     assert source.loads == 1  # the second process's own copy was stale, but the response in Valkey was still fresh
     async with two_processes(valkey, clock) as (one, other):
-        valkey.send("PEXPIRE service:response:tried:a 99000")  # 99 s of 110 s to live: 11 s old, so stale
+        valkey.send("PEXPIRE service:response:tried:a 99000")  # 99 s of 110 s to live: 11 s old, which is stale
         assert await other.body("a", source.load) == b'{"load":2}'
 
 

@@ -28,7 +28,7 @@ QUICK = JobsSettings(heartbeat_seconds=1, stop_seconds=0.2, poll_seconds=0.2)
 
 @pytest.fixture
 def seen() -> list[str]:
-    """The lines that the job functions of `kinds.py` record; the list is empty at the start of the test."""
+    """The lines that the tests' job functions record; the list is empty at the start of a test."""
     SEEN.clear()
     return SEEN
 
@@ -105,7 +105,7 @@ async def waits(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def saw(*lines: str) -> None:
-    """Wait until the job functions of `kinds.py` have recorded exactly these lines."""
+    """Wait until the tests' job functions have recorded exactly these lines."""
 
     async def reached() -> bool:
         return list(lines) == SEEN

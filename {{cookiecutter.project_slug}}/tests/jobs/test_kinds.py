@@ -16,7 +16,7 @@ async def test_jobs_of_a_kind_with_a_higher_priority_start_first(
     committed_app: FastAPI, committed_url: str, seen: list[str]
 ) -> None:
     jobs = [(await put(committed_app, kind, name))[0] for kind, name in ((echo, "later"), (urgent, "first")) * 4]
-    # with two slots, the worker fetches one job at a time
+    # with two slots, the job worker fetches one job at a time
     async with working(committed_url, QUICK.model_copy(update={"max_concurrent": 2})):
         for job in jobs:
             await until(committed_app, job.id, "succeeded")

@@ -37,7 +37,7 @@ def make_quotas(connections: int = 10, *, queue_timeout_seconds: float = 60) -> 
 
 
 def exhaust(quotas: Quotas, name: str) -> int:
-    """Take connections of a quota until no more are granted, and return how many were."""
+    """Take connections of a quota until none is left, and return the number of taken connections."""
     quota = quotas.by_name[name]
     return sum(quota.try_enter() for _ in range(quotas.max_concurrent))
 
@@ -105,7 +105,7 @@ async def test_callers_of_several_quotas_enter_in_the_order_of_their_arrival() -
 
 
 async def test_a_caller_of_an_unused_quota_waits_and_is_not_refused_at_once() -> None:
-    """A quota without recent admissions may only be unused: unlike behind a stuck queue, callers wait for a slot."""
+    """A quota that was unused for a while does not count as stuck: a caller waits, and is not refused at once."""
     quotas = make_quotas(1, queue_timeout_seconds=0.2)
     assert quotas.by_name["left"].try_enter()
     quotas.by_name["left"].leave()

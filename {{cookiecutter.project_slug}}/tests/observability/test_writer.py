@@ -40,7 +40,7 @@ def numbered(lines: int, length: int) -> list[bytes]:
 def test_no_caller_waits_for_a_reader_that_stopped_and_lost_lines_are_counted(
     pipe: Pipe, lines: int, length: int, kept: int
 ) -> None:
-    stuck = b"x" * 1_000_000  # more than a pipe holds
+    stuck = b"x" * 1_000_000  # a line longer than the buffer of the pipe, so that the write blocks
     sent = numbered(lines, length)
 
     in_time(pipe.writer.put, stuck)

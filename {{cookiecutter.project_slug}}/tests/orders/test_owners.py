@@ -1,4 +1,4 @@
-"""Only its owner can read or change an order: all other users get 404."""
+"""An order can be read and changed by the owner only: all other users get 404."""
 
 import pytest
 

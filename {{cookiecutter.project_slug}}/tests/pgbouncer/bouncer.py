@@ -1,6 +1,6 @@
-"""Starts a real PgBouncer in transaction mode in front of the throwaway PostgreSQL.
+"""Starts a real PgBouncer in transaction mode in front of the tests' PostgreSQL server.
 
-The timeouts of the service are stored on its database role, as PgBouncer refuses them as settings of a connection.
+The service's timeouts are stored in the database role, as PgBouncer refuses timeouts as settings of a connection.
 """
 
 import os

@@ -28,7 +28,7 @@ READS = [text(f"SELECT CAST(:number AS int) AS n{which}, pg_backend_pid()") for 
 
 
 async def read(resources: Resources, number: int) -> int:
-    """Run a read with a bound value, and return the process id of the PostgreSQL connection that served it."""
+    """Run a read with a bound value, and return the process id of the PostgreSQL connection that served the read."""
     which = number % len(READS)
     rows = await resources.reader.execute(READS[which], {"number": number})
     row = rows.mappings().one()

@@ -109,7 +109,7 @@ class Recorder(Relay):
 
 
 async def test_pgbouncer_sets_nothing_before_a_transaction(committed_url: str) -> None:
-    """PgBouncer sends SET, a round trip, if a client's application name or encoding differs from the connection's."""
+    """No SET precedes a transaction: PgBouncer sends SET when the next client has other connection settings."""
     await set_role_limits(committed_url)
     recorder = Recorder(committed_url)
     async with recorder.listening() as recorded_url:
@@ -128,7 +128,7 @@ async def test_pgbouncer_sets_nothing_before_a_transaction(committed_url: str) -
 
 
 async def test_every_worker_gives_the_connections_the_same_name(pgbouncer_url: str) -> None:
-    """Workers share PostgreSQL connections, and PgBouncer would send a SET for each differing application name."""
+    """All workers use the same application name: PgBouncer would otherwise send a SET at each change of the client."""
     own_name = text("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
     async with opened(pgbouncer_settings(pgbouncer_url, service_name="a-shop")) as resources:
         names = [await reader.scalar(own_name) for reader in (resources.reader, resources.readiness.reader)]

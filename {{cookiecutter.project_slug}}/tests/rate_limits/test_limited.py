@@ -27,7 +27,7 @@ async def work() -> str:
 
 @pytest.fixture
 async def app(committed_url: str) -> AsyncGenerator[FastAPI]:
-    """The service with rate-limited routes, one of them nested in three routers."""
+    """The service with rate-limited routes, including a route nested in three routers."""
     app, deepest, middle = build_app(make_settings(committed_url)), APIRouter(), APIRouter(prefix="/middle")
     deepest.add_api_route("/deepest", work)
     middle.include_router(deepest)

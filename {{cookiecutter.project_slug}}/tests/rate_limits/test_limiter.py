@@ -45,7 +45,8 @@ async def test_two_limiters_on_a_store_share_the_quota() -> None:
 async def test_hits_that_arrive_together_are_counted_by_one_call() -> None:
     store = FakeStore()
     store.answers.clear()
-    hits = [asyncio.create_task(allowed(Limiter(store), 1))]  # not merged: each limiter calls the store itself
+    # each limiter, as of a separate process, calls the store itself
+    hits = [asyncio.create_task(allowed(Limiter(store), 1))]
     limiter = Limiter(store)
     hits += [asyncio.create_task(limiter_take(limiter)) for _ in range(8)]
     await asyncio.sleep(0)
@@ -131,6 +132,6 @@ async def test_a_hit_that_is_cancelled_while_the_store_counts_lifts_no_limit() -
     store.answers.set()
     outcomes = await asyncio.gather(*hits, return_exceptions=True)
 
-    # the store allowed 10 requests, of which a cancelled request used 1
+    # the quota is 10: the store also counted the cancelled request
     assert sum(outcome for outcome in outcomes if isinstance(outcome, int)) == 9
     assert store.counts.take("a", POLICY).allowed == 0

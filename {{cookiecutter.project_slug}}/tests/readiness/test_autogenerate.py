@@ -98,7 +98,7 @@ async def test_a_required_column_without_a_value_for_stored_rows_is_told(
     shop.append_column(Column("size", Integer, nullable=False))
     await written(config, "add a size")
 
-    told = " ".join(capsys.readouterr().out.split())  # alembic breaks lines at the terminal's width
+    told = " ".join(capsys.readouterr().out.split())  # joins the lines that alembic breaks at the terminal's width
     assert "things.size is required: where the table has rows, write server_default=... into the migration." in told
 
 
@@ -144,7 +144,7 @@ async def test_what_a_migration_left_unfinished_is_named(config: Config, committ
 
 
 async def test_the_sql_for_a_database_administrator_builds_the_same_tables(empty_url: str, committed_url: str) -> None:
-    """`alembic upgrade head --sql` needs neither a database nor settings."""
+    """The SQL of `alembic upgrade head --sql`, which needs no database and no settings, creates the same tables."""
     alembic = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alembic", "upgrade", "head", "--sql"),
         cwd=ROOT,

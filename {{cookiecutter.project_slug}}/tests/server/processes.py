@@ -115,7 +115,7 @@ def gunicorn(database_url: str, *arguments: str, **variables: str) -> Iterator[S
 
 @contextmanager
 def serving(server_url: str, template: str, *arguments: str, **variables: str) -> Iterator[Service]:
-    """Run the service under gunicorn on a clone of the migrated database, and yield it once it answers requests."""
+    """Yield the service under gunicorn, on a clone of the migrated database, once requests are served."""
     with cloned(server_url, template) as url, gunicorn(url, *arguments, **variables) as service:
         service.wait_until_serving()
         yield service
@@ -125,7 +125,7 @@ def serving(server_url: str, template: str, *arguments: str, **variables: str) -
 def gunicorn_writing_to(
     output: IO[bytes], log: Path, database_url: str, /, *arguments: str, ulimit: str = "", **variables: str
 ) -> Iterator[Service]:
-    """Run the service under gunicorn during the `with` block; its output goes to a file, pipe or terminal.
+    """Run the service under gunicorn during the `with` block, with output to a file, pipe or terminal.
 
     The shell command `ulimit` lowers limits of the service's processes, as in `ulimit -n 160`.
     """
@@ -139,7 +139,8 @@ def gunicorn_writing_to(
         "WEB_CONCURRENCY": "2",
         "DRAIN_SECONDS": "0",  # no drain at shutdown, as tests have no load balancer that needs the time
     }
-    if "ABLATED" in os.environ:  # set by the ablation, which runs tests with a defence switched off
+    # variables of the ablation, which runs fault tests with a defence of the service switched off
+    if "ABLATED" in os.environ:
         environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
     limited = ["sh", "-c", f'{ulimit} && exec "$@"', "sh"] if ulimit else []
     process = subprocess.Popen(

@@ -106,14 +106,15 @@ def test_a_worker_yields_to_fewer_connections_for_a_bounded_time() -> None:
     busy, idle = counts.slot_for(1), counts.slot_for(2)
     busy.join()
 
-    assert not busy.yields(100, now=0.0)  # the other worker does not listen yet
+    assert not busy.yields(100, now=0.0)  # the idle worker does not listen yet
 
     idle.join()
     assert not idle.yields(1, now=0.0)
     assert not busy.yields(2, now=0.0)
     assert busy.yields(3, now=1.0)
     assert busy.yields(3, now=1.0 + PATIENCE_SECONDS / 2)
-    assert not busy.yields(3, now=1.0 + PATIENCE_SECONDS)  # after the wait, the other worker counts as blocked
+    # the idle worker has accepted no connection for PATIENCE_SECONDS, so it counts as blocked
+    assert not busy.yields(3, now=1.0 + PATIENCE_SECONDS)
     assert busy.yields(3, now=1.1 + PATIENCE_SECONDS + HURRY_SECONDS)
 
     busy.lost_race()

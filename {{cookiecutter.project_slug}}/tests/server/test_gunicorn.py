@@ -143,7 +143,7 @@ def test_more_workers_than_in_the_plan_stop_the_start_with_one_sentence(database
 def test_the_signal_for_an_additional_worker_is_refused_with_a_log_line(service: Service) -> None:
     refusal = "No worker was added: the plan has connections for 2 workers, not 3. Set WEB_CONCURRENCY and restart."
     workers = service.workers()
-    for count in (1, 2):  # the second signal's refusal proves that the master has finished with the first
+    for count in (1, 2):  # the refusal of the second signal proves that the master has finished with the first signal
         os.kill(service.process.pid, signal.SIGTTIN)
         service.wait_for(refusal, count)
 

@@ -55,7 +55,7 @@ def test_uvicorn_still_uses_only_methods_that_the_parser_has() -> None:
     source = inspect.getsource(HttpToolsProtocol)
     used = {part.partition("(")[0] for _, part in pairwise(source.split("self.parser."))} | {"feed_data"}
 
-    # uvicorn calls the left-out method on its own parser only
+    # the method that is left out is called on uvicorn's own parser only, which the service replaces
     assert used - {"set_dangerous_leniencies"} <= {*dir(RequestParser(object()))}
 
 

@@ -9,7 +9,7 @@ def test_production_does_not_serve_without_the_address_of_a_downstream() -> None
 
     missing = [f"  DOWNSTREAMS__{name.upper()}__BASE_URL must be set" for name in DownstreamsSettings.model_fields]
     assert [name for name in missing if name not in result.stderr] == []
-    # this command, unlike the service, needs no downstream
+    # `python -m app.pgbouncer`, which only prints SQL, needs no downstream
     assert start(["-m", "app.pgbouncer"], {"DATABASE_URL": URL}).returncode == 0
 
 

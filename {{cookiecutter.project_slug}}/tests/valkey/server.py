@@ -100,7 +100,7 @@ def start(port: int, folder: str) -> subprocess.Popen[bytes]:
 
 @asynccontextmanager
 async def losing_replies(server: Valkey, command: bytes) -> AsyncGenerator[str]:
-    """Run a proxy in front of a server that cuts the first connection after the server has executed `command`.
+    """Run a proxy that cuts the first connection after the server has executed `command`, so that the reply is lost.
 
     Yields the proxy's URL.
     """

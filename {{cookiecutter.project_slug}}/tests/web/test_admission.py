@@ -90,7 +90,7 @@ async def test_a_stuck_route_group_delays_neither_other_route_groups_nor_health_
     response = asyncio.create_task(server.request(path))
     await asyncio.sleep(0)
 
-    assert server.reached == 3  # two stuck requests, and the request for `path`
+    assert server.reached == 3  # requests that reached the application: two stuck requests, and the request for `path`
     assert GROUPS.name_of(path) == (path if path == "/health/live" else "others")
     server.release.set()
     assert (await response)["status"] == 200

@@ -50,7 +50,8 @@ def build(url: str) -> FastAPI:
 
 async def sleeping(resources: Resources) -> int:
     """Return how many `pg_sleep(60)` statements still run on PostgreSQL."""
-    return int(await resources.readiness.reader.scalar(RUNNING)) - 1  # minus this query, which matches too
+    # minus this counting query, whose text matches too
+    return int(await resources.readiness.reader.scalar(RUNNING)) - 1
 
 
 async def test_the_deadline_ends_a_statement_on_the_server_and_frees_the_connection(committed_url: str) -> None:

@@ -36,7 +36,7 @@ async def test_no_thread_starts_beside_those_whose_requests_are_past_their_deadl
     library, limiter = Library(), CapacityLimiter(THREADS)
 
     async def handle(_send: Send) -> None:
-        await to_thread.run_sync(library.call, limiter=limiter)  # as FastAPI runs a `def` route
+        await to_thread.run_sync(library.call, limiter=limiter)  # FastAPI runs a `def` route in the same way
         if then == "fail":
             raise LookupError("after the deadline")
         await asyncio.Event().wait()  # a handler that goes on after its thread has ended is cancelled at this await
@@ -46,7 +46,7 @@ async def test_no_thread_starts_beside_those_whose_requests_are_past_their_deadl
     for server in servers:
         requests.append(asyncio.create_task(server.request()))
         async with asyncio.timeout(5):
-            await server.answered.wait()  # the 504 does not wait for the thread
+            await server.answered.wait()  # the 504 response must not wait for the end of the thread
     called, held = library.calls, limiter.borrowed_tokens
     library.end.set()
     answers = await asyncio.gather(*requests)

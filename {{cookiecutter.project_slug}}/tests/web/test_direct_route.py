@@ -18,7 +18,7 @@ router = APIRouter()
 
 
 class Page(BaseModel):
-    """A query that refuses unknown parameters."""
+    """The query parameters of a page; a request with unknown parameters is refused."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -34,7 +34,8 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("root_path", ["", "/behind/a/proxy"])
 async def test_docs_need_only_files_of_the_service(shared_app: FastAPI, root_path: str) -> None:
     """A page that loads scripts from a different site stays blank on a machine without internet."""
-    shared_app.openapi()  # `app.main` builds the document at import too, which takes a second on a busy machine
+    # builds the document before the event loop is watched, as `app.main` does at import: a busy machine takes a second
+    shared_app.openapi()
     transport = httpx.ASGITransport(app=shared_app, root_path=root_path)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as http, guarded(shared_app):
         page = await http.get(f"{root_path}/docs")
@@ -45,7 +46,7 @@ async def test_docs_need_only_files_of_the_service(shared_app: FastAPI, root_pat
     assert page.headers["content-type"].partition(";")[0] == "text/html"
     assert {address.rpartition(".")[2] for address in named} == {"json", "js", "css", "png"}
     assert {(answer.url.host, answer.status_code) for answer in answers} == {("service", 200)}
-    assert other.status_code == 404  # FastAPI's second documentation page, whose files are not included
+    assert other.status_code == 404  # /redoc, FastAPI's second documentation page, whose files are not included
     kinds = [answer.headers["content-type"].partition(";")[0] for answer in answers]
     assert kinds == [TYPES[address.rpartition(".")[2]] for address in named]
 

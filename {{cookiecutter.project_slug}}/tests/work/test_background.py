@@ -120,7 +120,8 @@ async def test_a_task_beyond_the_limit_or_after_the_end_is_refused(lines: list[A
         await supervisor.close()
 
     with pytest.raises(Unavailable, match="background"):
-        supervisor.start("second", asyncio.sleep(60))  # the refusal closes the coroutine: no warning fails the test
+        # the refusal closes the coroutine: a warning that it was never awaited would fail the test
+        supervisor.start("second", asyncio.sleep(60))
     await supervisor.close()
     assert [line.get("task") for line in lines][1:] == ["first"]
 

@@ -21,7 +21,8 @@ from tests.computed_functions import (
 async def processes() -> AsyncIterator[Processes]:
     """A single worker process, with a timeout of 30 s that no test reaches."""
     processes = Processes(processes=1, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # on a busy machine, a process starts slowly
+    # a call waits up to 60 s, since a process starts slowly on a busy machine
+    processes.bulkhead.queue_timeout_seconds = 60
     yield processes
     await processes.close()
 

@@ -27,7 +27,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="sends signals t
 async def processes() -> AsyncIterator[Processes]:
     """A single worker process, with a timeout of 30 s that no test reaches."""
     processes = Processes(processes=1, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # on a busy machine, a process starts slowly
+    processes.bulkhead.queue_timeout_seconds = 60  # in seconds: on a busy machine, a worker process starts slowly
     yield processes
     await processes.close()
 
@@ -36,7 +36,7 @@ async def processes() -> AsyncIterator[Processes]:
 async def two_processes() -> AsyncIterator[Processes]:
     """Two worker processes, so that two calls run concurrently."""
     processes = Processes(processes=2, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # on a busy machine, a process starts slowly
+    processes.bulkhead.queue_timeout_seconds = 60  # in seconds: on a busy machine, a worker process starts slowly
     yield processes
     await processes.close()
 
@@ -46,7 +46,7 @@ async def test_the_event_loop_turns_while_python_computes(processes: Processes) 
         worker = await processes.run(compute, 0.3)
 
     assert worker != os.getpid()
-    assert beat.count > 10  # wake-ups: 0 if the computation blocked the event loop, 250 on an idle machine
+    assert beat.count > 10  # wake-ups of the event loop: 0 if the computation blocked the loop, 250 on an idle machine
 
 
 async def test_work_that_takes_too_long_is_refused_and_its_process_is_killed(processes: Processes) -> None:
@@ -94,7 +94,8 @@ async def test_an_exception_of_the_function_reaches_the_caller_with_its_tracebac
     with pytest.raises(TimeoutError, match="its own") as failure:
         await processes.run(fail)
 
-    assert "in fail\n" in failure.value.__notes__[0]  # the worker process's stack frames, which the traceback lacks
+    # the note has the worker process's stack frames, which the traceback of this process lacks
+    assert "in fail\n" in failure.value.__notes__[0]
 
 
 async def test_the_process_of_a_cancelled_caller_is_killed(processes: Processes) -> None:
