@@ -114,7 +114,7 @@ async def refuse_state_in_pool(app: FastAPI, names: set[str]) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), AsyncExitStack() as stack:
             for _ in range(pool.checkedin()):
-                forget()  # the check of held connections would refuse several at a time
+                forget()  # several connections at a time are held on purpose, which the app would refuse
                 connection = await stack.enter_async_context(resources.engine.connect())
                 await refuse_state_of(connection, names, reading=True)
     except (DBAPIError, ServiceError, TimeoutError):

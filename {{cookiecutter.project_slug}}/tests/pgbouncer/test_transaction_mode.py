@@ -56,7 +56,7 @@ async def prepared_statements(resources: Resources) -> dict[int, int]:
     async with resources.write_sessions() as first, resources.write_sessions() as second:
         rows = []
         for session in (first, second):
-            forget()  # the check of held connections would refuse the second connection of this task
+            forget()  # this task holds two connections on purpose, which the app would refuse
             rows.append((await session.execute(PREPARED)).one())
     return {row[0]: row[1] for row in rows}
 

@@ -132,6 +132,6 @@ async def test_a_hit_that_is_cancelled_while_the_store_counts_lifts_no_limit() -
     store.answers.set()
     outcomes = await asyncio.gather(*hits, return_exceptions=True)
 
-    # the quota is 10: the store also counted the cancelled request
+    # the quota is 10, and the store also counted the cancelled request
     assert sum(outcome for outcome in outcomes if isinstance(outcome, int)) == 9
     assert store.counts.take("a", POLICY).allowed == 0

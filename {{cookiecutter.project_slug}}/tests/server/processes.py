@@ -78,7 +78,7 @@ class Service:
         raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
     def children(self) -> set[int]:
-        """Return the process ids of the gunicorn master's children: the workers and the metrics exporter; on Linux."""
+        """Return the process ids of the gunicorn master's children, workers and metrics exporter, read from /proc."""
         master = self.process.pid
         return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text("ascii").split()}
 

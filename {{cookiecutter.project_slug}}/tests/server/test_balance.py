@@ -118,7 +118,7 @@ def test_a_worker_yields_to_fewer_connections_for_a_bounded_time() -> None:
     assert busy.yields(3, now=1.1 + PATIENCE_SECONDS + HURRY_SECONDS)
 
     busy.lost_race()
-    # a lost race shows that the other worker was not blocked
+    # the busy worker lost a race for a connection, so the idle worker is not blocked
     assert busy.yields(3, now=1.1 + 2 * PATIENCE_SECONDS + HURRY_SECONDS)
 
     counts.release(2)

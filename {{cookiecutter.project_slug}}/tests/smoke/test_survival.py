@@ -70,7 +70,8 @@ async def test_a_database_that_restarts_while_the_service_is_idle_costs_no_reque
         await asyncio.gather(*(client.get("/slow") for _ in range(10)))  # opens all connections of the pool
         await asyncio.to_thread(cluster.stop)
         await asyncio.to_thread(cluster.start)
-        # the first request is a write: a failed read would be retried, and remove all broken connections from the pool
+        # the first request after the restart is a write: a failed read would be retried, and remove all broken
+        # connections from the pool
         answers = [await client.request("GET" if number % 2 else "POST", "/slow?seconds=0") for number in range(40)]
 
     assert Counter(answer.status_code for answer in answers) == {200: 40}

@@ -50,7 +50,7 @@ class Watch:
         async with httpx.AsyncClient(base_url=url, timeout=30, verify=TLS) as client:
             while not self.ends:
                 moment, status = perf_counter(), RESET
-                with suppress(httpx.TransportError):  # without a response, `port` stays that of the last response
+                with suppress(httpx.TransportError):  # a request without a response leaves `port` as it was
                     answer = await client.request("POST" if number % 2 else "GET", "/slow?seconds=0.05")
                     status = answer.status_code
                     with suppress(OSError):  # the connection closed with the response, so it has no address

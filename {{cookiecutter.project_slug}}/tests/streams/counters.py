@@ -44,7 +44,7 @@ CHANGED = text("""
 
 
 class Count(BaseModel):
-    """The data of an event about a counter."""
+    """The data of a server-sent event about a counter."""
 
     id: UUID
     value: int

@@ -189,7 +189,7 @@ def test_a_process_does_not_outlive_a_service_that_was_killed(then: str) -> None
     service = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert service.stdout is not None
     process = int(service.stdout.readline())
-    time.sleep(0.1)  # time in which a busy worker process begins its call
+    time.sleep(0.1)  # time for the worker process to begin the call, if a busy process is tested
     service.kill()
     service.communicate()
 
