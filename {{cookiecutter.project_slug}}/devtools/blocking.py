@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 CLEAN, NOT_EXECUTABLE, NOT_FOUND = 0, 126, 127
-"""Exit codes: no finding, and the two codes by which a shell reports a program that cannot run on this machine."""
+"""Exit codes: 0 means that no blocking call was found; shells exit with 126 or 127 for a program that cannot run."""
 
 ADVICE = {
     "use an async client (`httpx.AsyncClient`, `aiohttp`)": "call other services through `app/downstreams/`",
@@ -19,13 +19,13 @@ ADVICE = {
     "run the call with `await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
     "`await asyncio.to_thread(...)`": "hand the call to `OffloadDep`'s `blocking`",
 }
-"""Advice in hydroid's messages, with its replacement: hydroid recommends HTTP clients and threads without bounds."""
+"""Replacements for advice of the linter hydroid, which recommends HTTP clients and threads without limits."""
 
 ABSENT = "hydroid does not run on this platform: only ruff and the tests check for calls that block the event loop."
 
 
 def main(programs: Path) -> int:
-    """Run hydroid from the folder `programs`, and return its exit code; 0 on a platform without hydroid."""
+    """Run the linter hydroid from the folder `programs`, and return its exit code; 0 on a platform without hydroid."""
     program = shutil.which("hydroid", path=str(programs))
     command = [program or "", ".", "--no-cache", "--python", sys.prefix]
     try:

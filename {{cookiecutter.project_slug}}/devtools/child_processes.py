@@ -57,7 +57,7 @@ class ChildProcesses:
     _terminal: Terminal = field(default_factory=Terminal)
 
     def __enter__(self) -> Self:
-        """Make signals only set `stop_asked`: an exception of a signal handler could lose a child just started."""
+        """Let signals only set `stop_asked`: an exception in a signal handler could hide a child just started."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)

@@ -41,7 +41,7 @@ START_PAUSE_SECONDS = 0.2
 
 ORPHAN_LOOKS = 10
 ORPHAN_PAUSE_SECONDS = 0.1
-"""Seconds between the 10 checks, 1 s in all, for an initdb or pg_ctl that has outlived the killed process behind it."""
+"""Seconds between the 10 checks for an initdb or pg_ctl that still runs after its parent process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Cluster:
             time.sleep(START_PAUSE_SECONDS if attempt else 0)
             port = free_port(0 if attempt else self._last_port())
             started = self._control("start", "-w", "-o", f"-p {port}", "-l", str(self.folder / "server.log")) == 0
-            # A pg_ctl that has outlived the killed process behind it may have started the server meanwhile.
+            # A pg_ctl whose parent process was killed may still run, and may have started the server meanwhile.
             if started or self.is_alive():
                 (self.folder / "port").write_text(self.port)
                 return
@@ -183,7 +183,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete incomplete server folders of killed processes; repeatedly, as their initdb may still write files."""
+    """Delete incomplete server folders of killed processes; repeat this, as an orphaned initdb may still write."""
     for _ in range(ORPHAN_LOOKS):
         leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
         if not leftovers:

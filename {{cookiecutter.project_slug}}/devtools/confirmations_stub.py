@@ -1,4 +1,4 @@
-"""The stub of the downstream `confirmations`, which counts each Idempotency-Key once. Delete it with the example."""
+"""The stub of the downstream `confirmations`, which counts each Idempotency-Key once; a part of the example."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

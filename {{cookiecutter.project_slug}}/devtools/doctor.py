@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 OK, NOTE, DO = "ok  ", "note", "do  "
-"""The first word of each printed line: nothing to do, something to know, something to do."""
+"""First words of the lines that `make doctor` prints: nothing to do, something to know, something to do."""
 
 MOMENT, PATIENCE = 5.0, 60.0
 """The longest waits, in seconds: for the network, and for a program of this machine, which may be busy."""
@@ -66,7 +66,7 @@ def fits(version: str, name: str) -> tuple[bool, str]:
 
 
 def python() -> Iterator[str]:
-    """Check the version of the Python that runs the doctor."""
+    """Check the version of the Python that runs `make doctor`."""
     found = sys.version.split()[0]
     enough, bound = fits(found, "requires-python")
     old = (
@@ -76,7 +76,7 @@ def python() -> Iterator[str]:
 
 
 def folder() -> Iterator[str]:
-    """Check that this user may write where the commands write: root may have copied the folder, or run them before."""
+    """Check that this user may write to the project's folders, which root may have created by a copy or a command."""
     written = ROOT, ROOT / ".venv", ROOT / ".devtools", ROOT / "uv.lock"
     if any(path.exists() and not os.access(path, os.W_OK) for path in written):
         yield f"{DO} folder has files of a different user: as root, `chown -R {getattr(os, 'getuid', int)()} {ROOT}`"

@@ -1,4 +1,4 @@
-"""The part of the doctor that needs the installed packages: checks the port, the database and its migrations.
+"""The part of `make doctor` that needs the installed packages: checks the port, the database and the migrations.
 
 The checks start no program and write nothing.
 """
@@ -47,7 +47,8 @@ def port() -> Iterator[str]:
 
 async def revisions(address: str) -> tuple[str, ...]:
     """Return the migration revisions of a database; a new database has none."""
-    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}  # works behind a pooler and on a standby too
+    # These connection options also work behind a connection pooler and on a standby server.
+    anywhere = {"statement_cache_size": 0, "target_session_attrs": "any"}
     async with asyncio.timeout(MOMENT), asyncpg.create_pool(address, min_size=1, **anywhere) as pool:
         with suppress(asyncpg.UndefinedTableError):
             return tuple(row[0] for row in await pool.fetch("SELECT version_num FROM alembic_version"))

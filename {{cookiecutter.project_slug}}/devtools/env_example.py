@@ -12,10 +12,10 @@ from app.settings.service import Settings
 FILE = Path(__file__).resolve().parent.parent / ".env.example"
 
 LINE = re.compile(r"#? ?([A-Z][A-Z0-9_]+)=")
-"""Matches the start of a line with a setting, also of a line that is commented out."""
+"""Matches the start of a line of `.env.example` with a setting, also if the line is commented out."""
 
 MARK = "# yours below: route groups"
-"""The line below which developers add the settings of their route groups."""
+"""The line of `.env.example` below which developers add the settings of their route groups."""
 
 HEADING = "# The downstream `{}`; production does not start without its address."
 

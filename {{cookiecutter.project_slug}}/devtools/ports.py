@@ -61,7 +61,7 @@ def reserved(wanted: int | None, host: str = LOOPBACK) -> Iterator[int]:
     for port in [wanted] if wanted else range(FIRST_PORT, LAST_PORT + 1):
         lock = InterProcessLock(Path(tempfile.gettempdir()) / f"devtools-{user}-port-{port}.lock")
         if not lock.acquire(blocking=False):
-            lock.lockfile.close()  # fasteners would leave the open file to the garbage collector, which warns
+            lock.lockfile.close()  # fasteners would leave the lock file open, and Python would warn
             continue
         try:
             if is_free(port, host):

@@ -66,7 +66,7 @@ def _cluster(folder: Path, *, durable: bool) -> Iterator[Cluster]:
             with shared_server.starting(settled):
                 stack.enter_context(shared_server.using(settled))
                 shared_server.ensure(settled, durable=durable)
-                # runs at exit, in case the server's guard process was killed
+                # at exit, replaces the server's guard process if that was killed
                 stack.callback(shared_server.ensure, settled, durable=durable)
                 if not cluster.is_alive():
                     cluster.start()

@@ -49,7 +49,7 @@ def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str
         defaults |= DEVELOPMENT
     unset = {name: value for name, value in defaults.items() if setting(name) is None}
     chosen = {*unset, "DATABASE_URL", "MANAGEMENT_PORT", "HOST", "PORT", "INSTANCE_ID", "FORWARDED_ALLOW_IPS"}
-    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}  # for the console: settings of `make run`
+    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}  # the console marks these as set by `make run`
     return os.environ | unset | names | {"DATABASE_URL": url}
 
 

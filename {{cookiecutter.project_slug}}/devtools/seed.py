@@ -16,7 +16,7 @@ from devtools.probe import base_url, posts, probe, sign_in
 from devtools.run import start
 
 ROWS = 60
-"""The number of rows of each kind, one request each: more rows than a page of a list shows."""
+"""The number of rows of each kind that `make seed` creates, each by a request: more than a page of a list shows."""
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ POLL_SECONDS = 0.02
 """The pause in seconds between two attempts to take a lock; short, as a process waits for the server."""
 
 GUARD_POLL_SECONDS = 0.1
-"""Seconds between two attempts of the guard to find the server without users; longer, as a late stop does no harm."""
+"""Seconds between two checks of the guard process whether the server is unused; a late stop does no harm."""
 
 GUARD_PATIENCE_SECONDS = 1.0
 """Seconds for which a new guard process tries to take the lock `.guard`.
@@ -42,7 +42,7 @@ A process that looks for a guard holds this lock for a moment.
 """
 
 STOP_POLLS = 500
-"""The number of checks, every 0.02 s, whether a server has stopped. A stop takes at most 10 s."""
+"""The number of checks, every 0.02 s, whether a PostgreSQL server has stopped: the wait ends after about 10 s."""
 
 _threads = threading.RLock()
 _users: dict[tuple[int, Path], tuple[int, InterProcessReaderWriterLock]] = {}
@@ -95,7 +95,7 @@ def ensure(folder: Path, *, durable: bool) -> None:
     """
     probe = InterProcessLock(_lock_file(folder, "guard"))
     if not probe.acquire(blocking=False):
-        probe.lockfile.close()  # fasteners would leave the open file to the garbage collector, which warns
+        probe.lockfile.close()  # fasteners would leave the lock file open, and Python would warn
         return
     probe.release()
     windows_flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -116,8 +116,8 @@ def ensure(folder: Path, *, durable: bool) -> None:
 def wait_for_stop(cluster: Cluster) -> None:
     """Wait until an unused PostgreSQL server has stopped; return at once if a process uses the server.
 
-    No server outlives its command. A free `.guard` does not mean that the server has stopped: on a busy machine the
-    guard process may not have started yet.
+    So no server outlives the command that started it. A free lock `.guard` does not mean that the server has stopped:
+    on a busy machine the guard process may not have started yet.
     """
     for _poll in range(STOP_POLLS):
         if _has_users(cluster.folder):

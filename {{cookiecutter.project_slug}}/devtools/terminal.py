@@ -18,20 +18,23 @@ class Terminal:
         self._modes: list[object] | None = None
 
     def lend(self) -> bool:
-        """Prepare to lend the terminal; return False without a terminal, or from a background process group."""
+        """Prepare to lend the terminal to a child process; return False if this process group has no terminal.
+
+        A background process group, which may not read from the terminal, counts as without a terminal.
+        """
         if sys.platform == "win32" or not sys.stdin or not sys.stdin.isatty() or os.tcgetpgrp(0) != os.getpgrp():
             return False
         self._modes = termios.tcgetattr(0)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # otherwise the kernel could stop this process group for writing
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # without this, a write to the terminal could stop this process
         return True
 
     def give(self, group: int) -> None:
-        """Put a child's process group into the foreground."""
+        """Put a child's process group into the foreground of the terminal."""
         if sys.platform != "win32":
             os.tcsetpgrp(0, group)
 
     def take_back(self) -> None:
-        """Put this process group into the foreground, and undo terminal modes, such as a prompt's hidden input."""
+        """Put this process group into the terminal's foreground again, and undo modes such as hidden input."""
         if sys.platform != "win32" and self._modes is not None:
             os.tcsetpgrp(0, os.getpgrp())
             termios.tcsetattr(0, termios.TCSADRAIN, self._modes)  # type: ignore[arg-type] # the modes are those of tcgetattr

@@ -89,7 +89,8 @@ def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[
     """Return the hook that completes a new revision: its id gets the service's prefix, and new schemas come first."""
 
     def finish(context: MigrationContext, _revision: Any, scripts: list[ops.MigrationScript]) -> None:  # noqa: ANN401 - the signature of alembic's hook
-        if scripts[-1].message and scripts[-1].upgrade_ops_list[-1].is_empty():  # `alembic check` has no message
+        # Only a new revision has a message: `alembic check`, which writes no revision, has none.
+        if scripts[-1].message and scripts[-1].upgrade_ops_list[-1].is_empty():
             scripts.clear()
             msg("No model changed, so no revision is written. The README has the command for a revision by hand.")
         quote = context.dialect.identifier_preparer.quote_schema

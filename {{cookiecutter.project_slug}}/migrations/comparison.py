@@ -151,4 +151,4 @@ def rendered_default(kind: str, item: Any, _context: AutogenContext) -> str | bo
     """Return the Python source of a string default; alembic itself strips quotes at both ends of the string."""
     if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
         return repr(item.arg)
-    return False  # lets alembic render the item
+    return False  # False lets alembic render the default itself

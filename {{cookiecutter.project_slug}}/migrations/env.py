@@ -28,7 +28,9 @@ from migrations.turn import wait_for_turn
 
 LOCK_NOT_AVAILABLE = "55P03"  # the SQLSTATE of a lock timeout
 
-PATIENT = Timeouts(  # long statements, short lock waits: queries on a table queue behind a migration that waits for it
+# The timeouts of migrations: long for statements, and short for locks, as queries on a table queue behind a migration
+# that waits for the table.
+PATIENT = Timeouts(
     connect=timedelta(seconds=5),
     lock=timedelta(seconds=3),
     statement=timedelta(minutes=30),

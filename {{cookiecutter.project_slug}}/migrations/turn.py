@@ -1,4 +1,4 @@
-"""Lets one session at a time migrate a database, by an advisory lock; the next session waits without a snapshot."""
+"""Lets one session at a time migrate a database, by an advisory lock; the next session polls, without a snapshot."""
 
 import time
 from datetime import timedelta

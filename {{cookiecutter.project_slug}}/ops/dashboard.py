@@ -24,23 +24,23 @@ Described = tuple[str, str, str, tuple[str, ...]]
 
 
 def rate(title: str, metric: str, *by: str, unit: str = "reqps") -> Described:
-    """Describe a panel with the increase of a counter per second, for each combination of the labels `by`."""
+    """Describe a Grafana panel with the increase of a counter per second, for each combination of the labels `by`."""
     return title, unit, f"sum by ({', '.join(by)}) (rate({metric}{JOB}[$__rate_interval]))", by
 
 
 def p99(title: str, metric: str, *by: str) -> Described:
-    """Describe a panel with the 99th percentile of a histogram, in seconds, for each combination of the labels `by`."""
+    """Describe a Grafana panel with the 99th percentile of a histogram, in seconds, for each combination of `by`."""
     query = rate(title, f"{metric}_bucket", "le", *by)[2]
     return title, "s", f"histogram_quantile(0.99, {query})", by
 
 
 def now(title: str, metric: str, *by: str, unit: str = "short", how: str = "sum") -> Described:
-    """Describe a panel with the value of a gauge, combined by `how` for each combination of the labels `by`."""
+    """Describe a Grafana panel with the value of a gauge, combined by `how` for each combination of the labels `by`."""
     return title, unit, f"{how} by ({', '.join(by)}) ({metric}{JOB})", by
 
 
 def ratio(title: str, part: str, whole: str, by: str) -> Described:
-    """Describe a panel with the gauge `part` divided by the gauge `whole`, for each value of the label `by`."""
+    """Describe a Grafana panel with the gauge `part` divided by the gauge `whole`, for each value of the label `by`."""
     return title, "percentunit", f"sum by ({by}) ({part}{JOB}) / sum by ({by}) ({whole}{JOB})", (by,)
 
 

@@ -1,1 +1,1 @@
-"""The command of `make capacity` prints the capacity plan, which `app/capacity/` calculates."""
+"""The command of `make capacity` prints the capacity plan: workers, pool sizes and limits, from `app/capacity/`."""

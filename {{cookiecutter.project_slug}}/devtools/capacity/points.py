@@ -21,7 +21,7 @@ class Point:
     plan: Plan | None
     """The capacity plan for this number of replicas; None when no plan fits."""
     unchanged: int
-    """The connections of this number of replicas if each replica keeps its current pool size."""
+    """The database connections of this number of replicas if each replica keeps its current pool size."""
 
 
 def points(settings: Settings, *, cpus: int, replicas: Iterable[int]) -> list[Point]:
@@ -68,12 +68,12 @@ def chart(settings: Settings, *, cpus: int) -> str:
 
 
 def range_of(now: int) -> range:
-    """Return the numbers of replicas that the chart covers: up to four times the current number."""
+    """Return the replica counts that the capacity chart covers: 1 to four times the current count, or to 12 if more."""
     return range(1, max(ROWS, 4 * now) + 1)
 
 
 def _numbers(now: int) -> list[int]:
-    """Return the numbers of replicas that the chart shows: 1, round numbers and the current number."""
+    """Return the replica counts with a line in the text chart: 1, round numbers and the current count."""
     last = range_of(now)[-1]
     step = next((step for step in STEPS if step * ROWS >= last), last // ROWS)
     return sorted({1, now, *range(step, last + 1, step)})

@@ -40,7 +40,7 @@ HEADERS = {
 LOCAL_NAMES = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 LOOPBACK, OF_PROXIES = {"127.0.0.1", "::1"}, {"forwarded", "x-forwarded-for", "x-real-ip"}
 LINKS = {"/docs", "/dev/jobs"}
-"""Development pages that the console links to; some template answers and settings remove them from the service."""
+"""Development pages that the console links to; the service lacks a page that template answers or settings removed."""
 
 
 def refusal(request: Request) -> str | None:
@@ -56,13 +56,13 @@ def refusal(request: Request) -> str | None:
 
 
 async def explain(_request: Request, error: Exception) -> Response:
-    """Answer 409 to a request whose switch or load failed, with the reason of the failure."""
+    """Answer 409 with the reason when the console cannot switch a fault or start a load."""
     return PlainTextResponse(f"{type(error).__name__}: {error}", 409, HEADERS)
 
 
 FAILURES = (ValueError, KeyError, TypeError, OSError, ServerError, asyncpg.PostgresError, asyncpg.InterfaceError)
 EXPLAINED = dict.fromkeys(FAILURES, explain)
-"""The errors of flipping a switch or starting a load; the console's page shows their text."""
+"""Errors of switching a fault or starting a load in the developer's console, whose page shows the error's text."""
 
 
 class Console:
@@ -88,7 +88,7 @@ class Console:
             await (self.watch if scope["type"] == "http" else self.service)(scope, receive, send)
 
     async def send_lifespan(self, send: Send, message: Message) -> None:
-        """Pass on a lifespan message; at start-up, subscribe to the service's resources and to stop signals."""
+        """Pass on an ASGI lifespan message; after start-up, subscribe to SQL statements, stalls and stop signals."""
         if message["type"] == "lifespan.startup.complete":
             self.watch.attach(self.service.state.resources)
             loop = asyncio.get_running_loop()
@@ -138,7 +138,7 @@ class Console:
                 await asyncio.wait_for(self._stopping.wait(), 1)
 
     async def _flip(self, request: Request) -> Response:
-        """Set a switch to a state, or start a load on a path, as the JSON body says."""
+        """Switch a fault of the console on or off, or start a load on a path, as the JSON body of the request says."""
         wanted = await request.json()
         if "load" in wanted:
             self.load.start(str(request.base_url).rstrip("/"), wanted["load"])

@@ -25,7 +25,10 @@ BREAKER_STATES = ("closed", "half-open", "open")
 
 
 def gauges(resources: Resources, lag: float, jobs: dict[str, float]) -> Iterator[dict[str, Any]]:
-    """Yield the console's gauges: event loop lag in seconds, connection pool, metrics except histograms, jobs."""
+    """Yield the gauges that the console shows: event loop lag, connection pool, metrics except histograms, jobs.
+
+    The argument `lag` is in seconds, the gauge in milliseconds.
+    """
     stall = resources.loop_monitor.stall_seconds * 1000
     yield gauge("event loop lag, ms", round(lag * 1000, 1), stall, f"a stall from {stall:g} ms on")
     pool: Any = resources.engine.pool
@@ -42,7 +45,7 @@ def gauges(resources: Resources, lag: float, jobs: dict[str, float]) -> Iterator
 
 
 def metrics() -> dict[str, dict[str, float]]:
-    """Return metric values by labelled part and word: `app_bulkhead_limit{name="x"}` is `["bulkhead x"]["limit"]`."""
+    """Return Prometheus metrics by part and word: `app_bulkhead_limit{name="x"}` is `["bulkhead x"]["limit"]`."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for metric in REGISTRY.collect():
         prefix, part, *words = metric.name.split("_")

@@ -7,7 +7,7 @@ from threading import Thread
 from devtools.probe import probe
 
 REQUESTS, PER_SECOND, LOAD_SECONDS = 100, 20.0, 60.0
-"""Requests of a load, requests per second, and the seconds after which a load counts as ended, even without responses.
+"""Number of requests in a load, requests per second, and the seconds until a load without responses counts as ended.
 
 100 requests are as many as the console remembers, and 20 a second are few enough for a laptop.
 """
@@ -36,7 +36,7 @@ class Load:
         if not target.startswith("/") or not target.isascii() or not target.isprintable() or " " in target:
             raise ValueError("Name a path of the service, such as /health/ready.")
         self._target, self._ends, self._statuses = target, time.monotonic() + LOAD_SECONDS, []
-        for number in range(REQUESTS):  # one thread for each request, so that no request waits
+        for number in range(REQUESTS):  # one thread for each request, so that no request waits for a response
             Thread(target=send_one, args=(number / PER_SECOND, base, target, self._statuses), daemon=True).start()
 
 

@@ -19,7 +19,7 @@ from devtools.stubs import FAULTS, FAULTS_PATH
 
 RUNNING, STOPPED, NO_TABLE = "running", "stopped", "none"
 PATIENCE_SECONDS = 3.0
-"""The longest wait for the database, in seconds; the page gets no frame during this wait."""
+"""The longest wait for the database, in seconds; during this wait the console's page gets no update."""
 
 LOCK_LIMITS = {"idle_in_transaction_session_timeout": "5min", "lock_timeout": "5s"}
 """Bounds of the console's table lock: PostgreSQL ends a forgotten lock after 5 min, and waits 5 s for a lock."""
@@ -77,7 +77,7 @@ class Database:
         return Report((await asyncio.to_thread(migrations, found))[len(WELL) + 1 :], tables, jobs)
 
     async def _embedded(self, connection: asyncpg.Connection) -> Cluster | None:
-        """Return the embedded server; None if the URL's password is not that of an embedded server of this machine."""
+        """Return the PostgreSQL server that devtools started, recognised by the URL's password; otherwise None."""
         with suppress(asyncpg.PostgresError, OSError):
             folder = Path(await connection.fetchval("SHOW data_directory")).parent
             if (folder / "password").read_text("ascii") == urlsplit(self._url).password:
@@ -95,17 +95,17 @@ class Database:
 
 
 class Switches:
-    """The console's switches by name, each with its possible states."""
+    """The switches of the developer's console by name, such as the faults of a stub, and the states of each switch."""
 
     def __init__(self, database: Database, downstreams: Iterable[tuple[str, Any]]) -> None:
-        """Find the stubs among the downstreams, given as pairs of name and settings."""
+        """Find the downstreams whose address is a stub on this machine; a downstream is a pair of name and settings."""
         self.database = database
         urls = {name: one.base_url for name, one in downstreams if one.base_url}
         own = {name: url for name, url in urls.items() if url.host == "127.0.0.1" and url.path == f"/{name}"}
         self._stubs = {name: f"http://127.0.0.1:{url.port}" for name, url in own.items()}
 
     async def flip(self, name: str, state: str) -> None:
-        """Set a switch to a state.
+        """Set a switch of the developer's console, such as the fault of a stub, to a state.
 
         Raises:
             ValueError: the switch does not exist, or has no such state.
@@ -126,7 +126,7 @@ class Switches:
                 raise OSError(f"The stub {stub} does not answer: {said}")
 
     def states(self) -> list[dict[str, Any]]:
-        """Return name, states and current state of each switch; to be called in a thread, as it waits for stubs."""
+        """Return name, states and current state of each console switch; call this in a thread, as stubs are asked."""
         answers = [(name, *probe(base, FAULTS_PATH)) for name, base in self._stubs.items()]
         faults = {name: json.loads(text).get(name) for name, status, text in answers if status == OK}
         found: list[tuple[str, Sequence[str], str]]

@@ -20,7 +20,7 @@ MAX_STATEMENTS, MAX_TEXT = 30, 500
 """Bounds of the record of a request: the number of SQL statements, and the characters of each text."""
 
 current: ContextVar[list[str] | None] = ContextVar("console_statements", default=None)
-"""The SQL statements of the current request: texts up to MAX_STATEMENTS, then empty strings that only count."""
+"""The SQL statements of the current request; beyond MAX_STATEMENTS, empty strings only count further statements."""
 
 
 def clock() -> str:
@@ -29,13 +29,13 @@ def clock() -> str:
 
 
 class Watch:
-    """ASGI middleware for HTTP around the service: records the last requests, and subscribes to the resources."""
+    """ASGI middleware around the service that records the last HTTP requests, SQL statements and event loop stalls."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.requests: deque[dict[str, Any]] = deque(maxlen=100)
         self.stalls: deque[dict[str, Any]] = deque(maxlen=20)
-        self.lags: deque[float] = deque([0.0], maxlen=40)  # 40 x 25 ms, the interval of the loop monitor, is a second
+        self.lags: deque[float] = deque([0.0], maxlen=40)  # lags of the last second, a measurement each 25 ms
         self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ FULL_PERCENT = 100
 
 
 def connections(settings: Settings, web: Object, worker: Object | None, scaler: Object) -> Iterator[str]:
-    """Yield a sentence for each number by which database connections are miscounted or too few for all replicas."""
+    """Yield a sentence for each number that miscounts database connections, or leaves too few for all replicas."""
     most = scaler["spec"]["maxReplicas"]
     if settings.replicas != most:
         yield f"REPLICAS is {settings.replicas}, but maxReplicas of the autoscaler is {most}: make both the same."
@@ -77,7 +77,7 @@ def resources(workload: Object, processes: int) -> Iterator[str]:
 
 
 def scaling(manifests: Manifests, web: Object, scaler: Object) -> Iterator[str]:
-    """Yield a sentence for each number of the autoscaler or the disruption budget that contradicts a second number."""
+    """Yield a sentence for each number of the autoscaler or the disruption budget that contradicts other numbers."""
     spec = scaler["spec"]
     least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
     if not 2 <= least < most:  # noqa: PLR2004 - a single replica is lost when its node fails

@@ -27,7 +27,7 @@ ALERTS = Path("ops/alerts.yml")
 def problems(manifests: Manifests) -> list[str]:
     """Return a sentence for each fault of the manifests; an empty list means that numbers and names fit together."""
     wrong = [*references.versions(manifests), *schemas(manifests)]
-    if wrong:  # the later rules would only report consequences of these faults
+    if wrong:  # with a wrong API version or schema, the later rules would only report consequences
         return wrong
     parts = references.components(manifests)
     scalers = manifests.of("HorizontalPodAutoscaler")

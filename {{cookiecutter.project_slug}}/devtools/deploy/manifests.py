@@ -31,7 +31,7 @@ class Manifests:
 
     @property
     def workloads(self) -> list[Object]:
-        """The objects that start pods."""
+        """The Kubernetes objects that start pods, such as Deployments and Jobs."""
         return [found for found in self.objects if found["kind"] in {"Deployment", "Job", "StatefulSet", "DaemonSet"}]
 
     def settings_map(self) -> Object | None:
@@ -41,7 +41,7 @@ class Manifests:
 
 
 def named(workload: Object) -> str:
-    """Return the name of an object for sentences, such as "Deployment web"."""
+    """Return kind and name of an object for messages, such as "Deployment web"."""
     return f"{workload['kind']} {workload['metadata']['name']}"
 
 

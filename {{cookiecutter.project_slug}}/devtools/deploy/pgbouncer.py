@@ -50,7 +50,7 @@ def _connections(workload: Object, settings: Settings, size: int, clients: int) 
 
 
 def _ports(manifests: Manifests, workload: Object, port: int) -> Iterator[str]:
-    """Yield a sentence for each wrong port: some network policies check the Service's port, others the pod's."""
+    """Yield a sentence for each wrong PgBouncer port: a network policy checks the Service's port or the pod's port."""
     services = [found["spec"] for found in manifests.of("Service")]
     own = [spec for spec in services if spec.get("selector", {}).items() <= pod_labels(workload).items()]
     policies = [found["spec"] for found in manifests.of("NetworkPolicy")]

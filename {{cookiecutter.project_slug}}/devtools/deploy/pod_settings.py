@@ -14,7 +14,7 @@ PLACEHOLDERS = {
     "REDIS_URL": "redis://user:password@valkey:6379/0",
     "_URL": "postgresql://user:password@database:5432/database",
 }
-"""Placeholders for secrets and pod fields, by the suffix of the environment variable's name."""
+"""Placeholders for values that a manifest does not contain, such as secrets, by the end of the variable's name."""
 
 IN_THE_IMAGE = {"HOST": "0.0.0.0", "MANAGEMENT_HOST": "0.0.0.0"}  # noqa: S104 - the variables that the Dockerfile sets
 
@@ -24,7 +24,7 @@ class WrongSettingsError(Exception):
 
 
 def variables(manifests: Manifests, workload: Object) -> dict[str, str]:
-    """Return the environment variables of a workload's first container; secrets are placeholders.
+    """Return the environment variables of the last container in a workload's manifest; secrets are placeholders.
 
     Raises:
         WrongSettingsError: the container refers to a ConfigMap that does not exist.
@@ -75,6 +75,6 @@ def settings_of(manifests: Manifests, workload: Object) -> Settings:
 
 @cache
 def _loaded(found: frozenset[tuple[str, str]]) -> Settings:
-    """Load the settings from these variables; cached, as worker and migration have the same variables."""
+    """Load the settings from environment variables; cached, as job worker and migration have the same variables."""
     with only(dict(found)):
         return load_settings(serving=True)

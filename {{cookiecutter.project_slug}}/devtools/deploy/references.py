@@ -96,7 +96,7 @@ def _private(service: Object, port: Object, settings: Settings) -> Iterator[str]
 
 
 def volumes(manifests: Manifests) -> Iterator[str]:
-    """Yield a sentence for each mounted volume that is missing, or that is mounted over a folder of the image."""
+    """Yield a sentence for each missing volume, and for a volume mounted over /dev/shm, where heartbeats are."""
     for workload in manifests.workloads:
         known = {volume["name"] for volume in pod(workload).get("volumes", ())}
         for container in containers(workload):

@@ -66,7 +66,7 @@ def _bar(row: Bar, most: float) -> str:
 
 
 def lettered(marks: Sequence[Mark]) -> Iterable[tuple[str, Mark]]:
-    """Return each mark with its letter, A to Z and then numbers; the chart and the list below the chart show them."""
+    """Return each mark of a chart with a letter, A to Z and then numbers, for the chart and the list of marks."""
     letters = (chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(marks)))  # noqa: PLR2004 - the letters from A to Z
     return zip(letters, marks, strict=True)
 

@@ -12,7 +12,7 @@ WIDTH, LEFT, TOP, BOTTOM, EDGE = 480, 58, 14, 26, 24
 
 HEIGHT = 220
 LETTER = 16
-"""Width of a mark's letter: marks nearer to each other than this have their letters in two rows."""
+"""Width of the letter above a mark on the time axis, in SVG units; the letters of nearer marks are in two rows."""
 
 ROUND_STEPS = (1, 2, 2.5, 5, 10)
 TICKS = 6
@@ -26,12 +26,12 @@ MARKERS: Mapping[str, str] = {
     "cross": "m-2.3-2.3 4.6 4.6m0-4.6-4.6 4.6",
     "plus": "m-3 0h6m-3-3v6",
 }
-"""The SVG path of each marker, relative to its point; page.css strokes the paths with round ends."""
+"""The SVG path of each marker of data points, relative to the point; page.css strokes the paths with round ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis of a frame: its label, and its ticks from the first to the last."""
+    """An axis of a chart: the label, and the ticks from the first to the last."""
 
     label: str
     ticks: Sequence[float]
@@ -151,5 +151,5 @@ class Frame:
 
 
 def tick_text(number: float) -> str:
-    """Write a number for an axis, from 10,000 on in thousands with a k, as room is narrow."""
+    """Write a number beside an axis, from 10,000 on in thousands with a `k`, because there is little room."""
     return f"{number / 1000:,.4g}k" if number >= 10_000 else short(number)  # noqa: PLR2004 - named in the docstring

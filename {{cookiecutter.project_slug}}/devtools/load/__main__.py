@@ -86,7 +86,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error(reason)
     try:
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text("")  # reports a wrong path now, and not after minutes of load
+        options.report.write_text("")  # refuses a wrong path of the report now, and not after minutes of load
     except OSError as error:
         parser.error(f"{options.report} cannot be written: {error.strerror}")
     return options

@@ -35,7 +35,7 @@ class Record(NamedTuple):
     """`OK`, or the kind of failure, such as 503 or a broken connection."""
 
     attempt: int
-    """The number of the attempt: 0 for the first, 1 for the second, after a 503."""
+    """The number of earlier attempts to send the request: 0 for the first attempt, 1 for the repetition after a 503."""
 
 
 def read(file: Path, position: int = 0) -> tuple[list[Record], int]:
@@ -92,7 +92,7 @@ def markdown(lines: list[list[str]]) -> str:
 
 
 def notes(records: Sequence[Record], users: int, rate: float) -> list[str]:
-    """Return the sentences below the table of a load report; at rate 0 each client waited for its response."""
+    """Return the sentences below the table of a load report; `rate` is 0 for a closed loop of `users`."""
     kinds = Counter(record.kind for record in records)
     retries = sum(record.attempt > 0 for record in records)
     late = sum(record.late_ms > LATE_MS for record in records)

@@ -1,6 +1,7 @@
-"""The client of a load test, based on locust: `python -m devtools.load.sender URL FILE SECONDS USERS RATE`.
+"""The client of a load test: `python -m devtools.load.sender URL FILE SECONDS USERS RATE AUTHORIZATION`.
 
-The client is a process of its own, since locust replaces parts of the standard library when it is imported.
+The client is a process of its own, since the library locust, which sends the requests, replaces parts of the standard
+library when it is imported.
 
 Closed loop (RATE 0): each of USERS users waits for the response before it sends the next request. A slow service gets
 fewer requests.
@@ -82,12 +83,12 @@ class Caller(FastHttpUser):
     in_flight = 0
 
     def on_start(self) -> None:
-        """Turn off redirects, which may lead to other hosts, and the HTTP client's GET retries, which hide resets."""
+        """Turn off redirects, which may lead to other hosts, and GET retries, which hide connection resets."""
         self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc] # this HTTP client belongs to this user only
         self.client.client.clientpool.get_client(self.host or "")._connection_pool.size = -1  # noqa: SLF001 - no option turns off the HTTP client's retries
 
     def call(self, due: float | None = None) -> None:
-        """Send a request; if refused, pause and send it once more. `due` is the due time in an open loop."""
+        """Send a request, and again after a refusal with Retry-After; `due` is the planned time in an open loop."""
         call, path = self.recorder.mix.pick()
         for attempt in range(ATTEMPTS):
             late_ms = 0.0 if due is None or attempt else 1000 * max(0.0, self.recorder.now - due)
@@ -141,7 +142,7 @@ class OpenLoop(Caller):
     @task
     def arrive(self) -> None:
         """Start each request at its due time, and record requests that cannot start."""
-        callers = Pool(5 * MAX_IN_FLIGHT)  # five times: a refused request waits here for its second attempt
+        callers = Pool(5 * MAX_IN_FLIGHT)  # room for refused requests, which wait here for a second attempt
         for number in range(int(self.recorder.seconds * self.rate)):
             due = number / self.rate
             gevent.sleep(max(0.0, due - self.recorder.now))

@@ -73,7 +73,7 @@ def objections(copy: Copy) -> Iterator[str]:
 
 
 def put_below_marks(file: Path, mark: str, *lines: str) -> None:
-    """Insert one of these lines below each mark of a file, such as `# yours below`, in order.
+    """Insert the given lines into a file from top to bottom, each below a mark such as `# yours below`.
 
     Raises:
         SystemExit: the file has too few marks.
@@ -100,7 +100,7 @@ def build(copy: Copy, scratch: Path) -> list[str]:
     wiring, settings = copy.table["wiring"], (example / ENV).read_text("utf-8").splitlines()
     for path in (*files, *wiring, ENV, "pyproject.toml"):
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-        (scratch / path).with_name("__init__.py").touch()  # the linter expects a package
+        (scratch / path).with_name("__init__.py").touch()  # the linter expects that each folder is a package
         if path in files:
             text = re.sub("@.*?@", lambda at: history[at[0]], files[path])
             (scratch / path).write_text(text, "utf-8", newline="\n")

@@ -24,7 +24,7 @@ the response class."""
 
 
 def forms(noun: str, name: str) -> dict[str, str]:
-    """Return the new name in each form that code uses, by the form of the example's noun."""
+    """Return the new name as `name`, `NAME` and `Name`, each by the same form of the example's noun."""
     return {noun: name, noun.upper(): name.upper(), noun.title(): name.title().replace("_", "")}
 
 
@@ -67,9 +67,9 @@ class Copy:
             yield self.named(path), self.named(text)
 
     def filled(self, text: str) -> str:
-        """Return a text of the table with the new feature's fields in place of the marks `@[...]@`."""
+        """Return a text of the TOML table with the new feature's fields in place of the marks `@[...]@`."""
         joint = "\n" if text.startswith("@[") else ", "
-        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # see the docstring of TYPED
+        text = text.replace("@any@", ": Any" * (len(self.fields) > TYPED))  # rows of more than TYPED fields are untyped
 
         def each(found: re.Match[str]) -> str:
             types = self.table["types"]

@@ -30,7 +30,7 @@ def run(*command: str | Path, folder: Path = ROOT, problem: str = "", **variable
         SystemExit: the program failed.
     """
     env = {name: value for name, value in os.environ.items() if name not in INHERITED} | IDENTITY | variables
-    # Bytes that are not UTF-8 are kept: `git diff` shows files of any encoding.
+    # Bytes that are not UTF-8 are replaced and cause no error: `git diff` shows files of any encoding.
     done = subprocess.run(
         command, cwd=folder, env=env, check=False, capture_output=True, encoding="utf-8", errors="replace"
     )
@@ -68,7 +68,7 @@ class Template:
         return "\n".join([f"{self.state['template']}: {new[:9]} is {commits} ahead of {old[:9]}", *added])
 
     def answers(self, commit: str, asked: Answers) -> Answers:
-        """Return the stored answers updated with `asked`, without answers to questions that this commit lacks.
+        """Return the stored template answers updated with `asked`, without answers to questions that this commit lacks.
 
         Raises:
             SystemExit: an answer has no question, or its question does not offer it.

@@ -16,7 +16,7 @@ __all__ = ["pytest_cmdline_main"]  # a hook, which pytest looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register `needs_program`, which skips tests of missing programs, and let child processes get SIGINT."""
+    """Register the marker `needs_program`, which skips tests of missing programs; let child processes get SIGINT."""
     programs.add_to(config)
 
 
@@ -46,6 +46,6 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def kept() -> Iterator[Path]:
-    """The folder of a durable server that several tests start again, in a sixth of the time of a new server."""
+    """The folder of a PostgreSQL server that several tests restart, in a sixth of the time of creating a server."""
     with server_folder() as path:
         yield path

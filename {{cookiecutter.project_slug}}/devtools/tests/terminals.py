@@ -45,7 +45,7 @@ class Terminal:
     def _read(self) -> str:
         try:
             data = os.read(self.keyboard, 4096)
-        except OSError:  # Linux raises this once the last process has left the terminal
+        except OSError:  # Linux raises an error once the last process has left the terminal
             data = b""
         if not data:
             raise EOFError(self.screen)

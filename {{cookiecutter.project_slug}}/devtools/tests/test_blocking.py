@@ -1,4 +1,4 @@
-"""The blocking-call step of `make lint` fails when hydroid finds a call, and passes on platforms without hydroid."""
+"""The step of `make lint` fails when the linter hydroid finds a blocking call, and passes where hydroid is missing."""
 
 import sys
 from contextlib import chdir

@@ -27,7 +27,7 @@ def figure_of(given: Settings) -> Figure:
 
 
 def heights(figure: Figure, series: str) -> list[float]:
-    """Return the distances of a line's points from the limit line, upwards, in units of the drawing."""
+    """Return the heights of the points of a chart's line above the limit line, in SVG units."""
     limit = float(re.findall(r'class="line limit" d="M[\d.]+ ([\d.]+)', figure.drawing)[0])
     (line,) = re.findall(rf'class="line {series}" d="([^"]+)"', figure.drawing)
     return [limit - float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", line.replace(" L", "L"))]

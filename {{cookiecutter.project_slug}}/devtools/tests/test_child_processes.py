@@ -95,7 +95,7 @@ def test_kill_minus_9_of_the_runner_ends_its_children() -> None:
     mark = secrets.token_hex(8)
     with children(mark, "import time; time.sleep(300)") as process:
         read_until(process, "up")
-        complete = soon(lambda: len(marked(mark)) == 6)  # the runner, two children with two wrappers, a grandchild
+        complete = soon(lambda: len(marked(mark)) == 6)  # 6: runner, two children, their wrappers, a grandchild
         process.kill()
         ended = soon(lambda: not marked(mark))
 

@@ -71,7 +71,7 @@ def test_a_foreign_server_on_the_port_of_a_crashed_server_is_not_mistaken_for_it
 
 
 def test_an_initdb_killed_half_way_leaves_no_folder_that_looks_like_a_server(folder: Path) -> None:
-    """The initdb of the killed process still writes for a moment; the guard process deletes the folder nevertheless."""
+    """The initdb of a killed process still writes for a moment; the guard process deletes the new folder anyway."""
     with user(folder, durable=True) as process:
         begun = soon(lambda: any(folder.parent.glob("postgres.new-*/data/base")))
         process.kill()
@@ -98,7 +98,7 @@ def test_a_server_whose_starter_was_killed_is_stopped_even_when_it_comes_up_late
 
 
 def test_a_start_that_fails_once_is_tried_again(kept: Path) -> None:
-    """A start fails when a different program takes the free port first; `start` then tries again."""
+    """A start of PostgreSQL fails when a different program takes the free port first; `start` then tries again."""
     with postgres.server(kept, durable=True):
         settled, programs = binaries.settle(kept)
     assert guards_leave(kept)

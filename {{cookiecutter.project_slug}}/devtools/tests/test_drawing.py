@@ -160,7 +160,7 @@ def test_a_fault_is_marked_at_its_begin_and_at_its_end() -> None:
     assert re.findall(r'<text class="mark"[^>]*y="(\d+)">(\w)', figure.drawing) == [
         ("11", "A"),
         ("11", "B"),
-        ("27", "C"),  # C is near B, so its letter is in a second row
+        ("27", "C"),  # mark C is near mark B, so the letter C is in a second row
     ]
     assert "<li>A: 2.50 s to 7.50 s, the database is away</li><li>B: 5.00 s, SIGTERM</li>" in figure_html(figure)
 

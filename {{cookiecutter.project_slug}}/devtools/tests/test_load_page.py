@@ -30,7 +30,8 @@ def test_a_failed_request_never_counts_as_one_that_succeeded_within_a_latency() 
     assert figure.caption == "At least 50 % of the requests of each route succeeded in the end (GET /a)"
     assert figure.legend == {"route-0": "GET /a: 50 %"}
     (line,) = re.findall(r'class="line route-0" d="([^"]+)"', figure.drawing)
-    middle = float(re.findall(r'<path class="grid" d="M\d+ ([\d.]+)', figure.drawing)[2])  # grid lines: 0, 25, 50 %
+    # The third grid line, after 0 and 25 %, is at 50 % of the requests.
+    middle = float(re.findall(r'<path class="grid" d="M\d+ ([\d.]+)', figure.drawing)[2])
     assert float(line.split()[-1]) == middle
 
 

@@ -34,7 +34,7 @@ def test_a_shared_server_outlives_ctrl_c_of_the_first_user_and_stops_with_the_la
 def test_users_that_start_at_the_same_moment_share_a_server_and_kill_minus_9_of_all_leaves_nothing(
     folder: Path,
 ) -> None:
-    """Leftovers of an earlier crash, an incomplete data folder and an incomplete server, do not prevent the start."""
+    """Leftovers of a crash, an incomplete data folder and an incomplete server, do not prevent PostgreSQL's start."""
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "PG_VERSION").write_text("18\n")
     folder.with_name("postgres.new-1").mkdir()
@@ -52,7 +52,10 @@ def test_users_that_start_at_the_same_moment_share_a_server_and_kill_minus_9_of_
 
 
 def test_a_killed_guard_is_replaced_by_the_next_user(kept: Path) -> None:
-    """The test kills both processes that use the server: on a normal exit, each would start a new guard process."""
+    """After the server's guard process was killed, the next process that uses the server starts a new guard process.
+
+    The test kills both processes that use the server: on a normal exit, each would start a guard process too.
+    """
     with user(kept, durable=True) as first:
         url = url_of(first)
         kill(guard_pid(kept))

@@ -70,7 +70,7 @@ def test_a_stub_has_the_fault_that_a_person_sets(stub: int) -> None:
 
 
 def test_a_page_of_a_different_site_and_an_unknown_fault_set_nothing(stub: int) -> None:
-    """A browser sends text/plain for any page, but JSON only with permission (CORS); so text/plain is refused."""
+    """A stub takes a fault as JSON only, which a browser sends for pages of other sites only with permission (CORS)."""
     refused = [set_fault(stub, "hang", "text/plain"), set_fault(stub, "burn")]
 
     assert refused == [422, 422]

@@ -140,7 +140,7 @@ def execute(script: str) -> None:
         context.get_context().impl.static_output(script)
         return
     connection = op.get_bind()
-    connection.exec_driver_sql("SELECT 1")  # opens the transaction
+    connection.exec_driver_sql("SELECT 1")  # opens the transaction, which asyncpg's own `execute` then uses
     await_(connection.connection.driver_connection.execute(script))  # type: ignore[union-attr] # asyncpg's own
 
 

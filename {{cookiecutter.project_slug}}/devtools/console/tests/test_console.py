@@ -118,7 +118,7 @@ def test_each_setting_names_its_source(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def add_routes(service: FastAPI) -> None:
-    """Add a route with a statement, and a route that blocks the event loop long enough to count as a stall."""
+    """Add a route with an SQL statement, and a route that blocks the event loop long enough to count as a stall."""
 
     @service.get("/counted")
     async def count(session: ReadSession) -> None:

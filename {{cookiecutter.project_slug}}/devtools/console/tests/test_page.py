@@ -51,7 +51,7 @@ def switch(name: str, state: str) -> str:
 
 
 async def flip(page: Page, name: str, state: str) -> None:
-    """Set a switch by the keyboard, and wait until the page shows the new state."""
+    """Press a button of a console switch by the keyboard, and wait until the page shows the new state."""
     button = switch(name, state)
     await page.until(f"{button} != null")
     await page.evaluate(f"{button}.focus()")
@@ -62,7 +62,7 @@ async def flip(page: Page, name: str, state: str) -> None:
 
 
 async def send_load(page: Page) -> None:
-    """Start a load by the page's form, and wait until it has begun."""
+    """Wait until the last load has ended, then start a load by the form of the console's page."""
     await page.until("!/^([1-9]|[0-9]{2}) of/.test(find('summary').textContent)")
     await page.evaluate(f"find('load').elements.path.value = '{TARGET}'; find('load').requestSubmit()")
 
@@ -150,7 +150,7 @@ async def a_stopped_database(page: Page, base: str) -> None:
 
 
 async def markup_in_a_path(page: Page, base: str) -> None:
-    """A request path that contains HTML markup is shown as plain text."""
+    """The console shows a request path that contains HTML markup as plain text."""
     probe(base, "/%3Cimg%20src=x%20onerror=alert(1)%3E")
     await page.until("find('requests').textContent.includes('/<img src=x onerror=alert(1)>')")
 
@@ -158,7 +158,7 @@ async def markup_in_a_path(page: Page, base: str) -> None:
 
 
 async def a_reload(page: Page) -> None:
-    """The page reconnects to a server that has reloaded its code; the reload did not wait for the page's stream."""
+    """The console's page reconnects after the server has reloaded its code; the page's stream delays no reload."""
     boot = await page.evaluate("boot")
     (PROJECT / "app/__init__.py").touch()
     await page.until(f"boot != '{boot}' && find('connection').textContent == 'connected'")

@@ -1,4 +1,4 @@
-"""Each number of the manifests is halved and doubled: the check refuses the change, unless FREE has the number."""
+"""Each number of the manifests is halved and doubled: the deployment check refuses all changes that FREE lacks."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ FREE = {
     "Service/web spec.ports.0.port doubled": "the number that clients write; the pods have port http",
     "ServiceMonitor/web spec.endpoints.0.interval halved": "more samples than the alerts need",
 }
-"""The changes of numbers that the check accepts, each with the reason."""
+"""The changes of manifest numbers that the deployment check accepts, each with the reason."""
 
 ONE_IS_LEFT = "the other instance takes the new connections until the probe has noticed"
 
@@ -64,7 +64,7 @@ FREE_BEHIND_PGBOUNCER = FREE | {
     "Deployment/pgbouncer readinessProbe.periodSeconds doubled": ONE_IS_LEFT,
     "Deployment/pgbouncer spec.template.spec.terminationGracePeriodSeconds doubled": "an instance ends when it can",
 }
-"""The changes of numbers that the check accepts in the overlay with PgBouncer, each with the reason."""
+"""The changes of manifest numbers that the deployment check accepts in the overlay with PgBouncer, with reasons."""
 
 if not rendered().named("Deployment", "worker"):
     half = "ConfigMap/settings DATABASE_MAX_CONNECTIONS halved"
@@ -73,7 +73,7 @@ if not rendered().named("Deployment", "worker"):
 
 @dataclass(frozen=True)
 class Change:
-    """A number of the rendered manifests, halved or doubled; `name` is the key of the change in FREE."""
+    """A number of the rendered manifests, halved or doubled; `name` is the key of the change in FREE, if accepted."""
 
     of: Callable[[], Manifests]
     path: tuple[Any, ...]
@@ -81,7 +81,7 @@ class Change:
     name: str
 
     def problems(self) -> list[str]:
-        """Return the sentences of the check about the manifests with this change."""
+        """Return the faults that the deployment check finds in the manifests with this change."""
         return problems(with_fault(partial(put_at, steps=[*self.path], value=self.value), of=self.of))
 
 
@@ -108,7 +108,7 @@ def numbers(value: object, direction: str) -> Iterator[tuple[str, object]]:
 
 
 def named(item: dict[str, Any], path: tuple[Any, ...]) -> str:
-    """Return the key of a number in FREE, without the parts of the path that most numbers share."""
+    """Return the key of a manifest number in FREE, the accepted changes, without the parts that most paths share."""
     text = ".".join(map(str, path))
     for start in ("spec.template.spec.containers.0.", "spec.behavior.", "data."):
         text = text.removeprefix(start)
