@@ -114,7 +114,7 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:
-    """Name the worker's metrics files by its number instead of its process id."""
+    """Name the Prometheus files of a worker by a number that later workers reuse, instead of the process id."""
     if metrics_folder():
         values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 

@@ -196,5 +196,5 @@ def _copy(package: Path, target: Path) -> None:
         path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)  # all users may read and run what the owner may
     try:
         unfinished.rename(target)
-    except OSError:  # another process has made the same copy first
+    except OSError:  # another process has made the same copy of PostgreSQL first
         shutil.rmtree(unfinished)

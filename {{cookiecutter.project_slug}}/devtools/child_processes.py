@@ -118,7 +118,7 @@ class ChildProcesses:
                 raise ChildEnded(name, process.returncode)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Stop a child process by closing its pipe, at which `end_with_parent` stops it; without a pipe, send SIGTERM.
+        """Stop a child process: close the pipe, on which `end_with_parent` waits, or without a pipe send SIGTERM.
 
         After `stop_seconds`, kill the rest of the child's process group.
         """

@@ -183,7 +183,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete incomplete server folders of killed processes; repeat this, as an orphaned initdb may still write."""
+    """Delete incomplete PostgreSQL folders of killed processes; repeat this, as an orphaned initdb may still write."""
     for _ in range(ORPHAN_LOOKS):
         leftovers = list(folder.parent.glob(f"{folder.name}.[no][el][wd]-*"))
         if not leftovers:

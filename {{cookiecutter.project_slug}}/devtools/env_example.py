@@ -68,7 +68,7 @@ def completed(text: str, settings: dict[str, str]) -> str:
 
 
 def is_outdated(line: str, settings: Collection[str]) -> bool:
-    """Tell whether a line is about a setting or a downstream that no longer exists."""
+    """Tell whether a line of `.env.example` is about a setting or a downstream that no longer exists."""
     if line.startswith(HEADING.partition("{")[0]):
         return line not in map(HEADING.format, map(downstream_of, settings))
     found = LINE.match(line)

@@ -68,7 +68,7 @@ def refusal(error: str, description: str, status: int = 400) -> Response:
 
 
 async def discover(request: Request) -> Response:
-    """Answer the OpenID Connect Discovery document: the issuer's endpoints and methods."""
+    """Answer with the OpenID Connect Discovery document: the issuer's endpoints and methods."""
     issuer = issuer_of(request)
     paths = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": ".well-known/jwks.json"}
     known = {name: f"{issuer}/{path}" for name, path in paths.items()}

@@ -49,7 +49,8 @@ def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str
         defaults |= DEVELOPMENT
     unset = {name: value for name, value in defaults.items() if setting(name) is None}
     chosen = {*unset, "DATABASE_URL", "MANAGEMENT_PORT", "HOST", "PORT", "INSTANCE_ID", "FORWARDED_ALLOW_IPS"}
-    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}  # the console marks these as set by `make run`
+    # The developer's console shows `make run` as the source of the settings in DEVTOOLS_SET.
+    names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}
     return os.environ | unset | names | {"DATABASE_URL": url}
 
 
@@ -72,7 +73,7 @@ def service_command(host: str, port: int, *, production: bool, platform: str = s
 
 
 def management_port(port: int) -> int:
-    """Return the preferred management port; services have every second port, job workers the ports in between."""
+    """Return the preferred management port of the service on `port`; the next port is for the service's job worker."""
     return MANAGEMENT_PORT + 2 * (port - FIRST_PORT) % 200
 
 
@@ -162,7 +163,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until Ctrl-C, SIGTERM or a failure, and return the exit code."""
+    """Run the development runner until Ctrl-C, SIGTERM or a failure, and return the exit code."""
     options = parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM acts as Ctrl-C until ChildProcesses handles it
     try:

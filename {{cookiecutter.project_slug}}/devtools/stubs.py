@@ -100,7 +100,7 @@ def build_app(stubbed: list[str]) -> Starlette:
 
 
 def serve(port: int) -> None:
-    """Serve on 127.0.0.1 until a signal; the first line of output is the port, which the system chooses for port 0."""
+    """Serve the stubs on 127.0.0.1 until a signal; the first output line has the port, by default a free port."""
     with socket.create_server(("127.0.0.1", port)) as listener:
         print(f"stubs of {names()} on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         # uvicorn raises KeyboardInterrupt again after its graceful shutdown

@@ -55,7 +55,7 @@ def begin(connection: Connection) -> None:
 
 
 def limit_lock_waits(connection: Connection) -> None:
-    """Set the lock timeout when a transaction begins; an autocommit block is no transaction, and has no timeout."""
+    """Set the lock timeout when a migration begins a transaction; an autocommit block is none, and has no timeout."""
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENT.lock.total_seconds()}s'")
 

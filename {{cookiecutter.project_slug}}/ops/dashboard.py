@@ -20,7 +20,7 @@ STATUS, STATE = "http_response_status_code", "db_client_connection_state"
 TASKS, LAG = "app_background_task_duration_seconds", "app_eventloop_lag_seconds"
 
 Described = tuple[str, str, str, tuple[str, ...]]
-"""The description of a panel: the title, the unit, the Prometheus query, and the labels that name each curve."""
+"""The description of a Grafana panel: title, unit, Prometheus query, and the labels that name each curve."""
 
 
 def rate(title: str, metric: str, *by: str, unit: str = "reqps") -> Described:

@@ -45,7 +45,7 @@ def gauges(resources: Resources, lag: float, jobs: dict[str, float]) -> Iterator
 
 
 def metrics() -> dict[str, dict[str, float]]:
-    """Return Prometheus metrics by part and word: `app_bulkhead_limit{name="x"}` is `["bulkhead x"]["limit"]`."""
+    """Return Prometheus metrics by parts of the name: `app_bulkhead_limit{name="x"}` is `["bulkhead x"]["limit"]`."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for metric in REGISTRY.collect():
         prefix, part, *words = metric.name.split("_")

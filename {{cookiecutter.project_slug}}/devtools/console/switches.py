@@ -42,7 +42,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.report = Report()
         self.cluster: Cluster | None = None
-        """The embedded server that `devtools` started; None for a server that the developer runs."""
+        """The embedded PostgreSQL server that `devtools` started; None for a server that the developer runs."""
         self._url = url.replace("+asyncpg", "", 1)
         self._locking: asyncpg.Connection | None = None
         self._table = NO_TABLE

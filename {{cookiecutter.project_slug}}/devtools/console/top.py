@@ -13,7 +13,7 @@ from devtools.probe import OK, probe
 
 CLEAR = "\033[H\033[2J"
 SHOWN = 15
-"""How many of the newest requests and stalls are printed, so that they fit on a screen."""
+"""How many of the newest requests and event loop stalls `make top` prints, so that the lists fit on a screen."""
 
 LIVE, TABLES = ["gauges", "requests", "stalls", "switches"], ["settings", "routes"]
 ADVICE = "start `make run`, and name the port that it prints, as in `make top args='--port 8001'`."

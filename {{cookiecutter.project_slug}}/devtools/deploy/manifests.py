@@ -1,4 +1,4 @@
-"""The rendered Kubernetes manifests of an overlay: the objects, and the parts of them that the rules read."""
+"""The rendered Kubernetes manifests of an overlay: the objects, and the parts that the deployment check reads."""
 
 import shutil
 import subprocess
@@ -22,11 +22,11 @@ class Manifests:
     objects: tuple[Object, ...]
 
     def of(self, kind: str) -> list[Object]:
-        """Return the objects of a kind, such as Deployment."""
+        """Return the Kubernetes objects of a kind, such as Deployment."""
         return [found for found in self.objects if found["kind"] == kind]
 
     def named(self, kind: str, name: str) -> Object | None:
-        """Return the object of a kind with this name, or None."""
+        """Return the Kubernetes object of a kind with this name, or None."""
         return next((found for found in self.of(kind) if found["metadata"]["name"] == name), None)
 
     @property

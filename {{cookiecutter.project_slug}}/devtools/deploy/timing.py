@@ -115,7 +115,7 @@ def _liveness(place: str, probe: Object) -> Iterator[str]:
 
 
 def _pace(web: Object, startup: Object, readiness: Object) -> Iterator[str]:
-    """Yield a sentence if a slow start fails the rolling update, or a pod counts as ready before its probe can fail."""
+    """Yield a sentence if a slow start fails the rolling update, or minReadySeconds is too short to see a failure."""
     period, _, failures = _numbers(startup)
     settled, deadline = web["spec"].get("minReadySeconds", 0), web["spec"].get("progressDeadlineSeconds", 600)
     if period * failures + settled >= deadline:

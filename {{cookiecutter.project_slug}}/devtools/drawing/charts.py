@@ -32,9 +32,9 @@ class Figure:
     markers: Mapping[str, str] = field(default_factory=dict)
     """The marker of each series in the legend, a name in MARKERS; a series without marker has a coloured square."""
     across: str = ""
-    """Label of the horizontal axis."""
+    """Label of the chart's horizontal axis."""
     up: str = ""
-    """Label of the vertical axis."""
+    """Label of the chart's vertical axis."""
     marks: Sequence[Mark] = ()
     alert: bool = False
     """Whether the title has the colour of an alert, as on the chart of a failed test."""

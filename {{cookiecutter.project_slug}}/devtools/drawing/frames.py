@@ -8,7 +8,10 @@ from html import escape
 from .charts import Figure, Mark, Points, lettered, short
 
 WIDTH, LEFT, TOP, BOTTOM, EDGE = 480, 58, 14, 26, 24
-"""Width and margins of a frame. The margins leave room for the text, which page.css enlarges on a narrow page."""
+"""Width and margins of a chart's frame, in SVG units.
+
+The margins leave room for the text, which page.css enlarges on a narrow page.
+"""
 
 HEIGHT = 220
 LETTER = 16
@@ -16,7 +19,7 @@ LETTER = 16
 
 ROUND_STEPS = (1, 2, 2.5, 5, 10)
 TICKS = 6
-"""Largest number of ticks on an axis, so that the numbers along the axis do not overlap."""
+"""Largest number of ticks on a chart's axis, so that the numbers along the axis do not overlap."""
 
 MARKERS: Mapping[str, str] = {
     "dot": "h0",
@@ -95,7 +98,7 @@ class Frame:
             yield f'<text x="{LEFT - 6}" y="{y:.1f}" text-anchor="end" class="up">{tick_text(tick)}</text>'
 
     def _marks(self, marks: Sequence[Mark]) -> str:
-        """Draw each mark as a band, with lines at begin and end down to the axis, and its letter above."""
+        """Draw each mark of the time axis as a band below a letter, with lines from begin and end down to the axis."""
         drawn, taken = [], -math.inf
         for letter, mark in lettered(marks):
             begin, end = (self._at(moment, self.up.ticks[0])[0] for moment in (mark.begin, mark.end))
@@ -121,7 +124,7 @@ class Frame:
         return f'<path class="line {escape(series)}" d="M{positions}"/>'
 
     def columns(self, columns: Iterable[tuple[float, float, float]], width: float, series: str) -> str:
-        """Draw columns, each given by its position on the axis and its lower and upper height."""
+        """Draw the columns of a chart, each given by the position on the axis and the lower and upper height."""
         drawn = []
         for x, low, high in columns:
             (left, bottom), (right, top) = self._at(x, low), self._at(x + width, high)
@@ -137,12 +140,12 @@ class Frame:
 
     @property
     def right(self) -> float:
-        """The value at the right end of the horizontal axis."""
+        """The value at the right end of a chart's horizontal axis."""
         return self.across.ticks[-1]
 
     @property
     def top(self) -> float:
-        """The value at the upper end of the vertical axis."""
+        """The value at the upper end of a chart's vertical axis."""
         return self.up.ticks[-1]
 
     @property

@@ -40,10 +40,10 @@ def title_of_points(
 
 
 def highest(points: Points) -> float:
-    """Return the value of the highest point."""
+    """Return the value of the highest point of a chart's series."""
     return max(y for _, y in points)
 
 
 def last(points: Points) -> float:
-    """Return the value of the last point."""
+    """Return the value of the last point of a chart's series."""
     return points[-1][1]

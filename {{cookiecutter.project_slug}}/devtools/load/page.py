@@ -108,7 +108,7 @@ def distribution(records: Sequence[Record], routes: Mapping[str, str]) -> Figure
 
 
 def succeeded(records: Sequence[Record]) -> Points:
-    """Return points: a latency, and the percentage of requests that succeeded within this latency."""
+    """Return the points of a line: a latency, and the percentage of requests that succeeded within this latency."""
     ordered = [max(value, LEAST_MS) for value in latencies(records)]
     percent = 100 * len(ordered) / len(records)
     steps = min(STEPS, len(ordered))

@@ -1,1 +1,1 @@
-"""The commands `make feature` and `make downstream`: they add code to this service by copying the example."""
+"""The commands `make feature` and `make downstream`, which copy the template's example under new names."""

@@ -86,7 +86,7 @@ def put_below_marks(file: Path, mark: str, *lines: str) -> None:
 
 
 def build(copy: Copy, scratch: Path) -> list[str]:
-    """Make the new files in a scratch folder, and return the paths of all new or changed files."""
+    """Make the files of a new feature or downstream in a scratch folder; return the paths of new and changed files."""
     example = ROOT
     if not all((ROOT / file).is_file() for file in copy.table["keep"]):
         tool = (os.environ.get("UV", "uv"), "tool", "run", "--quiet", "--with", "cookiecutter>=2.7.1,<3", "python")

@@ -19,8 +19,10 @@ PROSE = re.compile(r'""".*?"""|# [^\n]*|(?<=f")[A-Z][^"{]*', re.DOTALL)
 
 
 TYPED = 5
-"""The most fields of a feature with typed rows: beyond, SQLAlchemy's row type has no fixed length, and does not match
-the response class."""
+"""The largest number of fields for which a new feature gets typed rows.
+
+With more fields, SQLAlchemy's row type has no fixed length, and does not match the response class.
+"""
 
 
 def forms(noun: str, name: str) -> dict[str, str]:

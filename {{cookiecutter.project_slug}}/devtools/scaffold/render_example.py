@@ -11,7 +11,7 @@ from devtools.template.source import fetch
 
 
 def main(folder: Path) -> None:
-    """Render the example into a folder, with an HTTP client, which the example's downstream needs."""
+    """Render the service with the template's example into a folder, with the HTTP client that the example needs."""
     template = fetch(folder / "clone")
     commit = template.commit(template.state["commit"])
     answers = template.answers(commit, {"example": "plain", "http_client": "httpx"})

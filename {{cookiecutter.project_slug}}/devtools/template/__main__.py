@@ -41,7 +41,7 @@ def clean() -> Path:
 
 
 def write_tree(rendered: Path) -> str:
-    """Write a rendered tree into git's object store, below this service's folder, and return the tree's id."""
+    """Write the rendered template into git's object store, below this service's folder, and return the tree's id."""
     top = rendered.parents[1] / "top"
     below = top / run("git", "rev-parse", "--show-prefix")
     below.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def update(template: Template, old: str, new: str, asked: Answers, top: Path) ->
 
 
 def main() -> int:
-    """Run the command that the arguments name: status, diff or update."""
+    """Run the command of `make template` that the arguments name: status, diff or update."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", nargs="?", choices=("status", "diff", "update"), default="status")
     parser.add_argument("--to", metavar="REF", help="a tag, branch or commit of the template, in place of the newest")

@@ -16,7 +16,7 @@ LINK = re.compile(r"(^revision\b.*= *['\"](.+?)['\"][\s\S]*?^down_revision\b[^=\
 
 
 def read(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Return the file and the parents of each revision, in order of file names."""
+    """Return the file and the parents of each migration revision, sorted by file name."""
     found = {file: LINK.search(file.read_text("utf-8")) for file in sorted((folder / VERSIONS).glob("*.py"))}
     return {link[2]: (file, link[3]) for file, link in found.items() if link}
 
@@ -28,7 +28,7 @@ def follow(file: Path, parents: str) -> None:
 
 
 def rechain(service: Path, old: Path, new: Path) -> Iterator[str]:
-    """Change migrations in two rendered trees to follow this service's own migrations; yield notes for the developer.
+    """Change migrations in the old and the new rendered template to follow this service's own migrations; yield notes.
 
     Raises:
         SystemExit: a migration is new, and the service has no single newest migration for it to follow.

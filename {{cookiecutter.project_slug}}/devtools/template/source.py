@@ -62,7 +62,7 @@ class Template:
         return self.git("rev-parse", "--verify", "--quiet", ref + "^{commit}", problem=problem)
 
     def ahead(self, old: str, new: str) -> str:
-        """Return by how many commits `new` is ahead of `old`, and the entries of UPGRADING.md in between."""
+        """Return how many template commits lead from `old` to `new`, and the entries of UPGRADING.md in between."""
         commits = re.sub("^1 commits$", "1 commit", self.git("rev-list", "--count", f"{old}..{new}") + " commits")
         added = re.findall(r"(?m)^\+(?!\+\+)(.*)", self.git("diff", "--unified=0", old, new, "--", "UPGRADING.md"))
         return "\n".join([f"{self.state['template']}: {new[:9]} is {commits} ahead of {old[:9]}", *added])

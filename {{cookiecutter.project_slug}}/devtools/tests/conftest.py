@@ -16,13 +16,16 @@ __all__ = ["pytest_cmdline_main"]  # a hook, which pytest looks for in this file
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker `needs_program`, which skips tests of missing programs; let child processes get SIGINT."""
+    """Register the pytest marker `needs_program`, which skips tests of missing programs; let children get SIGINT."""
     programs.add_to(config)
 
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """Yield a folder that root's PostgreSQL account can enter, unlike `tmp_path`; wait for the guard process to end."""
+    """Yield a folder that root's PostgreSQL account can enter, unlike `tmp_path`.
+
+    At the end, wait until the guard process, which stops the unused PostgreSQL server in the folder, has ended.
+    """
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o755)
         folder = Path(parent) / "postgres"

@@ -113,14 +113,14 @@ def guard_pid(folder: Path) -> int:
 
 
 def guards_leave(folder: Path) -> bool:
-    """Wait until no guard process of the server in `folder` runs or is about to start; return whether this happened."""
+    """Wait up to a minute until the server in `folder` has no guard process and gets none; return whether so."""
     if not folder.with_name(f"{folder.name}.guard.log").exists():
         return True
     return soon(lambda: not exists(guard_pid(folder)) and not has_guard(folder))
 
 
 def has_guard(folder: Path) -> bool:
-    """Tell whether the server in `folder` has a guard process, by trying to take the guard's lock."""
+    """Tell whether the server in `folder` has a guard process, by trying the lock that a guard process holds."""
     probe = InterProcessLock(folder.with_name(f"{folder.name}.guard"))
     if not probe.acquire(blocking=False):
         probe.lockfile.close()

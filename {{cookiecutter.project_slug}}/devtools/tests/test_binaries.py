@@ -101,7 +101,7 @@ def test_a_folder_that_a_different_user_made_in_advance_is_refused(tmp_path: Pat
 
 @as_root
 def test_an_ordinary_user_runs_the_server_under_the_same_account() -> None:
-    """The user `nobody` runs PostgreSQL under the user's own account; skipped if `nobody` can run no Python."""
+    """An ordinary user, `nobody`, runs PostgreSQL under the user's own account; skipped if `nobody` lacks Python."""
     nobody = Account(65534, 65534)
     python = next((path for path in interpreters() if nobody.may_run(path)), None)
     if python is None or not nobody.may_run(binaries.find() / "postgres") or not nobody.may_enter(PROJECT):
@@ -121,7 +121,7 @@ def test_an_ordinary_user_runs_the_server_under_the_same_account() -> None:
 
 
 def run_user(python: Path, folder: Path, account: Account) -> subprocess.CompletedProcess[bytes]:
-    """Use the server of `folder` from a Python process that runs under this account."""
+    """Use the PostgreSQL server of `folder` from a Python process that runs under this account."""
     return subprocess.run(
         [python, "-c", USER, folder, "throwaway"],
         cwd=PROJECT,

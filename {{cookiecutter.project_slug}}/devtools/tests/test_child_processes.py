@@ -1,4 +1,4 @@
-"""The runner's child processes end together, even when a child ignores signals or Ctrl-C comes twice."""
+"""The development runner's child processes end together, even when a child ignores signals or Ctrl-C comes twice."""
 
 import os
 import secrets

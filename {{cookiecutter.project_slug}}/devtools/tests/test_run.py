@@ -29,7 +29,7 @@ from devtools.tests.server_users import PROJECT, ask, marked, read_until
 from devtools.tests.server_users import run as run_python
 
 ELSEWHERE = ["--host", "::1"] if is_free(0, "::1") else []
-"""The option for a loopback address other than 127.0.0.1, if the machine has IPv6."""
+"""The runner's option for a loopback address other than 127.0.0.1, if the machine has IPv6."""
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 

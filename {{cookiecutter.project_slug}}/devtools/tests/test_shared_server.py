@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes
 
 
 def test_a_shared_server_outlives_ctrl_c_of_the_first_user_and_stops_with_the_last(kept: Path) -> None:
-    """Ctrl-C reaches the whole process group of the first user, which started the server; the server must survive."""
+    """Ctrl-C ends the process group of the process that started the PostgreSQL server; the server must survive."""
     with user(kept, durable=True) as first:
         url = url_of(first)
         assert soon(lambda: has_guard(kept))  # on a busy machine the guard process may start after the server
@@ -77,7 +77,7 @@ def test_a_killed_guard_is_replaced_by_a_user_that_leaves(kept: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the parent of a process from /proc")
 def test_the_guard_is_not_among_the_children_of_a_user(kept: Path) -> None:
-    """A debugger's stop button ends a process with all child processes, and must not end the server's guard process."""
+    """A debugger's stop button ends a process with all children, so the server's guard process must not be a child."""
     with user(kept, durable=True) as process:
         url_of(process)
         parent = Path(f"/proc/{guard_pid(kept)}/stat").read_text().rpartition(") ")[2].split()[1]

@@ -1,4 +1,4 @@
-"""Planted manifest faults by name: the change, similar changes, and words of the sentence that reports the fault."""
+"""Planted manifest faults by name: changes of the manifests, and words of the sentence that reports each change."""
 
 from devtools.tests.deploy.planting import REMOVED, Fault, add, drop, put
 

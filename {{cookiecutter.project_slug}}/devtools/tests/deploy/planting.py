@@ -1,4 +1,4 @@
-"""Plants faults in rendered manifests: each fault is one change of one object."""
+"""Plants faults in rendered Kubernetes manifests, for tests: each fault is a change of one object."""
 
 import copy
 import shutil
@@ -25,7 +25,7 @@ def rendered() -> Manifests:
 
 @cache
 def behind_pgbouncer() -> Manifests:
-    """Return the objects of the production overlay with PgBouncer: its two commented-out lines are switched on."""
+    """Return the objects of the production overlay with PgBouncer, by enabling two commented-out lines."""
     with tempfile.TemporaryDirectory() as folder:
         copied = shutil.copytree(PROD.parents[1], Path(folder) / "kubernetes") / PROD.relative_to(PROD.parents[1])
         overlay = copied / "kustomization.yaml"
@@ -74,7 +74,7 @@ def put_at(found: Any, steps: list[Step], value: object) -> None:  # noqa: ANN40
 
 
 def drop(name: str) -> Fault:
-    """Return a fault that removes an object."""
+    """Return a fault that removes a Kubernetes object from the manifests."""
     kind, start = name.partition("-")[0].split("/")
 
     def change(objects: list[Object]) -> None:
@@ -85,12 +85,12 @@ def drop(name: str) -> Fault:
 
 
 def add(found: Object) -> Fault:
-    """Return a fault that adds an object which should not exist."""
+    """Return a fault that adds a Kubernetes object, which the manifests should not have."""
     return lambda objects: objects.append(found)
 
 
 def leaves(found: object, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step, ...], object]]:
-    """Yield each leaf value of a tree with its path."""
+    """Yield each leaf value of a tree of mappings and lists, and the path of the value."""
     if isinstance(found, dict):
         for key, inner in found.items():
             yield from leaves(inner, (*path, key))

@@ -1,4 +1,4 @@
-"""Each number of the manifests is halved and doubled: the deployment check refuses all changes that FREE lacks."""
+"""Each number of the manifests is halved and doubled: the check refuses each change that the table FREE lacks."""
 
 import re
 from collections.abc import Callable, Iterator
