@@ -186,7 +186,7 @@ def within_reach(programs: Path, account: Account, spare: Path = SPARE) -> Path:
 
 
 def _copy(package: Path, target: Path) -> None:
-    """Copy the wheel's programs and libraries, then rename the copy, so that no process uses an incomplete copy."""
+    """Copy PostgreSQL's programs and libraries, then rename the copy, so that no process uses an incomplete copy."""
     unfinished = Path(tempfile.mkdtemp(dir=target.parent))
     libraries = package.with_name(f"{WHEEL}.libs")  # on Linux, the programs load shared libraries from this folder
     for source in filter(Path.exists, (package, libraries)):

@@ -160,7 +160,7 @@ class Cluster:
             return []
 
     def _last_port(self) -> int:
-        """Return the port of the server's last start, or 0: on the same port, saved connections of tools stay valid."""
+        """Return the server's last port, or 0: on the same port, connections saved in SQL tools stay valid."""
         try:
             return int((self.folder / "port").read_text())
         except (OSError, ValueError):

@@ -23,7 +23,7 @@ OK, NOTE, DO = "ok  ", "note", "do  "
 """First words of the lines that `make doctor` prints: nothing to do, something to know, something to do."""
 
 MOMENT, PATIENCE = 5.0, 60.0
-"""The longest waits, in seconds: for the network, and for a program of this machine, which may be busy."""
+"""The longest waits of `make doctor`, in seconds: for the network, and for a program of this machine when busy."""
 
 LOAD = """
 import os, app.settings.load as settings, devtools.postgres as given

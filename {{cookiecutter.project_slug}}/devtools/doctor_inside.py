@@ -66,7 +66,7 @@ def database() -> Iterator[str]:
             yield f"{OK} database is embedded: `make run` starts and migrates it"
     except asyncpg.PostgresError as error:
         yield f"{DO} database refuses the connection: {error}"
-    except (OSError, ValueError, asyncpg.InterfaceError):  # these errors' text may contain a part of the URL
+    except (OSError, ValueError, asyncpg.InterfaceError):  # not shown: the error's text may have a part of the URL
         yield f"{DO} database of DATABASE_URL cannot be reached: {AWAY}"
     yield migrations(found)
 

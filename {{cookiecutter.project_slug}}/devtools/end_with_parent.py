@@ -58,7 +58,7 @@ def run(command: list[str], seconds: float) -> int:
 
 
 def run_in_terminal(command: list[str], seconds: float) -> int:
-    """Run the command with the terminal, until it ends, the parent ends or Ctrl-C comes; return the exit code."""
+    """Run a command that has the terminal, until Ctrl-C or the end of command or parent; return the exit code."""
     parent, ending, interrupts = os.getppid(), threading.Event(), 0
 
     def on_signal(number: int, _frame: object) -> None:

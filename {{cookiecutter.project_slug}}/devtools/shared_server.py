@@ -116,7 +116,7 @@ def ensure(folder: Path, *, durable: bool) -> None:
 def wait_for_stop(cluster: Cluster) -> None:
     """Wait until an unused PostgreSQL server has stopped; return at once if a process uses the server.
 
-    So no server outlives the command that started it. A free lock `.guard` does not mean that the server has stopped:
+    So no server outlives the last command that uses it. A free lock `.guard` does not mean that the server has stopped:
     on a busy machine the guard process may not have started yet.
     """
     for _poll in range(STOP_POLLS):

@@ -33,7 +33,7 @@ def load_models() -> None:
 
 
 def options(script: ScriptDirectory, default_schema: str = "public") -> dict[str, Any]:
-    """Return the arguments of `context.configure` for the models and the migrations of this service."""
+    """Return the arguments of alembic's `context.configure` for the models and the migrations of this service."""
     models = without_schema(Base.metadata, default_schema)
     history = {(None if schema == default_schema else schema, name) for schema, name in tables_of(script)}
     return {
@@ -74,7 +74,7 @@ def tables_of(script: ScriptDirectory) -> set[TableName]:
 
 
 def included(known: AbstractSet[TableName]) -> Callable[[str | None, str, Mapping[str, str | None]], bool]:
-    """Return the filter `include_name`, which admits the tables of the models and migrations, and their schemas."""
+    """Return alembic's filter `include_name`, which admits the schemas and tables of the models and the migrations."""
     schemas = {None, *(schema for schema, _ in known)}
 
     def include(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
@@ -86,7 +86,7 @@ def included(known: AbstractSet[TableName]) -> Callable[[str | None, str, Mappin
 
 
 def finisher(schemas: set[str | None]) -> Callable[[MigrationContext, Any, list[ops.MigrationScript]], None]:
-    """Return the hook that completes a new revision: its id gets the service's prefix, and new schemas come first."""
+    """Return alembic's hook for a new revision: the id gets the service's prefix, and new schemas are created first."""
 
     def finish(context: MigrationContext, _revision: Any, scripts: list[ops.MigrationScript]) -> None:  # noqa: ANN401 - the signature of alembic's hook
         # Only a new revision has a message: `alembic check`, which writes no revision, has none.

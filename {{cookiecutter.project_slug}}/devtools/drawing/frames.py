@@ -119,7 +119,7 @@ class Frame:
         return f'<path class="marker {marker} {escape(series)}" d="{drawn}"/>'
 
     def line(self, points: Points, series: str) -> str:
-        """Draw a line through the points."""
+        """Draw a line through the points of a chart."""
         positions = " L".join(f"{x:.1f} {y:.1f}" for x, y in (self._at(*point) for point in points))
         return f'<path class="line {escape(series)}" d="M{positions}"/>'
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from .charts import Bar, Points
 
 EQUAL = 1.05
-"""The ratio of largest to smallest value below which a title calls the values equal."""
+"""The ratio of largest to smallest value below which a chart's title calls the values equal."""
 
 
 def title_of_bars(subject: str, rows: Sequence[Bar]) -> str:

@@ -99,7 +99,7 @@ def words_of(code: str) -> set[str]:
 
 
 def cut(lines: list[str], body: list[ast.stmt], wanted: dict[str, str], prefix: str = "") -> Iterator[str]:
-    """Yield the lines of the wanted definitions with their comments, and remove these names from `wanted`."""
+    """Yield the code of the definitions named in `wanted`, with comments, and remove each found name from `wanted`."""
     end, stays = body[0].lineno - 1, True  # keep the docstring of a class
     for node in body:
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]) - 1

@@ -20,7 +20,10 @@ from devtools.template.migrations import rechain
 from devtools.template.source import ROOT, STATE, Answers, Template, fetch, run
 
 RULES = ("-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.conflictStyle=diff3")
-"""git's options for the merge, which override the developer's configuration; git before 2.35 has no `zdiff3`."""
+"""git's options for the merge, which override the developer's configuration.
+
+The style of conflicts is `diff3`, since git before 2.35 does not know `zdiff3`.
+"""
 
 CONFLICTS = {"UU": "both changed it", "AA": "both added it", "UD": "you changed it, and the template deletes it"}
 """The meaning of the two letters by which `git status` shows a conflict; the first letter stands for the service."""
