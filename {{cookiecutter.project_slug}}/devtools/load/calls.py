@@ -59,7 +59,7 @@ class Mix:
         self._ids: dict[str, deque[object]] = {}
 
     def pick(self) -> tuple[Call, str]:
-        """Return a random call and its path; a call that lacks an id is replaced by the POST that creates an id."""
+        """Return a random call and the path; if an id for the path is missing, return the POST that creates an id."""
         (call,) = random.choices(CALLS, [call.weight for call in CALLS])
         collection, needed, _ = call.path.partition("/{id}")
         if not needed:
