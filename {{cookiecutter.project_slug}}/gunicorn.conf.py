@@ -119,9 +119,9 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
         values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 
 
-def child_exit(_server: Arbiter, worker: Worker) -> None:
+def child_exit(server: Arbiter, worker: Worker) -> None:
     """Free an ended worker's slot in the shared connection counts, and remove the worker's gauges from the metrics."""
-    connection_counts.release(worker.age)
+    server.connection_counts.release(worker.age)
     if metrics_folder():
         mark_process_dead(worker.number)
 

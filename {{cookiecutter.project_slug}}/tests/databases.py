@@ -24,7 +24,7 @@ from app.settings.service import Settings
 from tests.phases import phase
 
 ROOT = Path(__file__).parents[1]
-LOCK = 4_311_907_002  # the key of an advisory lock: only the first xdist worker migrates the template
+LOCK = 4_311_907_002  # key of a PostgreSQL advisory lock: only the first xdist worker migrates the template database
 
 
 def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
@@ -33,7 +33,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:  # noqa: ANN40
         "environment": "development",
         "api_docs": True,
         "database_url": database_url,
-        "management_port": 0,  # a free port, as many apps run at the same time
+        "management_port": 0,  # 0 stands for any free port, as many apps run at the same time
         "web_concurrency": 2,  # a worker per CPU might need more database connections than the test server has
     }
     return Settings(_env_file=None, **(values | changes))
@@ -54,7 +54,7 @@ async def exhaust(resources: Resources) -> list[AsyncConnection]:
         token = connection_quota.set(name)
         while quota.has_room():
             taken.append(await resources.engine.connect())
-            forget()  # each connection stands for a separate request
+            forget()  # this task no longer counts as a holder: each connection stands for a separate request
         connection_quota.reset(token)
     return taken
 

@@ -1,7 +1,8 @@
 """Metrics of this process, named by OpenTelemetry's conventions for Prometheus, or with the prefix `app_`.
 
 No label value is an id, a URL or a text of a client, so that the number of time series stays bounded. Under gunicorn
-each worker writes its metrics into files, and the exporter combines the files of all workers by the mode of each gauge.
+each worker writes its metrics into files, and the exporter combines the files of all workers. How the exporter combines
+a gauge, for example as a sum, is the gauge's mode in prometheus_client.
 """
 
 from collections.abc import Callable
@@ -75,5 +76,6 @@ def show(name: str, text: str, value: float, mode: str = "livesum", /, **labels:
     if isinstance(child, Gauge):
         child.set(value)
     else:
-        child.inc(max(0, value - _counted.get(child, 0)))  # the count of a reopened resource begins again at 0
+        # a resource that was opened again counts from 0 again, and a counter must not decrease
+        child.inc(max(0, value - _counted.get(child, 0)))
         _counted[child] = value

@@ -20,12 +20,12 @@ from app.request.trace import trace
 
 LogFormat = Literal["json", "console"]
 
-# None if standard output is no terminal. A terminal needs lines in its encoding, which on Windows may not be UTF-8.
+# The encoding in which a terminal needs the log lines, on Windows not always UTF-8; None if the output is no terminal.
 TERMINAL_ENCODING = os.device_encoding(STANDARD_OUTPUT)
 
 
 def processors_of(log_format: LogFormat, fields: Mapping[str, str]) -> list[Processor]:
-    """Return the processors of a log format; every line has the keys of `fields`."""
+    """Return the structlog processors of a log format; every log line has the keys of `fields`."""
     rendering = [exception_text, to_json] if log_format == "json" else [console(), _to_bytes]
     return [partial(stamped, fields), *rendering]
 
@@ -40,7 +40,7 @@ def rendered(processors: Iterable[Processor], level: str, event: Any) -> bytes: 
 
 def stamped(fields: Mapping[str, str], logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Add service, request id, trace id, level and time to a log event: one processor, as each costs a call."""
-    if _CONTEXT_VARS:  # no variable is known as long as `bind_contextvars` was never called
+    if _CONTEXT_VARS:  # empty until the first call of structlog's `bind_contextvars`: then there is nothing to merge
         event = merge_contextvars(logger, method, event)
     event.update(fields)
     value, in_trace = request_id.get(), trace.get()
@@ -48,7 +48,7 @@ def stamped(fields: Mapping[str, str], logger: WrappedLogger, method: str, event
         event["request_id"] = value
     if in_trace is not None:
         event["trace_id"] = in_trace.number
-    event["level"] = method  # structlog has turned `exception` into error, `warn` into warning
+    event["level"] = method  # structlog has turned the method `exception` into the level error, `warn` into warning
     now = str(time_ns())
     event["timestamp"] = f"{_second_text(now[:-9])}.{now[-9:-3]}Z"
     return event
@@ -73,7 +73,7 @@ def stacks(error: BaseException | None, seen: set[int]) -> Iterator[str]:
     The message of the exception is left out, because it may have values: PostgreSQL quotes the value that it refused,
     and the message of a KeyError is the key.
     """
-    if error is None or id(error) in seen:  # an exception may be its own cause
+    if error is None or id(error) in seen:  # an exception may be its own cause, a loop without end
         return
     seen.add(id(error))
     yield from stacks(error.__cause__ or (None if error.__suppress_context__ else error.__context__), seen)
@@ -85,7 +85,8 @@ def stacks(error: BaseException | None, seen: set[int]) -> Iterator[str]:
 
 def console() -> Processor:
     """Return the structlog renderer of log lines for people, coloured on a terminal."""
-    plain = structlog.dev.plain_traceback  # no sorting of keys below: an access log line begins with the method
+    # `sort_keys` is off, so that an access log line begins with the HTTP method
+    plain = structlog.dev.plain_traceback
     return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain, sort_keys=False)
 
 

@@ -16,7 +16,8 @@ from app.database.reader import Reader
 from app.errors import ServiceError
 from app.settings.capacity import CapacityPolicy
 
-# `reserved_connections` exists since PostgreSQL 16. A CONNECTION LIMIT of -1 is no limit, and superusers have none.
+# The setting `reserved_connections` exists since PostgreSQL 16. A CONNECTION LIMIT of -1 means no limit, and superusers
+# have no CONNECTION LIMIT.
 LIMITS = text("""
     SELECT name, setting::int FROM pg_settings
     WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
@@ -81,7 +82,7 @@ class CapacityCheck:
 
 
 def misfit(plan: Plan, limits: Mapping[str, int]) -> str | None:
-    """Return a message about a plan that needs more connections than these limits allow, None for a plan that fits."""
+    """Return a message about a plan that needs more connections than PostgreSQL allows, None for a plan that fits."""
     most, kept = limits["max_connections"], reserve_of(limits)
     reserve = max(plan.database_reserved_connections, kept)
     needed = f"All replicas together open up to {plan.server_connections} connections"

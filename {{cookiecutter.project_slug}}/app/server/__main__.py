@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # Without a handler, a container's process 1 would ignore a signal. `os._exit`: an import may lose an exception.
+    # A signal during the imports below ends the process. Without a handler, process 1 of a container would ignore the
+    # signal. `os._exit` is used, because an exception such as SystemExit could get lost in an import.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
 

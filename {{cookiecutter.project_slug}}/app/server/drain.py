@@ -22,10 +22,12 @@ LATE_SECONDS = 0.5
 accepted last to send a request."""
 
 PIPELINE = "app.pipeline"
-"""A key in the ASGI scope: the later requests on the same connection that wait for this request to end (pipelining)."""
+"""The key in the ASGI scope of a request under which the server keeps the later requests on the same connection, which
+wait for this request to end (pipelining)."""
 
 HURRY_SECONDS = 1
-"""Seconds for requests in flight after SIGINT or SIGQUIT. If SIGTERM came before, gunicorn kills the worker in 2 s."""
+"""The seconds in which requests in flight must end after SIGINT or SIGQUIT. The time is short, as gunicorn may kill the
+worker after 2 s, if the worker had a SIGTERM before."""
 
 
 class ConnectionClose:

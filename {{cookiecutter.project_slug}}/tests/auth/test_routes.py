@@ -1,4 +1,4 @@
-"""Each route needs a scope, except for short lists; requests without a valid token get the right answers."""
+"""Each route needs a scope of the access token, except for listed paths; a request without a valid token is refused."""
 
 import asyncio
 import re
@@ -17,9 +17,9 @@ from tests.http_client import httpx
 from tests.tokens import bearer
 
 PUBLIC = {
-    "/health/live",  # probes have no token
+    "/health/live",  # liveness and readiness probes have no access token
     "/health/ready",
-    "/openapi.json",  # in development only
+    "/openapi.json",  # API documentation and test pages exist in development only
     "/docs",
     "/docs/files",
     "/dev/jobs",
@@ -53,7 +53,7 @@ async def test_every_route_needs_a_scope_or_is_on_a_list(app: FastAPI) -> None:
 
 
 def operations(app: FastAPI, lists: set[str]) -> list[tuple[str, str]]:
-    """Return the method and the path of each documented operation whose path is not on the lists."""
+    """Return method and path of each operation in the OpenAPI document, except for the paths in `lists`."""
     return [
         (method, re.sub(r"{[^}]*id}", "00000000-0000-7000-8000-000000000000", path))
         for path, methods in app.openapi()["paths"].items()
@@ -63,7 +63,7 @@ def operations(app: FastAPI, lists: set[str]) -> list[tuple[str, str]]:
 
 
 async def statuses(client: httpx.AsyncClient, called: list[tuple[str, str]], **sent: Any) -> dict[Any, int]:  # noqa: ANN401 - the options of the client
-    async with asyncio.timeout(20):  # a stream that is not refused would not end
+    async with asyncio.timeout(20):  # a stream is endless if the service fails to refuse the request
         return {each: (await client.request(*each, **sent)).status_code for each in called}
 
 
@@ -165,7 +165,7 @@ async def test_a_public_route_asks_for_no_token(client: httpx.AsyncClient) -> No
 
 @pytest.mark.usefixtures("scratch")
 async def test_the_scopes_are_in_the_openapi_document(app: FastAPI) -> None:
-    needs("reports:read")  # a scope of no route of `app`, as another app in the process has
+    needs("reports:read")  # a scope that no route of `app` needs, but a route of a different app in the process
     app.openapi_schema = None
     document = app.openapi()
     app.openapi_schema = None

@@ -103,7 +103,7 @@ def test_the_json_has_every_field_by_its_name() -> None:
     document = json.loads(as_json(plan))
 
     derived = {"rolling_replicas": 2, "peak_connections": 44, "server_connections": 44}
-    derived |= plan.model_dump(include={"auth", "jobs", "streams"})  # only a service with these features has the fields
+    derived |= plan.model_dump(include={"auth", "jobs", "streams"})  # fields of services with tokens, jobs or streams
     assert document == {name: getattr(plan, name) for name in Plan.model_fields} | derived
 
 

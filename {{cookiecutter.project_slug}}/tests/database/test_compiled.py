@@ -128,5 +128,5 @@ async def test_each_type_is_the_same_as_through_sqlalchemy(reader: Reader, value
     found = (await reader.execute(EVERY_TYPE, values)).one()
     greenlet.settrace(None)
 
-    assert seen == []  # the read went straight to the driver: no greenlet ran
+    assert seen == []  # no greenlet ran: the read went straight to asyncpg, past SQLAlchemy
     assert (found, found._asdict(), [*map(type, found)]) == (expected, expected._asdict(), [*map(type, expected)])

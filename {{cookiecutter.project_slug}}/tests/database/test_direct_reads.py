@@ -24,7 +24,7 @@ from tests.tasks import until
 
 @pytest.fixture
 async def one(committed_url: str) -> AsyncGenerator[Resources]:
-    """The service's resources with a pool of one connection, on which the statement `ONE` has run once."""
+    """The service's resources with a pool of one connection, on which the SELECT of the tests has run once."""
     async with opened(make_settings(f"{committed_url}?sslmode=disable", database_pool_limit=1)) as resources:
         await resources.reader.scalar(ONE, {"number": 1})
         yield resources
@@ -52,7 +52,7 @@ async def switches_of(resources: Resources) -> int:
 async def test_a_greenlet_runs_only_to_open_or_to_test_a_connection(one: Resources, committed_url: str) -> None:
     assert await switches_of(one) == 0
 
-    pool_of(one).idle_seconds = -1.0  # each connection counts as idle for too long
+    pool_of(one).idle_seconds = -1.0  # from now on, each connection counts as idle for too long and is tested
     assert await switches_of(one) > 0
 
     pool_of(one).idle_seconds = 60.0
@@ -79,7 +79,7 @@ async def test_readers_of_an_empty_pool_wait_in_order_without_a_greenlet(one: Re
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_a_cancelled_read_drops_its_connection_and_frees_the_pool(one: Resources, turns: int) -> None:
-    """The read is cancelled after some turns of the event loop: while it waits in the queue, or while it runs."""
+    """A running and a queued read are cancelled after some turns of the event loop: no connection stays taken."""
     await one.reader.execute(SLOW, {"seconds": 0.0})
     running = asyncio.create_task(one.reader.execute(SLOW, {"seconds": 20.0}))
     waiting = asyncio.create_task(one.reader.execute(SLOW, {"seconds": 20.0}))
@@ -111,7 +111,7 @@ async def test_an_error_is_that_of_sqlalchemy_and_costs_no_connection(one: Resou
 
 
 async def test_a_lost_connection_is_reported_and_replaced(one: Resources, committed_url: str) -> None:
-    """The retry budget is empty, so the error reaches the caller; the pool replaces connections older than the loss."""
+    """PostgreSQL ends a read's connection: with an empty retry budget, the read fails, and the next read succeeds."""
     await one.reader.execute(SLOW, {"seconds": 0.0})
     while one.reader._retries.take():  # noqa: SLF001 - empties the retry budget
         pass

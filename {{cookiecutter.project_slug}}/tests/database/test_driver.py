@@ -60,7 +60,10 @@ def url(committed_url: str) -> Iterator[str]:
 async def test_a_write_obeys_the_most_specific_default_but_not_the_services_own(
     url: str, committed_url: str, changes: tuple[str, ...], mode: str
 ) -> None:
-    """Connections obey a changed default, even those opened before the change; `psql` obeys it when it starts."""
+    """The service obeys a changed `default_transaction_read_only`, even on connections opened before the change.
+
+    A connection without the service's set-up, such as psql's, obeys the default of the time when it was opened.
+    """
     names = {"role": urlsplit(url).username or "", "database": urlsplit(url).path.strip("/")}
     connections = [await opened(url)]
     for change in (*changes, *RESETS):
@@ -110,13 +113,13 @@ async def of_a_new_connection(url: str) -> tuple[str, str, str]:
 
 
 async def test_a_write_obeys_the_default_of_the_server(tmp_path: Path) -> None:
-    """ALTER SYSTEM changes a configuration file; after the reload, open connections obey the new default too."""
+    """ALTER SYSTEM sets `default_transaction_read_only` in a file; after a reload, open connections obey the change."""
     with server(tmp_path, durable=False) as url:
         older, administrator = await opened(url), await asyncpg.connect(url)
         for change, mode in (("SET default_transaction_read_only = on", "on"), ("RESET ALL", "off")):
             await administrator.execute(f"ALTER SYSTEM {change}")
             await administrator.execute("SELECT pg_reload_conf()")
-            async with asyncio.timeout(30):  # the server's processes reload one by one
+            async with asyncio.timeout(30):  # PostgreSQL's processes reload their configuration at different moments
                 while (await modes(older))[0] != mode or (await of_a_new_connection(url))[0] != mode:  # noqa: ASYNC110 - polls: only PostgreSQL knows when
                     await asyncio.sleep(0.05)
             assert await modes(older) == await of_a_new_connection(url) == (mode, "on", "on")
@@ -125,7 +128,10 @@ async def test_a_write_obeys_the_default_of_the_server(tmp_path: Path) -> None:
 
 
 async def test_a_connection_that_fails_while_it_is_set_up_is_closed(committed_url: str) -> None:
-    """A connection left open causes a warning, which fails the test; a cancelled set-up takes the same path."""
+    """A connection whose set-up fails is closed: a connection left open causes a warning, which fails the test.
+
+    The same code closes a connection whose set-up is cancelled.
+    """
     with pytest.raises(asyncpg.InvalidParameterValueError):
         await connect("nonsense", dsn=committed_url, server_settings={"lock_timeout": "1500"})
     gc.collect()

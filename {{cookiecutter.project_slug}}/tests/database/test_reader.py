@@ -80,7 +80,7 @@ async def test_tasks_may_share_a_reader(resources: Resources) -> None:
 
 
 async def test_rows_and_entities_outlive_their_connection(resources: Resources) -> None:
-    """A caller uses the rows after the connection returned to the pool, and the entities after the session ended."""
+    """Rows stay usable after the connection has returned to the pool, and entities after the session has ended."""
     async with resources.write_sessions.begin() as session:
         await session.run_sync(lambda inner: Scratch.metadata.create_all(inner.connection()))
         session.add_all([Author(name=name) for name in "AB"])
@@ -110,7 +110,7 @@ async def test_a_connection_that_ended_while_idle_is_replaced_before_a_write(
 
 
 async def test_a_read_whose_connection_ends_under_it_runs_once_more(resources: Resources, committed_url: str) -> None:
-    """The read waits for a lock when PostgreSQL ends its connection; the reader's retry gets the lock."""
+    """A read waits for a lock when PostgreSQL ends the read's connection; the retry of the read gets the lock."""
     before = await resources.reader.scalar(OWN_PID)
     outsider = await asyncpg.connect(committed_url.replace("+asyncpg", ""))
     await outsider.execute("SELECT pg_advisory_lock(7)")
@@ -121,7 +121,7 @@ async def test_a_read_whose_connection_ends_under_it_runs_once_more(resources: R
         await asyncio.sleep(0.01)
 
     await outsider.execute(END_CONNECTIONS)
-    await outsider.close()  # the end of the session frees the advisory lock
+    await outsider.close()  # the end of this session frees the advisory lock, which the read gets
 
     assert await reading != before
 

@@ -55,7 +55,7 @@ async def test_an_exception_in_a_handler_leaves_no_row(http: httpx.AsyncClient) 
 
 
 async def test_a_swallowed_error_does_not_become_a_201_without_a_row(http: httpx.AsyncClient) -> None:
-    """For a transaction with a failed statement, PostgreSQL answers COMMIT with a rollback, without an error."""
+    """PostgreSQL answers the COMMIT of a failed transaction with a rollback, not an error; the response must be 500."""
     answer = await http.post("/notes/5/swallowed")
 
     assert answer.status_code == 500
@@ -63,7 +63,10 @@ async def test_a_swallowed_error_does_not_become_a_201_without_a_row(http: httpx
 
 
 async def test_a_session_that_is_used_after_its_end_raises(notes: FastAPI, http: httpx.AsyncClient) -> None:
-    """Without the error, the background task would write without a commit, and keep its connection."""
+    """A background task that uses the session of a finished request gets an error.
+
+    Without the error, the task would write without a commit, and keep its connection.
+    """
     raised: list[type[Exception]] = []
 
     async def note(_request: Request, error: Exception) -> Response:
@@ -79,7 +82,7 @@ async def test_a_session_that_is_used_after_its_end_raises(notes: FastAPI, http:
 
 
 async def test_a_row_is_readable_as_soon_as_its_response_has_arrived(notes: FastAPI) -> None:
-    """If the commit came after the response, some of 300 reads on a second connection would miss the row."""
+    """If a write's response came before the commit, some of 300 reads on a second connection would miss the row."""
     misses = 0
     async with (
         served(notes) as url,
@@ -147,7 +150,7 @@ async def test_the_bounds_of_a_connection_are_set_on_the_server(notes: FastAPI) 
     find = text("SELECT current_setting(:name)")
     found = [await resources.reader.scalar(find, {"name": name}) for name in names]
 
-    assert found == ["1500ms", "2500ms", "1h", "UTC"]  # 1h in development, 3s in production
+    assert found == ["1500ms", "2500ms", "1h", "UTC"]  # idle_in_transaction_session_timeout is 3s in production
 
 
 async def test_the_error_of_a_failed_statement_does_not_show_its_values(notes: FastAPI) -> None:
@@ -160,7 +163,7 @@ async def test_the_error_of_a_failed_statement_does_not_show_its_values(notes: F
 
 async def test_a_pool_that_stays_empty_is_503_with_retry_after(notes: FastAPI, http: httpx.AsyncClient) -> None:
     resources: Resources = notes.state.resources
-    # 20 s is less than SQLAlchemy's own queue timeout of 30 s, and twenty times the pool's queue timeout.
+    # The limit of 20 s is less than SQLAlchemy's own queue timeout (30 s), and 20 times the service's queue timeout.
     async with asyncio.timeout(20), exhausted(resources):
         answer = await http.get("/notes/1")
 

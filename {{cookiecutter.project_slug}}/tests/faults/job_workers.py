@@ -46,7 +46,8 @@ class Workers:
     def start(self, **variables: str) -> subprocess.Popen[bytes]:
         """Start a job worker, which `workers_on` kills at the end of its block."""
         with self._log.open("ab") as output:
-            command = [sys.executable, "tests/faults/job_kinds.py"]  # no `-m`: `import tests` would clear the settings
+            # A path, not `-m`: an import of the package `tests` would remove the service's variables.
+            command = [sys.executable, "tests/faults/job_kinds.py"]
             environment = self._environment | variables
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         self.processes.append(process)
@@ -75,18 +76,18 @@ def workers_on(url: str, folder: Path, **variables: str) -> Iterator[Workers]:
 
 
 async def create_effects(url: str) -> None:
-    """Create the table of effects."""
+    """Create the table `effects`, to which each job of a test adds a row."""
     await run(url, TABLE)
 
 
 async def prepare(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
-    """Create the table of effects, and enqueue jobs of this kind."""
+    """Create the table `effects`, to which each job adds a row, and enqueue a number of jobs of a kind."""
     await create_effects(url)
     await put(url, kind, jobs, seconds=seconds)
 
 
 async def put(url: str, kind: Kind[Any], jobs: int, *, seconds: float = 0.02) -> None:
-    """Enqueue jobs of this kind in one transaction."""
+    """Enqueue a number of jobs of a kind in one transaction."""
     async with opened(make_settings(url)) as resources, transaction(resources.write_sessions) as session:
         for _ in range(jobs):
             await enqueue(session, kind, Nothing(seconds=seconds))

@@ -16,7 +16,7 @@ SLOW = ("--pythonpath=tests/smoke", "slow_app:app")
 
 
 async def test_the_workers_of_a_killed_master_answer_their_requests_and_end(committed_url: str) -> None:
-    """A worker looks for its master at each heartbeat, here every second."""
+    """At each heartbeat, here every second, a gunicorn worker checks that the master process still runs."""
     with gunicorn(committed_url, *SLOW, "--timeout=2") as service:
         service.wait_until_started()
         folder = service.metrics_folder()

@@ -47,7 +47,7 @@ async def close_waiting(url: str) -> None:
 async def test_a_read_whose_connection_is_closed_runs_again(running: tuple[Service, str]) -> None:
     service, url = running
     async with httpx.AsyncClient(base_url=service.url) as client:
-        first = await client.get("/items/1")  # from the second read on, the statement bypasses SQLAlchemy
+        first = await client.get("/items/1")  # from the second run on, the SELECT bypasses SQLAlchemy
         async with locked(url):
             reads = [asyncio.create_task(client.get("/items/1")) for _ in range(READS)]
             await close_waiting(url)

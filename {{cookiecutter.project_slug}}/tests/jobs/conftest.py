@@ -82,7 +82,7 @@ async def row_of(app: FastAPI, job_id: UUID) -> dict[str, Any]:
 
 
 async def count(app: FastAPI, sql: str) -> int:
-    """Return the number that a statement such as `SELECT count(*)` finds."""
+    """Return the number that an SQL query finds, such as a count of rows."""
     found: int = (await resources_of(app).reader.execute(text(sql))).scalar_one()
     return found
 

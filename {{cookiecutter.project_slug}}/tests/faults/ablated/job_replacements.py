@@ -1,4 +1,4 @@
-"""Functions that each return the replacement that switches off a defence of jobs, such as the heartbeat."""
+"""Replacements that switch off a defence of jobs, such as the heartbeat: a fault test must fail without the defence."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Functions that each return the replacement that switches off a defence of access tokens or rate limits."""
+"""Replacements that switch off a defence of access tokens or rate limits: without the defence, a test must fail."""
 
 from importlib import import_module
 from typing import Any

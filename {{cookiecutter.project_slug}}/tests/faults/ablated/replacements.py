@@ -1,7 +1,7 @@
-"""Functions that each return the replacement that switches off a defence of the service.
+"""Replacements that switch off a defence of the service: a fault test must fail without the defence.
 
-A replacement that needs a module of the service imports the module in its function, so that a run imports no more than
-its own replacement needs.
+Each function returns a replacement, and imports the module of the service that the replacement needs, so that a run
+imports no more modules than necessary.
 """
 
 import pickle
@@ -167,13 +167,13 @@ async def _read_all(_client: object, response: Any) -> bytes:  # noqa: ANN401 - 
 
 
 def _unset(name: str) -> Any:  # noqa: ANN401 - the result is a function
-    """Return a replacement of `enforced` that sets PostgreSQL's timeout `name` to 0, which means no timeout."""
+    """Return a function that sets PostgreSQL's timeouts as the service does, but switches the timeout `name` off."""
     original = import_module("app.database.connection").enforced
     return lambda timeouts: {**original(timeouts), name: "0"}
 
 
 def _lenient(**defaults: Any) -> type[BaseModel]:  # noqa: ANN401 - Any, as settings have several types
-    """Return a downstream's settings class with these defaults, which may exceed the allowed range."""
+    """Return the class of a downstream's settings with different defaults, which may exceed the allowed range."""
     original = import_module("app.settings.downstreams").DownstreamSettings
     fields: Any = {name: (original.model_fields[name].rebuild_annotation(), own) for name, own in defaults.items()}
     return create_model(original.__name__, __base__=original, **fields)

@@ -1,4 +1,4 @@
-"""Functions that each return the replacement that switches off a defence of streams and WebSockets."""
+"""Replacements that switch off a defence of streams or WebSockets: a fault test must fail without the defence."""
 
 import asyncio
 from importlib import import_module
