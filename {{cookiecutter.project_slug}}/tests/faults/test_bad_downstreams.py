@@ -29,6 +29,9 @@ DEADLINE_SECONDS = RouteGroup().deadline_seconds
 """The bound on the slowest response of the route that calls the bad downstream, in seconds: the route's deadline. The
 timeouts of the call all pass earlier."""
 
+BACK_OFF_SECONDS = 1.0
+"""The pause of a client after a 503, in seconds: 220 clients without a pause would use up the processor."""
+
 GOOD_CLIENTS = 5
 GOOD_ANSWERS = 4 * GOOD_CLIENTS
 """The fewest responses of the good downstream's route in SECONDS, beside 220 clients of the bad downstream. A client
@@ -52,7 +55,7 @@ def running(server_url: str, template: str) -> Iterator[tuple[Service, int]]:
 
 async def ask_bad(client: Client) -> None:
     if await client.ask("/bad") == 503:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(BACK_OFF_SECONDS)
 
 
 async def ask_failing(client: Client) -> None:
@@ -61,7 +64,7 @@ async def ask_failing(client: Client) -> None:
 
 async def ask_unresolved(client: Client) -> None:
     if await client.ask("/unresolved") == 503:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(BACK_OFF_SECONDS)
 
 
 async def ask_good(client: Client) -> None:
@@ -77,10 +80,11 @@ async def storm(service: Service, ask: Callable[[Client], Coroutine[Any, Any, No
             for_a_while(service.url, GOOD_CLIENTS, SECONDS, ask_good),
         )
     assert set(bad.seconds) <= {502, 503, 504}
-    assert set(good.seconds) == {200}
+    assert set(good.seconds) <= {200, 503, 504}
     assert bad.resets + good.resets == 0
     assert max(grown) <= MEGABYTES
-    waited = {} if good.count >= GOOD_ANSWERS else {"good": float(good.count)}
+    served = len(good.of(200))
+    waited = {} if GOOD_ANSWERS <= served == good.count else {"good": float(served), "all": float(good.count)}
     return waited | late(bad=(bad.at(1.0, 502, 503, 504), DEADLINE_SECONDS))
 
 

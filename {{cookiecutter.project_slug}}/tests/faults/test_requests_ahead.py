@@ -37,7 +37,8 @@ the time after which gunicorn kills a blocked worker."""
 @pytest.fixture
 def service(server_url: str, template: str) -> Iterator[Service]:
     """The service with two workers, error logs only, and a route that returns how many requests a worker has queued."""
-    with serving(server_url, template, *APP, LOG_LEVEL="error") as running:
+    with serving(server_url, template, *APP) as running:
+        running.wait_until_started()  # a worker that is still starting would gain memory for its modules
         yield running
 
 
