@@ -1,1 +1,1 @@
-"""Benchmarks of a generated service beside other programs; `python -m benchmarks --help` lists the commands."""
+"""Benchmarks that compare a generated service with other programs; `python -m benchmarks --help` lists the commands."""

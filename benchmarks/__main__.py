@@ -23,7 +23,10 @@ from benchmarks.workloads import WORKLOADS
 from benchmarks.wrk import LoadError, find_wrk
 
 EXPECTED = (BuildError, DifferentAnswers, InProcessError, LoadError, MissingReason, MissingSection, AssertionError)
-"""Errors whose message tells a developer enough; tests.programs raises AssertionError when a program did not start."""
+"""Errors of which only the message is printed, as a traceback would tell a developer nothing more.
+
+`tests.programs` raises AssertionError for a program that did not start.
+"""
 
 STOPPED = 130
 """The exit code that a shell reports for a program ended by Ctrl-C."""
@@ -61,7 +64,7 @@ def measure(chosen: argparse.Namespace) -> None:
         peer_table.measure(keep=chosen.keep, rounds=chosen.rounds or peer_table.ROUNDS)
         return
     if chosen.command == "compare":
-        find_wrk()  # reports a missing wrk now, not after the minutes of the build
+        find_wrk()  # reports a missing load generator now, not after a build of several minutes
     print("generating and installing the service into .build/bench/", flush=True)
     build(keep=chosen.keep)
     if chosen.command == "layers":
@@ -77,7 +80,7 @@ def measure(chosen: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command and return the exit code, once all started programs have ended."""
+    """Run a command of the benchmarks, and return the exit code once all started programs have ended."""
     chosen = parse(arguments)
     try:
         measure(chosen)

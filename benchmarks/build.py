@@ -1,4 +1,4 @@
-"""Builds the measured service: generation, installation, and the overlay with the `items` feature."""
+"""Builds the service that the benchmarks measure: generation, installation, and the files of the `items` feature."""
 
 import shutil
 import sys
@@ -11,24 +11,29 @@ from tests.repository import ROOT, SERVICE, copy_template, render
 BUILD = ROOT / ".build" / "bench"
 SERVICE_FOLDER = BUILD / "order-service"
 PYTHON = BUILD / "venv" / "bin" / "python"
-"""The Python with the development packages, for the database and the in-process measurements."""
+"""The interpreter with the development packages, which runs the benchmarks' PostgreSQL and in-process measurements."""
 LEAN_PYTHON = BUILD / "venv-lean" / "bin" / "python"
-"""The Python with only the packages of the service's image, compiled as in the image; servers run on it. httpx and
-structlog import rich if it is installed, and a file without bytecode is compiled at each start: both would take 5 MB
-of each worker."""
+"""The interpreter that runs the measured servers: only the packages of the service's image, compiled to bytecode.
+
+httpx and structlog import rich if it is installed, and a file without bytecode is compiled at each start: both would
+take 5 MB of each worker.
+"""
 OVERLAY = Path(__file__).parent / "overlay"
-"""The files copied over the generated service: the feature, the baselines and the in-process measurements."""
+"""The files that are copied over the generated service: the `items` feature, baselines, and in-process measurements."""
 
 PROCESSES = ("process.py", "process_child.py", "processes.py")
-"""The files of the worker processes, which are measured too although a service with the default answers has none."""
+"""The service's files for worker processes, measured too although a default service has none."""
 
 MARK = "# yours below\n"
 IMPORT, INCLUDED = "from app.items.routes import router as items\n", "    app.include_router(items)\n"
-"""The two lines that main.py needs for the feature."""
+"""The two lines that the service's main.py needs for the `items` feature."""
 
 BUSIEST = "    app.include_router(orders)\n"
-"""The first router of the service. The feature's router is put before it, as a service would put its busiest router;
-the baselines have no other router either."""
+"""The line of main.py that includes the service's first router.
+
+The router of `items` is put before this line, as a service would put its busiest router first. The baselines have no
+other router either.
+"""
 
 
 class BuildError(Exception):
@@ -36,10 +41,10 @@ class BuildError(Exception):
 
 
 def build(*, keep: bool) -> Path:
-    """Build the service, and return its folder.
+    """Build the service that is measured, and return the folder.
 
     Args:
-        keep: measure the folder of the last build, with all changes made there by hand.
+        keep: use the folder of the last build, with all changes that were made there by hand.
     """
     if keep and SERVICE_FOLDER.exists():
         return SERVICE_FOLDER
@@ -53,7 +58,7 @@ def build(*, keep: bool) -> Path:
 
 
 def install() -> None:
-    """Install the packages into environments outside of the folder that the next build deletes."""
+    """Install the service's packages into two environments outside the service's folder, which each build deletes."""
     for python, arguments in ((PYTHON, ()), (LEAN_PYTHON, ("--no-dev", "--compile-bytecode"))):
         variables = environment({"UV_PROJECT_ENVIRONMENT": str(python.parents[1]), "UV_PYTHON_DOWNLOADS": "never"})
         done = run([find_uv(), "sync", "--python", sys.executable, *arguments], SERVICE_FOLDER, env=variables)
@@ -62,7 +67,7 @@ def install() -> None:
 
 
 def add_overlay() -> None:
-    """Copy the overlay's files, and write the two lines of the feature into main.py."""
+    """Copy the benchmarks' files into the service, and write the two lines of the `items` feature into main.py."""
     shutil.copytree(OVERLAY, SERVICE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in PROCESSES:
         shutil.copy2(SERVICE / "app" / "work" / name, SERVICE_FOLDER / "app" / "work")

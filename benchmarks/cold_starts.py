@@ -12,7 +12,7 @@ from benchmarks.workloads import WORKLOADS
 from benchmarks.wrk import send
 
 CLIENTS = (64, 128)
-"""The numbers of clients that all send at once to a service that has just started; the starts alternate."""
+"""The numbers of clients that all send at once to a newly started service: 64 at the first start, 128 at the next."""
 
 KEEP_ALIVE_CLIENTS = 16
 PROBE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
@@ -20,14 +20,14 @@ PROBE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class ColdStarts:
-    """The figures of several cold starts."""
+    """The figures of several cold starts of the service: refused requests, and how workers share connections."""
 
     starts: int
     failed: int
-    """Responses with an error status, of all starts together."""
+    """The number of responses with an error status, of all cold starts together."""
     requests: int
     busiest: int
-    """The most of KEEP_ALIVE_CLIENTS connections that one worker got in any start."""
+    """The most connections that a single worker accepted at any start, of KEEP_ALIVE_CLIENTS connections."""
 
 
 def measure(database_url: str, starts: int) -> ColdStarts:
@@ -44,13 +44,13 @@ def measure(database_url: str, starts: int) -> ColdStarts:
 
 
 def busiest_worker(server: Server) -> int:
-    """Return the number of connections of the worker that accepted the most of KEEP_ALIVE_CLIENTS."""
+    """Open KEEP_ALIVE_CLIENTS connections, and return how many of these the busiest worker has accepted."""
     address = urlsplit(server.url)
     with ExitStack() as stack:
         for _ in range(KEEP_ALIVE_CLIENTS):
             client = stack.enter_context(socket.create_connection((address.hostname, address.port)))
             client.sendall(PROBE)
-            client.recv(1)  # the connection is accepted by now
+            client.recv(1)  # a response has begun, so a worker has accepted the connection
         found = [worker.net_connections("tcp") for worker in server.workers()]
         return max(
             sum(one.status == "ESTABLISHED" and one.laddr.port == address.port for one in connections)

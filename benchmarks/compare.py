@@ -1,4 +1,4 @@
-"""The command `compare`: loads all programs in turn, and writes the report as Markdown and as a page."""
+"""The command `compare`: loads the service and the baselines in turn, and writes a report in Markdown and HTML."""
 
 import time
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ LOGS = BUILD / "logs"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of a comparison: rounds, seconds of each run, runs that may be repeated, and cold starts."""
+    """The size of a comparison: rounds, seconds of each run, how many runs may be repeated, and cold starts."""
 
     rounds: int
     seconds: float
@@ -41,7 +41,7 @@ FULL = Size(rounds=5, seconds=4, repeats=60, cold_starts=20)
 
 
 def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Results:
-    """Measure every program, write the report, and return the results."""
+    """Measure the service and the baselines under load, write the report, and return the results."""
     workloads = [workload for workload in WORKLOADS if not only or workload.name in only]
     taking_part = {variant.name for workload in workloads for variant in workload.variants}
     variants = tuple(variant for variant in VARIANTS if variant.name in taking_part)
@@ -62,7 +62,7 @@ def run(*, quick: bool, rounds: int | None, only: Sequence[str] | None) -> Resul
 
 
 def time_without_load(database_url: str) -> Times:
-    """Measure the start-up time, the rendering time of the template, and requests that only wait."""
+    """Measure what needs no load: the service's start-up, the template's rendering, and requests that only wait."""
     print("timing cookiecutter, the start, and a hundred requests that wait", flush=True)
     waiting = in_process.run("measurements.concurrent_waits", database_url=database_url, logs=LOGS)
     return Times(startup_time.measure(database_url), render_time.render_seconds(), waiting)
@@ -84,7 +84,7 @@ def count_statements(
 
 
 def collect(load_rounds: LoadRounds, workloads: Sequence[Workload]) -> list[Run]:
-    """Return all runs, and print a line for each."""
+    """Run all rounds of load, print a line for each run, and return the runs."""
     total = load_rounds.rounds * sum(len(item.variants) * len(item.connections) for item in workloads)
     print(f"warming up, then {total} runs of {load_rounds.seconds:g} s", flush=True)
     load_rounds.warm_up(workloads)
@@ -103,7 +103,7 @@ def collect(load_rounds: LoadRounds, workloads: Sequence[Workload]) -> list[Run]
 
 
 def write(results: Results, observed: str) -> None:
-    """Write the report as Markdown, as a page, and to the terminal."""
+    """Write the report of a comparison into a Markdown file and an HTML page, and print the Markdown."""
     text = f"{report.markdown(results)}\n## What is observed of a request\n\n{observed}\n"
     (BUILD / "report.md").write_text(text, "utf-8")
     (BUILD / "report.html").write_text(page.page(results), "utf-8")

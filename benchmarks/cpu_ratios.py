@@ -1,4 +1,7 @@
-"""Ratios of the cost per request in one process, service to baseline: stable enough for a test, and without wrk."""
+"""Ratios of the service's cost per request to a baseline's, measured in one process.
+
+Such a ratio is stable enough for a test, and needs no load generator.
+"""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +19,10 @@ ROUNDS = 15
 
 @dataclass(frozen=True, slots=True)
 class CpuRatio:
-    """A bound and the measured ratio; the costs per request are in the unit of the bound."""
+    """The measured ratio of the service's cost per request to a baseline's, and the allowed bound.
+
+    Both costs are in the unit of the bound, such as CPU microseconds.
+    """
 
     bound: CpuBound
     ratio: float
@@ -33,7 +39,7 @@ class CpuRatio:
 
 
 def measure(bounds: Sequence[CpuBound], database_url: str, logs: Path, rounds: int = ROUNDS) -> list[CpuRatio]:
-    """Measure the ratio of each bound, with service and baselines alternating in one process."""
+    """Measure the ratio for each bound: the service and the baseline of the bound take turns in one process."""
     pairs = json.dumps([_pair(bound) for bound in bounds])
     found = in_process.run("measurements.cpu_ratios", str(rounds), pairs, database_url=database_url, logs=logs)
     return [CpuRatio(bound, **costs) for bound, costs in zip(bounds, found, strict=True)]

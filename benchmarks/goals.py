@@ -14,7 +14,7 @@ from benchmarks.variants import BARE, RAW, SERVICE, TEXTBOOK
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A lower or an upper bound on the ratio of the service's figure to a baseline's."""
+    """A goal: a lower or an upper bound on the ratio of a figure of the service to the same figure of a baseline."""
 
     case: Case
     value: str
@@ -63,7 +63,7 @@ CPU_IN_PROCESS = (
     CpuBound("no database", BARE, at_most=1.11, cost="calls"),
 )
 
-# A sixth above the measured ratios: 0.42, 0.54, 0.72, 0.29, 0.53 and 1.30.
+# The bounds are a sixth above the measured ratios of memory allocations: 0.42, 0.54, 0.72, 0.29, 0.53 and 1.30.
 ALLOCATIONS = (
     CpuBound("read", TEXTBOOK, at_most=0.49, cost="allocations"),
     CpuBound("list", TEXTBOOK, at_most=0.63, cost="allocations"),
@@ -76,15 +76,17 @@ ALLOCATIONS = (
 STATEMENTS = {"read": 1, "list": 1, "create": 3, "order read": 1, "order create": 3}
 MEMORY_MEGABYTES = 80.0
 GROWTH_MEGABYTES = 0.2
-"""The most memory growth of all workers together, in MB per 100,000 requests: two bytes a request. Python allocates 1
-MB at a time."""
+"""The most that the memory of all workers together may grow, in MB per 100,000 requests: two bytes a request.
+
+Python takes memory from the system in steps of 1 MB.
+"""
 BUSIEST = 10
-"""The most of 16 keep-alive connections that either of two workers may accept."""
+"""The most connections that the busier of two workers may accept, when 16 keep-alive connections are opened."""
 START_SECONDS = 1.0
 START_RATIO = 1.2
 RENDER_SECONDS = 2.0
 WAITING = 1.5
-"""The time until a hundred concurrent requests that wait 50 ms are answered, as a multiple of 50 ms."""
+"""The longest time for a hundred concurrent requests that each wait 50 ms, as a multiple of 50 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Verdict:
 
 
 def judge(results: Results) -> Iterator[Verdict]:
-    """Yield a verdict for each goal that was measured."""
+    """Yield a verdict for each goal whose figure was measured."""
     for goal in GOALS:
         found = results.ratio(goal.case, SERVICE, goal.base, goal.value)
         if found is not None:

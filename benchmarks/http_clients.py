@@ -28,13 +28,13 @@ FAULTS = {
     "/half": "it stopped half way",
     "/reset": "it reset connections",
 }
-"""The faults of the downstream, by the path that requests each."""
+"""The faults that the test downstream plays, each by the path of the request that asks for the fault."""
 
 SECTION = "http-clients"
 
 
 def measure(rounds: int) -> None:
-    """Measure all clients in a separate environment, as no service has all their packages, and write the tables."""
+    """Measure all HTTP clients, in an environment with the packages of every client, and write the tables."""
     make = ["venv", "--clear", "--quiet", "--python", sys.executable, str(VENV)]
     install = ["pip", "install", "--quiet", "--python", str(VENV), *PACKAGES]
     for command in (make, install):
@@ -63,7 +63,7 @@ def recovery_table(found: dict[str, dict[str, int]]) -> Table:
 
 
 def load_table(found: dict[str, dict[str, float]]) -> Table:
-    """Return the load table: calls per second as a ratio, p99 and CPU, for each number of concurrent callers."""
+    """Return the load table: rate as a ratio to the base client's, p99 and CPU, by number of concurrent callers."""
     rows = []
     for name in dict.fromkeys(key.split("|")[0] for key in found):
         cells = []

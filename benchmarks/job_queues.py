@@ -38,7 +38,7 @@ ENGINES = {
     "saq": "after the commit",
     "taskiq": "after the commit; lost with a killed worker",
 }
-"""The job queues, and when each of them enqueues the job of a write."""
+"""The compared job queues, and when each enqueues a write's job: in the write's transaction or after the commit."""
 
 SECTION = "jobs"
 VARIABLES = {
@@ -49,7 +49,7 @@ VARIABLES = {
     "DOWNSTREAMS__RATES__BASE_URL": "http://127.0.0.1:9/",
     "DOWNSTREAMS__CONFIRMATIONS__BASE_URL": "http://127.0.0.1:9/",
 }
-"""The settings of the service: 40 concurrent jobs, as in the other job queues, with 13 connections."""
+"""The settings of the measured service: 40 concurrent jobs as in the other job queues, and 13 database connections."""
 
 Figures = Mapping[str, float]
 
@@ -83,7 +83,7 @@ def install() -> None:
 
 @contextmanager
 def scratch_database() -> Iterator[str]:
-    """Yield the URL of an empty database on a PostgreSQL with fsync."""
+    """Yield the URL of an empty database on a PostgreSQL that waits for the disk at each commit (fsync)."""
     command: list[str | Path] = [OWN_PYTHON, "-m", "measurements.scratch_database"]
     with background(command, SERVICE, environment(), FOLDER / "database.log") as holder:
         yield holder.line("ready ").removeprefix("ready ")
@@ -114,7 +114,7 @@ def figures(engine: str) -> Figures:
 
 
 def table(found: Mapping[str, list[Figures]]) -> Table:
-    """Return the table: the median over the rounds of each figure, and the rate as a ratio within each round."""
+    """Return the table of job queues: the median of each figure over the rounds, and the ratio of job rates."""
     rows = []
     for engine, rounds in found.items():
         enqueue, rate, start = (

@@ -17,14 +17,14 @@ ROUNDS = 100
 DOCUMENT = ROOT / "docs" / "performance.md"
 SECTION = "layers"
 DEAR_SHARE = 0.03
-"""The fraction of a read's cost above which a layer needs a reason in the document."""
+"""The fraction of a read request's cost above which the document gives the reason for a layer."""
 WIDTH = 120
-"""The length of the longest line in the documents."""
+"""The greatest length of a line in the documents, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer, and the cost that adding this layer to a composition adds."""
+    """A layer of a read request, such as a middleware or the database driver, and the CPU time that the layer adds."""
 
     name: str
     microseconds: float
@@ -33,12 +33,12 @@ class Layer:
 
     @property
     def dear(self) -> bool:
-        """Whether the layer's cost is so high that the document has to give a reason."""
+        """Whether the layer's cost is so high that docs/performance.md has to give a reason."""
         return self.part_of_read > DEAR_SHARE
 
 
 def run(rounds: int) -> None:
-    """Measure the layers, and write the table to the terminal and into the document."""
+    """Measure the layers of a read request, and write the table to the terminal and into docs/performance.md."""
     logs = BUILD / "logs"
     with database(logs) as postgres:
         print(f"measuring each layer {rounds} times", flush=True)
@@ -50,7 +50,10 @@ def run(rounds: int) -> None:
 
 
 def layers(compositions: Sequence[tuple[str, float]]) -> list[Layer]:
-    """Return the differences between consecutive compositions; the first is the cost of measuring itself."""
+    """Return the layers: the cost of each application minus the cost of the application with one layer less.
+
+    The first application has no layer, and its cost is that of measuring itself.
+    """
     whole = compositions[-1][1] - compositions[0][1]
     return [
         Layer(name, us - below, (us - below) / whole) for (_, below), (name, us) in itertools.pairwise(compositions)
@@ -58,7 +61,7 @@ def layers(compositions: Sequence[tuple[str, float]]) -> list[Layer]:
 
 
 def lines(found: Sequence[Layer]) -> Iterator[str]:
-    """Yield the table, then the reason for each layer with a high cost."""
+    """Yield the document's table of layers, then the reason for each layer with a high cost."""
     rows = [
         [layer.name, f"{layer.microseconds:.0f}", _percent(layer), reason_of(layer.name).purpose] for layer in found
     ]
@@ -71,7 +74,7 @@ def lines(found: Sequence[Layer]) -> Iterator[str]:
 
 
 def reason_item(layer: str) -> str:
-    """Return the document's list item with the reason for a layer."""
+    """Return the Markdown list item that gives the reason for a layer."""
     text = f"- **{layer}**: {reason_of(layer).stays}"
     return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class MissingReason(Exception):
-    """A layer has no row in the table below."""
+    """The table of reasons has no row for a measured layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The purpose of a layer, and the reason to pay its cost."""
+    """The purpose of a layer of a read request, and the reason to pay the layer's cost."""
 
     purpose: str
     stays: str
@@ -100,7 +100,7 @@ REASONS = {
         "busiest come first.",
     ),
 }
-"""Reasons by the layer's name in `measurements.layers`; a middleware's name is its class."""
+"""Reasons by the layer's name in `measurements.layers`; the layer of a middleware has the name of the class."""
 
 
 def reason_of(layer: str) -> Reason:

@@ -1,4 +1,4 @@
-"""Rounds of load: in each round every program runs once, and each round begins with the next program."""
+"""Rounds of load: each round loads every compared program once, starting with a different program each time."""
 
 import itertools
 from collections import Counter
@@ -13,12 +13,16 @@ from benchmarks.workloads import Workload
 from benchmarks.wrk import Load, send
 
 FOREIGN_SHARE = 0.15
-"""The fraction of all CPUs that other programs may take during a run before it is repeated. The kernel's work is about
-0.05."""
+"""The fraction of all CPUs above which the work of other programs makes a run invalid, so that the run is repeated.
+
+The kernel's work is about 0.05.
+"""
 
 ATTEMPTS = 3
-"""The most attempts of a run; then the least disturbed run counts, and the report says so: a busy machine still gets a
-result."""
+"""The most attempts of a run that other programs disturb.
+
+After these, the least disturbed attempt counts and the report says so: a busy machine still gets a result.
+"""
 
 WARM_UP_CONNECTIONS = 64
 
@@ -26,25 +30,27 @@ FEW_CONNECTIONS = 16
 """A number of connections so small that no program refuses clients under any workload."""
 
 SETTLED_REQUESTS = 10_000
-"""The requests that each worker has to answer before its memory is read: earlier, caches and pools are not full."""
+"""The requests that each worker has to answer before its memory is read: earlier, caches and pools are not yet full."""
 
 SETTLING_TURNS = 60
-"""The longest load, in seconds, before the memory is read: a worker with few connections may never reach its requests.
+"""The longest load before the memory of the workers is read, in seconds.
+
+A worker that accepted few connections may never reach SETTLED_REQUESTS.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of a program under a workload."""
+    """The figures of a run: one of the compared programs, under a workload, for some seconds."""
 
     variant: str
     workload: str
     connections: int
     load: Load
     cpu: float
-    """CPU microseconds of the server per request."""
+    """CPU microseconds per request of the program's processes, without PostgreSQL and the load generator."""
     foreign: float
-    """The fraction of the machine's CPUs that other programs took."""
+    """The fraction of the machine's CPUs that programs outside the measurement took during the run."""
 
     @property
     def disturbed(self) -> bool:
@@ -59,12 +65,15 @@ class Memory:
     megabytes: float
     """Resident memory of the largest worker, in megabytes."""
     requests: int
-    """The requests that the least busy worker had answered by then, estimated from its fraction of the CPU time."""
+    """The requests that the least busy worker had answered when the memory was read.
+
+    The number is estimated from the worker's fraction of the CPU time.
+    """
 
 
 @dataclass(slots=True)
 class LoadRounds:
-    """The running programs, and how long and how often each of them is measured."""
+    """The compared programs, which all run, and how long and how often each of these is loaded."""
 
     servers: dict[str, Server]
     database: Database
@@ -78,18 +87,18 @@ class LoadRounds:
     """The CPU seconds that each worker had used before its first request, by process id."""
 
     def __post_init__(self) -> None:
-        """Read the CPU seconds of the idle workers."""
+        """Read the CPU seconds that each worker has used before the first request."""
         workers = (worker for server in self.servers.values() for worker in server.workers())
         self.idle |= {worker.pid: cpu_seconds(worker) for worker in workers}
 
     def warm_up(self, workloads: Sequence[Workload]) -> None:
-        """Send load until caches and pools are full, before a run counts."""
+        """Send load to each program until caches and pools are full; these requests are not measured."""
         for workload in workloads:
             for variant in workload.variants:
                 self._send(variant.name, workload, WARM_UP_CONNECTIONS, seconds=1)
 
     def measure(self, workloads: Sequence[Workload]) -> Iterator[Run]:
-        """Yield each run as soon as it is over."""
+        """Run all rounds, and yield the figures of each run as soon as the run is over."""
         for turn in range(self.rounds):
             for workload in workloads:
                 for connections in workload.connections:
@@ -99,7 +108,7 @@ class LoadRounds:
                         yield self._quiet_run(name, workload, connections)
 
     def _quiet_run(self, name: str, workload: Workload, connections: int) -> Run:
-        """Repeat a run until it is undisturbed, or return the least disturbed run."""
+        """Repeat a run until other programs do not disturb the run, or return the least disturbed attempt."""
         runs = [self.run(name, workload, connections)]
         while runs[-1].disturbed and len(runs) < ATTEMPTS and self.repeats_left > 0:
             self.repeats_left -= 1
@@ -107,7 +116,7 @@ class LoadRounds:
         return min(runs, key=lambda run: run.foreign)
 
     def run(self, name: str, workload: Workload, connections: int) -> Run:
-        """Send the load once, and read the CPU seconds before and after it."""
+        """Load a program once, and read the CPU seconds before and after the load."""
         server = self.servers[name]
         before = CpuSeconds.read(server.pid, self.database.pid)
         load = self._send(name, workload, connections, self.seconds)
@@ -133,7 +142,10 @@ class LoadRounds:
         return Memory(max(resident_megabytes(self.servers[name].workers())), round(self._fewest_requests(name)))
 
     def _fewest_requests(self, name: str) -> float:
-        """Return the requests of the least busy worker, estimated from its fraction of the CPU time."""
+        """Return the requests that the least busy worker has answered.
+
+        The number is estimated from the worker's fraction of the CPU time.
+        """
         spent = [cpu_seconds(worker) - self.idle[worker.pid] for worker in self.servers[name].workers()]
         return self.sent[name] * min(spent) / (sum(spent) or 1)
 

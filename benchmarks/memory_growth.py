@@ -1,4 +1,7 @@
-"""Growth of memory, separated from noise by a regression line over requests. Pure functions on points."""
+"""Growth of a service's memory, separated from noise by a regression line over the number of requests.
+
+The functions only compute, from readings that were taken elsewhere.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +13,10 @@ PER_REQUESTS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class MemoryGrowth:
-    """The memory of all workers together, over the number of requests."""
+    """Readings of the memory of all workers together, each with the number of requests until then."""
 
     points: Sequence[tuple[int, float]]
-    """All readings: the number of requests so far, and the resident megabytes."""
+    """All readings: the number of requests so far, and the resident memory in megabytes."""
 
     settled_after: int
     """The number of requests during which caches fill; memory that they take is not counted as growth."""
@@ -24,29 +27,29 @@ class MemoryGrowth:
         return [point for point in self.points if point[0] >= self.settled_after]
 
     def first(self, sent: int) -> tuple[int, float]:
-        """Return the first reading after `sent` requests, or the last reading of all."""
+        """Return the first reading of the memory after `sent` requests, or the last reading if all are earlier."""
         return next((point for point in self.points if point[0] >= sent), self.points[-1])
 
     @property
     def slope(self) -> float:
-        """The growth in megabytes per 100,000 requests."""
+        """The growth of the memory in megabytes per 100,000 requests: the slope of the regression line."""
         return self._line()[0] * PER_REQUESTS
 
     @property
     def error(self) -> float:
-        """The standard error of the slope, as if readings were independent."""
+        """The standard error of the growth, in megabytes per 100,000 requests, as if the readings were independent."""
         sent = [point[0] for point in self.settled]
         mean = fmean(sent)
         return self.spread / sqrt(sum((requests - mean) ** 2 for requests in sent)) * PER_REQUESTS
 
     @property
     def spread(self) -> float:
-        """The standard deviation of the readings from the line, in megabytes."""
+        """The standard deviation of the memory readings from the regression line, in megabytes."""
         residuals = [size - self.at(sent) for sent, size in self.settled]
         return sqrt(sum(residual**2 for residual in residuals) / (len(residuals) - 2))
 
     def at(self, sent: float) -> float:
-        """Return the line's megabytes after `sent` requests."""
+        """Return the regression line's value after `sent` requests, in megabytes."""
         slope, intercept = self._line()
         return intercept + slope * sent
 

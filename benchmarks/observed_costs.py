@@ -18,14 +18,17 @@ from drawing.tables import Table, markdown_lines
 ROUNDS = 40
 SECTION = "observed"
 LOGS_ONLY, SHIPPED = "logs only", "metrics"
-"""The two stages whose difference has a bound: requests of untrusted clients, whose responses have no Server-Timing."""
+"""The two measured stages whose difference has a bound: a service that only logs, and a service as shipped.
+
+Both answer an untrusted client, whose responses have no Server-Timing header.
+"""
 MOST_ADDED = 35.0
-"""The most CPU microseconds that timings and metrics may add to a request that is logged."""
+"""The most CPU microseconds that timings and metrics may add to a request that is also logged."""
 MOST_OF_TEXTBOOK = 0.38
-"""The most CPU of a read with everything but traces, as a ratio to the textbook baseline's."""
+"""The most CPU of a read with logs, timings and metrics but no traces, as a ratio to the textbook baseline's."""
 
 Costs = Mapping[str, Mapping[str, Sequence[float]]]
-"""The type of costs: CPU microseconds of each round, by kind of request and stage."""
+"""The type of the measured costs: CPU microseconds of each round, by kind of request and by stage of observation."""
 
 
 class Collector(BaseHTTPRequestHandler):
@@ -39,12 +42,12 @@ class Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Override the server's log, so that no batch of spans is printed."""
 
 
 @contextmanager
 def collector() -> Iterator[str]:
-    """Run the trace collector in a thread of this process, whose CPU is not measured; yield its URL."""
+    """Run the trace collector in a thread of this process, whose CPU time is not measured, and yield the URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -52,7 +55,7 @@ def collector() -> Iterator[str]:
 
 
 def run(rounds: int) -> None:
-    """Measure the stages, and write the table to the terminal and into the document."""
+    """Measure what the observation of a request costs, and write the table to the terminal and docs/performance.md."""
     with database(BUILD / "logs") as postgres:
         text = measure(postgres.urls["measured"], rounds)
     print(text)
@@ -60,7 +63,7 @@ def run(rounds: int) -> None:
 
 
 def measure(database_url: str, rounds: int) -> str:
-    """Measure all stages, and return the table with the verdicts as Markdown."""
+    """Measure a request with more and more observation, and return the table with the verdicts as Markdown."""
     print(f"measuring {rounds} times what is observed of a request", flush=True)
     with collector() as url:
         module, logs = "measurements.observed_costs", BUILD / "logs"
@@ -87,7 +90,7 @@ def lines(costs: Costs) -> Iterator[str]:
 
 
 def added(costs: Mapping[str, Sequence[float]], before: str, after: str) -> float:
-    """Return the median of the rounds' differences between two stages."""
+    """Return the median over all rounds of the CPU time that a stage of observation adds to an earlier stage."""
     return median(more - less for less, more in zip(costs[before], costs[after], strict=True))
 
 
