@@ -14,7 +14,7 @@ PLOTS = {
     "rate": ("answers per second, more is better", "/s"),
     "p99": ("p99, less is better", "ms"),
 }
-"""The plots of each case, by the name of the figure: the beginning of the title, and the unit of the numbers."""
+"""The plots of each workload, by the measured figure: how the plot's title begins, and the unit of the numbers."""
 
 STYLE = "dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em .8em } dd { margin: 0 }\n"
 

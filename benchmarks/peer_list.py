@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 NO_DATABASE, LIST = "no database", "list 10 rows"
 
 OURS: Mapping[str, str] = {NO_DATABASE: "/api/v1/item-kinds", LIST: "/api/v1/orders?limit=10"}
-"""The requests that are compared, with their paths in our service."""
+"""The requests by which our service is compared with peers, each with the path in our service."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +21,7 @@ class Peer:
     address: str
     commit: str
     make: tuple[str, ...]
-    """The commands that make the service and its tables, in `folder` below the checkout."""
+    """The commands that make the service and its tables; the commands run in `folder` below the checkout."""
     serve: str
     """The production command of the template's own image, with two workers like our service."""
     paths: Mapping[str, str]
@@ -31,7 +31,7 @@ class Peer:
 
 
 ANSWERS = "--api-type rest --db postgresql --orm sqlalchemy --ci none --migrations --dummy --routers --gunicorn"
-"""The answers to the questions of a template that generates code: those nearest to our default service."""
+"""The answers to the questions of a peer that generates code, chosen as near as possible to our default service."""
 
 PEERS = (
     Peer(

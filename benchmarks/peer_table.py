@@ -28,7 +28,7 @@ from drawing.tables import Table, markdown_lines
 SECTION = "peers"
 COLUMNS = ("request", "service", "commit", "requests/s", "rate / ours", "CPU / ours", "p99 / ours", "MB", "measured")
 FIGURES = slice(3, 8)
-"""The columns of the table that a peer keeps when it cannot run."""
+"""The columns of figures, which a peer that cannot run keeps from its last run."""
 
 OUR_NAME = "this template"
 ROUNDS, SECONDS = 5, 4.0
@@ -92,7 +92,7 @@ def figures_of(
 
 
 def compare(request: str, programs: Mapping[str, Program], rounds: int) -> dict[str, list[Figures]]:
-    """Return the figures of each round, in which every program runs once; each round begins with the next program."""
+    """Measure the programs in rounds, each of which begins with a different program, and return the figures."""
     names = [name for name, program in programs.items() if request in program.paths]
     figures: dict[str, list[Figures]] = {name: [] for name in names}
     for turn in range(rounds + 1):
@@ -111,7 +111,7 @@ def run_once(request: str, program: Program) -> Figures:
 
 
 def measured_row(request: str, name: str, commit: str, figures: Mapping[str, Sequence[Figures]]) -> Row:
-    """Return the row of a service that ran: medians over the rounds, and medians of the ratios to our service."""
+    """Return the table row of a peer that ran: medians over the rounds, and medians of the ratios to our service."""
     mine, pairs = figures[name], list(zip(figures[name], figures[OUR_NAME], strict=True))
     return [
         *(request, name, commit),
@@ -125,7 +125,7 @@ def measured_row(request: str, name: str, commit: str, figures: Mapping[str, Seq
 
 
 def absent_row(request: str, peer: Peer, reason: str, before: Row | None) -> Row:
-    """Return the row of a peer that did not run: the figures of its last run with their date, if there was one."""
+    """Return the table row of a peer that did not run: the figures and the date of its last run, if there was any."""
     figures = list(before[FIGURES]) if before else [""] * len(COLUMNS[FIGURES])
     dated = f"; {DATED}{before[-1].rpartition(DATED)[2]}" if before and any(figures) else ""
     return [request, peer.name, peer.commit[:7], *figures, f"not run on {today()}, {reason}{dated}"]

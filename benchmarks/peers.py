@@ -31,7 +31,7 @@ START_SECONDS = 60.0
 
 
 class NotRun(Exception):
-    """A peer could not be fetched, made or started on this machine; the message is the reason in a few words."""
+    """A peer could not be fetched, made or started on this machine; the message gives the reason in a few words."""
 
 
 @dataclass(frozen=True, slots=True)

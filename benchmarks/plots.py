@@ -22,7 +22,7 @@ def programs(results: Results, case: Case, value: str, subject: str, unit: str) 
 
 
 def memory(growth: MemoryGrowth) -> Figure:
-    """Draw memory over requests as dots, with the regression line through the settled readings."""
+    """Draw a service's memory over requests as dots, with a regression line through the readings with full caches."""
     most = growth.points[-1][0]
     sizes = [size for _, size in growth.points]
     up = Axis("MB", (int(min(sizes)) - 1, int(max(sizes)) + 2))

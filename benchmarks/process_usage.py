@@ -12,7 +12,7 @@ IDLE = ("idle", "iowait", "guest", "guest_nice")
 
 @dataclass(frozen=True, slots=True)
 class CpuSeconds:
-    """The CPU seconds that each part of a measurement has used so far."""
+    """The CPU seconds used so far by the server, by PostgreSQL, by the load generator, and by the whole machine."""
 
     server: float
     database: float
@@ -29,7 +29,7 @@ class CpuSeconds:
         return cls(of_tree(server), of_tree(database), spent.ru_utime + spent.ru_stime, busy)
 
     def since(self, start: "CpuSeconds") -> "CpuSeconds":
-        """Return the CPU seconds used between `start` and this reading."""
+        """Return the CPU seconds that were used between the earlier reading `start` and this reading."""
         return CpuSeconds(
             self.server - start.server,
             self.database - start.database,
@@ -39,12 +39,12 @@ class CpuSeconds:
 
     @property
     def foreign(self) -> float:
-        """The CPU seconds of programs that do not belong to the measurement."""
+        """The CPU seconds of programs outside the measurement: neither server nor PostgreSQL nor load generator."""
         return max(0.0, self.machine - self.server - self.database - self.client)
 
 
 def of_tree(pid: int) -> float:
-    """Return the CPU seconds of a process tree, without processes that have ended."""
+    """Return the CPU seconds of a process and its descendants, without processes that have ended."""
     parent = psutil.Process(pid)
     total = 0.0
     for process in [parent, *parent.children(recursive=True)]:
@@ -62,5 +62,5 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def resident_megabytes(processes: list[psutil.Process]) -> list[float]:
-    """Return the resident memory of each process."""
+    """Return the resident memory of each process, in megabytes."""
     return [process.memory_info().rss / 2**20 for process in processes]

@@ -26,12 +26,12 @@ def markdown(results: Results) -> str:
 
 
 def programs() -> Iterator[str]:
-    """Yield a line about each program."""
+    """Yield a line about each compared program: name and description."""
     yield from (f"{variant.name}: {variant.label}" for variant in VARIANTS)
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield the sentences that explain the tables."""
+    """Yield the sentences of the report that explain its tables."""
     disturbed = sum(run.disturbed for run in results.runs)
     yield (
         f"{len(results.runs)} runs; in {disturbed} of them other programs took more than {FOREIGN_SHARE:.0%} of the "
@@ -46,7 +46,7 @@ def notes(results: Results) -> Iterator[str]:
 
 
 def tables(results: Results) -> Iterator[Table]:
-    """Yield the goals, then one table for each workload."""
+    """Yield the table of goals, then a table of figures for each workload."""
     verdicts = [(item.goal, REACHED if item.reached else MISSED, item.found) for item in judge(results)]
     yield Table("Goals", ("goal", "verdict", "found"), verdicts)
     for workload in dict.fromkeys(case.workload for case in results.cases):

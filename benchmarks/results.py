@@ -1,4 +1,4 @@
-"""Medians and ratios of runs. Pure functions on runs."""
+"""Medians and ratios of figures that load runs have measured; the functions only compute."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ VALUES: Mapping[str, Callable[[Run], float]] = {
     "p99.9": lambda run: run.load.p999,
     "cpu": lambda run: run.cpu,
 }
-"""The figures of a run, by name."""
+"""The figures of a load run, by name, each with the function that returns the figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A workload with a number of concurrent clients."""
+    """A case of the comparison: a workload sent by a number of concurrent clients."""
 
     workload: str
     connections: int
@@ -48,7 +48,7 @@ class Results:
     statements: Mapping[tuple[str, str], int]
     """The number of SQL statements, by workload and variant."""
     memory: Mapping[str, Memory]
-    """The memory after load, by variant."""
+    """The memory of each compared program after load."""
     times: Times
     cold: ColdStarts
     growth: MemoryGrowth | None = None
@@ -56,20 +56,20 @@ class Results:
 
     @property
     def cases(self) -> list[Case]:
-        """The measured cases, in the order of their runs."""
+        """The measured cases (a workload with a number of clients), in the order of their runs."""
         return list(dict.fromkeys(Case(run.workload, run.connections) for run in self.runs))
 
     def variants(self, case: Case) -> list[str]:
-        """Return the programs that were measured in a case, in the order of their table."""
+        """Return the programs that were measured in a case, in the order of the table of programs."""
         names = {run.variant for run in self._of(case)}
         return [variant.name for variant in VARIANTS if variant.name in names]
 
     def each(self, case: Case, variant: str, value: str) -> list[float]:
-        """Return a figure of every round."""
+        """Return a figure of a program in a case, for every round."""
         return [VALUES[value](run) for run in self._of(case) if run.variant == variant]
 
     def middle(self, case: Case, variant: str, value: str) -> float:
-        """Return the median of a figure."""
+        """Return the median of a figure over all rounds."""
         return median(self.each(case, variant, value))
 
     def ratio(self, case: Case, variant: str, base: str, value: str) -> float | None:

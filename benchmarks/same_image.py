@@ -22,14 +22,15 @@ def digests(service: Path) -> list[str]:
             podman.must("import", make_stand_in(), BASE)
             podman.build(service, "localhost/same", *EPOCH)
             layers = podman.inspect("image", "localhost/same")["RootFS"]["Layers"]
-            found.append("\n  ".join(layers[1:]))  # the first layer is the base image's stand-in
+            # the first layer is the stand-in for the base image, which both builds share
+            found.append("\n  ".join(layers[1:]))
         finally:
             podman.remove()
     return found
 
 
 def main() -> None:
-    """Print the verdict, and exit with 1 when the builds differ."""
+    """Print whether the two builds are identical, and exit with 1 when they differ."""
     first, second = digests(Path(sys.argv[1]))
     print("the same layers" if first == second else f"different layers:\n  {first}\n  {second}")
     sys.exit(first != second)

@@ -13,7 +13,7 @@ from benchmarks.variants import Variant
 from tests.programs import Program, background, environment, free_port
 
 WORKERS = 2
-"""The number of each program's worker processes: the smallest that shows how work is divided."""
+"""The number of each program's worker processes: two is the smallest number that shows how work is divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ def database(logs: Path) -> Iterator[Database]:
 
 
 UNUSED = {"DOWNSTREAMS__RATES__BASE_URL": "http://127.0.0.1:9/rates"}
-"""The URL of a downstream that no benchmark calls, without which production refuses to start."""
+"""The URL of a downstream that no benchmark calls: without this setting, a service refuses to start in production."""
 
 
 @contextmanager
 def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]:
-    """Yield a program under gunicorn with two workers, once both respond."""
+    """Run a program under gunicorn with two workers, and yield the server once both workers have started."""
     port = free_port()
     variables = environment(
         {"DATABASE_URL": database_url, "PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "DRAIN_SECONDS": "0"}
@@ -81,6 +81,6 @@ def serving(variant: Variant, database_url: str, logs: Path) -> Iterator[Server]
 
 @contextmanager
 def all_serving(variants: tuple[Variant, ...], database_url: str, logs: Path) -> Iterator[dict[str, Server]]:
-    """Yield all programs by name; those without load take no CPU time from the measured program."""
+    """Run all compared programs at once, and yield each by name; a program without load takes no CPU time."""
     with ExitStack() as stack:
         yield {variant.name: stack.enter_context(serving(variant, database_url, logs)) for variant in variants}

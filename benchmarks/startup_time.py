@@ -13,25 +13,25 @@ from tests.programs import environment
 STARTS = 7
 
 LIBRARIES = "import fastapi, sqlalchemy.ext.asyncio, asyncpg, httpx, aiohttp; print('ready', flush=True)"
-"""The imports that every service with these libraries needs."""
+"""A program that only imports the libraries, as every service with these libraries does at its start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """The median seconds of a start, and its median ratio to the imports of the libraries alone."""
+    """The median start-up time of the service in seconds, and the median ratio to importing the libraries alone."""
 
     seconds: float
     ratio: float
 
 
 def measure(database_url: str, starts: int = STARTS) -> Starts:
-    """Start the service and the libraries alternately; the first turn fills the disk cache and does not count."""
+    """Start the service and import the libraries in turn; the first turn fills the disk cache and does not count."""
     turns = [(start_once(database_url), import_once()) for _ in range(starts + 1)][1:]
     return Starts(median(start for start, _ in turns), median(start / libraries for start, libraries in turns))
 
 
 def start_once(database_url: str) -> float:
-    """Return the seconds of one start until all readiness checks have passed."""
+    """Return the seconds from one start of the service until all readiness checks have passed."""
     return _seconds_until_ready(["-m", "measurements.startup_time"], {"DATABASE_URL": database_url} | UNUSED)
 
 

@@ -1,4 +1,4 @@
-"""The table of compared programs; a new program is a new row."""
+"""The table of programs that the benchmarks compare; a new program is a new row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ BASELINE = (
     *("--worker-class=uvicorn_worker.UvicornWorker", "--keep-alive=75"),
     *("--no-control-socket", "--config=/dev/null"),
 )
-"""gunicorn's arguments for a baseline, which has no configuration file: worker, loop and parser are the service's."""
+"""gunicorn's arguments for a baseline, which has no configuration file: worker, loop and parser as in the service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A program to compare, run under gunicorn."""
+    """A program that the benchmarks compare, run under gunicorn."""
 
     name: str
     label: str
     target: str
-    """Module and application, in gunicorn's notation."""
+    """The application as a gunicorn target, such as `app.main:app`."""
     colour: str
-    """Colour in the plots, from the palette of `drawing`."""
+    """The program's colour in the plots, from the palette of `drawing`."""
     workloads: frozenset[str]
     arguments: tuple[str, ...] = BASELINE
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -15,19 +15,19 @@ ORDER = {"customer": "A customer", "currency": "EUR", "lines": LINES}
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A kind of request that is measured."""
+    """A kind of request with which the programs are loaded."""
 
     name: str
     label: str
     path: str
-    """The path; `{id}` stands for a number from 1 to `ids`."""
+    """The path of the request; `{id}` stands for a number from 1 to `ids`."""
     ids: int = 1
     method: str = "GET"
     body: str = ""
     connections: tuple[int, ...] = (16,)
-    """The numbers of concurrent clients, each with a run of its own."""
+    """The numbers of concurrent clients; each number is measured in a run of its own."""
     generated_fields: frozenset[str] = frozenset()
-    """Response fields that differ from call to call."""
+    """Response fields that differ from call to call, so that a comparison of responses leaves these out."""
 
     @property
     def variants(self) -> tuple[Variant, ...]:

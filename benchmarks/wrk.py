@@ -11,7 +11,7 @@ from benchmarks.workloads import Workload
 SCRIPT = Path(__file__).with_name("wrk.lua")
 
 MOST_FAILED = 0.05
-"""The largest fraction of responses with an error status; with more errors, the figures say nothing about the work."""
+"""The largest allowed fraction of responses with an error status: with more errors, a rate says nothing."""
 
 
 class LoadError(Exception):
@@ -25,7 +25,7 @@ class Load:
     requests: int
     seconds: float
     broken: int
-    """Connections that broke, and requests without a response."""
+    """The number of broken connections and of requests without a response."""
     failed: int
     """Responses with an error status, such as 503 for a refused request."""
     p50: float
@@ -53,7 +53,7 @@ def find_wrk() -> str:
 
 
 def send(url: str, workload: Workload, connections: int, seconds: float) -> Load:
-    """Keep `connections` clients busy for `seconds`.
+    """Send requests on `connections` connections without a pause for `seconds`, and return the figures.
 
     Raises:
         LoadError: wrk is not installed, a connection broke, or more than MOST_FAILED of the responses are errors.

@@ -15,11 +15,11 @@ from measurements.allocations import counter
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to an application."""
+    """A request that is sent to an ASGI application."""
 
     method: str
     target: str
-    """The path and query string."""
+    """The request's path and query string."""
     body: str = ""
     client: str = "127.0.0.1"
 
@@ -48,7 +48,7 @@ async def cpu_microseconds(app: ASGIApp, request: Request, times: int) -> float:
 
 
 async def calls(app: ASGIApp, request: Request, times: int) -> float:
-    """Send a request `times` times, and return the fewest function calls, of Python and of C, that one took."""
+    """Send a request `times` times, and return the fewest function calls (Python's and C's) that one request took."""
     counts = []
     for _ in range(times):
         seen: Counter[str] = Counter()
@@ -60,7 +60,7 @@ async def calls(app: ASGIApp, request: Request, times: int) -> float:
 
 
 async def allocations(app: ASGIApp, request: Request, times: int) -> float:
-    """Send a request `times` times, and return the fewest memory allocations that one took."""
+    """Send a request `times` times, and return the fewest memory allocations that a single request took."""
     counts, count = [], counter()
     for _ in range(times):
         before = count()

@@ -1,6 +1,7 @@
 """Times a hundred concurrent requests that only wait, through httpx's test transport, and writes JSON into a file.
 
-Time on top of the wait is CPU time: of httpx, of FastAPI, and of the service. Three programs separate these parts.
+Time on top of the wait is CPU time: of httpx, of FastAPI, and of the service. Three programs with more and more of
+these parts separate the times.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ ROUNDS = 15
 
 
 async def wait() -> dict[str, bool]:
-    """Wait, like a route that calls a downstream."""
+    """Wait as long as a route that waits for a downstream."""
     await asyncio.sleep(SECONDS)
     return {"waited": True}
 
@@ -37,7 +38,7 @@ async def client_alone(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def with_route(app: FastAPI) -> FastAPI:
-    """Return the app with the route that waits."""
+    """Add the route that waits to an application, and return the application."""
     app.get("/api/v1/wait")(wait)
     return app
 
@@ -55,7 +56,7 @@ async def burst(app: ASGIApp) -> float:
 
 
 async def main() -> dict[str, float]:
-    """Return the median of each program; the programs alternate."""
+    """Return each program's median time; the programs take turns, so that a slow moment of the machine hits each."""
     service = with_route(create_app(load_settings()))
     programs: dict[str, ASGIApp] = {
         "httpx alone": client_alone,

@@ -18,7 +18,7 @@ from app.main import app
 from measurements.asgi_client import Request, allocations, calls, cpu_microseconds
 
 REQUESTS = 40
-"""The requests per program and round: some tens of milliseconds, so that a disturbance spoils one round, not two."""
+"""The requests in a program's turn: some tens of milliseconds, so that a disturbance spoils a single round."""
 
 WARM_UP = 100
 
@@ -34,7 +34,7 @@ class Pair:
     cost: Callable[[ASGIApp, Request, int], Awaitable[float]]
 
     async def turn(self, number: int) -> tuple[float, float]:
-        """Measure service and baseline one right after the other; the order alternates."""
+        """Measure service and baseline one right after the other; which of the two comes first alternates."""
         order = (0, 1) if number % 2 else (1, 0)
         costs = {place: await self.cost(self.programs[place], self.request, REQUESTS) for place in order}
         return costs[0], costs[1]
@@ -48,7 +48,10 @@ def load(target: str) -> ASGIApp:
 
 
 async def compare(pairs: Sequence[Pair], rounds: int) -> list[dict[str, float]]:
-    """Return for each pair the median ratio over the rounds and both median costs; the pairs alternate."""
+    """Return, for each pair of service and baseline, the median ratio and both median costs over all rounds.
+
+    The pairs take turns.
+    """
     for pair in pairs:
         for program in pair.programs:
             await cpu_microseconds(program, pair.request, WARM_UP)
@@ -64,7 +67,7 @@ async def compare(pairs: Sequence[Pair], rounds: int) -> list[dict[str, float]]:
 
 
 async def main(rounds: int, asked: list[dict[str, str]]) -> list[dict[str, float]]:
-    """Open the service, and compare all pairs."""
+    """Start the service in this process, and compare each pair of service and baseline."""
     pairs = [
         Pair(
             (load(pair["service"]), load(pair["base"])),

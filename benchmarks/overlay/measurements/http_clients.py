@@ -25,18 +25,18 @@ CALLERS = (1, 20, 100, 200, 300)
 SECONDS = 1.0
 FAULT_SECONDS = 5.0
 MAX_CONCURRENT = 20
-"""The most calls in flight, as a downstream's bulkhead allows."""
+"""The most calls in flight, the same number as in the bulkhead of a service's downstream."""
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n" + b'{"rate": "0.9"}'[:15]
 
 MAX_CONCURRENT_AT_FAULTS = 4
-"""The most calls in flight during faults, so that six callers compete for each connection."""
+"""The most calls in flight during faults: 24 callers for four connections, so that six compete for each connection."""
 
 LEAVING_CALLERS = 24
 """The number of callers that cancel their calls at random moments, as timeouts would."""
 
 CALLS_AFTER_FAULT = 5
-"""The number of calls after a fault, one after another, each with a timeout of one second."""
+"""The number of calls that test a client after a fault: one after another, each with a timeout of one second."""
 
 Call = Callable[[str], Awaitable[object]]
 
@@ -45,7 +45,7 @@ class Downstream(asyncio.Protocol):
     """A downstream that answers each request at once, at almost no cost, or with the fault that the path names."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport for the responses."""
+        """Keep the transport, through which the responses are sent."""
         self.transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
@@ -112,7 +112,7 @@ async def client_per_call(_stack: AsyncExitStack, url: str, _max_concurrent: int
 
 
 def behind_bulkhead(call: Call, max_concurrent: int) -> Call:
-    """Return a call that waits for a semaphore first, so that at most `max_concurrent` calls are in flight."""
+    """Wrap a client's call in a semaphore, so that at most `max_concurrent` calls are in flight, as in a bulkhead."""
     semaphore = asyncio.Semaphore(max_concurrent)
 
     async def bounded(path: str) -> object:
@@ -143,7 +143,7 @@ async def httpx_on_aiohttp_behind_bulkhead(stack: AsyncExitStack, url: str, max_
 
 
 async def httpx2_behind_bulkhead(stack: AsyncExitStack, url: str, max_concurrent: int) -> Call:
-    """httpx2 behind a bulkhead: the template's answer `httpx2`."""
+    """A client of the httpx2 package behind a bulkhead, as in a service generated with the answer `httpx2`."""
     client = httpx2.AsyncClient(trust_env=False, timeout=60, limits=limits(httpx2, max_concurrent))
     await stack.enter_async_context(client)
     return behind_bulkhead(lambda path: client.get(url + path), max_concurrent)
@@ -192,7 +192,7 @@ async def turn(url: str) -> dict[str, dict[str, float]]:
 
 
 async def answered_after(call: Call, fault: str) -> int:
-    """Let callers meet a fault and cancel calls at random moments; return how many of five later calls succeed."""
+    """Play a fault to callers that also cancel calls at random moments; return how many of five later calls succeed."""
     random = Random(7)  # noqa: S311 - a fixed seed, so that each client has the same moments
     ends = time.perf_counter() + FAULT_SECONDS
 

@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.05
 
 
 class Engine(ABC):
-    """A job queue with one kind of job, whose function calls `ran`."""
+    """The interface of a job queue for the measurement, with a single kind of job, whose function calls `ran`."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -44,7 +44,7 @@ class Engine(ABC):
         return 0
 
     async def calls(self, number: int) -> None:
-        """Wait until `number` jobs have run."""
+        """Wait until the functions of `number` jobs have run."""
         while len(self.times) < number:
             self._called.clear()
             await self._called.wait()
@@ -80,7 +80,7 @@ async def measure(engine: Engine, file: str) -> None:
 
 
 async def start(engine: Engine) -> float:
-    """Return the seconds from a job's commit to its run, on an idle worker."""
+    """Measure the seconds from a job's commit to its run, on a worker without other jobs."""
     await asyncio.sleep(PAUSE_SECONDS)
     engine.times.clear()
     await engine.write(with_job=True)

@@ -1,6 +1,7 @@
-"""Measures the CPU time of every composition of `measurements.layers`, without a network, as JSON in a file.
+"""Measures the CPU time of a read with more and more layers of the service, without a network, as JSON in a file.
 
-Arguments: the file and the number of rounds. The log goes to standard output, as in production.
+`measurements.layers` has the layers. Arguments: the file and the number of rounds. The log goes to standard output, as
+in production.
 """
 
 import json
@@ -21,16 +22,16 @@ from measurements.layers import Composition, compositions
 
 READ = Request("GET", "/api/v1/items/7")
 REQUESTS = 100
-"""The requests per composition and round: long enough for the clock, short enough that a disturbance hits few."""
+"""The requests of each measurement: enough for the clock, and so few that a disturbance spoils few measurements."""
 
 WARM_UP = 300
 
 
 async def costs_of(stack: list[Composition], rounds: int) -> list[float]:
-    """Return the cost of each composition: the cost of the composition before it plus the median difference.
+    """Return the cost of each application: the cost with one layer less, plus the median difference between the two.
 
-    The compositions alternate, so that a slow moment slows two consecutive compositions alike and does not change their
-    difference.
+    The applications take turns, so that a slow moment slows two consecutive applications alike and does not change
+    their difference.
     """
     for composition in stack:
         await cpu_microseconds(composition.app, READ, WARM_UP)
@@ -40,7 +41,7 @@ async def costs_of(stack: list[Composition], rounds: int) -> list[float]:
 
 
 async def main(rounds: int) -> list[dict[str, str | float]]:
-    """Open the service, measure, and return name and microseconds of each composition."""
+    """Start the service in this process, and return name and CPU microseconds of each application."""
     url = os.environ["DATABASE_URL"]
     async with (
         app.router.lifespan_context(app),

@@ -1,7 +1,7 @@
-"""Compositions of the service's read of an item, layer by layer, from the service's own modules.
+"""Applications that serve the read of an item with more and more layers of the service, from the service's own modules.
 
-Each composition is a whole application: the composition before it with one more layer. A new layer is a new row in
-`compositions`; a new middleware is found automatically.
+Each application is the application before with one more layer. A new layer is a new row in `compositions`, and a new
+middleware is found automatically.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,32 +33,35 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """An application, named after its outermost layer; `benchmarks.layer_reasons` has the reason for each layer."""
+    """An application with some layers of a read, named after the outermost layer.
+
+    `benchmarks.layer_reasons` has the reason for each layer.
+    """
 
     name: str
     app: ASGIApp
 
 
 async def constant(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Send a constant response: the cost of measuring itself."""
+    """Send a constant response without any layer, whose cost is that of measuring itself."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": BODY})
 
 
 async def no_dependency(item_id: ItemId) -> ItemOut:
-    """Validate the path parameter, and send a response from a model."""
+    """Validate the path parameter, and send a response from a Pydantic model, without the database."""
     del item_id
     return CONSTANT
 
 
 async def session_unused(item_id: ItemId, session: ReadSession) -> ItemOut:
-    """Depend on a session without using it."""
+    """Depend on a database session without using the session, so that only the dependency's cost is added."""
     del item_id, session
     return CONSTANT
 
 
 def driver_alone(pool: asyncpg.Pool) -> Callable[..., object]:
-    """Return a route that depends on the session, but runs the statement through asyncpg itself."""
+    """Return a route that depends on a database session, but runs the SQL statement through asyncpg itself."""
 
     async def read_item(item_id: ItemId, session: ReadSession) -> ItemOut:
         del session
@@ -69,18 +72,18 @@ def driver_alone(pool: asyncpg.Pool) -> Callable[..., object]:
 
 
 async def one_statement(item_id: ItemId, session: ReadSession) -> ItemOut:
-    """Run the statement, and drop the row."""
+    """Run the read's SQL statement through the session, drop the row, and return a constant."""
     await repository.find(session, item_id)
     return CONSTANT
 
 
 async def row_to_answer(item_id: ItemId, session: ReadSession) -> ItemOut | None:
-    """Run the statement, and respond with the row."""
+    """Run the read's SQL statement through the session, and respond with the row."""
     return await repository.find(session, item_id)
 
 
 def routed(endpoint: Callable[..., object], resources: object, middleware: Sequence[Middleware] = ()) -> FastAPI:
-    """Return an application with this route, the service's error handlers, and this middleware."""
+    """Return an application with the given route and middleware, and with the service's error handlers."""
     app = FastAPI(exception_handlers=HANDLERS, middleware=list(middleware), openapi_url=None, telemetry=NO_TELEMETRY)
     app.router.route_class = DirectRoute
     app.get("/api/v1/items/{item_id}", response_model=ItemOut)(endpoint)
@@ -89,7 +92,7 @@ def routed(endpoint: Callable[..., object], resources: object, middleware: Seque
 
 
 def compositions(resources: Resources, driver: asyncpg.Pool, whole: FastAPI) -> list[Composition]:
-    """Return all compositions, from the innermost layer outwards."""
+    """Return all applications, from the application without any layer to the whole service."""
     return [
         Composition("the measuring itself", constant),
         Composition("FastAPI", routed(no_dependency, resources)),
@@ -103,7 +106,7 @@ def compositions(resources: Resources, driver: asyncpg.Pool, whole: FastAPI) -> 
 
 
 def middleware_layers(resources: Resources, middleware: Sequence[Middleware]) -> list[Composition]:
-    """Return a composition for each middleware of main.py, from the innermost outwards, found automatically."""
+    """Return an application for each middleware that main.py adds, from the innermost outwards, found automatically."""
     return [
         Composition(
             getattr(middleware[place].cls, "__name__", ""), routed(row_to_answer, resources, middleware[place:])

@@ -1,7 +1,7 @@
-"""Measures the CPU of a request with more and more observers, without a network, as JSON in a file.
+"""Measures the CPU of a request with more and more observation: logs, timings, metrics, traces; JSON goes into a file.
 
-Arguments: the file, the number of rounds, and the URL of a trace collector. The log goes to standard output and the
-metrics go into files, as under gunicorn.
+Requests need no network. Arguments: the file, the number of rounds, and the URL of a trace collector. The log goes to
+standard output and the metrics go into files, as under gunicorn.
 """
 
 import json
@@ -15,7 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")  # before the first import of the metrics
+# prometheus_client reads the variable when it is imported
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
 
 # isort: split
 import uvloop
@@ -42,7 +43,7 @@ class LogsOnly:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, and write its line."""
+        """Serve one request, and write a log line about the request."""
         begin, line = perf_counter(), {"method": scope["method"], "path": scope["path"], "status": None, "bytes": 0}
 
         async def send_and_note(message: Message) -> None:
@@ -59,13 +60,13 @@ class LogsOnly:
 
 @asynccontextmanager
 async def not_watched(*_: object) -> Any:  # noqa: ANN401 - a lifespan
-    """Replace the observation of the resources by nothing."""
+    """Do nothing instead of observing the pools and other resources of the service."""
     yield
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An application that a client calls, and the module attributes that are replaced during the calls."""
+    """A stage of observation: an application that a client calls, and module attributes to replace during the calls."""
 
     name: str
     app: ASGIApp
@@ -73,7 +74,7 @@ class Stage:
     replaced: Mapping[tuple[Any, str], object] = field(default_factory=dict)
 
     async def cost(self, target: str, requests: int) -> float:
-        """Return the CPU microseconds per request."""
+        """Return the CPU microseconds per request of this stage."""
         kept = replace(self.replaced)
         try:
             return await cpu_microseconds(self.app, Request("GET", target, client=self.client), requests)
@@ -99,7 +100,7 @@ def without_observers(settings: Settings) -> FastAPI:
 
 
 def stages(collector: str) -> list[Stage]:
-    """Return all stages, each with one observer more than the stage before; the last is the textbook baseline."""
+    """Return all stages, each with one more kind of observation than the stage before, and the textbook baseline."""
     settings = load_settings()
     metrics = {(access_log, "requests_of"): lambda *_: lambda _seconds: None}
     traced = [
@@ -120,7 +121,7 @@ def stages(collector: str) -> list[Stage]:
 
 
 async def measure(found: list[Stage], target: str, rounds: int) -> dict[str, list[float]]:
-    """Return the costs of each stage in each round; the stages alternate, forwards and backwards."""
+    """Return the costs of each stage in each round; the stages take turns, forwards and backwards."""
     for stage in found:
         await stage.cost(target, WARM_UP)
     costs: dict[str, list[float]] = {stage.name: [] for stage in found}
@@ -131,7 +132,7 @@ async def measure(found: list[Stage], target: str, rounds: int) -> dict[str, lis
 
 
 async def main(rounds: int, collector: str) -> dict[str, Any]:
-    """Open all applications, and return each stage's microseconds in each round, by kind of request."""
+    """Start all applications, and return each stage's CPU microseconds in each round, by kind of request."""
     found = stages(collector)
     result = {}
     async with AsyncExitStack() as stack:

@@ -33,7 +33,7 @@ SCOPE = {
 
 
 async def nothing() -> None:
-    """Do nothing, so that only the offloading is measured."""
+    """Do nothing, so that only the cost of offloading is measured."""
 
 
 async def microseconds(call: Callable[[], Awaitable[object]]) -> float:
@@ -105,5 +105,5 @@ async def monitored_ratio() -> float:
 
 
 async def main() -> dict[str, float]:
-    """Measure the ways to offload work, and the loop monitor."""
+    """Measure the ways to offload work, and what the loop monitor costs."""
     return await ways() | {"monitored": await monitored_ratio()}

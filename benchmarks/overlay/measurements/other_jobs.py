@@ -1,4 +1,7 @@
-"""Measures other job queues: `other_jobs.py ENGINE FILE`, with DATABASE_URL, in an environment with their packages."""
+"""Measures job queues that are not the service's: `other_jobs.py ENGINE FILE`, with DATABASE_URL set.
+
+The program runs in an environment with the packages of these queues.
+"""
 
 import asyncio
 import logging
@@ -21,7 +24,7 @@ WRITE = "INSERT INTO written VALUES (gen_random_uuid())"
 
 
 class Written(Engine):
-    """A job queue beside which rows are written on psycopg connections."""
+    """The base of job queues for which rows are written through psycopg connections."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
         super().__init__()
@@ -34,7 +37,7 @@ class Written(Engine):
 
 @asynccontextmanager
 async def in_a_task(work: asyncio.Future[object] | asyncio.Task[None]) -> AsyncGenerator[None]:
-    """Cancel `work` at the end of the block."""
+    """Let a task run during the block, and cancel the task at the end."""
     yield
     work.cancel()
     with suppress(asyncio.CancelledError):
@@ -52,7 +55,7 @@ class Procrastinate(Written):
         self.task = self.app.task(name="noop")(self.noop)
 
     async def write(self, *, with_job: bool) -> None:
-        """Write a row, and enqueue a job in the same transaction."""
+        """Write a row, and enqueue a job in the same transaction on the same connection."""
         async with self.pool.connection() as connection:
             await connection.execute(WRITE)
             if with_job:
@@ -79,7 +82,7 @@ class Saq(Written):
         await self.queue.connect()
 
     async def write(self, *, with_job: bool) -> None:
-        """Write a row, and enqueue a job afterwards."""
+        """Write a row, and enqueue a job after the commit, as saq cannot join the transaction."""
         async with self.pool.connection() as connection:
             await connection.execute(WRITE)
         if with_job:
@@ -115,14 +118,14 @@ class Taskiq(Written):
         await self.broker.startup()
 
     async def write(self, *, with_job: bool) -> None:
-        """Write a row, and enqueue a job afterwards."""
+        """Write a row, and enqueue a job after the commit."""
         async with self.pool.connection() as connection:
             await connection.execute(WRITE)
         if with_job:
             await self.task.kiq()
 
     async def enqueue_many(self, jobs: int) -> None:
-        """Enqueue jobs, ten at a time, which is the pool's size."""
+        """Enqueue jobs, ten at a time: the connection pool has ten connections."""
         for _ in range(jobs // 10):
             await asyncio.gather(*(self.task.kiq() for _ in range(10)))
 

@@ -1,4 +1,7 @@
-"""Measures the service's own jobs: `python -m measurements.own_jobs FILE`, with the settings in the environment."""
+"""Measures the job queue that a generated service has: `python -m measurements.own_jobs FILE`.
+
+The settings are in the environment.
+"""
 
 import asyncio
 import sys
@@ -62,7 +65,7 @@ class Jobs(Engine):
         await worker
 
     async def is_done(self, number: int) -> None:
-        """Wait until the rows of `number` jobs say that they have succeeded."""
+        """Wait until the database has stored the success of `number` jobs."""
         await self.calls(number)
         while await self._ended() < self._before + number:  # noqa: ASYNC110 - polls: the worker sets no event
             await asyncio.sleep(0.01)
@@ -92,7 +95,7 @@ async def noop(_payload: Nothing, _run: Run) -> None:
 
 
 async def main(file: str) -> None:
-    """Open the resources of a web process, and measure the jobs."""
+    """Open the resources that a web process has, and measure the service's job queue."""
     settings = load_settings(serving=True)
     logs.configure(level="error", log_format="json", fields={})
     plan = plan_for(settings)

@@ -3,14 +3,14 @@
 import asyncio
 import gc
 
-gc.disable()  # as a worker does until its start is complete
+gc.disable()  # a worker of the service does the same until its start is complete
 
 from app.main import app  # noqa: E402 - imported after the line above
 from app.resources import Resources  # noqa: E402 - imported after the line above
 
 
 async def main() -> None:
-    """Open the application, run the readiness checks, and close it."""
+    """Start the application, run the readiness checks, and close the application."""
     async with app.router.lifespan_context(app):
         resources: Resources = app.state.resources
         reasons = await resources.readiness.reasons()

@@ -65,7 +65,7 @@ async def describe(server_url: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Start the server, fill the databases, print their URLs, and wait for the end of standard input."""
+    """Start the PostgreSQL server, fill the databases, print their URLs, and wait for the end of standard input."""
     with throwaway_server() as server_url:
         asyncio.run(create(server_url))
         for name in DATABASES:

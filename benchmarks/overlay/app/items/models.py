@@ -1,4 +1,4 @@
-"""The table of items."""
+"""The table of items, as an SQLAlchemy model."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from app.database.base import Base
 
 
 class Item(Base):
-    """An item that can be ordered."""
+    """An item with a name and a price: a row of the table."""
 
     __tablename__ = "items"
 

@@ -1,4 +1,4 @@
-"""SQL of items: values in, rows out. Statements that never change are built once."""
+"""SQL statements on items: functions take values and return rows. Statements that never change are built once."""
 
 from typing import Any
 

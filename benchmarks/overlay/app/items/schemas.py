@@ -39,6 +39,6 @@ class ItemPage:
 
 
 class Kinds(BaseModel):
-    """The kinds that an item may have."""
+    """The kinds of items that a client may choose from."""
 
     kinds: list[Kind]

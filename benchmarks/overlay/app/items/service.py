@@ -25,6 +25,9 @@ async def get(session: AnySession, item_id: int) -> ItemOut:
 
 
 async def page(session: AnySession, *, limit: int, after: int | None) -> ItemPage:
-    """Return a page and the key of the next page, if any; the query reads one row more than the page has."""
+    """Return a page of items, and the key of the next page if there is a next page.
+
+    The query reads a row more than the page has: the additional row shows that a next page exists.
+    """
     rows = await repository.newest(session, limit=limit + 1, before=after)
     return ItemPage(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
