@@ -1,4 +1,4 @@
-"""Overload that stays calm: of four requests two are served, one waits for its turn, and one gets 503 at once."""
+"""Admission control under overload: of four requests two are served, one waits in a queue, and one gets 503 at once."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Architecture as tests: an import that breaks a rule is reported with the file, the line and the way out."""
+"""Rules of the architecture as tests: an import that breaks a rule is reported with file, line and remedy."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -10,7 +10,7 @@ from tests.blocking import BlockedLoop, blocking_checks
 
 async def handler() -> None:
     with suppress(Exception):
-        time.sleep(0.001)  # the mistake
+        time.sleep(0.001)  # the mistake: a blocking call in an async handler
 
 
 async def main() -> None:

@@ -1,4 +1,4 @@
-"""A body that is too large: 413 by the declared length, and by the received bytes of a body that declares none."""
+"""A request body that is too large is refused with 413: by the declared length, or by the bytes received so far."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Conditional requests: a client that has the order gets 304, and a change of what it has not seen is refused."""
+"""Conditional requests: a client with the current version gets 304, and a change to an old version gets 412."""
 
 import asyncio
 

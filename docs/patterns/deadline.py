@@ -1,4 +1,4 @@
-"""An answer by the deadline: the client gets its 504 while the clean-up of the handler still waits for the database."""
+"""A deadline for requests: the client gets 504 in time, while the handler's clean-up still waits for the database."""
 
 import asyncio
 

@@ -24,7 +24,7 @@ async def main() -> None:
         with suppress(DownstreamError):
             await rates.send_json("POST", "orders", body={})
         posts.append(calls.count("POST"))
-    assert posts == [1, 2, 2], posts  # each write was sent once, and the last was refused: the circuit is open
+    assert posts == [1, 2, 2], posts  # each write was sent once; the last was refused: the circuit is open
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-"""gunicorn that stops in order: after SIGTERM a worker serves on for a while, and asks each client to reconnect."""
+"""An orderly stop of gunicorn: after SIGTERM a worker serves on for a while, and asks each client to reconnect."""
 
 import socket
 import subprocess
@@ -24,7 +24,7 @@ if __name__ == "__main__":
         number, url = listener.fileno(), f"http://127.0.0.1:{listener.getsockname()[1]}/"
         options = ["--bind", f"fd://{number}", "--worker-class", "example.DrainingWorker", "--no-control-socket"]
         gunicorn = subprocess.Popen([sys.executable, "-m", "gunicorn", *options, "example:app"], pass_fds=[number])
-        urlopen(url, timeout=60).close()  # answered when the worker has started
+        urlopen(url, timeout=60).close()  # is answered as soon as the worker has started
     gunicorn.terminate()
     time.sleep(0.5)
     assert (urlopen(url, timeout=60).headers["connection"], gunicorn.wait()) == ("close", 0)

@@ -1,4 +1,4 @@
-"""PostgreSQL without an installation: a server for this program alone, which is gone afterwards."""
+"""PostgreSQL without an installation: a server for this program alone, which is deleted afterwards."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Concurrent calls: the expected failure of a call cancels no other call, and the caller decides about each part."""
+"""Concurrent calls: the expected failure of a call cancels no other call, and the caller decides about each result."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Keyset pagination: a page starts after the last key, so a row that arrives meanwhile moves no row across a border."""
+"""Keyset pagination: a page starts after the last key, so a row that is added meanwhile shifts no row between pages."""
 
 import asyncio
 import os

@@ -16,7 +16,7 @@ async def lifespan(port: int) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(close, "engine")
         stack.push_async_callback(close, "http client")
-        await asyncio.open_connection("127.0.0.1", port)  # the last part of the start fails
+        await asyncio.open_connection("127.0.0.1", port)  # the last step of the start-up fails
         yield
 
 

@@ -1,4 +1,4 @@
-"""A refusal that can be read: the 413 comes at once, and the close waits until the client has sent its body."""
+"""A refusal that a client can read: 413 is sent at once, and the connection is closed after the body has arrived."""
 
 import asyncio
 

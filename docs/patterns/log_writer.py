@@ -1,4 +1,4 @@
-"""A log that delays no request: with a reader that has stopped, `put` returns at once, and a line counts the losses."""
+"""A log that delays no request: if the log's reader stops, `put` returns at once, and dropped lines are counted."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ for number in range(20_000):
     writer.put(b"line %d " % number + b"x" * 1000)
 seconds = time.perf_counter() - begun
 
-assert seconds < 10, seconds  # a direct write would wait for the reader for ever
+assert seconds < 10, seconds  # a direct write would wait forever for a reader
 
 text = bytearray()
 reader = threading.Thread(target=lambda: [text.extend(part) for part in iter(lambda: os.read(reading, 1_000_000), b"")])

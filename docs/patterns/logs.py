@@ -20,7 +20,7 @@ async def answer(*_scope_receive_send: object) -> None:
 app = RequestId(answer, TrustedCallers("127.0.0.1"))
 request = {"type": "http", "headers": [(b"x-request-id", b"my-request")]}
 with TemporaryFile() as file:
-    os.dup2(file.fileno(), 1)  # standard output, for which the log writer is made
+    os.dup2(file.fileno(), 1)  # file descriptor 1, standard output: the log writer writes there
     logs.configure(level="info", log_format="json")
     asyncio.run(app(request, None, None))
     logs.output.close()

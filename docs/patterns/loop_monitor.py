@@ -10,7 +10,7 @@ reports: list[tuple[str, float, Sample | None]] = []
 
 
 async def block() -> None:
-    time.sleep(0.3)  # the mistake
+    time.sleep(0.3)  # the mistake: a blocking call in a coroutine
 
 
 async def main() -> None:

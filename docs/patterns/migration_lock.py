@@ -1,4 +1,4 @@
-"""Migrations that may start twice: the second waits for its turn, and blocks no CREATE INDEX CONCURRENTLY meanwhile."""
+"""Migrations that two processes may start: the second waits, and blocks no CREATE INDEX CONCURRENTLY meanwhile."""
 
 import asyncio
 import os

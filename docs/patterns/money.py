@@ -1,4 +1,4 @@
-"""Exact money: Decimal inside, text in JSON, one rounding at the end; a third decimal place is refused at the door."""
+"""Exact money: Decimal in Python, text in JSON, one rounding at the end; a third decimal digit in input is refused."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated

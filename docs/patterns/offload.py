@@ -1,4 +1,4 @@
-"""Work that would block the loop: a thread takes a call that waits, and the event loop goes on meanwhile."""
+"""Blocking work off the event loop: a call that waits runs in a thread, and the event loop goes on meanwhile."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Numbers that fit together: the pools of all workers of all replicas fit into the server's connections."""
+"""A capacity plan: the connection pools of all workers of all replicas fit into the connection limit of PostgreSQL."""
 
 from app.capacity.plan import CapacityError, make_plan
 from app.settings.capacity import CapacitySettings

@@ -1,4 +1,4 @@
-"""Work that computes: a worker process has a GIL of its own, and one that dies is an error of its own caller only."""
+"""Computing in worker processes: each process has a separate GIL, and a process that dies fails only one caller."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Rate limits: two workers have one quota together, and a database that is away leaves each worker the quota."""
+"""Rate limits: two workers share a quota in the database; without the database, each worker keeps the quota alone."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Reads that cannot write: connections are read-only by one setting, and a transaction that writes says so first."""
+"""Reads that cannot write: connections are read-only by a setting, and a transaction that writes says so first."""
 
 import asyncio
 import os

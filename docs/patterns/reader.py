@@ -1,4 +1,4 @@
-"""Reads that hold nothing: ten readers share a pool of one connection while each of them waits for something else."""
+"""Reads that hold no connection: ten readers share a pool of one connection, while each waits for something else."""
 
 import asyncio
 import os

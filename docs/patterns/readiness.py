@@ -19,4 +19,4 @@ with TemporaryDirectory() as folder:
 assert "run the migrations" in behind
 assert "a different service" in foreign
 assert code.missing((second,)) == ()
-assert code.missing((third,)) == ()  # newer code has migrated, during a rolling update
+assert code.missing((third,)) == ()  # during a rolling update, newer code has migrated the database already

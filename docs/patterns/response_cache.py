@@ -1,4 +1,4 @@
-"""A cache of expensive responses: one load for all readers, a stale response at once, and principals apart."""
+"""A cache of expensive responses: one load for all readers, stale responses at once, and entries per principal."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def main() -> None:
     assert set(await asyncio.gather(*(read("Ada") for _ in range(200)))) == {b'"report 1 of Ada"'}
     assert await read("Eve") == b'"report 1 of Eve"'
     await asyncio.sleep(0.3)
-    assert await read("Ada") == b'"report 1 of Ada"'  # and begins a load
+    assert await read("Ada") == b'"report 1 of Ada"'  # the stale response; a load begins in the background
     await asyncio.sleep(0.1)
     assert await read("Ada") == b'"report 2 of Ada"'
     assert loads == ["Ada", "Eve", "Ada"], loads

@@ -1,4 +1,4 @@
-"""Settings that name the fix: all wrong variables at once, each with its purpose, none with its value."""
+"""Settings whose errors help: all wrong variables at once, each with the purpose, and none with the value."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Two lanes of tests: the first rolls back all that the code commits; the second copies a database."""
+"""Two kinds of database tests: the first rolls back all that the code commits; the second copies a database."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ async def main() -> None:
             await session.execute(INSERT)
             await session.rollback()
         assert list(await connection.scalars(COUNT)) == [1]
-        await connection.rollback()  # the end of a test
+        await connection.rollback()  # the end of a test: all changes are gone
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         assert await autocommit.scalar(FIND) is None
         await autocommit.execute(text(f"CREATE DATABASE test_{uuid4().hex} TEMPLATE template0 STRATEGY FILE_COPY"))

@@ -13,8 +13,8 @@ transactions, together, keys = async_sessionmaker(engine).begin, asyncio.Barrier
 async def pay(order: int) -> None:
     async with transactions() as session:
         await session.execute(text("SELECT 'UPDATE orders SET state = paying'"))
-        keys.add(f"payment-of-order-{order}")  # the key of the call: from the row, so the same at a second attempt
-    await together.wait()  # the call: all ten are here at once
+        keys.add(f"payment-of-order-{order}")  # the call's key: from the row, so a second attempt has the same key
+    await together.wait()  # the call: all ten payments are here at once
     async with transactions() as session:
         await session.execute(text("SELECT 'UPDATE orders SET state = paid'"))
 

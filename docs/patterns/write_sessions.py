@@ -1,4 +1,4 @@
-"""Sessions that say what they do: a reader is refused a write, and a session that writes pays for no statement more."""
+"""Sessions that are read-only unless opened to write: a reader cannot write, and a write costs no more statements."""
 
 import asyncio
 import os

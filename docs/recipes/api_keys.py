@@ -26,7 +26,7 @@ CREATE TABLE api_keys (
     ends_at timestamptz NOT NULL
 )"""
 FORM = re.compile(r"sk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-"""A prefix by which scanners of repositories find a leaked key, the id of the row, and 32 random bytes."""
+"""The form of a key: a prefix by which scanners of repositories find leaked keys, the row's id, and 32 random bytes."""
 
 NOBODY = sha256(secrets.token_bytes(32)).digest()
 FIND = "SELECT client, scopes, hash FROM api_keys WHERE id = $1 AND ends_at > now()"
@@ -45,17 +45,17 @@ class Principal:
 
 
 async def issue(pool: asyncpg.Pool, client: str, scopes: list[str], *, days: int = 90, overlap_hours: int = 24) -> str:
-    """Return a new key, which is stored nowhere; the keys of the client so far end after the overlap."""
+    """Return a new key, of which only the hash is stored; the client's earlier keys end after the overlap."""
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(END, client, overlap_hours)
-        # A fast hash is right: nobody guesses 32 random bytes. A slow one is for passwords, and would stop the loop.
+        # A fast hash is right: 32 random bytes cannot be guessed. A slow hash, as for passwords, would block the loop.
         await connection.execute(ADD, key_id, client, scopes, sha256(secret.encode()).digest(), days)
     return f"sk_{key_id}_{secret}"
 
 
 async def principal(request: Request, given: Given) -> Principal:
-    """Return the machine of a key; a key of the wrong form never reaches the database."""
+    """Return the machine that has this key; a key of the wrong form never reaches the database."""
     found = FORM.fullmatch(given.credentials)
     row = found and await request.app.state.pool.fetchrow(FIND, found[1], timeout=1)
     same = hmac.compare_digest(sha256(found[2].encode()).digest() if found else NOBODY, row["hash"] if row else b"")

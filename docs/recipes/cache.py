@@ -1,4 +1,4 @@
-"""Valkey or Redis as a cache: bounded connections, single flight, and a cache that is away costs time, not requests.
+"""Valkey or Redis as a cache: bounded connections, single flight, and requests that succeed while the cache is down.
 
 Run: VALKEY_URL=redis://127.0.0.1:6379 uvicorn cache:app
 """
@@ -17,15 +17,15 @@ from redis.exceptions import RedisError
 
 Load = Callable[[], Awaitable[bytes]]
 TTL_SECONDS, MAX_LOADS = 60, 4
-"""Loads that run at the same time: the database behind the cache has to survive a cache that is empty or away."""
+"""The life of a value, and the most loads at a time: the database has to survive a cache that is empty or down."""
 
 
 def connect(url: str) -> Redis:
-    """Build a client with bounded waits, which sends each command once."""
+    """Build a client of the cache with bounded waits, which sends each command only once."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=16,
-        timeout=0.2,  # for a connection of the pool; the default pool has 100, and raises an error beyond
+        timeout=0.2,  # the wait for a connection; the default pool has 100, and raises an error beyond
         socket_timeout=0.25,
         socket_connect_timeout=0.25,
         retry=Retry(NoBackoff(), 0),  # the default repeats a command whose reply was lost: an INCR then counts twice
@@ -41,14 +41,14 @@ class Cache:
         self._loading: dict[str, asyncio.Task[bytes]] = {}
 
     async def get(self, key: str, load: Load) -> bytes:
-        """Return the value of a key, from the cache or loaded; a caller that leaves does not end the load."""
+        """Return the value of a key, from the cache or loaded; a cancelled caller does not cancel the load."""
         if (task := self._loading.get(key)) is None:
             task = self._loading[key] = asyncio.create_task(self._find(key, load))
             task.add_done_callback(lambda _task: self._loading.pop(key))
         return await asyncio.shield(task)
 
     async def _find(self, key: str, load: Load) -> bytes:
-        with suppress(RedisError, OSError):  # a cache that is away is a miss
+        with suppress(RedisError, OSError):  # a cache that is down counts as a miss
             if isinstance(found := await self._client.get(key), bytes):
                 return found
         async with self._loads:

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-MAX_CLIENTS, MAX_WAITING, SEND_SECONDS = 200, 64, 2.0  # clients of this process, messages for each, and for one send
+MAX_CLIENTS, MAX_WAITING, SEND_SECONDS = 200, 64, 2.0  # most clients here, waiting messages of each, time of a send
 TOO_SLOW, RESTARTING, FULL = 4008, 1012, 1013
 LOST = OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
-Client = asyncio.Queue[str | int]  # the messages that wait, and at last the code of the close
+Client = asyncio.Queue[str | int]  # messages that wait, and at the end the close code
 
 
 def hand_out(clients: set[Client], message: str) -> None:
@@ -26,7 +26,7 @@ def hand_out(clients: set[Client], message: str) -> None:
 
 
 async def listen(clients: set[Client], ready: asyncio.Event) -> None:
-    """Listen on a connection of its own, until cancelled; after a loss, the clients have to connect again."""
+    """Listen on a separate connection until cancelled; when the connection is lost, the clients have to reconnect."""
     while True:
         with suppress(*LOST):
             connection = await asyncpg.connect(os.environ["DATABASE_URL"], timeout=2, command_timeout=2)
@@ -50,7 +50,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     async with asyncpg.create_pool(os.environ["DATABASE_URL"], **bounds) as pool, asyncio.TaskGroup() as group:
         app.state.pool, app.state.clients = pool, set[Client]()
         task = group.create_task(listen(app.state.clients, ready))
-        await asyncio.wait_for(ready.wait(), 10)  # a client that comes earlier would miss messages
+        await asyncio.wait_for(ready.wait(), 10)  # a client that connects earlier would miss messages
         yield
         task.cancel()
 
@@ -68,7 +68,7 @@ async def chat(socket: WebSocket) -> None:
         while isinstance(message := await client.get(), str):
             await asyncio.wait_for(socket.send_text(message), SEND_SECONDS)
         await asyncio.wait_for(socket.close(message), SEND_SECONDS)
-    clients.discard(client)  # after a cancellation, `hand_out` discards it
+    clients.discard(client)  # after a cancellation, `hand_out` discards the client
     reader.cancel()
 
 

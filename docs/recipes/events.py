@@ -15,20 +15,20 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 MAX_CLIENTS, MAX_WAITING, PING_SECONDS = 200, 64, 2.0
-"""Streams of this process; events that may wait for each; how soon a connection lost without an error is noticed."""
+"""The most streams of this process, the most waiting events of each, and the seconds until a lost connection shows."""
 
 END = ServerSentEvent(event="resync", data="Read anew what you show.", retry=1000)
 Queue = asyncio.Queue[ServerSentEvent]
 
 
 class Hub:
-    """The clients of this process, and the one connection that listens for all of them."""
+    """The clients of this process, and the single connection to Redis that listens for all clients."""
 
     def __init__(self, client: Redis) -> None:
         self.client, self.queues = client, set[Queue]()
 
     async def listen(self) -> None:
-        """Hand each message to each queue, until cancelled; messages are lost while no connection listens."""
+        """Put each message into each client's queue, until cancelled; messages are lost while no connection listens."""
         while True:
             with suppress(RedisError, OSError):
                 async with self.client.pubsub() as pubsub:
@@ -43,7 +43,7 @@ class Hub:
             await asyncio.sleep(0.2)
 
     def hand_out(self, event: ServerSentEvent) -> None:
-        """Give an event to each client; a client that does not keep up is sent away, and may come back."""
+        """Give an event to each client; a client that does not keep up is disconnected, and may connect again."""
         for queue in list(self.queues):
             queue.put_nowait(event if queue.qsize() < MAX_WAITING else END)
             if queue.qsize() > MAX_WAITING:
@@ -52,7 +52,7 @@ class Hub:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the client and listen, for as long as the process lives."""
+    """Open the Redis client, and listen for messages as long as the process lives."""
     async with Redis.from_url(os.environ["VALKEY_URL"]) as client, asyncio.TaskGroup() as group:
         app.state.hub = Hub(client)
         task = group.create_task(app.state.hub.listen())
@@ -61,7 +61,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 async def subscribe(request: Request) -> AsyncGenerator[Queue]:
-    """Yield a queue until the stream has ended; refuse before the response starts, as a stream cannot."""
+    """Yield a queue for a stream; refuse here, as a response that has started cannot be refused."""
     queue, queues = Queue(), request.app.state.hub.queues
     if len(queues) >= MAX_CLIENTS:
         raise HTTPException(503, "Too many streams.", {"Retry-After": "5"})

@@ -16,21 +16,21 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
 MAX_CONCURRENT = 20
-"""Answers that this process streams at the same time: each is paid for, and holds a connection to the model."""
+"""The most answers that this process streams at a time: each costs money, and holds a connection to the model."""
 
 ANSWER_SECONDS, SILENCE_SECONDS = 120.0, 20.0
-"""The longest answer, and the longest wait for the next token."""
+"""The longest time for an answer, and the longest wait for the next token."""
 
 
 class Prompt(BaseModel):
-    """The question of a client."""
+    """The request body: a client's question to the model."""
 
     text: str = Field(max_length=10_000)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open one client for the model, with as many connections as answers."""
+    """Open a single HTTP client for the model, with as many connections as concurrent answers."""
     limits = httpx2.Limits(max_connections=MAX_CONCURRENT, max_keepalive_connections=MAX_CONCURRENT)
     timeout = httpx2.Timeout(2, read=SILENCE_SECONDS)
     async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
@@ -39,7 +39,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 async def ask(prompt: Prompt, request: Request) -> AsyncGenerator[httpx2.Response]:
-    """Yield the answer of the model as it begins, and close its connection when the client has left, or has it all."""
+    """Yield the model's response once begun; the connection is closed when the client has left, or has everything."""
     answers: asyncio.Semaphore = request.app.state.answers
     if answers.locked():
         raise HTTPException(503, "Too many answers are being written.", {"Retry-After": "5"})

@@ -18,22 +18,22 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError, WaitQueueTimeoutError
 
 MAX_POOL = 10
-"""Connections of this process; times the workers and replicas, they have to fit into the server's limit."""
+"""The most connections of this process: times workers and replicas, the number has to fit into the server's limit."""
 
 DEADLINE_SECONDS = 2.0
-"""The time of all calls of one request together: choosing a server, waiting for a connection, and each reply."""
+"""The time for all database calls of a request: choosing a server, waiting for a connection, and each reply."""
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the client at the start and close it at the end; the first call connects."""
+    """Open the MongoDB client at the start and close the client at the end; the first call connects."""
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         os.environ["MONGODB_URL"],
-        maxPoolSize=MAX_POOL,  # the default is 100
-        waitQueueTimeoutMS=500,  # the default is to wait for a connection without a limit
-        serverSelectionTimeoutMS=1000,  # the default is 30 s
+        maxPoolSize=MAX_POOL,  # the driver's default is 100 connections
+        waitQueueTimeoutMS=500,  # by default, a call waits for a connection without a limit
+        serverSelectionTimeoutMS=1000,  # the default wait for a server is 30 s
         connectTimeoutMS=1000,
-        timeoutMS=int(DEADLINE_SECONDS * 1000),  # for a call outside a request; the default is no limit
+        timeoutMS=int(DEADLINE_SECONDS * 1000),  # for a call outside a request; no limit by default
     )
     async with client:
         app.state.orders = client["shop"]["orders"]
@@ -41,7 +41,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 async def orders_of(request: Request) -> AsyncCollection[dict[str, Any]]:
-    """Return the collection that the lifespan opened."""
+    """Return the MongoDB collection that the lifespan opened."""
     orders: AsyncCollection[dict[str, Any]] = request.app.state.orders
     return orders
 
@@ -58,7 +58,7 @@ async def refuse(_request: Request, error: PyMongoError) -> JSONResponse:
 
 
 class Order(BaseModel):
-    """The fields of an order; a query is built from typed values only, so none is an operator such as `$ne`."""
+    """The fields of an order; a query has typed values only, so that no client can send an operator such as `$ne`."""
 
     item: str = Field(max_length=100)
 

@@ -1,4 +1,4 @@
-"""A task for Celery, RQ, Dramatiq, taskiq or arq that a crash cannot lose: a row of the transaction, and a relay.
+"""Tasks for Celery, RQ, Dramatiq, taskiq or arq that no crash loses: stored in the transaction, moved by a relay.
 
 Run: DATABASE_URL=postgresql://user@127.0.0.1/app VALKEY_URL=redis://127.0.0.1:6379 uvicorn outbox:app
 """
@@ -26,13 +26,13 @@ POLL_SECONDS = 0.2
 
 
 class Relay:
-    """Moves rows of the outbox into the queue, in every process; a row is locked by one of them at a time."""
+    """Moves rows of the outbox table into the task queue, in every process; a lock leaves each row to one process."""
 
     def __init__(self, pool: asyncpg.Pool, queue: Queue) -> None:
         self.pool, self.queue, self.thread = pool, queue, CapacityLimiter(1)
 
     async def run(self) -> None:
-        """Move rows until cancelled; while the queue or the database is away, the rows stay where they are."""
+        """Move rows until cancelled; while the queue or the database is down, the rows stay in the table."""
         while True:
             try:
                 moved = await self.move()
@@ -42,10 +42,10 @@ class Relay:
             await asyncio.sleep(0 if moved else POLL_SECONDS)
 
     async def move(self) -> int:
-        """Send some rows, then commit their deletion: after a crash in between, a task arrives twice, never not."""
+        """Send some rows, then commit their deletion: after a crash in between, a task is sent twice, never lost."""
         async with self.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(NEXT)
-            await to_thread.run_sync(self._send, rows, limiter=self.thread)  # RQ and Celery block: not on the loop
+            await to_thread.run_sync(self._send, rows, limiter=self.thread)  # RQ and Celery block, so a thread calls
         return len(rows)
 
     def _send(self, rows: list[Any]) -> None:
@@ -55,10 +55,10 @@ class Relay:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the database and the queue, and relay for as long as the process lives."""
+    """Open the database and the queue, and move rows of the outbox as long as the process lives."""
     url, bounds = os.environ["VALKEY_URL"], {"socket_timeout": 2, "socket_connect_timeout": 1}
     async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=5, command_timeout=5) as pool:
-        await pool.execute(TABLES)  # a service has migrations instead
+        await pool.execute(TABLES)  # a real service creates tables by migrations
         with Redis.from_url(url, **bounds) as client:
             app.state.pool = pool
             async with asyncio.TaskGroup() as group:

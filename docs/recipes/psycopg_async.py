@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:
-    """Open no transaction by itself: a read is then one round trip."""
+    """Switch to autocommit: without an implicit BEGIN, a read is a single round trip."""
     await connection.set_autocommit(True)
 
 
@@ -27,9 +27,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         os.environ["DATABASE_URL"],
         min_size=1,
         max_size=5,
-        max_waiting=20,  # the default is a queue without an end
-        timeout=1,  # the default is 30 s
-        open=False,  # the `async with` opens it
+        max_waiting=20,  # by default, the queue for a connection has no limit
+        timeout=1,  # the default wait for a connection is 30 s
+        open=False,  # the `async with` opens the pool
         configure=configure,
         kwargs={"row_factory": dict_row, "connect_timeout": 2, "options": "-c statement_timeout=2500"},
     ) as pool:
@@ -62,7 +62,7 @@ async def reject(_request: Request, error: DataError) -> JSONResponse:
 
 @app.post("/readings", status_code=201)
 async def load(request: Request, connection: Connection) -> int:
-    """Store lines of `sensor,value` as they arrive: all of them or, after an error, none."""
+    """Store lines of `sensor,value` while the request arrives: all lines or, after an error, none."""
     async with connection.cursor() as cursor:
         async with cursor.copy("COPY readings FROM STDIN (FORMAT csv)") as copy:
             async for chunk in request.stream():
@@ -72,7 +72,7 @@ async def load(request: Request, connection: Connection) -> int:
 
 @app.get("/sensors")
 async def highest(connection: Connection, sensor: Annotated[list[int], Query(max_length=100)]) -> list[float | None]:
-    """Ask a question for each sensor, in one round trip for all."""
+    """Run a query for each sensor, in a single round trip for all."""
     question = "SELECT max(value) FROM readings WHERE sensor = %s"
     async with connection.pipeline():
         cursors = [await connection.execute(question, [each]) for each in sensor]

@@ -1,4 +1,4 @@
-"""A rate limit for all processes together, on Valkey or Redis: GCRA, and the same limit in each process before it.
+"""A rate limit for all processes together, on Valkey or Redis (GCRA), after the same limit within each process.
 
 Run: VALKEY_URL=redis://127.0.0.1:6379 uvicorn rate_limit:app
 """
@@ -16,9 +16,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-MAX_CLIENTS, STORE_SECONDS = 10_000, 0.25  # that each process remembers; the longest wait for the store
+MAX_CLIENTS, STORE_SECONDS = 10_000, 0.25  # clients that each process remembers; the longest wait for Valkey
 
-# GCRA keeps one number for a client, the time until which its requests are paid for; the clock is that of the store.
+# GCRA stores a single time for each client: until then, its requests use up the limit. The clock is that of Valkey.
 SCRIPT = """
 local now = redis.call('TIME')
 now = now[1] * 1000000 + now[2]
@@ -32,7 +32,7 @@ return 0
 
 @dataclass(frozen=True)
 class Limit:
-    """A dependency that lets each client make `requests` requests in `seconds`, on whatever router it stands."""
+    """A dependency that lets each client make `requests` requests in `seconds`, for a route or for a whole router."""
 
     name: str
     requests: int
@@ -40,10 +40,10 @@ class Limit:
     _local: OrderedDict[str, float] = field(default_factory=OrderedDict, compare=False)
 
     async def __call__(self, request: Request) -> None:
-        """Count the request, or answer 429; behind a proxy, the address is right only with uvicorn's proxy headers."""
+        """Count the request, or answer 429; behind a proxy, the client's address needs uvicorn's proxy headers."""
         key, each = f"limit:{self.name}:{request.client.host if request.client else ''}", self.seconds / self.requests
         if not (wait := self._count_here(key, each)):
-            with suppress(RedisError, OSError):  # a store that is away is no way round the limit, and no 500
+            with suppress(RedisError, OSError):  # without Valkey, the limit of this process remains, and no 500
                 wait = await request.app.state.script(keys=[key], args=[int(each * 1e6), self.requests]) / 1e6
         if wait:
             raise HTTPException(429, "Too many requests.", {"Retry-After": str(int(wait) + 1)})
@@ -60,7 +60,7 @@ class Limit:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the store at the start and close it at the end; a request waits for it for a fraction of a second."""
+    """Connect to Valkey at the start and disconnect at the end; a request waits for Valkey a fraction of a second."""
     bounds = dict.fromkeys(("timeout", "socket_timeout", "socket_connect_timeout"), STORE_SECONDS)
     once = {"retry": Retry(NoBackoff(), 0), "max_connections": 16}
     async with Redis.from_pool(BlockingConnectionPool.from_url(os.environ["VALKEY_URL"], **once, **bounds)) as store:

@@ -1,4 +1,4 @@
-"""Reads on a replica that see the client's own writes: each write returns its position, and a read waits or goes on.
+"""Reads on a replica that see the client's own writes: a write returns a WAL position, for which a read waits.
 
 Run: DATABASE_URL=postgresql://primary/app REPLICA_URL=postgresql://replica/app uvicorn replicas:app
 """
@@ -14,10 +14,10 @@ import asyncpg
 from fastapi import Cookie, Depends, FastAPI, HTTPException, Request, Response
 
 WAIT_SECONDS = 0.2
-"""The longest wait for the replica, which is usually some milliseconds behind; then the read goes to the primary."""
+"""The longest wait for the replica, in seconds, usually some milliseconds; after that, the read goes to the primary."""
 
 MAX_PRIMARY_READS = 2
-"""Such reads at the same time: a replica that hangs must not send all its load to the primary."""
+"""The most reads that go to the primary at a time: a replica that hangs must not send all reads to the primary."""
 
 Position = Annotated[str | None, Cookie()]
 REPLAYED = "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
@@ -26,7 +26,7 @@ POSITION = "SELECT pg_current_wal_insert_lsn()::text"
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open a pool for each server at the start and close both at the end."""
+    """Open a pool for primary and replica at the start, and close both pools at the end."""
     bounds = {"min_size": 1, "max_size": 5, "timeout": 2, "command_timeout": 3}
     async with (
         asyncpg.create_pool(os.environ["DATABASE_URL"], **bounds) as primary,
@@ -39,7 +39,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 async def reading(request: Request, position: Position = None) -> AsyncGenerator[asyncpg.Connection]:
-    """Yield a connection that sees the last write of this client, to the replica if it has the write in time."""
+    """Yield a connection that sees this client's last write: to the replica if not behind, else to the primary."""
     state = request.app.state
     async with state.replica.acquire(timeout=1) as connection:
         if await has(connection, position):
@@ -52,9 +52,9 @@ async def reading(request: Request, position: Position = None) -> AsyncGenerator
 
 
 async def has(replica: asyncpg.Connection, position: str | None) -> bool:
-    """Wait until the replica has replayed a position, for a bounded time."""
+    """Wait a bounded time until the replica has replayed a WAL position, and tell whether this has happened."""
     if position is None or not re.fullmatch(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}", position):
-        return True  # no write so far, or not a position of ours
+        return True  # no write so far, or a cookie that is no position
     for _ in range(10):
         if await replica.fetchval(REPLAYED, position):
             return True

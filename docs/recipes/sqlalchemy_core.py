@@ -26,11 +26,11 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"),
         pool_size=5,
         max_overflow=0,
-        pool_timeout=1,  # the default of 30 s is an outage with a queue
+        pool_timeout=1,  # with the default of 30 s, requests pile up while the pool is empty
         connect_args={"timeout": 2, "command_timeout": 3, "server_settings": {"statement_timeout": "2500"}},
     )
     async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)  # a service has migrations instead
+        await connection.run_sync(metadata.create_all)  # a real service creates tables by migrations
     app.state.engine = engine
     yield
     await engine.dispose()

@@ -16,21 +16,21 @@ from psycopg_pool import ConnectionPool
 T = TypeVar("T")
 
 MAX_CONCURRENT = 4
-"""Threads, and connections: with fewer connections than threads, threads wait for connections and hold their places."""
+"""The number of threads and of connections: with fewer connections, threads would be held while a call waits."""
 
 MAX_QUEUE = 40
-"""Callers that may wait for a thread. At 50 ms a call and four threads, the last of them waits half a second."""
+"""The most callers that may wait for a thread: at 50 ms a call and four threads, the last waits half a second."""
 
 
 class Blocking:
-    """Runs the calls of one driver in threads that no other code uses."""
+    """Runs the calls of a database driver without async in threads that no other code uses."""
 
     def __init__(self, pool: ConnectionPool[Connection[Any]]) -> None:
         self.pool, self.threads, self.calls = pool, CapacityLimiter(MAX_CONCURRENT), 0
 
     async def run(self, call: Callable[[Connection[Any]], T]) -> T:
         """Call a function with a connection, in a thread; refuse when too many callers wait."""
-        if self.calls >= MAX_CONCURRENT + MAX_QUEUE:  # the limiter's own statistics change one turn of the loop later
+        if self.calls >= MAX_CONCURRENT + MAX_QUEUE:  # counted here: the limiter's statistics lag by a turn of the loop
             raise HTTPException(503, "The database is busy.", {"Retry-After": "1"})
         self.calls += 1
         try:
@@ -39,7 +39,7 @@ class Blocking:
             self.calls -= 1
 
     def _with_connection(self, call: Callable[[Connection[Any]], T]) -> T:
-        with self.pool.connection() as connection:  # commits at the end, and rolls back after an exception
+        with self.pool.connection() as connection:  # the pool commits at the end, and rolls back after an exception
             return call(connection)
 
 
@@ -72,6 +72,6 @@ async def report(database: Annotated[Blocking, Depends(blocking)]) -> int:
 
 
 def count(connection: Connection[Any]) -> int:
-    """Run the slow query of the driver: an ordinary function, which is tested without a loop."""
+    """Run a slow query: an ordinary function, which can be tested without an event loop."""
     row = connection.execute("SELECT 1, pg_sleep(0.05)").fetchone()
     return int(row[0]) if row else 0

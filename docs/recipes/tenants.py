@@ -25,22 +25,23 @@ CREATE POLICY own_rows ON notes USING (tenant = current_setting('app.tenant', tr
 CREATE ROLE service LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD 'from-your-secrets';
 GRANT SELECT, INSERT ON notes TO service
 """
-"""Run by the owner of the tables. The service connects as a role that is neither the owner nor a superuser."""
+"""The migration, run by the owner of the tables: the service's role is neither the owner nor a superuser."""
 
 notes = Table("notes", MetaData(), Column("id", BigInteger, Identity(), primary_key=True), Column("text", Text))
 TENANT = text("SELECT set_config('app.tenant', :tenant, true)")
-"""The same as SET LOCAL, with a bound parameter: PostgreSQL forgets it at the end of the transaction."""
+"""Sets the tenant like SET LOCAL, but as a bound parameter: PostgreSQL forgets the tenant when the transaction ends."""
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the engine at the start and close it at the end; refuse a role that row security does not bind."""
+    """Open the database engine for the life of the process; refuse a role that bypasses row security."""
     engine = create_async_engine(
         os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"),
         pool_size=5,
         max_overflow=0,
         pool_timeout=1,
-        connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "command_timeout": 3},  # PgBouncer
+        # PgBouncer in transaction mode keeps no prepared statements for a client
+        connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "command_timeout": 3},
     )
     async with engine.connect() as connection:
         bound = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = current_user"
@@ -52,7 +53,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 async def tenant_of(x_tenant: Annotated[str, Header(min_length=1, max_length=50)]) -> str:
-    """Return the tenant of the caller: of a verified token, in a real service, and never of a bare header."""
+    """Return the caller's tenant: from a verified token, in a real service, and never from an unsigned header."""
     return x_tenant
 
 
@@ -75,4 +76,5 @@ async def create(note: str, connection: Connection) -> int:
 
 @app.get("/notes")
 async def read(connection: Connection) -> list[str]:
-    return list(await connection.scalars(select(notes.c.text).order_by(notes.c.id)))  # no WHERE that could be forgotten
+    # row security filters: no WHERE that could be forgotten
+    return list(await connection.scalars(select(notes.c.text).order_by(notes.c.id)))
