@@ -11,10 +11,10 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 PAGES = ("glossary.md", "never-block.md", "owasp.md", "patterns.md")
-"""The pages that a generated service has, in its folder `docs/`."""
+"""The pages that a generated service has in the folder `docs/`."""
 
 TEMPLATE = Path("..")
-"""The folder of the template: cookiecutter renders in the folder of the service's sources."""
+"""The folder of the template, relative to the current folder: cookiecutter renders inside the service's sources."""
 
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]*)([^)\s]*)\)")
 EXAMPLE = re.compile(r"\*\*Run\*\*\s+\[patterns/(\w+)\.py\]\(patterns/\w+\.py\)\s+as\s+`example\.py`\.")
@@ -30,7 +30,7 @@ class Pages(Extension):
 
 
 def page(name: str) -> str:
-    """Return a page of the template as it stands in a service: with its examples inside, and working links."""
+    """Return a page of the template for a generated service: with the code of the examples, and with working links."""
     title, _, text = (TEMPLATE / "docs" / name).read_text("utf-8").partition("\n\n")
     version = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     note = (
@@ -46,7 +46,7 @@ def _example(found: re.Match[str]) -> str:
 
 
 def _link(found: re.Match[str]) -> str:
-    """Return a link that leads somewhere in a service; of a link to a different document of the template, the words."""
+    """Return a link that works in a service; of a link to a document that only the template has, return the words."""
     words, target, anchor = found.groups()
     if target.startswith(SOURCES):
         return f"[{words}](../{target.removeprefix(SOURCES)}{anchor})"

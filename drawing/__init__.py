@@ -1,6 +1,6 @@
-"""Drawing kit of the lab and the benchmarks: the modules that a generated service has in `devtools/drawing`.
+"""The drawing kit of the lab and the benchmarks: the modules that a generated service has in `devtools/drawing`.
 
-Its modules live once, in the template's folder, so this package only adds that folder to its own search path. A
+The modules exist once, in the template's folder, so this package only adds that folder to its own search path. A
 symbolic link would do on Linux and macOS; git on Windows writes a text file in its place.
 """
 

@@ -236,7 +236,7 @@ DROPPED = {
         "tests/tokens.py",
     ),
     ("deploy", "none"): ("deploy", "devtools/deploy", "devtools/tests/deploy", "tests/deploy"),
-    ("auth", "jwt"): (  # these files use an HTTP client without access tokens
+    ("auth", "jwt"): (  # these files use an HTTP client that sends no access tokens
         "devtools/console/tests/test_page.py",
         "tests/faults/defences/traced_calls.py",
         "tests/faults/test_traced_calls.py",
@@ -298,7 +298,7 @@ def remove(path: Path) -> None:
 
 
 def replace(moved: Sequence[tuple[str, str]]) -> None:
-    """Rename the replacing files over the replaced ones, and rename their modules in every Python file."""
+    """Move each replacing file to the name of the replaced file, and rename the modules in every Python file."""
     for name, place in moved:
         if Path(name).exists():
             Path(name).replace(Path(name).with_name(place))
@@ -312,7 +312,7 @@ def replace(moved: Sequence[tuple[str, str]]) -> None:
 
 
 def git(*arguments: str) -> str:
-    """Return git's output about the template, or an empty text: git or the origin may be missing."""
+    """Return what git prints about the template's folder, or an empty text, as git or the origin may be missing."""
     program = shutil.which("git")
     if program is None:
         return ""

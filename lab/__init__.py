@@ -1,1 +1,1 @@
-"""Lab: experiments on blocked and free event loops, run on this machine by `python -m lab`."""
+"""The lab: experiments on blocked and free event loops, which `python -m lab` runs on this machine."""

@@ -1,4 +1,4 @@
-"""Commands of the lab: walk through the experiments, `python -m lab [--only NAME ...] [--quick]`."""
+"""The command of the lab, which walks through the experiments: `python -m lab [--only NAME ...] [--quick]`."""
 
 import argparse
 import sys
@@ -16,14 +16,17 @@ EXPERIMENTS = {
 }
 PAGE = BUILD / "report.html"
 STOPPED = 130
-"""The exit code of a shell for a program that Ctrl-C ended."""
+"""The exit code that a shell reports for a program that Ctrl-C has ended."""
 
 EXPECTED = (LabError, AssertionError, OSError)
-"""Errors whose message is enough for a person; tests.programs raises AssertionError when a program did not start."""
+"""Errors of which only the message is printed, without a traceback.
+
+`tests.programs` raises AssertionError for a program that did not start.
+"""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the options of the lab's command line."""
     parser = argparse.ArgumentParser(prog="python -m lab", description="Show what an event loop does, on this machine.")
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS), help="these experiments")
     parser.add_argument("--quick", action="store_true", help="each experiment once, without a stop between them")
@@ -31,7 +34,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def run(experiments: Sequence[Experiment], *, quick: bool) -> None:
-    """Start the servers, walk through the experiments and write the page."""
+    """Start the lab's servers, walk through the experiments, and write the page of results."""
     print("generating, installing and starting a service; a minute the first time", flush=True)
     with (
         installed() as service,
@@ -80,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where Enter was expected
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C at any time, or Ctrl-D where Enter was expected
         print("\nstopped", file=sys.stderr)
         return STOPPED
     return 0

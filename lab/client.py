@@ -1,6 +1,6 @@
 """HTTP client of the lab: connections are open before the clock starts, and a request costs as little as possible.
 
-A client with more features would take more CPU than the service that it measures, on the same machine.
+A client with more features would take more CPU than the service that is measured on the same machine.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lab.experiment import LabError
 
 TIMEOUT_SECONDS = 60.0
-"""Timeout of a whole series; more than the slowest experiment takes on a busy machine."""
+"""The timeout of a series of requests, in seconds: more than the slowest experiment takes on a busy machine."""
 
 OK = 200
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -23,7 +23,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer; its times are seconds since the first request of the series."""
+    """The answer to a request; all times are seconds since the first request of the series."""
 
     asked: float
     ended: float
@@ -32,18 +32,21 @@ class Answer:
 
     @property
     def seconds(self) -> float:
-        """Latency of the answer."""
+        """The latency of the answer, in seconds."""
         return self.ended - self.asked
 
 
 def total(answers: Sequence[Answer]) -> float:
-    """Return the seconds from the first request to the last answer."""
+    """Return the seconds from the first request of a series to the last answer."""
     return max(answer.ended for answer in answers)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests to a path, `rounds` times: `count` at once, or one each `every` seconds, on separate connections."""
+    """A load for the lab's service: requests to a path on `count` connections, `rounds` times on each connection.
+
+    All connections begin at once, or one each `every` seconds.
+    """
 
     path: str
     count: int
@@ -52,7 +55,7 @@ class Load:
 
 
 def series(address: str, path: str, count: int, *, rounds: int = 1) -> list[Answer]:
-    """Send requests at once, each connection again after each answer, and return the answers.
+    """Send requests on `count` connections at once, and on each connection again after each answer; return the answers.
 
     Raises:
         LabError: at least one request was refused or failed.
@@ -89,7 +92,7 @@ async def _stream(address: str) -> AsyncIterator[Stream]:
     place = urlsplit(address)
     stream = await asyncio.open_connection(place.hostname, place.port)
     try:
-        await _ask(stream, "/hello")  # the server has accepted the connection and is warm
+        await _ask(stream, "/hello")  # an answer shows that the server has accepted the connection
         yield stream
     finally:
         stream[1].close()

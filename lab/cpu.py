@@ -1,4 +1,4 @@
-"""Experiment `cpu`: pure Python that computes on the event loop, in threads and in processes, beside quick requests."""
+"""Experiment `cpu`: Python code that computes on the event loop, in threads and in processes, beside quick requests."""
 
 from drawing.tables import Table
 from lab import plots
@@ -27,7 +27,7 @@ def measure(address: str, kind: str) -> tuple[list[Answer], list[Answer]]:
 
 
 def run(setting: Setting) -> Finding:
-    """Measure on the loop, in threads and in processes, and draw the greetings and the totals."""
+    """Measure computing on the event loop, in threads and in processes, and draw the quick requests and the totals."""
     found = {}
     for kind in KINDS:
         runs = [measure(setting.address, kind) for _ in range(1 if setting.quick else TIMES)]

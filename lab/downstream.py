@@ -1,4 +1,4 @@
-"""Experiment `downstream`: a slow and a fast downstream, without and with a bulkhead for the slow downstream."""
+"""Experiment `downstream`: calls to a slow and a fast downstream, without and with a bulkhead for the slow calls."""
 
 from statistics import quantiles
 
@@ -15,19 +15,19 @@ NAMES = {BLOCKING: "without a bulkhead", ASYNC: "with a bulkhead of 10"}
 
 
 def measure(address: str, kind: str) -> tuple[list[Answer], list[Answer]]:
-    """Return the answers to the requests for the slow downstream and for the fast downstream."""
+    """Return the answers to slow requests and to fast requests: each request calls a slow or a fast downstream."""
     slow, fast = together(address, Load(f"/calls/slow/{kind}", SLOW), Load("/calls/fast", FAST, EVERY))
     return slow, fast
 
 
 def middle_and_high(answers: list[Answer]) -> tuple[float, float]:
-    """Return p50 and p95 in seconds."""
+    """Return the 50th and the 95th percentile of the latencies, in seconds."""
     cuts = quantiles((answer.seconds for answer in answers), n=20, method="inclusive")
     return cuts[9], cuts[18]
 
 
 def p95(points: Points) -> float:
-    """Return the p95 of drawn latencies."""
+    """Return the 95th percentile of the latencies in a plot."""
     return quantiles((latency for _, latency in points), n=20, method="inclusive")[18]
 
 

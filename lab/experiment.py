@@ -8,19 +8,19 @@ from drawing.tables import Table
 
 
 class LabError(Exception):
-    """The lab cannot go on; the message is for the person at the terminal."""
+    """An experiment of the lab cannot go on; the message is for the person at the terminal."""
 
 
 ASYNC, BLOCKING, POOL, OWN, TWICE = "async", "blocking", "pool", "own", "twice"
 """Series of the plots: right, the mistake, FastAPI's threads, threads of a separate pool, FastAPI's threads twice."""
 
 COLOURS = {ASYNC: "blue", BLOCKING: "orange", POOL: "violet", OWN: "green", TWICE: "gold"}
-"""Colour of each series, from the palette of `drawing`."""
+"""The colour of each series of the plots, from the palette of `drawing`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of an experiment on this machine."""
+    """The result of an experiment on this machine: a sentence, a table, and plots."""
 
     sentence: str
     table: Table
@@ -29,27 +29,27 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Surroundings of an experiment: the address of the lab's service, and how to report progress."""
+    """What an experiment needs to run: the address of the lab's service, and a function that reports progress."""
 
     address: str
     quick: bool
     note: Callable[[str], None]
-    """Shows a line of progress."""
+    """Shows a line of progress to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment; the texts are for a first-time reader."""
+    """An experiment of the lab; the texts are for a reader without knowledge of the subject."""
 
     name: str
     title: str
     expect: str
     difference: str
-    """Meaning of numbers that differ from the expected numbers."""
+    """The meaning of measured numbers that differ from the expected numbers."""
     run: Callable[[Setting], Finding]
     database: bool = False
 
 
 def milliseconds(seconds: float) -> str:
-    """Write seconds as milliseconds for a table."""
+    """Return seconds as text in milliseconds, for a table."""
     return f"{seconds * 1000:,.0f} ms"

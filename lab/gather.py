@@ -13,13 +13,13 @@ NAMES = {"in-a-row": "one after the other", "gather": "gather"}
 
 
 def measure(address: str, kind: str) -> float:
-    """Return the seconds of one request that makes the three calls."""
-    series(address, f"/calls/{kind}", 1)  # opens the connections to the downstream
+    """Return the time, in seconds, of a request to the lab's service that makes three calls to a downstream."""
+    series(address, f"/calls/{kind}", 1)  # opens the connections to the downstream before the measurement
     return median(total(series(address, f"/calls/{kind}", 1)) for _ in range(TIMES))
 
 
 def run(setting: Setting) -> Finding:
-    """Measure both ways and draw their times."""
+    """Measure three calls one after the other and at once, and draw both times."""
     found = {}
     for kind, name in NAMES.items():
         found[kind] = measure(setting.address, kind)

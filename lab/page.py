@@ -1,4 +1,4 @@
-"""Page of the lab: for each experiment the expectation, the finding, the plots and the table."""
+"""The HTML page of the lab: for each experiment the expectation, the finding, the plots and the table."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ LEAD = "The numbers are of one machine at one time; look at how they compare."
 
 
 def page(done: Sequence[tuple[Experiment, Finding]]) -> str:
-    """Return the page."""
+    """Return the HTML page of the lab."""
     sections = [Section(experiment.title, list(_parts(experiment, finding))) for experiment, finding in done]
     return document(TITLE, [paragraph(f"{machine()} {LEAD}")], sections, series=COLOURS)
 

@@ -11,7 +11,7 @@ Value = Callable[[Points], float]
 
 
 def write(number: float) -> str:
-    """Write milliseconds."""
+    """Return a number of milliseconds as text."""
     return f"{number:,.0f} ms"
 
 
@@ -28,14 +28,14 @@ def latencies(
 def dots(
     subject: str, across: str, series: Mapping[str, Points], legend: Mapping[str, str], value: Value = highest
 ) -> Figure:
-    """Draw a dot for each point; upwards are milliseconds, and the title has the value of each series."""
+    """Draw a dot for each point of each series, with milliseconds upwards; the title has a value for each series."""
     frame = frame_of(across, series)
     title = title_of_points(subject, series, legend, value, write)
     return frame.figure(title, [frame.dots(group, name) for name, group in series.items()], legend)
 
 
 def lines(subject: str, across: str, series: Mapping[str, Points], legend: Mapping[str, str], value: Value) -> Figure:
-    """Draw a line with dots for each series; upwards are milliseconds, and the title has the value of each series."""
+    """Draw a line with dots for each series, with milliseconds upwards; the title has a value for each series."""
     frame = frame_of(across, series)
     title = title_of_points(subject, series, legend, value, write)
     drawn = [frame.line(group, name) + frame.dots(group, name) for name, group in series.items()]
@@ -43,13 +43,13 @@ def lines(subject: str, across: str, series: Mapping[str, Points], legend: Mappi
 
 
 def frame_of(across: str, series: Mapping[str, Points]) -> Frame:
-    """Return a frame that holds all points."""
+    """Return a frame, with axes from zero, that holds all points."""
     points = [point for group in series.values() for point in group]
     most_across, most_up = (max(point[place] for point in points) for place in range(2))
     return Frame(axis_from_zero(across, most_across), axis_from_zero("milliseconds", most_up))
 
 
 def times(subject: str, rows: Sequence[tuple[str, str, float]]) -> Figure:
-    """Draw a bar for each row of series, name and seconds."""
+    """Draw a bar for each row; a row has the series, a name, and seconds."""
     drawn = [Bar(name, seconds, write(seconds * 1000), series=series) for series, name, seconds in rows]
     return Figure(title_of_bars(subject, drawn), bars(drawn))

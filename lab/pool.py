@@ -1,4 +1,4 @@
-"""Experiment `pool`: forty clients and five connections, with SQLAlchemy's own queue and with a FIFO bulkhead."""
+"""Experiment `pool`: forty clients share five connections, with SQLAlchemy's own queue and with a FIFO bulkhead."""
 
 from statistics import quantiles
 
@@ -15,19 +15,19 @@ NAMES = {BLOCKING: "SQLAlchemy's own queue", ASYNC: "bulkhead, first come first 
 
 def measure(address: str, kind: str, rounds: int = ROUNDS) -> list[Answer]:
     """Let each client send `rounds` requests, the next request as soon as the last is answered."""
-    series(address, f"/pool/{kind}", CONNECTIONS)  # opens the connections
+    series(address, f"/pool/{kind}", CONNECTIONS)  # opens the database connections before the measurement
     return series(address, f"/pool/{kind}", CLIENTS, rounds=rounds)
 
 
 def percentiles(answers: list[Answer]) -> dict[str, float]:
-    """Return percentiles of the latencies, in seconds."""
+    """Return the fastest, the slowest and some percentiles of the latencies, in seconds."""
     seconds = sorted(answer.seconds for answer in answers)
     cuts = quantiles(seconds, n=100, method="inclusive")
     return {"fastest": seconds[0], "p50": cuts[49], "p90": cuts[89], "p99": cuts[98], "slowest": seconds[-1]}
 
 
 def run(setting: Setting) -> Finding:
-    """Measure both queues and draw the latencies."""
+    """Measure SQLAlchemy's queue and the bulkhead's queue, and draw the latencies."""
     found = {}
     for kind, colour in KINDS.items():
         found[kind] = measure(setting.address, kind)
@@ -56,7 +56,7 @@ def run(setting: Setting) -> Finding:
 
 
 def spread(found: dict[str, float]) -> float:
-    """Return the slowest latency as a multiple of the fastest."""
+    """Return the slowest latency as a multiple of the fastest, which shows how unfair a queue is."""
     return found["slowest"] / found["fastest"]
 
 

@@ -15,20 +15,20 @@ from tests.repository import ROOT, cookiecutter_home, copy_template
 BUILD = ROOT / ".build" / "lab"
 VENV = BUILD / "venv"
 STOP_SECONDS = 20
-"""Time for a server and the throwaway PostgreSQL to stop."""
+"""The most seconds that a server may take to stop, together with the throwaway PostgreSQL."""
 PYTHON = Path("Scripts", "python.exe") if os.name == "nt" else Path("bin", "python")
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A generated service and the environment with the packages."""
+    """A generated service, and the virtual environment with the service's packages."""
 
     folder: Path
     venv: Path
 
     @property
     def python(self) -> Path:
-        """Interpreter of the environment."""
+        """The Python interpreter of the virtual environment."""
         return self.venv / PYTHON
 
 
@@ -59,7 +59,10 @@ def _must(command: Sequence[str | Path], folder: Path, variables: Mapping[str, s
 
 @contextmanager
 def serving(service: Installed, logs: Path, *, database: bool) -> Iterator[str]:
-    """Yield the address of the lab's service, which has a downstream and, if asked for, a database."""
+    """Run the lab's service with a downstream and, if asked for, a database; yield the service's address.
+
+    The downstream is a second instance of the lab's service.
+    """
     with ExitStack() as stack:
         downstream = stack.enter_context(_server(service, logs / "downstream.log"))
         options = ["--downstream", downstream, *(["--database"] if database else [])]

@@ -1,4 +1,4 @@
-"""Experiment `sessions`: several tasks with a shared SQLAlchemy session, and with a session for each task."""
+"""Experiment `sessions`: concurrent tasks that share an SQLAlchemy session, or have a session each."""
 
 from drawing.tables import Table
 from lab import plots
@@ -16,13 +16,13 @@ STATEMENT_SECONDS = 0.05
 
 
 def measure(address: str, kind: str) -> Answer:
-    """Return the answer; its body has the outcome of each of three tasks."""
-    series(address, "/session/own", 1)  # opens the connections
+    """Return the answer to a request with three tasks; the body has the outcome of each task."""
+    series(address, "/session/own", 1)  # opens the database connections before the measurement
     return series(address, f"/session/{kind}", 1)[0]
 
 
 def run(setting: Setting) -> Finding:
-    """Measure all four ways and draw the two that give three answers."""
+    """Measure four ways to give sessions to tasks, and draw the two ways in which all three tasks succeed."""
     found = {}
     for kind, name in NAMES.items():
         found[kind] = measure(setting.address, kind)
@@ -47,7 +47,7 @@ def run(setting: Setting) -> Finding:
 
 
 def errors(answer: Answer) -> str:
-    """Return the errors of the tasks, each once, without the address of SQLAlchemy's explanation."""
+    """Return the distinct errors of the tasks, without the link to SQLAlchemy's explanation."""
     found = dict.fromkeys(outcome.partition(" (Background")[0] for outcome in answer.body if outcome != OK)
     return "; ".join(found) or "none"
 

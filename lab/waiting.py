@@ -29,13 +29,13 @@ PUBLISHED = {
     20: {"async": 0.055, "blocking": 1.109, "sync": 0.071, "offloaded": 0.062},
     100: {"async": 0.076, "sync": 0.193, "offloaded": 0.196},
 }
-"""Seconds of a published run of the same test, to compare with."""
+"""Seconds that a published run of the same test took, to compare with."""
 
 Totals = Mapping[tuple[str, int], float]
 
 
 def run(setting: Setting) -> Finding:
-    """Measure all ways and draw the answers and the totals."""
+    """Measure the four ways to wait, and draw the answers and the totals."""
     found: dict[tuple[str, int], float] = {}
     last: dict[str, list[Answer]] = {}
     for kind in KINDS:
@@ -43,7 +43,7 @@ def run(setting: Setting) -> Finding:
             if kind == "blocking" and count > BLOCKING_UP_TO:
                 continue
             runs = [series(setting.address, f"/wait/{kind}", count) for _ in range(1 if setting.quick else TIMES)]
-            last[kind] = sorted(runs, key=total)[len(runs) // 2]  # the run of the median: all numbers are of one run
+            last[kind] = sorted(runs, key=total)[len(runs) // 2]  # the run with the median time, for all numbers
             found[kind, count] = total(last[kind])
             setting.note(f"{kind}, {count} at once: {found[kind, count]:.3f} s")
     last["modelled"] = series(setting.address, "/wait/modelled", max(CONCURRENT))
@@ -62,7 +62,7 @@ def bare(count: int) -> float:
 
 
 def batches(count: int) -> int:
-    """Return the number of times that the threads are filled to serve so many requests."""
+    """Return how many batches the 40 threads need to serve a number of requests."""
     return -(-count // TOKENS)
 
 

@@ -17,18 +17,18 @@ UPDATES = {
     "update-of-6-fast-end.svg": Update(6, end_seconds=6),
     "update-of-50.svg": Update(50),
 }
-"""Updates by the file of their picture."""
+"""The rolling updates to draw, by the name of the picture's file."""
 
 
 def pictures() -> dict[str, str]:
-    """Return each picture by the name of its file."""
+    """Return each picture of the documents by the file's name."""
     updates = {name: standalone(rolling_update(update), COLOURS) for name, update in UPDATES.items()}
     updates["frozen-database.svg"] = standalone(fault.frozen_database(), fault.COLOURS)
     return {**updates, "connections.svg": standalone(connections(), COLOURS), "request.svg": request_way()}
 
 
 def main() -> None:
-    """Write the files."""
+    """Draw the pictures of the documents, and write the files."""
     parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="a timeline of the fault test, for the plot of a fault"

@@ -1,7 +1,7 @@
 """The plot of a fault: each request of a fault test as a dot, from a timeline that the test recorded.
 
 `python -m pictures --record FILE` takes a timeline of a generated service, which its `FAULT_TIMELINES=FOLDER uv run
-python -m pytest tests/faults/test_frozen_database.py` writes; without it, the last one is drawn again.
+python -m pytest tests/faults/test_frozen_database.py` writes; without `--record`, the last timeline is drawn again.
 """
 
 import json
@@ -19,7 +19,7 @@ COLOURS = SERIES
 
 
 def record(timeline: Path) -> None:
-    """Keep a timeline, with times in milliseconds, as the data of the picture."""
+    """Store the timeline of a fault test, with times in milliseconds, as the data of the picture."""
     given: dict[str, Any] = json.loads(timeline.read_text("utf-8"))
     seen = [[round(one["at"], 3), round(one["seconds"], 3), one["ended"]] for one in given["seen"]]
     marks = [[mark["text"], round(mark["begin"], 2), round(mark["end"], 2)] for mark in given["marks"]]
@@ -30,7 +30,7 @@ def frozen_database() -> Figure:
     """Draw the requests during which PostgreSQL was frozen by SIGSTOP and went on."""
     kept: dict[str, Any] = json.loads(RECORDED.read_text("utf-8"))
     marks = [Mark(*mark) for mark in kept["marks"]]
-    first = marks[0].begin - 3  # the seconds before are the start of the service
+    first = marks[0].begin - 3  # earlier seconds are the start of the service
     shown = [(at - first, max(seconds, LEAST_SECONDS), ended) for at, seconds, ended in kept["seen"] if at >= first]
     series: defaultdict[str, Points] = defaultdict(list)
     for at, seconds, ended in shown:

@@ -1,4 +1,4 @@
-"""Charts about replicas: rolling updates over time, and connections over the number of replicas."""
+"""Charts about replicas: the pods of a rolling update over time, and connections over the number of replicas."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,14 @@ from drawing.frames import Axis, Frame, axis_from_zero
 from pictures.rollout import STEP_SECONDS, Moment, Update, moments
 
 WORKERS, POOL, PROBE = 2, 5, 1
-"""The numbers of deploy/kubernetes/: WEB_CONCURRENCY, DATABASE_POOL_LIMIT, and the probe of each worker."""
+"""The numbers of a pod in deploy/kubernetes/: WEB_CONCURRENCY, DATABASE_POOL_LIMIT, and a probe for each worker."""
 
 PER_POD = WORKERS * (POOL + PROBE)
 LIMIT = 190
-"""DATABASE_MAX_CONNECTIONS 200, without the 10 that are reserved."""
+"""The connections for pods: DATABASE_MAX_CONNECTIONS, which is 200, without the 10 that are reserved."""
 
 BEHIND_PGBOUNCER = 200
-"""DATABASE_PGBOUNCER_CONNECTIONS of components/pgbouncer."""
+"""The connections behind PgBouncer: DATABASE_PGBOUNCER_CONNECTIONS of components/pgbouncer."""
 
 COLOURS: Mapping[str, str] = {
     "old": "silver",
@@ -28,7 +28,7 @@ COLOURS: Mapping[str, str] = {
 
 
 def rolling_update(update: Update) -> Figure:
-    """Draw the pods of an update over time, the kinds above each other, and twice the replicas as a line."""
+    """Draw the pods of a rolling update over time, with the kinds of pods stacked, and twice the replicas as a line."""
     seen = list(moments(update))
     most = max(moment.pods for moment in seen)
     across = axis_from_zero("seconds", seen[-1].seconds)

@@ -1,4 +1,4 @@
-"""The way of a request as a picture, drawn from the picture in letters of README.md, which a test holds."""
+"""The way of a request through the files of a service as an SVG picture, drawn from the text diagram of README.md."""
 
 import re
 from html import escape
@@ -10,19 +10,19 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = re.compile(r"^[\s|`\\v-]*(app/[\w./]+\.py)\s{2,}(\S.*)$")
 ROW, LEFT = 17, 14
 LONGEST = 66
-"""The most letters of a job; of a longer one, the first part is shown."""
+"""The most letters of a file's description; of a longer description, the first part is shown."""
 
 
 def stops() -> list[tuple[str, str]]:
-    """Return the files of a request's way with their jobs, in the order of the README."""
+    """Return the files that a request passes, each with a short description, in the sequence of README.md."""
     picture = (ROOT / "README.md").read_text("utf-8").partition("## The request's way")[2].split("```")[1]
     found = [match.groups() for line in picture.splitlines() if (match := FILE.match(line))]
-    # further down the picture has two columns, and the second one is no job of the first
+    # below, the diagram has two columns, and the text of the second column is not the job of the first column's file
     return [(str(file), "" if str(job).startswith(("|", "app/")) else str(job)) for file, job in found]
 
 
 def request_way() -> str:
-    """Return the picture: a line from the client to PostgreSQL, with a stop for each file."""
+    """Return the picture of a request's way: a line from the client to PostgreSQL, with a stop for each file."""
     rows = [("a client", ""), *stops(), ("PostgreSQL", "")]
     bottom = ROW * len(rows)
     parts = [f'<path class="arrow" d="M{LEFT} {ROW}V{bottom}"/>']

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 STEP_SECONDS = 0.5
-"""The distance of two moments of a simulation."""
+"""The seconds between two moments of a simulation."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class Update:
 
     replicas: int
     surge_percent: int = 25
-    """maxSurge: pods beyond the replicas, among which Kubernetes does not count pods that terminate."""
+    """maxSurge: the most pods beyond the replicas; Kubernetes does not count pods that terminate."""
     start_seconds: float = 8.0
-    """From the creation of a pod until it counts: its start, and minReadySeconds."""
+    """The seconds from the creation of a pod until the pod counts as available: the start, and minReadySeconds."""
     end_seconds: float = 30.0
-    """From SIGTERM to the end of a pod; at most the grace period."""
+    """The seconds from SIGTERM to the end of a pod; at most the grace period."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """The pods at one moment of an update, each of which may hold connections."""
+    """The number of pods at a moment of a rolling update; each pod, also when terminating, may hold connections."""
 
     seconds: float
     old: int
@@ -36,12 +36,12 @@ class Moment:
 
     @property
     def pods(self) -> int:
-        """All pods of this moment."""
+        """All pods of this moment: old, new and terminating."""
         return self.old + self.new + self.terminating
 
 
 def moments(update: Update) -> Iterator[Moment]:
-    """Yield the moments of an update, from its begin until its last old pod has ended."""
+    """Yield the moments of a rolling update, from the first new pod until the last old pod has ended."""
     surge = math.ceil(update.replicas * update.surge_percent / 100)
     old, starts, ends, now = update.replicas, list[float](), list[float](), 0.0
     while True:
@@ -59,5 +59,5 @@ def moments(update: Update) -> Iterator[Moment]:
 
 
 def peak(update: Update) -> int:
-    """Return the most pods at one moment of an update."""
+    """Return the largest number of pods at any moment of a rolling update."""
     return max(moment.pods for moment in moments(update))

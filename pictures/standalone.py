@@ -1,4 +1,4 @@
-"""A figure of the drawing kit as an SVG file of its own: with its style, its axes' names and its legend inside."""
+"""A figure of the drawing kit as an independent SVG file, which contains the style, the axes' names and the legend."""
 
 import re
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ text.mark { font-weight: 700; fill: var(--alert) } .box { fill: none; stroke: va
 
 
 def style(colours: Mapping[str, str]) -> str:
-    """Return the style of a file whose series have these colours of the palette."""
+    """Return the CSS of an SVG file whose series have these colours of the palette."""
     return f"<style>{variables()}{STYLE}{series_style(colours)}</style>"
 
 
 def document(title: str, height: int, content: str, colours: Mapping[str, str], *, top: int = 0) -> str:
-    """Return an SVG file; `top` is the room above the drawing's own zero."""
+    """Return an SVG file with a drawing; `top` is the room above the drawing's zero."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-top} {WIDTH} {height + top}" role="img" '
         f'aria-label="{escape(title)}">{style(colours)}{content}</svg>\n'
@@ -34,7 +34,7 @@ def document(title: str, height: int, content: str, colours: Mapping[str, str], 
 
 
 def standalone(figure: Figure, colours: Mapping[str, str]) -> str:
-    """Return a figure as a file."""
+    """Return a figure as an SVG file."""
     (size,) = re.findall(r'viewBox="0 0 \d+ (\d+)"', figure.drawing)
     inner = figure.drawing.partition(">")[2].removesuffix("</svg>")
     height = int(size)

@@ -1,4 +1,4 @@
-"""Boots a generated service as its image would: with only its files and its packages, under real gunicorn."""
+"""Boots a generated service like a container of the image: with the image's files and packages only, under gunicorn."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def copied_by_the_image(dockerfile: str) -> list[str]:
 
 
 def lay_out_image(service: Path, target: Path) -> Path:
-    """Make the folder that the image would contain, without the packages."""
+    """Copy the files that the image would contain into a folder, without the packages."""
     for name in copied_by_the_image((service / "Dockerfile").read_text()):
         source = service / name
         if source.is_dir():
@@ -45,13 +45,13 @@ def lay_out_image(service: Path, target: Path) -> Path:
 
 
 def image_command(service: Path) -> list[str]:
-    """Return the command that the image runs."""
+    """Return the command that a container of the service's image runs."""
     command: list[str] = json.loads((service / "Dockerfile").read_text().rpartition("\nCMD ")[2])
     return command
 
 
 def install_image_packages(service: Path, target: Path, tools: Sequence[str] = ()) -> Path:
-    """Install the image's packages, and these development tools, into a new environment; return its programs.
+    """Install the image's packages and some development tools into a new environment, and return the programs' folder.
 
     The development environment has more packages, which the service would use if it found them.
     """
@@ -83,7 +83,7 @@ def database(service: Path, logs: Path) -> Iterator[str]:
 
 @contextmanager
 def stub_downstreams(service: Path, logs: Path) -> Iterator[str]:
-    """Yield the base URL of the stub downstreams."""
+    """Run the stubs of a service's downstreams, and yield their base URL."""
     command = [str(service / ".venv/bin/python"), "-m", "devtools.stubs", "--port", "0"]
     with background(command, service, environment(), logs / "stubs.log") as stubs:
         yield stubs.line("stubs of").split()[-1]
@@ -91,7 +91,7 @@ def stub_downstreams(service: Path, logs: Path) -> Iterator[str]:
 
 @contextmanager
 def booted(service: Path, logs: Path) -> Iterator[Booted]:
-    """Migrate and serve with two workers, with the image's commands, and yield once the service is ready."""
+    """Migrate and serve with two workers, by the commands of the image, and yield the service once ready."""
     image = lay_out_image(service, logs / "image")
     with database(service, logs) as url, stub_downstreams(service, logs) as stubs:
         port = free_port()
@@ -115,7 +115,7 @@ def booted(service: Path, logs: Path) -> Iterator[Booted]:
 
 
 def is_ready(client: httpx.Client) -> bool | None:
-    """Return True if a worker reports readiness, else None."""
+    """Return True if a worker of the service reports readiness, else None."""
     try:
         return True if client.get("/health/ready").status_code == 200 else None
     except httpx.TransportError:

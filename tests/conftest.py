@@ -39,15 +39,18 @@ VARIANTS: dict[str, Answers] = {
         "licence": "proprietary",
     },
 }
-"""The answers of each tested service, by name. Every pair of answers to the questions that change Python code (client,
-example, proofs) is in one of them."""
+"""The answers of each tested service, by name.
+
+Every pair of answers to the questions that change Python code (client, example, proofs) is in at least one of these
+services.
+"""
 
 WORKSHOP = "TEMPLATE_TESTS_WORKSHOP"
-"""The environment variable that tells all test lanes the folder of the generated services."""
+"""The environment variable that tells all test lanes the folder in which the generated services are."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of the generated services; let the run's last lines show its times and its skipped tests."""
+    """Make the folder of the generated services, and report phases and skipped tests at the end of the run."""
     # A shell's `&` and some CI runners start pytest with SIGINT ignored, and the programs that tests start would
     # inherit this.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -68,10 +71,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def template() -> Path:
-    """Return a copy of the template as a fresh clone has it, in a git repository of its own, the same in all lanes.
+    """Return a copy of the template, like a fresh clone, in a separate git repository, the same in all test lanes.
 
-    A service keeps the path and the commit of its template, and another lane may have generated it. No test may change
-    the copy.
+    A service keeps the path and the commit of its template, and a different lane may have generated that service. No
+    test may change the copy.
     """
     place = Path(os.environ[WORKSHOP])
     copy = place / "template" / "service-template"
@@ -89,7 +92,7 @@ IDENTITY = ("-c", "user.name=tests", "-c", "user.email=tests@example.invalid", "
 
 @pytest.fixture
 def workshop() -> Iterator[Path]:
-    """Return a folder that every user may enter, for this test only."""
+    """Return a folder that every user of the machine may enter, for a single test."""
     with tempfile.TemporaryDirectory(dir=os.environ[WORKSHOP], ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -98,7 +101,7 @@ def workshop() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def service(template: Path) -> Callable[[str], Path]:
-    """Return a function that returns the folder of a generated and installed service, the same in all lanes."""
+    """Return a function that returns the folder of a generated and installed service, the same in all test lanes."""
     place = Path(os.environ[WORKSHOP])
 
     def give(variant: str) -> Path:
@@ -115,7 +118,7 @@ def service(template: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def copied(service: Callable[[str], Path], workshop: Path, request: pytest.FixtureRequest) -> Path:
-    """Return a copy of a service for this test only, of the default service unless the test names another.
+    """Return a copy of a service for a single test: the default service, unless the test names a different service.
 
     The copy shares the environment of the original.
     """

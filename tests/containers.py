@@ -18,7 +18,7 @@ from tests.repository import ROOT
 
 BASE = "python:3.13-slim"
 STAND_IN = ROOT / ".build/image-base.tar"
-"""The file with the stand-in for the base image, made once; `make clean` removes it."""
+"""The file with the stand-in for the base image, made once for all runs of the tests; `make clean` removes the file."""
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -74,7 +74,7 @@ class Podman:
         return run(["podman", *self.options, *arguments], self.folder)
 
     def must(self, *arguments: str | Path) -> str:
-        """Run podman and return its output; fail the test if podman fails."""
+        """Run podman and return the output; fail the test if podman fails."""
         return must(["podman", *self.options, *arguments], self.folder).strip()
 
     def build(self, service: Path, name: str, *options: str) -> None:
@@ -86,7 +86,7 @@ class Podman:
         self.must("build", *offline, *mirror, *certificates, *options, "--tag", name, service)
 
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
-        """Return the description of an image or of a container."""
+        """Return podman's description (inspect) of an image or of a container."""
         found: list[dict[str, Any]] = json.loads(self.must(kind, "inspect", name))
         return found[0]
 
@@ -97,7 +97,7 @@ class Podman:
 
 
 class Container:
-    """A hardened container of the image that runs in the background."""
+    """A hardened container of a service's image, which runs in the background."""
 
     def __init__(self, podman: Podman, image: str, variables: Mapping[str, str], command: Sequence[str] = ()) -> None:
         self.podman = podman
@@ -118,7 +118,7 @@ class Container:
         return int(self.podman.must("inspect", self.id, "--format", "{{.State.Pid}}"))
 
     def wait_for(self, look: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until `look` returns true."""
+        """Wait until a function returns true."""
         end = time.monotonic() + seconds
         while not look():
             assert self.process_id(), f"it ended early:\n{self.log()}"
@@ -126,7 +126,7 @@ class Container:
             time.sleep(0.02)
 
     def terminate(self) -> None:
-        """Send SIGTERM to process 1, as an orchestrator does."""
+        """Send SIGTERM to process 1 of the container, as an orchestrator does."""
         self.podman.must("kill", "--signal", "TERM", self.id)
 
     def exit_code(self, seconds: float = 60) -> int:
@@ -146,5 +146,5 @@ def status_of(process_id: int) -> dict[str, str]:
 
 
 def catches(process_id: int, number: int) -> bool:
-    """Tell whether a process has a handler for a signal; a process 1 without a handler never gets the signal."""
+    """Tell whether a process has a handler for a signal: process 1 of a container gets no signal without a handler."""
     return bool(int(status_of(process_id)["SigCgt"], 16) >> (number - 1) & 1)

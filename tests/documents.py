@@ -17,7 +17,7 @@ SUFFIXES = (".py", ".md", ".toml", ".yaml", ".yml", ".json", ".example", ".mako"
 NAMES = {"Makefile", "Dockerfile", "LICENSE"}
 MADE = {"uv.lock", ".env", ".cruft.json", "devtools/stock_stub.py"}
 MADE_FOLDERS = (".uv/", ".venv/", ".build/", ".devtools/", "app/reviews/", "tests/reviews/")
-"""Files that commands or developers create: documents may name them, but a fresh checkout does not have them."""
+"""Files that commands or developers create: documents may name these files, but a fresh checkout has none of these."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Block:
 
     @property
     def source(self) -> Path | None:
-        """The file that the code block quotes: of the template for a path in `docs/`, else of the service."""
+        """The file that the code block quotes: in the template for a path in `docs/`, otherwise in the service."""
         name = self.info.partition(" ")[2]
         return (ROOT if name.startswith("docs/") else SERVICE) / name if name else None
 
 
 @dataclass(frozen=True)
 class Document:
-    """A Markdown file."""
+    """A Markdown file of this repository."""
 
     path: Path
 
@@ -65,22 +65,22 @@ class Document:
 
     @cached_property
     def prose(self) -> str:
-        """The text outside of code blocks."""
+        """The document's text outside of code blocks."""
         return FENCE.sub("", self.text)
 
     @cached_property
     def spans(self) -> list[str]:
-        """The code in backticks inside sentences."""
+        """The code in backticks inside the document's sentences."""
         return SPAN.findall(self.prose)
 
     @cached_property
     def links(self) -> list[str]:
-        """The targets of links to files of this repository."""
+        """The targets of the document's links to files of this repository."""
         return [link for link in LINK.findall(self.prose) if "://" not in link]
 
     @cached_property
     def anchors(self) -> set[str]:
-        """The anchors of the headings, for links."""
+        """The anchors of the document's headings, to which links may point."""
         return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in HEADING.findall(self.prose)}
 
     def paths(self) -> Iterator[str]:
@@ -92,7 +92,7 @@ class Document:
                 yield from re.findall(r"(?<![\w./])[\w./]+/\w+\.py\b", block.code)
 
     def commands(self) -> Iterator[str]:
-        """Yield each line of a shell block, and each code span."""
+        """Yield each line of a shell code block, and each code in backticks."""
         yield from self.spans
         for block in self.blocks:
             if block.language in {"sh", "bat"}:
@@ -117,7 +117,7 @@ def find(name: str) -> Document:
 
 
 def exists(name: str) -> bool:
-    """Tell whether a path exists, in the repository or in the service; a bare name may be in any folder."""
+    """Tell whether a path exists in the template or in the service; a bare file name may be in any folder."""
     if (ROOT / name).exists() or (SERVICE / name).exists():
         return True
     return "/" not in name and any(path.name == name for path in tracked(ROOT))

@@ -1,4 +1,4 @@
-"""Programs that tests run inside an image, by `python -c`."""
+"""Programs that tests run inside a container image, by `python -c`."""
 
 SIZES = "import sys; from pathlib import Path; print(sum(p.lstat().st_size for p in Path(sys.argv[1]).rglob('*')))"
 

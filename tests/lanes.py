@@ -18,36 +18,39 @@ LANES = {
         *("test_scaffold.py", "test_switches.py", "test_updates.py", "test_working.py"),
     },
 }
-"""The test files of each lane. Walks follow a guide, a recipe or an update to its end. All other files are in the third
-lane. The lanes take about the same time, which keeps the whole run short."""
+"""The test files of each lane.
+
+Walks follow a guide, a recipe or an update to its end. All files that are not listed are in the third lane. The lanes
+take about the same time, which keeps the whole run short.
+"""
 
 OTHER = "other"
 
 NICE = {"walks": 5, OTHER: 10}
-"""The nice values of the lanes below the first; every test has to pass beside programs that are as busy."""
+"""The nice values of the lanes with lower priority: every test has to pass beside programs that are as busy."""
 
 
 def lane_of(node_id: str) -> str:
-    """Return the name of a test's lane."""
+    """Return the name of the lane in which a test runs."""
     file = node_id.partition("::")[0].rpartition("/")[2]
     return next((lane for lane, files in LANES.items() if file in files), OTHER)
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """The xdist scheduler that assigns each lane to one worker."""
+    """The scheduler for pytest-xdist that assigns each lane of tests to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return lane_of(nodeid)
 
 
-@pytest.hookimpl(optionalhook=True)  # a hook of xdist
+@pytest.hookimpl(optionalhook=True)  # xdist calls this hook by its name
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
-    """Return the scheduler that divides the tests by lane."""
+    """Return the scheduler that divides the tests among workers by lane."""
     return Lanes(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Lower the priority of the lane's process; a process cannot raise it again."""
+    """Lower the priority of the process that runs a lane; a process cannot raise the priority again."""
     nice = NICE.get(lane_of(item.nodeid), 0)
     if hasattr(item.config, "workerinput") and os.nice(0) < nice:
         os.nice(nice - os.nice(0))

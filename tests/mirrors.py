@@ -1,4 +1,4 @@
-"""A company's mirror of the package index, on this machine: HTTPS with a certificate of a private authority."""
+"""A stand-in for a company's mirror of the package index: HTTPS with a certificate of a private authority."""
 
 import hashlib
 import io
@@ -13,11 +13,11 @@ from threading import Thread
 import trustme
 
 EXECUTABLE = 0o100755 << 16
-"""The file mode of a program in a zip file."""
+"""The file attributes of an executable program in a zip file."""
 
 
 def wheel(name: str, version: str, files: Mapping[str, str]) -> tuple[str, bytes]:
-    """Return name and content of a wheel with text files; files below `scripts/` become programs."""
+    """Build a wheel from text files, and return file name and content; files below `scripts/` become programs."""
     information = f"{name}-{version}.dist-info"
     contents = {
         **{path.replace("scripts/", f"{name}-{version}.data/scripts/"): text for path, text in files.items()},
@@ -35,7 +35,7 @@ def wheel(name: str, version: str, files: Mapping[str, str]) -> tuple[str, bytes
 
 
 class Mirror(ThreadingHTTPServer):
-    """A package server on a free port of 127.0.0.1; `asked` records the user agent and the path of each request."""
+    """A package index on a free port of 127.0.0.1; `asked` records the user agent and the path of each request."""
 
     daemon_threads = True
 
@@ -56,14 +56,14 @@ class Mirror(ThreadingHTTPServer):
         return f"https://127.0.0.1:{self.server_port}/simple"
 
     def handle_error(self, *_: object) -> None:
-        """Log nothing about a client that does not trust the certificate."""
+        """Print no error about a client that does not trust the server's certificate."""
 
 
 class _Request(BaseHTTPRequestHandler):
     server: Mirror
 
     def do_GET(self) -> None:
-        """Answer with the page of a package, or with the package itself."""
+        """Answer with the index page of a package, or with the package itself."""
         self.server.asked.append((self.headers["user-agent"].split("/")[0], self.path))
         _, kind, name, *_ = self.path.split("/")
         if kind == "files":
@@ -87,12 +87,12 @@ class _Request(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the base class looks for this name
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Override the server's log, so that no request is printed."""
 
 
 @contextmanager
 def mirror(packages: Mapping[str, bytes], folder: Path) -> Iterator[Mirror]:
-    """Serve packages until the block ends; the authority's certificate is a file in the folder."""
+    """Serve packages as a mirror until the block ends; the certificate of the authority is a file in the folder."""
     with Mirror(packages, folder) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

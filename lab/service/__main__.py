@@ -1,6 +1,7 @@
-"""Serve on a free port until the standard input ends: `python -m lab.service [--database] [--downstream URL]`.
+"""Serves the lab's routes until standard input ends: `python -m lab.service [--database] [--downstream URL]`.
 
-The parent process holds the other end of that input, so that the service ends with its parent, even a killed parent.
+The port is free. The parent process holds the other end of that input, so the service ends with its parent, even with a
+killed parent.
 """
 
 import argparse
@@ -17,14 +18,17 @@ from lab.service.app import build_app
 
 
 def end_with_the_input(server: uvicorn.Server) -> None:
-    """Stop the server when the input ends. It reads the file descriptor: a lock of `sys.stdin` would block the exit."""
+    """Stop the server when standard input ends.
+
+    The file descriptor is read, because a lock of `sys.stdin` would block the exit.
+    """
     while os.read(sys.stdin.fileno(), 1):
         pass
     server.should_exit = True
 
 
 def serve(*, database: bool, downstream: str) -> None:
-    """Serve, with a throwaway PostgreSQL if asked for; the first line of output has the address."""
+    """Serve the lab's routes, with a throwaway PostgreSQL if asked for; the first line of output has the address."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         url = stack.enter_context(throwaway_server()) if database else None

@@ -1,4 +1,4 @@
-"""Application with the routes of all experiments."""
+"""The application of the lab, with the routes of all experiments."""
 
 from fastapi import FastAPI
 
@@ -6,10 +6,10 @@ from lab.service import cpu, database, downstream_calls, waiting
 
 
 def build_app(database_url: str | None, downstream_url: str) -> FastAPI:
-    """Return the application.
+    """Return the application with the routes of the lab.
 
     Args:
-        database_url: of PostgreSQL; None leaves the routes with a database out.
+        database_url: of PostgreSQL; None leaves out the routes with a database.
         downstream_url: of a second instance of this application, which the routes with calls use.
     """
     app = FastAPI(openapi_url=None)

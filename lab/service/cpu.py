@@ -1,4 +1,4 @@
-"""Routes that compute the same in pure Python: on the event loop, in threads and in worker processes."""
+"""Routes of the lab that compute the same in pure Python: on the event loop, in threads and in worker processes."""
 
 import os
 import time
@@ -11,18 +11,18 @@ from app.work.offload import Offload
 from app.work.processes import Processes
 
 ITERATIONS = 1_000_000
-"""Iterations of a call: about 50 ms of CPU."""
+"""The iterations of a call that computes: about 50 ms of CPU time."""
 THREADS = 40
 PROCESSES = min(os.cpu_count() or 1, 4)
 LONG = 30.0
-"""Seconds that a call may take on a busy machine; the experiment is bounded by its count of calls."""
+"""The timeout of a call in seconds, also on a busy machine; the count of calls bounds the experiment."""
 
 
 def build_router() -> APIRouter:
-    """Return the routes; the worker processes end with the service."""
+    """Return the routes that compute; the worker processes end with the service."""
     offload, processes = Offload(threads=THREADS), Processes(processes=PROCESSES, timeout_seconds=LONG)
     for bulkhead in (offload.threads, processes.bulkhead):
-        bulkhead.queue_timeout_seconds = LONG  # a refusal would spoil the experiment, however slow the machine
+        bulkhead.queue_timeout_seconds = LONG  # so long that no call is refused, however slow the machine
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -47,7 +47,7 @@ def build_router() -> APIRouter:
 
 
 def compute(iterations: int) -> float:
-    """Keep a CPU busy for some iterations and return the seconds."""
+    """Keep a CPU busy for some iterations, and return the seconds that this takes."""
     started = time.perf_counter()
     total = 0
     for number in range(iterations):

@@ -1,4 +1,4 @@
-"""Routes with a database: a session for several tasks or for each task, and two queues before five connections."""
+"""Routes of the lab with a database: a session for several tasks or for each, and two queues for five connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,11 +19,11 @@ FAULT = text("SELECT 1 / 0")
 SLEEP = text("SELECT pg_sleep(0.05)")
 STATEMENT = text("SELECT pg_sleep(0.02)")
 STATEMENTS = 2
-"""Statements of a request; each takes a connection and gives it back, as a route that reads twice does."""
+"""The number of statements of a request; each takes a connection and gives the connection back, as two reads would."""
 
 
 def build_router(url: str) -> APIRouter:
-    """Return the routes."""
+    """Return the routes that use a database."""
     address = asyncpg_url(SecretStr(url)).get_secret_value()
     bounds = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": LONG}
     plain = create_async_engine(address, **bounds)
@@ -72,7 +72,7 @@ def add_sessions(router: APIRouter, plain: AsyncEngine, unpooled: AsyncEngine) -
 
 
 def add_pools(router: APIRouter, plain: AsyncEngine, fair: AsyncEngine) -> None:
-    """Add the routes that wait for a connection."""
+    """Add the routes that wait for a connection, in SQLAlchemy's queue or in the bulkhead's."""
 
     @router.get("/pool/sqlalchemy")
     async def in_sqlalchemys_queue() -> None:
@@ -84,7 +84,7 @@ def add_pools(router: APIRouter, plain: AsyncEngine, fair: AsyncEngine) -> None:
 
 
 async def several(*sessions: AsyncSession) -> list[str]:
-    """Run a statement in a task for each session and return the outcomes."""
+    """Run a statement in a task for each given session, all at once, and return the outcomes."""
     results = await asyncio.gather(*(session.execute(SLEEP) for session in sessions), return_exceptions=True)
     return outcomes(results)
 

@@ -1,4 +1,4 @@
-"""Routes that call a downstream: three calls in a row or at once, and slow calls without and with a bulkhead."""
+"""Routes of the lab that call a downstream: three calls in a row or at once, and slow calls, with a bulkhead or not."""
 
 import asyncio
 import time
@@ -12,15 +12,15 @@ from app.errors import Unavailable
 from app.limits.bulkhead import Bulkhead
 
 CONNECTIONS = 20
-"""Connections of the HTTP client that all calls share."""
+"""The number of connections of the HTTP client that all calls share."""
 MAX_CONCURRENT, MAX_QUEUE = 10, 20
-"""The bulkhead leaves half of the connections to the fast calls."""
+"""The most slow calls at a time: the bulkhead leaves half of the connections to the fast calls."""
 LONG = 20.0
 THREE, CALL_MS, SLOW_MS, FAST_MS = 3, 100, 250, 10
 
 
 def build_router(downstream_url: str) -> APIRouter:
-    """Return the routes."""
+    """Return the routes that call a downstream."""
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
     client = httpx.AsyncClient(base_url=downstream_url, limits=limits, timeout=LONG, trust_env=False)
 
@@ -53,7 +53,7 @@ def build_router(downstream_url: str) -> APIRouter:
 
 
 def add_slow(router: APIRouter, call: Callable[[int], Awaitable[float]]) -> None:
-    """Add the routes that need the slow downstream."""
+    """Add the routes that call a slow and a fast downstream."""
     bulkhead = Bulkhead(
         max_concurrent=MAX_CONCURRENT,
         max_queue=MAX_QUEUE,

@@ -1,4 +1,4 @@
-"""Reads the corpus of blocking code: its routes, and which route a line of a file belongs to."""
+"""Reads the corpus of blocking code from the files: the routes, and to which route a line of a file belongs."""
 
 import ast
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ KINDS = ("cases", "twins")
 
 Route = ast.FunctionDef | ast.AsyncFunctionDef
 Name = tuple[str, str]
-"""A topic, such as `cases/sleeps`, and the name of a route."""
+"""The name of a route in the corpus: the topic, such as `cases/sleeps`, and the function's name."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A member of the corpus: a case or a correct twin, with the code above its route since the previous route."""
+    """A case of blocking code or a correct twin: a route, and the code between the previous route and this route."""
 
     name: Name
     first: int
@@ -32,23 +32,23 @@ class Member:
 
 @dataclass(frozen=True)
 class Topic:
-    """A file of cases or of twins."""
+    """A file with cases of blocking code, or with correct twins."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The topic's name: folder and file without suffix, such as `cases/sleeps`."""
+        """The name of the topic: folder and file without suffix, such as `cases/sleeps`."""
         return f"{self.path.parent.name}/{self.path.stem}"
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The parsed file."""
+        """The syntax tree of the file."""
         return ast.parse(self.path.read_text("utf-8"))
 
     @cached_property
     def members(self) -> list[Member]:
-        """The routes of the file, in order."""
+        """The cases or twins of the file, in the sequence of their routes."""
         found = []
         above: list[ast.stmt] = []
         for statement in self.tree.body:
@@ -62,7 +62,7 @@ class Topic:
 
     @cached_property
     def imports(self) -> dict[int, set[str]]:
-        """The names that each import at the top of the file binds, by its lines."""
+        """The names that the imports at the top of the file bind, by line number."""
         return {
             line: {(alias.asname or alias.name).split(".")[0] for alias in node.names}
             for node in self.tree.body
@@ -71,7 +71,7 @@ class Topic:
         }
 
     def at(self, line: int) -> Iterator[Name]:
-        """Yield the cases or twins to which a line belongs."""
+        """Yield the cases or twins to which a line of the file belongs; an import may belong to several."""
         given = self.imports.get(line)
         for member in self.members:
             if (given & member.words) if given is not None else (member.first <= line <= member.last):
@@ -85,7 +85,7 @@ def start(statement: ast.stmt) -> int:
 
 
 def is_route(function: Route) -> bool:
-    """Tell whether a function is a route: it is decorated with an HTTP method of a router or an application."""
+    """Tell whether a function is a route: decorated with an HTTP method of a router or an application."""
     return any(
         isinstance(decorator, ast.Call)
         and isinstance(decorator.func, ast.Attribute)

@@ -1,4 +1,4 @@
-"""Runs every blocking-call check of a generated service on the corpus, with the service's own configuration."""
+"""Runs every check for blocking calls that a generated service has, on the corpus, with the service's configuration."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ Found = dict[str, set[Name]]
 
 
 def prepare(tree: Path, environment_folder: Path) -> None:
-    """Put the corpus into a rendered service, with an environment of a service's packages and the stand-ins."""
+    """Put the corpus into a rendered service, with an environment of a service's packages and stand-ins for drivers."""
     shutil.copytree(CORPUS, tree / PLACE, ignore=shutil.ignore_patterns("stand_ins", "__pycache__"))
     packages = next(environment_folder.glob("lib/python*/site-packages"))
     copy = tree / ".venv" / packages.relative_to(environment_folder)
@@ -32,7 +32,7 @@ def prepare(tree: Path, environment_folder: Path) -> None:
         [find_uv(), "pip", "install", "--quiet", *numpy], tree
     )  # a case of the corpus computes with numpy, which no service needs
     for entry in (CORPUS / "stand_ins").iterdir():
-        if not (copy / entry.name).exists():  # prefer a real package to its stand-in
+        if not (copy / entry.name).exists():  # use a real package if installed, and a stand-in otherwise
             (copy / entry.name).symlink_to(entry)
     shutil.copy(environment_folder / "pyvenv.cfg", tree / ".venv")
     (tree / ".venv/bin").mkdir()
@@ -41,7 +41,7 @@ def prepare(tree: Path, environment_folder: Path) -> None:
 
 
 def names(findings: Iterable[tuple[str, int]]) -> Iterator[Name]:
-    """Yield the case or twin to which each finding belongs; a finding is a path and a line."""
+    """Yield the case or twin to which each finding of a linter belongs; a finding is a path and a line."""
     known: dict[str, Topic] = {f"{topic.name}.py": topic for kind in KINDS for topic in topics(kind)}
     for path, line in findings:
         if topic := known.get("/".join(Path(path).parts[-2:])):
@@ -69,31 +69,31 @@ def hydroid(tree: Path, programs: Path) -> set[Name]:
 
 
 def inside(check: str) -> Callable[[Path, Path], set[Name]]:
-    """Return a function that calls the corpus' routes under a check of the service's tests or its loop monitor."""
+    """Return a check that calls the corpus' routes: under the blocking-call check of the tests, or the loop monitor."""
 
     def judge(tree: Path, _programs: Path) -> set[Name]:
         every = [topic.name for kind in KINDS for topic in topics(kind)]
-        own = environment({"SLOW_PORT": str(free_port()), "TMPDIR": str(tree)})  # some cases leave temporary files
+        own = environment({"SLOW_PORT": str(free_port()), "TMPDIR": str(tree)})  # some cases leave files
         text = must([tree / ".venv/bin/python", "-m", "app.loop_corpus.inside", check, *every], tree, env=own)
-        return {(topic, route) for topic, route in json.loads(text.splitlines()[-1])}  # behind log lines of the cases
+        return {(topic, route) for topic, route in json.loads(text.splitlines()[-1])}  # the last line follows log lines
 
     return judge
 
 
 CHECKS = {"ruff": ruff, "hydroid": hydroid, "tests": inside("tests"), "monitor": inside("monitor")}
-"""The checks, in the order in which a developer meets them."""
+"""The checks for blocking calls, from the earliest that a developer meets to the latest."""
 
 STATIC, BEFORE_RUN_TIME = ("ruff", "hydroid"), ("ruff", "hydroid", "tests")
 
 
 def measure(tree: Path, environment_folder: Path) -> Found:
-    """Return the routes that each check finds in a rendered service.
+    """Return the routes of the corpus that each check finds in a rendered service.
 
     Args:
         tree: the service's folder, to which the corpus is added.
         environment_folder: the virtual environment of such a service, which is not changed.
     """
     prepare(tree, environment_folder)
-    with ThreadPoolExecutor(2) as threads:  # more threads would compete for the CPUs, and seem to block
+    with ThreadPoolExecutor(2) as threads:  # in more threads, calls would wait for a CPU and seem to block
         calls = {name: threads.submit(check, tree, environment_folder / "bin") for name, check in CHECKS.items()}
         return {name: call.result() for name, call in calls.items()}

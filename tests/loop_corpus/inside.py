@@ -1,4 +1,4 @@
-"""Calls the corpus' cases and twins in a service's environment, under one check: `inside tests cases/sleeps ...`.
+"""Calls the cases and twins of blocking code in a service, under one check: `inside tests cases/sleeps ...`.
 
 The output is the JSON of the routes that the check has found: pairs of topic and route.
 """
@@ -24,12 +24,13 @@ STALL_SECONDS = 0.1
 """The default of the service's setting LOOP_STALL_SECONDS, in seconds."""
 
 AFTER_SECONDS = 0.02
-"""The wait after each call, in seconds, for callbacks that a case leaves behind and for the monitor's next measurement.
-"""
+"""The wait after each call, in seconds: for callbacks that a case leaves behind, and for the monitor's next look."""
 
 ROUNDS = 3
-"""The calls of each route: on a busy machine the event loop is late by chance, so a twin counts only if found each
-time."""
+"""How often each route is called.
+
+On a busy machine the event loop is late by chance, so a correct twin counts as found only if every call is found.
+"""
 
 PATIENCE_SECONDS = 10.0
 
@@ -38,12 +39,12 @@ Check = Callable[[], AbstractContextManager[list[str]]]
 
 @contextmanager
 def tests_check() -> Iterator[list[str]]:
-    """Record the findings of the tests' check: blocking calls by blockbuster, and long stalls."""
+    """Record what the check of the tests finds: blocking calls (by blockbuster), and long stalls of the event loop."""
     found: list[str] = []
     with (
         suppress(Exception),
         blocking_checks("app") as findings,
-    ):  # a case may raise, and so may the check
+    ):  # a case may raise an exception, and so may the check
         try:
             yield found
         finally:
@@ -52,13 +53,13 @@ def tests_check() -> Iterator[list[str]]:
 
 @contextmanager
 def monitor_check() -> Iterator[list[str]]:
-    """Record the findings of the check at run time: the loop monitor that the lifespan starts."""
+    """Record what the check at run time finds: the loop monitor, which the service's lifespan starts."""
     found: list[str] = []
 
     def note(event: str, seconds: float, _sample: object) -> None:
         found.append(f"{event} for {seconds:.3f} s")
 
-    with LoopMonitor(STALL_SECONDS, note), suppress(Exception):  # a case may raise
+    with LoopMonitor(STALL_SECONDS, note), suppress(Exception):  # a case may raise an exception
         yield found
 
 
@@ -66,7 +67,10 @@ CHECKS: dict[str, Check] = {"tests": tests_check, "monitor": monitor_check}
 
 
 def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
-    """Yield a module's applications with their routes: one made for its router, and those in its variables."""
+    """Yield the applications of a module, each with the routes.
+
+    These are an application made for the module's router, and the applications in the module's variables.
+    """
     module = importlib.import_module(module_name)
     plain = FastAPI()
     plain.include_router(module.router)
@@ -78,7 +82,7 @@ def applications(module_name: str) -> Iterator[tuple[FastAPI, list[APIRoute]]]:
 
 
 async def notices(check: Check, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
-    """Call a route once, and tell whether the check found something; a failing twin counts, as it proves nothing."""
+    """Call a route once, and tell whether the check found something, or whether a twin failed and so proves nothing."""
     failed = False
     with check() as found:
         method = next(iter(route.methods))
@@ -91,7 +95,7 @@ async def notices(check: Check, client: httpx.AsyncClient, route: APIRoute, *, t
 
 
 async def judge_one(check: Check, client: httpx.AsyncClient, route: APIRoute, *, twin: bool) -> bool:
-    """Tell whether a check finds a route: a case in at least one call, a twin in every call."""
+    """Tell whether a check finds a route: a case in at least one call, a correct twin in every call."""
     for _ in range(ROUNDS):
         noticed = await notices(check, client, route, twin=twin)
         if noticed != twin:
@@ -100,7 +104,7 @@ async def judge_one(check: Check, client: httpx.AsyncClient, route: APIRoute, *,
 
 
 async def judge(check: Check, topics: list[str]) -> list[tuple[str, str]]:
-    """Return all routes of these topics that the check has found."""
+    """Return all routes of the given topics that the check has found."""
     noticed = []
     for topic in topics:
         for app, routes in applications(f"app.loop_corpus.{topic.replace('/', '.')}"):
@@ -114,10 +118,10 @@ async def judge(check: Check, topics: list[str]) -> list[tuple[str, str]]:
 
 
 def main(name: str, topics: list[str]) -> None:
-    """Judge the topics by the check with this name."""
+    """Run the check of this name on the routes of the topics, and print the routes found."""
     with slow.serving():
         print(json.dumps(asyncio.run(judge(CHECKS[name], topics))), flush=True)
-    os._exit(0)  # skips the normal exit: threads and children that the cases leave behind would spoil the exit code
+    os._exit(0)  # no normal exit: threads and children that cases leave behind would change the exit code
 
 
 if __name__ == "__main__":

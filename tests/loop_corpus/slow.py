@@ -1,4 +1,4 @@
-"""A server on loopback that answers late, for cases that wait for a server."""
+"""A server on this machine that answers late, for cases of blocking code that wait for a server."""
 
 import contextlib
 import os

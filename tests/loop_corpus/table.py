@@ -13,17 +13,17 @@ YES = "yes"
 
 
 def caught(found: Found, checks: tuple[str, ...], kind: str) -> set[Name]:
-    """Return the cases or twins that at least one of these checks has found."""
+    """Return the cases or twins that at least one of the given checks has found."""
     return {member.name for member in members(kind)} & set().union(*(found[check] for check in checks))
 
 
 def caught_ratio(found: Found, checks: tuple[str, ...]) -> float:
-    """Return the ratio of cases that at least one of these checks has found."""
+    """Return the ratio of cases that at least one of the given checks has found."""
     return len(caught(found, checks, "cases")) / len(members("cases"))
 
 
 def draw(found: Found) -> str:
-    """Return the table's section: a line for each check, then a line for each case."""
+    """Return the table of the corpus as Markdown: a line for each check, then a line for each case."""
     return "\n".join([*_totals(found), "", "## Every case", "", *_cases(found)]) + "\n"
 
 
@@ -48,7 +48,7 @@ def _cases(found: Found) -> Iterator[str]:
 
 
 def written() -> dict[tuple[str, str], dict[str, bool]]:
-    """Return, for each case, the checks that find it, as the document says."""
+    """Return, for each case, which checks find the case according to the document."""
     section = DOCUMENT.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
     rows = [re.split(r" ?\| ?", line.strip("|\n")) for line in section.splitlines()]
     return {
@@ -61,7 +61,7 @@ def written() -> dict[tuple[str, str], dict[str, bool]]:
 
 
 def measured(found: Found) -> dict[tuple[str, str], dict[str, bool]]:
-    """Return, for each case, the checks that find it, as measured."""
+    """Return, for each case, which checks have found the case in the measurement."""
     return {
         (member.name[0].partition("/")[2], member.title): {check: member.name in found[check] for check in CHECKS}
         for member in members("cases")
@@ -69,7 +69,7 @@ def measured(found: Found) -> dict[tuple[str, str], dict[str, bool]]:
 
 
 def write(found: Found) -> None:
-    """Write the table into the document."""
+    """Write the table of the corpus into the document."""
     text = DOCUMENT.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""The servers of the recipes' tests: each is real, listens on this machine only, and ends with its test."""
+"""The servers for the tests of the recipes: each is real, listens on this machine only, and ends with the test."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def database_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[str]:
-    """Yield the URL of an empty PostgreSQL database, and set DATABASE_URL to it; the database is dropped at the end."""
+    """Yield the URL of an empty PostgreSQL database, set as DATABASE_URL too; the database is dropped at the end."""
     maintenance, name = os.environ["RECIPES_POSTGRES"], f"recipe_{abs(hash(request.node.nodeid))}"
     connection = await asyncpg.connect(maintenance, timeout=10)
     await connection.execute(f"CREATE DATABASE {name}")
@@ -36,7 +36,7 @@ async def database_url(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Generator[Server]:
-    """Run a Valkey server."""
+    """Run a Valkey server for all tests of the recipes."""
     with server(
         lambda port, folder: [get_binary_path(), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder]
     ) as running:
@@ -45,7 +45,7 @@ def valkey_server() -> Generator[Server]:
 
 @pytest.fixture
 def valkey(valkey_server: Server, monkeypatch: pytest.MonkeyPatch) -> Generator[Server]:
-    """Yield an empty Valkey server, and set VALKEY_URL to it."""
+    """Yield an empty Valkey server, whose URL is in VALKEY_URL."""
     with socket.create_connection(("127.0.0.1", valkey_server.port), 10) as connection:
         connection.sendall(b"FLUSHALL\r\n")
         assert connection.recv(5) == b"+OK\r\n"
@@ -56,7 +56,7 @@ def valkey(valkey_server: Server, monkeypatch: pytest.MonkeyPatch) -> Generator[
 
 @pytest.fixture(scope="session")
 def mongodb_server() -> Generator[Server]:
-    """Run a server that speaks the protocol of MongoDB; it starts slowly, so that all tests have one."""
+    """Run a server that speaks the protocol of MongoDB: a single server for all tests, as the start is slow."""
     with server(
         lambda port, folder: [
             *(PROGRAMS / "secantusd-py", "--standalone", "--host", "127.0.0.1", "--port", port),
@@ -68,7 +68,7 @@ def mongodb_server() -> Generator[Server]:
 
 @pytest.fixture
 def mongo(mongodb_server: Server, monkeypatch: pytest.MonkeyPatch) -> Generator[Server]:
-    """Yield the server that speaks the protocol of MongoDB, and set MONGODB_URL to it."""
+    """Yield the server that speaks the protocol of MongoDB, whose URL is in MONGODB_URL."""
     monkeypatch.setenv("MONGODB_URL", f"mongodb://127.0.0.1:{mongodb_server.port}")
     yield mongodb_server
     mongodb_server.thaw()

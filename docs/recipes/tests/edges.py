@@ -1,4 +1,4 @@
-"""The edges of the recipes' tests: real servers that can be frozen, the app under test, and what a loop did."""
+"""Tools for the tests of the recipes: servers that can be frozen, the app under test, and stalls of the event loop."""
 
 import asyncio
 import importlib.util
@@ -22,10 +22,13 @@ import uvicorn
 from fastapi import FastAPI
 
 FROZEN_SECONDS, LONG_STALL_SECONDS = 2.0, 0.5
-"""How long a server stands still, and the stall that tells a blocked loop: a busy machine delays the call meanwhile."""
+"""How long a server is frozen, and the stall from which an event loop counts as blocked, in seconds.
+
+The stall is shorter, because a busy machine delays the call while the server is frozen.
+"""
 
 START_SECONDS = 30
-"""The longest wait for a server, ten times what the slowest of them takes."""
+"""The longest wait for the start of a server, in seconds: ten times what the slowest server takes."""
 
 
 def free_port() -> int:
@@ -37,25 +40,25 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Server:
-    """A server in a process of its own."""
+    """A server that runs in a separate process."""
 
     port: int
     process: subprocess.Popen[bytes]
 
     def freeze(self) -> None:
-        """Stop the process, as a paused machine does: its connections stay, and nothing is answered."""
+        """Freeze the process, like a paused machine: connections stay open, and nothing is answered."""
         os.kill(self.process.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # each of its threads stands still
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # returns once every thread of the server stands still
 
     def thaw(self) -> None:
-        """Let the process go on, if it still lives."""
+        """Let a frozen process continue, unless the process has ended."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGCONT)
 
 
 @contextmanager
 def server(command: Callable[[int, str], list[object]]) -> Generator[Server]:
-    """Run a server on a free port, in a folder of its own, until the block ends."""
+    """Run a server on a free port, in a temporary folder, until the block ends."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
@@ -86,7 +89,7 @@ def until_listening(running: Server, log: Path) -> None:
 
 
 def tutorial(name: str) -> ModuleType:
-    """Import the lines of the tutorials anew, as they read the environment while they are imported."""
+    """Import the code of a tutorial anew, as the modules read the environment while being imported."""
     spec = importlib.util.spec_from_file_location(f"tutorial_{name}", Path("tutorials", f"{name}.py"))
     assert spec
     assert spec.loader
@@ -106,7 +109,7 @@ async def client_of(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncGenerator[str]:
-    """Serve an app with uvicorn on a free port, and yield the address."""
+    """Serve an app with uvicorn on a free port, and yield the app's address."""
     running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=2))
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(START_SECONDS):
@@ -121,7 +124,7 @@ async def served(app: FastAPI) -> AsyncGenerator[str]:
 
 
 def delay_of_the_scheduler() -> float:
-    """Return the seconds for which this thread was ready and had to wait for a CPU; Linux counts them."""
+    """Return the seconds for which this thread was ready to run but had to wait for a CPU, as counted by Linux."""
     try:
         return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
     except OSError:
@@ -144,7 +147,7 @@ async def longest_stall(work: Coroutine[Any, Any, object]) -> float:
 
 
 async def stall_while_frozen(frozen: Server, work: Coroutine[Any, Any, object]) -> float:
-    """Return the longest stall of some work that begins while a server stands still, for some seconds."""
+    """Return the longest stall of the event loop during work that begins while a server is frozen for two seconds."""
     timer = threading.Timer(FROZEN_SECONDS, frozen.thaw)
 
     async def begin() -> None:
@@ -158,7 +161,7 @@ async def stall_while_frozen(frozen: Server, work: Coroutine[Any, Any, object]) 
 
 
 async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
-    """Wait until an async check is true."""
+    """Wait until an async check returns true."""
     async with asyncio.timeout(seconds):
         while not await look():
             await asyncio.sleep(0.02)
@@ -166,7 +169,10 @@ async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 10) -
 
 @asynccontextmanager
 async def losing_a_reply(port: int, command: bytes) -> AsyncGenerator[int]:
-    """Stand before a server, and end the connection of a command after the server has obeyed, the first time."""
+    """Proxy a server, and lose the reply to a command: close the connection once the server has obeyed the command.
+
+    Only the first sending of each command loses the reply.
+    """
     lost: set[bytes] = set()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""API keys: the recipe, and what the tutorials' keys cost and show, on a real PostgreSQL."""
+"""Tests of API keys on a real PostgreSQL: the recipe, and what the keys of tutorials cost and disclose."""
 
 import asyncio
 from time import process_time
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def migrated(database_url: str) -> asyncpg.Connection:
-    """Run the migration, and return a connection."""
+    """Run the migration of the recipe for API keys, and return a connection."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(api_keys.MIGRATION)
     return connection
 
 
 async def statuses(client: httpx.AsyncClient, *keys: str) -> list[int]:
-    """Return the status for each key."""
+    """Send a request with each API key, and return the statuses of the responses."""
     return [(await client.get("/me", headers={"Authorization": f"Bearer {key}"})).status_code for key in keys]
 
 

@@ -1,4 +1,4 @@
-"""The cache: the recipe, and what the lines of the tutorials do, on a real Valkey."""
+"""Tests of a cache on a real Valkey: the recipe, and what the code of the tutorials does instead."""
 
 import asyncio
 import importlib
@@ -25,7 +25,7 @@ async def test_aioredis_cannot_be_imported() -> None:
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[int]:
-    """Count the loads of a module."""
+    """Count how often a module loads the value to cache."""
     loads: list[int] = []
     load: Callable[[], Coroutine[Any, Any, bytes]] = module.slow_report
 
@@ -39,7 +39,10 @@ def counting(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[int]:
 
 @pytest.mark.usefixtures("valkey")
 async def test_many_callers_of_an_empty_cache_load_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default pool of redis-py refuses the 101st connection at once, and each other caller loads."""
+    """With an empty cache, callers of the recipe cause one load.
+
+    In the tutorial, each caller loads, and the default pool of redis-py refuses the 101st connection at once.
+    """
     statuses = {}
     for name, module in (("ours", cache), ("theirs", tutorial("cache"))):
         loads = counting(monkeypatch, module)
@@ -55,7 +58,10 @@ async def test_many_callers_of_an_empty_cache_load_once(monkeypatch: pytest.Monk
 
 
 async def test_a_frozen_cache_costs_a_bounded_time(valkey: Server) -> None:
-    """Each caller of the recipe has its response before one caller of the tutorial, which began first."""
+    """While Valkey is frozen, all callers of the recipe get a response before a caller of the tutorial.
+
+    The caller of the tutorial begins first.
+    """
     async with client_of(cache.app) as client, client_of(tutorial("cache").app) as other:
         await asyncio.gather(client.get("/report"), other.get("/report"))
         valkey.freeze()
@@ -71,7 +77,10 @@ async def test_a_frozen_cache_costs_a_bounded_time(valkey: Server) -> None:
 
 @pytest.mark.usefixtures("valkey")
 async def test_the_recipe_runs_with_valkey_py_when_its_imports_are_renamed() -> None:
-    """The names change and nothing else; the short timeouts are of the recipe, and a busy machine would meet them."""
+    """The recipe runs with valkey-py when only the names of imports change.
+
+    The recipe's short timeouts are lengthened here, as a busy machine would exceed these.
+    """
     renamed = inspect.getsource(cache).replace("redis.", "valkey.").replace("Redis", "Valkey").replace("0.25", "10")
     fork = ModuleType("cache_of_valkey")
     exec(compile(renamed, "cache_of_valkey.py", "exec"), fork.__dict__)  # noqa: S102 - the recipe beside this test
@@ -84,7 +93,7 @@ async def test_the_recipe_runs_with_valkey_py_when_its_imports_are_renamed() -> 
 
 
 async def test_a_command_whose_reply_was_lost_is_sent_once(valkey: Server) -> None:
-    """The connection ends after the server has counted, and before the client has read so."""
+    """The connection ends after the server has counted an INCR, and before the client has read the reply."""
     counted = {}
     async with losing_a_reply(valkey.port, b"INCR") as port:
         for name, client in (("ours", cache.connect(f"redis://127.0.0.1:{port}")), ("theirs", Redis(port=port))):

@@ -1,4 +1,4 @@
-"""The chat: the recipe in two processes, and what the connection manager of the tutorials does in two."""
+"""Tests of a WebSocket chat: the recipe in two processes, and what the tutorials' connection manager does in two."""
 
 import asyncio
 import signal
@@ -28,19 +28,20 @@ def two_processes(app: str, *options: str) -> Generator[list[Server]]:
     command = [sys.executable, "-m", "uvicorn", app, *options, "--timeout-graceful-shutdown", "5", "--port"]
     both = [server(lambda port, _folder: [*command, port]) for _ in range(2)]
     with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
-        yield list(threads.map(stack.enter_context, both))  # each takes seconds to start on a busy machine
+        # in parallel, as each process takes seconds to start on a busy machine
+        yield list(threads.map(stack.enter_context, both))
 
 
 @asynccontextmanager
 async def clients_of(servers: list[Server]) -> AsyncGenerator[list[ClientConnection]]:
-    """Connect two clients to each process."""
+    """Connect two WebSocket clients to each process."""
     async with AsyncExitStack() as stack:
         addresses = [f"ws://127.0.0.1:{each.port}/chat" for each in servers for _ in range(2)]
         yield [await stack.enter_async_context(connect(each, max_queue=1, compression=None)) for each in addresses]
 
 
 async def received(client: ClientConnection, seconds: float) -> str | bytes:
-    """Return the next message, or nothing after some time."""
+    """Return the client's next message, or an empty text if none arrives in time."""
     try:
         return await asyncio.wait_for(client.recv(), seconds)
     except TimeoutError:
@@ -86,7 +87,7 @@ async def test_the_connection_manager_reaches_the_clients_of_its_own_process() -
             far = await asyncio.gather(*(received(client, 10) for client in clients[2:]))
 
     assert near == ["hello"] * 2
-    assert far == ["is anyone there?"] * 2  # and not the message from before
+    assert far == ["is anyone there?"] * 2  # and not "hello", which the other process sent
 
 
 async def test_one_client_that_does_not_read_stops_the_connection_manager() -> None:

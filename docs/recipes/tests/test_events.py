@@ -1,4 +1,4 @@
-"""Events: the recipe, and what the lines of the tutorials do, on a real Valkey and behind a real server."""
+"""Tests of server-sent events on a real Valkey, behind a real server: the recipe, and what the tutorials' code does."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ CLIENTS = 30
 
 
 async def subscribed() -> int:
-    """Return the number of connections of the server that have subscribed."""
+    """Return the number of connections to Valkey that have subscribed."""
     async with Redis.from_url(os.environ["VALKEY_URL"]) as admin:
         return len(await admin.client_list("pubsub"))
 
@@ -29,14 +29,14 @@ async def publish(text: str) -> None:
 
 
 async def listening(app: FastAPI, stack: AsyncExitStack, count: int) -> list[httpx.Response]:
-    """Serve an app, and open streams."""
+    """Serve an app, and open some streams of events."""
     address = await stack.enter_async_context(served(app))
     client = await stack.enter_async_context(httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=None)))
     return [await stack.enter_async_context(client.stream("GET", f"{address}/prices")) for _ in range(count)]
 
 
 async def events_of(stream: httpx.Response, count: int) -> list[str]:
-    """Read some lines of data from a stream."""
+    """Read some events from a stream, and return their data."""
     found: list[str] = []
     async for line in stream.aiter_lines():
         found += [line.removeprefix("data: ")] if line.startswith("data:") else []
@@ -97,7 +97,10 @@ async def test_a_client_that_is_too_slow_is_sent_away() -> None:
 
 
 async def test_a_lost_connection_is_told_to_the_clients() -> None:
-    """The stream of the tutorials breaks off: its client connects again, and cannot know that events are missing."""
+    """The recipe tells clients of a lost connection to Valkey; the tutorials' stream breaks off.
+
+    Then the client connects again, and cannot know that events are missing.
+    """
     endings = {}
     for name, app in (("ours", events.app), ("theirs", tutorial("events").app)):
         async with AsyncExitStack() as stack:

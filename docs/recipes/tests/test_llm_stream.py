@@ -1,4 +1,4 @@
-"""Tokens of a model: the recipe, and what the lines of the tutorials do, with a model behind a real server."""
+"""Tests of a streamed model answer, with a stub of the model behind a real server: the recipe, and the tutorials."""
 
 import asyncio
 import gc
@@ -30,11 +30,11 @@ class Model:
         self.app.post("/")(self.complete)
 
     async def complete(self, prompt: dict[str, str]) -> StreamingResponse:
-        """Stream an answer, or half of an answer."""
+        """Stream a whole answer, or an answer that breaks off half way."""
         return StreamingResponse(self.answer(broken="half" in prompt["text"]), media_type="text/event-stream")
 
     async def answer(self, *, broken: bool) -> AsyncGenerator[str]:
-        """Write tokens, and count them."""
+        """Yield tokens, and count each."""
         self.asked += 1
         await self.may_write.wait()
         for number in range(TOKENS):
@@ -46,7 +46,7 @@ class Model:
 
 
 async def leave_after_three(address: str) -> None:
-    """Read three tokens of an answer, and leave."""
+    """Read three tokens of a streamed answer, and disconnect."""
     question = {"text": "hello"}
     async with httpx.AsyncClient() as client, client.stream("POST", f"{address}/answers", json=question) as response:
         assert response.status_code == 200
@@ -74,14 +74,14 @@ async def test_the_model_stops_when_the_client_leaves(model: Model) -> None:
 
 
 class InTheGenerator(FastAPI):
-    """The same bounds as the recipe, held by the generator of the route instead of a dependency."""
+    """The recipe with a difference: the generator of the route, not a dependency, opens the response of the model."""
 
     def __init__(self) -> None:
         super().__init__(lifespan=llm_stream.lifespan)
         self.post("/answers", response_class=EventSourceResponse)(self.answer)
 
     async def answer(self, prompt: llm_stream.Prompt, request: Request) -> AsyncIterable[ServerSentEvent]:
-        """Stream an answer."""
+        """Stream an answer, with the recipe's bounds inside the generator."""
         async with asynccontextmanager(llm_stream.ask)(prompt, request) as response:
             async for line in response.aiter_lines():
                 if line.startswith("data:"):
@@ -104,7 +104,7 @@ async def test_only_a_dependency_lets_go_at_once_of_a_client_that_leaves_without
             left_open = answers.locked()
         loop = asyncio.get_running_loop()
         handler = loop.get_exception_handler()
-        loop.set_exception_handler(lambda *_: None)  # generators inside of one another are closed at the same time
+        loop.set_exception_handler(lambda *_: None)  # garbage collection closes nested generators all at once
         gc.collect()
         await eventually(is_closed)
         loop.set_exception_handler(handler)
@@ -114,7 +114,7 @@ async def test_only_a_dependency_lets_go_at_once_of_a_client_that_leaves_without
 
 @contextmanager
 def without_garbage_collection() -> Generator[None]:
-    """Let Python free only what nothing refers to during the block, as between two collections."""
+    """Switch off the garbage collector during the block, as between two collections: reference counts free objects."""
     gc.disable()
     try:
         yield
@@ -123,7 +123,7 @@ def without_garbage_collection() -> Generator[None]:
 
 
 async def leave_without_reading(address: str, model: Model) -> None:
-    """Ask for an answer of large tokens, read none until the model has to wait, and leave."""
+    """Ask for an answer of large tokens, read nothing until the model has to wait, and disconnect."""
     model.token = "x" * 100_000
     question = json.dumps({"text": "hello"})
     head = "POST /answers HTTP/1.1\r\nHost: recipe\r\nContent-Type: application/json\r\nContent-Length: "
@@ -160,7 +160,7 @@ async def test_an_answer_that_breaks_off_says_so() -> None:
 
 @pytest.mark.usefixtures("model")
 async def test_an_answer_of_the_tutorials_that_breaks_off_has_no_end() -> None:
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # of the task that has failed unseen
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # hides the failed task's error
     async with served(tutorial("llm_stream").app) as address, httpx.AsyncClient(timeout=3) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.post(f"{address}/answers", json={"text": "half"})

@@ -1,4 +1,4 @@
-"""MongoDB: the recipe, and what the lines of the tutorials do, on a server that speaks the protocol of MongoDB."""
+"""Tests of MongoDB, with a server that speaks the protocol: the recipe, and what the code of the tutorials does."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("mongo")]
 
 
 async def connections(server: Server) -> int:
-    """Return the number of connections that the server has accepted so far; its name for the newest is that number."""
+    """Return how many connections the server has accepted so far: the id of the newest connection is this number."""
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(port=server.port)
     async with client:
         number: int = (await client.admin.command("hello"))["connectionId"]

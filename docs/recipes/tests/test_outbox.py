@@ -1,4 +1,4 @@
-"""Task queues: the recipe, and what the lines of the tutorials do, on a real Valkey and a real PostgreSQL."""
+"""Tests of task queues on a real Valkey and PostgreSQL: the recipe with an outbox, and the code of the tutorials."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.anyio
 
 @contextmanager
 def in_a_process(app: str, python: str = sys.executable) -> Generator[Server]:
-    """Serve an app in a process of its own, which a test may kill."""
+    """Serve an app in a separate process, which a test may kill."""
     with server(lambda port, _folder: [python, "-m", "uvicorn", app, "--port", port]) as running:
         yield running
 
 
 async def tasks() -> int:
-    """Return the number of tasks in the queue."""
+    """Return the number of tasks in RQ's queue."""
     async with Redis.from_url(os.environ["VALKEY_URL"]) as client:
         return int(await client.llen("rq:queue:default"))
 
@@ -48,7 +48,10 @@ async def test_taskiq_waits_without_stopping_the_loop(valkey: Server) -> None:
 
 
 async def test_arq_waits_without_stopping_the_loop_and_without_an_end(valkey: Server) -> None:
-    """The app has a Python of its own, as arq needs an older redis-py."""
+    """While the broker is frozen, arq's enqueue waits without a limit, and the event loop goes on.
+
+    The app runs with a separate Python, as arq needs an older redis-py.
+    """
     with in_a_process("tutorials.queue_of_arq:app", os.environ["RECIPES_ARQ"]) as app:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{app.port}", timeout=30) as client:
             assert (await client.post("/arq")).status_code == 200
@@ -107,14 +110,14 @@ async def test_a_row_of_the_outbox_becomes_a_task_after_the_death_of_the_process
     async def all_there() -> bool:
         return await tasks() == 5
 
-    async with client_of(outbox.app):  # the next process
+    async with client_of(outbox.app):  # a new process after the killed process
         await eventually(all_there)
 
 
 @pytest.mark.usefixtures("valkey")
 async def test_the_relays_of_two_processes_send_each_row_once(database_url: str) -> None:
     async with client_of(outbox.app) as client, client_of(FastAPI(lifespan=outbox.lifespan)):
-        for _ in range(10):  # as many at a time as there are connections
+        for _ in range(10):  # five requests at a time, as the pool has five connections
             answers = await asyncio.gather(*(client.post("/orders", params={"item": "tea"}) for _ in range(5)))
             assert [answer.status_code for answer in answers] == [201] * 5
 

@@ -1,4 +1,4 @@
-"""psycopg 3: the recipe, and what the lines of the tutorials do, on a real PostgreSQL."""
+"""Tests of psycopg 3 on a real PostgreSQL: the recipe, and what the code of the tutorials does."""
 
 import asyncio
 import time
@@ -27,14 +27,14 @@ async def test_rows_are_loaded_and_read() -> None:
 
 async def test_copy_is_ten_times_faster_than_a_statement_for_each_row() -> None:
     async with client_of(psycopg_async.app) as ours, client_of(tutorial("psycopg_async").app) as theirs:
-        copied = min([await seconds_to_load(ours) for _ in range(3)])  # a pause of a busy machine hits one of them
+        copied = min([await seconds_to_load(ours) for _ in range(3)])  # a pause of a busy machine hits one of three
         inserted = await seconds_to_load(theirs)
 
     assert inserted > 10 * copied
 
 
 async def seconds_to_load(client: httpx.AsyncClient) -> float:
-    """Return the time that all lines take."""
+    """Return the seconds in which the app stores all lines."""
     started = time.monotonic()
     assert (await client.post("/readings", content=LINES)).json() == ROWS
     return time.monotonic() - started

@@ -1,4 +1,4 @@
-"""psycopg 3 and asyncpg behind PgBouncer in transaction mode: which prepared statements and settings get through."""
+"""Tests of psycopg 3 and asyncpg behind PgBouncer in transaction mode: which prepared statements and settings work."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ Read = Callable[[], Awaitable[object]]
 
 @pytest.fixture
 async def owner(database_url: str) -> AsyncGenerator[asyncpg.Connection]:
-    """Yield a connection of the owner, directly to PostgreSQL, where the role of the service exists."""
+    """Yield a direct connection to PostgreSQL as the owner of the database, in which the service's role exists."""
     connection = await asyncpg.connect(database_url)
     if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'service'"):
         await connection.execute("CREATE ROLE service LOGIN PASSWORD 'from-your-secrets'")
@@ -34,7 +34,7 @@ def address(database_url: str) -> str:
 
 
 async def prepares(address: str) -> bool:
-    """Tell whether this PgBouncer prepares statements anew on each connection: from version 1.21, when switched on."""
+    """Tell whether this PgBouncer supports prepared statements: from version 1.21 on, when switched on."""
     console = urlsplit(address)._replace(path="/pgbouncer").geturl()
     options: dict[str, Any] = {"autocommit": True, "cursor_factory": psycopg.AsyncClientCursor}
     async with await psycopg.AsyncConnection.connect(console, **options) as connection:
@@ -43,7 +43,7 @@ async def prepares(address: str) -> bool:
 
 
 async def survives(read: Read, owner: asyncpg.Connection) -> bool:
-    """Tell whether a client can read when PgBouncer gives it a new connection, as it may between transactions."""
+    """Tell whether a client can still read after PgBouncer has changed the connection, as between transactions."""
     for _ in range(10):
         assert await read() == 1
     await owner.execute(END)

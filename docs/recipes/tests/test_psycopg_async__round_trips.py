@@ -1,4 +1,4 @@
-"""psycopg 3 beside asyncpg: the round trips of reads, pipelines and many rows, counted before a real PostgreSQL."""
+"""Round trips of psycopg 3 and asyncpg to a real PostgreSQL: reads, pipelines, and many rows."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ async def test_a_read_through_the_pool_of_psycopg_is_three_round_trips_and_one_w
 
 
 async def reads(wire: Wire, address: str, *, autocommit: bool) -> list[int]:
-    """Return the round trips of three reads through a pool of psycopg."""
+    """Return the round trips of three reads through a pool of psycopg: for each read, a number."""
     kwargs = {"autocommit": autocommit}
     async with AsyncConnectionPool[Any](address, min_size=1, max_size=1, open=False, kwargs=kwargs) as pool:
         await pool.wait()

@@ -1,4 +1,4 @@
-"""Rate limits: the recipe, and what slowapi, fastapi-limiter and fastapi-cache2 do today, on a real Valkey."""
+"""Tests of rate limits on a real Valkey: the recipe, and what slowapi, fastapi-limiter and fastapi-cache2 do."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ LIMIT = 5
 
 
 async def statuses(client: httpx.AsyncClient, path: str, count: int = 20) -> Counter[int]:
-    """Send requests at the same time, and count the statuses."""
+    """Send requests at the same time, and count the responses by status."""
     answers = await asyncio.gather(*(client.get(path) for _ in range(count)))
     return Counter(answer.status_code for answer in answers)
 
@@ -24,7 +24,10 @@ async def statuses(client: httpx.AsyncClient, path: str, count: int = 20) -> Cou
 async def test_the_limit_is_exact_also_in_two_processes_and_on_an_included_router(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A store that answers too late, as on a busy machine, leaves the limit to each process, which is not this test."""
+    """Two processes share a limit.
+
+    The timeout for Valkey is long here: on a busy machine, a late reply would leave the limit to each process.
+    """
     monkeypatch.setattr(rate_limit, "STORE_SECONDS", 10)
     second, router = FastAPI(lifespan=rate_limit.lifespan), APIRouter()
     router.get("/api/search", dependencies=[Depends(rate_limit.Limit("search", 5, 60))])(rate_limit.search)
@@ -38,7 +41,7 @@ async def test_the_limit_is_exact_also_in_two_processes_and_on_an_included_route
 
 
 async def test_a_limit_that_was_used_up_comes_back_bit_by_bit() -> None:
-    """One request a second, of twenty at once: no window has an end at which all twenty come back."""
+    """A limit that is used up comes back by one request a second, not by all twenty at the end of a window."""
     quick = FastAPI(lifespan=rate_limit.lifespan)
     quick.get("/", dependencies=[Depends(rate_limit.Limit("quick", requests=20, seconds=20))])(rate_limit.search)
     async with client_of(quick) as client:

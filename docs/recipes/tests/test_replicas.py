@@ -1,4 +1,4 @@
-"""Read replicas: the recipe, and what the lines of the tutorials do, on a real primary and a real standby."""
+"""Tests of read replicas on a real primary and standby: the recipe, and what the code of the tutorials does."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 async def servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the variables of both servers, which the outer test has started, and empty them."""
+    """Set the URLs of the primary and the replica, which the outer test has started, and drop the table."""
     primary, replica = os.environ["RECIPES_REPLICATED"].split()
     monkeypatch.setenv("DATABASE_URL", primary)
     monkeypatch.setenv("REPLICA_URL", replica)
@@ -25,7 +25,7 @@ async def servers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def on(variable: str, statement: str) -> None:
-    """Run a statement on a server."""
+    """Run a statement on the server that an environment variable names."""
     connection = await asyncpg.connect(os.environ[variable])
     await connection.execute(statement)
     await connection.close()
@@ -44,14 +44,14 @@ async def is_replayed(note: int) -> bool:
 
 @asynccontextmanager
 async def a_replica_that_is_behind() -> AsyncGenerator[None]:
-    """Let the replica replay nothing during the block."""
+    """Stop the replay of the WAL on the replica during the block, so that the replica is behind."""
     await on("REPLICA_URL", "SELECT pg_wal_replay_pause()")
     yield
     await on("REPLICA_URL", "SELECT pg_wal_replay_resume()")
 
 
 async def write_and_read(client: httpx.AsyncClient, numbers: range) -> list[int]:
-    """Write notes and read each at once; return the statuses of the reads."""
+    """Write notes and read each note at once after the write; return the statuses of the reads."""
     statuses = []
     for number in numbers:
         assert (await client.put(f"/notes/{number}", params={"text": "tea"})).status_code < 300
@@ -69,7 +69,7 @@ async def test_a_client_reads_what_it_wrote_with_a_replica_that_is_up_to_date_or
 
 
 async def test_the_tutorial_reads_what_was_there_before() -> None:
-    async with client_of(replicas.app) as client:  # makes the table
+    async with client_of(replicas.app) as client:  # the recipe's start creates the table
         await client.put("/notes/1", params={"text": "tea"})
         await eventually(lambda: is_replayed(1))
     async with client_of(tutorial("replicas").app) as client, a_replica_that_is_behind():
@@ -110,7 +110,7 @@ async def test_a_bounded_number_of_reads_goes_to_the_primary_and_the_rest_is_ref
 
 @asynccontextmanager
 async def reads_that_hang_on_the_primary() -> AsyncGenerator[Callable[[], Awaitable[int]]]:
-    """Lock the table on the primary during the block, and yield a function that counts the reads that wait for it."""
+    """Lock the table on the primary during the block, and yield a function that counts reads that wait for the lock."""
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
 
     async def hanging() -> int:

@@ -1,4 +1,4 @@
-"""SQLAlchemy Core: the recipe, and what the lines of the tutorials do with `databases`, on a real PostgreSQL."""
+"""Tests of SQLAlchemy Core on a real PostgreSQL: the recipe, and what the tutorials' code with `databases` does."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def stored(url: str) -> int:
-    """Return the number of notes."""
+    """Return the number of stored notes."""
     connection = await asyncpg.connect(url)
     count: int = await connection.fetchval("SELECT count(*) FROM notes")
     await connection.close()
@@ -32,8 +32,8 @@ async def test_a_note_is_stored_and_read() -> None:
 
 
 async def test_a_transaction_of_databases_does_not_hold_its_concurrent_statements(database_url: str) -> None:
-    """`databases` gives each task a connection of its own, so five rows survive the rollback of their transaction."""
-    async with client_of(sqlalchemy_core.app) as client:  # makes the table
+    """`databases` gives each task a separate connection: five rows survive the rollback of the transaction around."""
+    async with client_of(sqlalchemy_core.app) as client:  # the recipe's start creates the table
         pass
     async with client_of(tutorial("sqlalchemy_core").app) as client:
         answer = await client.post("/notes", json=["a", "b", "c", "d", ""])
@@ -59,7 +59,10 @@ async def test_a_transaction_of_core_holds_all_statements_of_its_connection(data
 
 @pytest.mark.usefixtures("database_url")
 async def test_a_busy_pool_is_refused_in_a_second() -> None:
-    """The pool below `databases` lets the eleventh request wait for as long as the ten before it take."""
+    """With all connections busy, the recipe refuses a request after a second.
+
+    The pool below `databases` lets the eleventh request wait for as long as the ten requests before take.
+    """
     async with client_of(sqlalchemy_core.app) as client:
         engine = sqlalchemy_core.app.state.engine
         held = [await engine.connect() for _ in range(5)]

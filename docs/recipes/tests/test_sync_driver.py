@@ -1,4 +1,4 @@
-"""A driver without async: the recipe, and what the lines of the tutorials do, on a real PostgreSQL."""
+"""Tests of a driver without async on a real PostgreSQL: the recipe, and what the code of the tutorials does."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database_url")]
 
 
 async def order_of(client: httpx.AsyncClient, slow: str, count: int) -> list[str]:
-    """Send slow requests and then a quick one, and return the paths in the order of the answers."""
+    """Send slow requests and then a quick request, and return the paths in the order in which responses arrive."""
     finished: list[str] = []
 
     async def get(path: str) -> None:
@@ -27,7 +27,7 @@ async def order_of(client: httpx.AsyncClient, slow: str, count: int) -> list[str
 
 
 def with_quick_route(app: FastAPI) -> FastAPI:
-    """Add the quick `def` route of the tutorials."""
+    """Add a quick `def` route, as in the tutorials, to an app that has none."""
     if "/quick" not in {getattr(route, "path", "") for route in app.routes}:
         app.get("/quick")(lambda: "no database")
     return app
@@ -46,7 +46,10 @@ async def test_the_driver_in_an_async_route_stops_the_loop() -> None:
 
 
 async def test_the_driver_in_def_routes_takes_the_threads_of_all_def_routes() -> None:
-    """The quick one comes after 60 slow ones, and gets one of the 40 threads after 21 of these have ended."""
+    """Slow `def` routes delay a quick `def` route: after 60 slow requests, the quick request needs one of 40 threads.
+
+    A thread is free for the quick request after 21 slow requests have ended.
+    """
     theirs = tutorial("sync_driver")
     async with client_of(theirs.app) as client:
         held = [await asyncio.to_thread(theirs.pool.getconn) for _ in range(theirs.pool.max_size)]
@@ -68,7 +71,7 @@ async def test_the_driver_with_threads_of_its_own_delays_no_other_route() -> Non
     async with client_of(with_quick_route(sync_driver.app)) as client:
         stall = await longest_stall(client.get("/report"))
         blocking = sync_driver.app.state.blocking
-        blocking.pool.timeout = 30  # with more threads than connections, all of them would wait
+        blocking.pool.timeout = 30  # long, as with more threads than connections all calls would wait
         calls = [asyncio.create_task(blocking.run(lambda _connection: release.wait(30))) for _ in range(full)]
         await asyncio.sleep(0)
         try:

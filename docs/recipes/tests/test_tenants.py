@@ -1,4 +1,4 @@
-"""Tenants: the recipe, and what session state of the tutorials does in a pool, on a real PostgreSQL."""
+"""Tests of tenants on a real PostgreSQL: the recipe, and what the session state of the tutorials does in a pool."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def owner_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the migration, and set DATABASE_URL to that of the role of the service, which owns nothing."""
+    """Run the migration, and set DATABASE_URL for the service's role, which owns no table; return the owner's URL."""
     owner = await asyncpg.connect(database_url)
     if await owner.fetchval("SELECT true FROM pg_roles WHERE rolname = 'service'"):
         await owner.execute("DROP OWNED BY service; DROP ROLE service")
@@ -33,13 +33,13 @@ async def owner_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 async def write(client: httpx.AsyncClient, tenant: str, note: str) -> None:
-    """Store a note of a tenant."""
+    """Store a note for a tenant."""
     answer = await client.post("/notes", params={"note": note}, headers={"X-Tenant": tenant})
     assert answer.status_code == 201
 
 
 async def read(client: httpx.AsyncClient, tenant: str) -> list[str]:
-    """Return the notes that a tenant sees."""
+    """Return the notes that a tenant can read."""
     found: list[str] = (await client.get("/notes", headers={"X-Tenant": tenant})).json()
     return found
 
@@ -47,7 +47,7 @@ async def read(client: httpx.AsyncClient, tenant: str) -> list[str]:
 @pytest.mark.usefixtures("owner_url")
 async def test_a_tenant_sees_its_own_rows_and_a_connection_forgets_it() -> None:
     async with client_of(tenants.app) as client:
-        for _ in range(10):  # as many at a time as there are connections
+        for _ in range(10):  # five at a time, as the pool has five connections
             await asyncio.gather(*(write(client, f"tenant {number}", f"{number}") for number in range(5)))
         seen = await asyncio.gather(*(read(client, f"tenant {number}") for number in range(5)))
         odd = await read(client, "'; DROP TABLE notes; --")
@@ -77,7 +77,7 @@ async def test_a_read_of_a_tenant_is_six_round_trips_or_four_with_prepared_state
 
 
 def in_a_transaction(engine: AsyncEngine, tenant: str | None = "alice") -> Callable[[], Awaitable[None]]:
-    """Return a function that reads through an engine, for a tenant or for none."""
+    """Return a function that reads notes through an engine, for a tenant or without a tenant."""
 
     async def run() -> None:
         async with engine.begin() as connection:
@@ -118,7 +118,10 @@ async def test_the_session_of_the_tutorials_shows_a_tenant_to_the_next_request()
 
 
 async def test_a_schema_for_each_tenant_is_chosen_by_set_local_too(database_url: str) -> None:
-    """One connection with prepared statements: PostgreSQL plans a statement anew when the schema has changed."""
+    """A schema for each tenant works with SET LOCAL, on a connection with prepared statements.
+
+    PostgreSQL plans a prepared statement anew when the search_path has changed.
+    """
     connection = await asyncpg.connect(database_url)
     for name in ("alice", "bob"):
         await connection.execute(f"CREATE SCHEMA {name}; CREATE TABLE {name}.notes AS SELECT '{name}' AS text")

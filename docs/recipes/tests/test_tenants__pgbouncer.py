@@ -1,4 +1,4 @@
-"""Tenants behind PgBouncer in transaction mode, which has one connection for all clients: the recipe, and SET."""
+"""Tests of tenants behind PgBouncer in transaction mode, with one connection for all clients: the recipe, and SET."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 async def pooled_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the migration, and set DATABASE_URL to that of the role of the service, through PgBouncer."""
+    """Run the migration, and set DATABASE_URL for the service's role, through PgBouncer."""
     owner = await asyncpg.connect(database_url)
     if await owner.fetchval("SELECT true FROM pg_roles WHERE rolname = 'service'"):
         await owner.execute("DROP OWNED BY service; DROP ROLE service")
@@ -35,14 +35,17 @@ async def test_a_connection_that_changes_hands_between_transactions_shows_each_t
             return found
 
         seen = []
-        for first in range(0, 20, 5):  # as many at a time as the recipe has connections to PgBouncer
+        for first in range(0, 20, 5):  # five at a time, as the recipe's pool has five connections
             seen += await asyncio.gather(*(write_and_read(number) for number in range(first, first + 5)))
 
     assert seen == [[str(number)] for number in range(20)]
 
 
 async def test_a_set_of_one_process_is_in_force_in_the_next_process() -> None:
-    """Two engines stand for two processes: PgBouncer gives the same connection to both, with its session state."""
+    """A tenant that one process sets with SET leaks to the next process.
+
+    Two engines stand for two processes: PgBouncer gives both the same connection, with the session state.
+    """
     async with client_of(tenants.app) as client:
         await client.post("/notes", params={"note": "a secret of Alice"}, headers={"X-Tenant": "alice"})
     async with client_of(tutorial("tenants").app) as one, client_of(tutorial("tenants").app) as other:

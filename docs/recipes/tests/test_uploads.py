@@ -1,4 +1,4 @@
-"""Uploads: the recipe, and what the lines of the tutorials do, with rclone as the object storage."""
+"""Tests of uploads with rclone as the object storage: the recipe, and what the code of the tutorials does."""
 
 import os
 import secrets
@@ -22,7 +22,7 @@ RCLONE = Path(sys.executable).parent / "rclone"
 
 @pytest.fixture(scope="module")
 def storage_server() -> Generator[Server]:
-    """Run a storage that checks the signature of each request; a folder of its data is a bucket."""
+    """Run an object storage that checks the signature of each request; each folder of the data is a bucket."""
 
     def command(port: int, folder: str) -> list[object]:
         Path(folder, "data/files").mkdir(parents=True)
@@ -35,7 +35,7 @@ def storage_server() -> Generator[Server]:
 
 @pytest.fixture(autouse=True)
 def storage(storage_server: Server, monkeypatch: pytest.MonkeyPatch) -> Generator[Server]:
-    """Yield the storage, and set the variables of its clients."""
+    """Yield the object storage, and set the environment variables that clients of the storage read."""
     variables = {"S3_BUCKET": "files", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     monkeypatch.setenv("S3_URL", f"http://127.0.0.1:{storage_server.port}")
     for name, value in variables.items():
@@ -47,7 +47,7 @@ def storage(storage_server: Server, monkeypatch: pytest.MonkeyPatch) -> Generato
 def presign(
     operation: str = "put_object", version: str | None = "s3v4", *, signed_with: str = SECRET, seconds: int = 60
 ) -> str:
-    """Sign a URL with nothing but the bucket, the key and the time, by a version of the signature or the default."""
+    """Sign a URL without limits on size or type, with a version of the signature or with the default version."""
     signer = boto3.client(
         "s3",
         endpoint_url=os.environ["S3_URL"],

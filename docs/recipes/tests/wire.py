@@ -1,4 +1,4 @@
-"""A way to a server that counts round trips, for the recipes' tests."""
+"""A proxy before a server that counts round trips, for the tests of the recipes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
@@ -8,19 +8,19 @@ from urllib.parse import urlsplit
 
 
 class Wire:
-    """The way to a server, which counts round trips: each time that a client sends and then has to wait for a reply."""
+    """A proxy before a server that counts round trips: each time that a client sends and then waits for a reply."""
 
     def __init__(self, address: str) -> None:
         self.address, self.round_trips = urlsplit(address), 0
 
     async def of(self, work: Awaitable[Any]) -> int:
-        """Return the number of round trips of some work."""
+        """Return the number of round trips that some work makes."""
         before = self.round_trips
         await work
         return self.round_trips - before
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry bytes both ways until either side closes."""
+        """Carry bytes between a client and the server until either side closes."""
         from_server, to_server = await asyncio.open_connection(self.address.hostname, self.address.port)
         answered = True
 
@@ -45,7 +45,7 @@ class Wire:
 
 @asynccontextmanager
 async def counted(address: str) -> AsyncGenerator[tuple[Wire, str]]:
-    """Yield a way to a server and the address of its near end."""
+    """Yield a counting proxy of a server, and the address at which clients reach the proxy."""
     wire = Wire(address)
     async with await asyncio.start_server(wire.carry, "127.0.0.1", 0) as listener:
         user, port = wire.address.netloc.rpartition("@")[0], listener.sockets[0].getsockname()[1]

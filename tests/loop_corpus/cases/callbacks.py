@@ -1,4 +1,4 @@
-"""Cases that block in code which the event loop calls later: callbacks, tasks, log handlers."""
+"""Cases that block in code that the event loop calls later: callbacks, tasks, log handlers."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Cases that block in code which the framework runs on the event loop around a route."""
+"""Cases that block in code that the framework runs on the event loop around a route, such as dependencies."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -6,7 +6,7 @@ from _wire import ask
 
 
 class Conversation:
-    """A connection that is its own cursor: each statement sends a request to the server, and waits."""
+    """A stand-in for a database connection with cursor: each statement sends a request to the server, and waits."""
 
     def __init__(self, host: str, port: int) -> None:
         self.address = (host, port)
@@ -23,11 +23,11 @@ class Conversation:
         return self
 
     def execute(self, _statement: str) -> Any:
-        """Run a statement."""
+        """Run a statement: send a request to the server, and wait for the answer."""
         return ask(*self.address)
 
     query = execute
 
     def fetchone(self) -> Any:
-        """Return a row."""
+        """Return a row of the result."""
         return None

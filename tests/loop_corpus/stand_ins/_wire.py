@@ -1,4 +1,4 @@
-"""A single request over a real socket, as a driver without async sends it."""
+"""Sends a single request over a real socket, as a database driver without async does."""
 
 import socket
 

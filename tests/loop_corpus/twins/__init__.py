@@ -1,1 +1,1 @@
-"""Correct code that looks like a case: each route is a twin, with the code above it since the previous route."""
+"""Correct code that resembles blocking code: each route is a twin, with the code above since the previous route."""

@@ -1,4 +1,4 @@
-"""Twins that compute elsewhere than on the event loop, in small pieces, or only a little."""
+"""Correct twins that compute elsewhere than on the event loop, in small pieces, or only a little."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Twins that give blocking work to a thread in unusual ways, and calls that only have the name of a blocking call."""
+"""Correct twins that give blocking work to a thread in unusual ways, and calls that only look like blocking calls."""
 
 import asyncio
 import functools
@@ -74,7 +74,7 @@ async def a_body_streamed_from_a_generator_without_async() -> StreamingResponse:
 
 @router.get("/a_file_as_the_answer")
 async def a_file_as_the_answer() -> FileResponse:
-    return FileResponse(FILE, media_type="text/plain")  # otherwise the first response would read the system's tables
+    return FileResponse(FILE, media_type="text/plain")  # without it, the first response reads the system's MIME tables
 
 
 threads = ThreadPoolExecutor(1)

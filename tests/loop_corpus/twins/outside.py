@@ -1,4 +1,4 @@
-"""Twins that use other programs, the network and files without blocking the event loop."""
+"""Correct twins that use programs, the network and files without blocking the event loop."""
 
 import asyncio
 import pathlib

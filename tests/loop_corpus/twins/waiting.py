@@ -1,4 +1,4 @@
-"""Twins that wait without blocking the event loop."""
+"""Correct twins that wait without blocking the event loop."""
 
 import asyncio
 import contextlib

@@ -20,7 +20,7 @@ class _Made:
 
 
 def client(_service: str, *, endpoint_url: str) -> Any:
-    """Return a client of an AWS service."""
+    """Return a client of an AWS service, whose methods are made from names."""
     return _Made(endpoint_url)
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for the part of psycopg without async."""
+"""A stand-in for the part of the package psycopg that has no async."""
 
 from psycopg.connection import Connection as Connection
 

@@ -1,4 +1,4 @@
-"""The stand-in for psycopg's connection without async."""
+"""The stand-in for the connection of psycopg that has no async."""
 
 from urllib.parse import urlsplit
 
@@ -10,6 +10,6 @@ class Connection(Conversation):
 
     @classmethod
     def connect(cls, conninfo: str) -> "Connection":
-        """Open a connection."""
+        """Open a connection to the server of the test."""
         parts = urlsplit(conninfo)
         return cls(parts.hostname or "", parts.port or 5432)

@@ -17,12 +17,12 @@ class Redis(BasicKeyCommands):
         return ask(*self.address)
 
     def pipeline(self) -> "Pipeline":
-        """Return a list of commands to send at once."""
+        """Return a pipeline, which collects commands and sends all at once."""
         return Pipeline(*self.address)
 
 
 class Pipeline(Redis):
-    """Collects commands, to send them together."""
+    """A pipeline of Redis: collects commands, to send all together."""
 
     def __enter__(self) -> "Pipeline":
         return self

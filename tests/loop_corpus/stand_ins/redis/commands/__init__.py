@@ -1,1 +1,1 @@
-"""The stand-ins for redis-py's commands."""
+"""The stand-ins for redis-py's command classes."""

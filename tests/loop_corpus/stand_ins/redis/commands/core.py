@@ -1,10 +1,10 @@
-"""The stand-ins for redis-py's commands, in one class per subject."""
+"""The stand-ins for redis-py's command classes, one class for each group of commands."""
 
 from typing import Any
 
 
 class BasicKeyCommands:
-    """Commands on keys."""
+    """The commands of Redis on keys."""
 
     def execute_command(self, *_words: Any) -> Any:
         """Send one command."""
