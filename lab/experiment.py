@@ -12,7 +12,7 @@ class LabError(Exception):
 
 
 ASYNC, BLOCKING, POOL, OWN, TWICE = "async", "blocking", "pool", "own", "twice"
-"""Series of the plots: right, the mistake, FastAPI's threads, threads of a separate pool, FastAPI's threads twice."""
+"""Names of the plots' series: without blocking, blocking, FastAPI's threads, a separate pool, FastAPI's pool twice."""
 
 COLOURS = {ASYNC: "blue", BLOCKING: "orange", POOL: "violet", OWN: "green", TWICE: "gold"}
 """The colour of each series of the plots, from the palette of `drawing`."""

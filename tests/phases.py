@@ -14,7 +14,7 @@ LEAST_SECONDS = 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the line of phases."""
+    """Print a line with the seconds of each phase of the test run."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:

@@ -1,4 +1,4 @@
-"""Starts other programs as a developer would: in a clean environment, with no process left behind."""
+"""Starts other programs as a developer would: in a clean environment, and without a process left behind."""
 
 import os
 import shutil
@@ -22,12 +22,12 @@ DROPPED = ("UV", "VIRTUAL_ENV", "PYTHON", "MAKE", "MAKEFLAGS", "MFLAGS", "DATABA
 
 
 def find_uv() -> str:
-    """Return the uv that started these tests, or the one on the PATH, or the Makefile's private one."""
+    """Return the path of the uv that started these tests, or of the uv on the PATH, or of the Makefile's private uv."""
     return os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
 
 
 TYPES = ROOT / ".build" / "types"
-"""The caches of mypy, one for each lane: the packages of generated services are the same, and are analysed once."""
+"""The caches of mypy, one cache for each test lane: all generated services have the same packages, analysed once."""
 
 
 def environment(extra: Mapping[str, str] | None = None, *, with_uv: bool = True) -> dict[str, str]:
@@ -127,15 +127,15 @@ class Program:
             )
 
     def output(self) -> str:
-        """Return the program's output so far."""
+        """Return what the program has printed so far."""
         return self.log.read_text()
 
     def with_children(self) -> list[psutil.Process]:
-        """Return the program and all its descendants."""
+        """Return the process of the program and all descendants of the process."""
         return with_children(self.process)
 
     def wait_for(self, look: Callable[[], Answer | None], seconds: float = 60) -> Answer:
-        """Return the result of `look` as soon as it is not None."""
+        """Wait until a function returns a value that is not None, and return the value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if (found := look()) is not None:
@@ -145,7 +145,7 @@ class Program:
         raise AssertionError(f"it did not get there in {seconds:g} s:\n{self.output()}")
 
     def line(self, start: str) -> str:
-        """Return the first complete output line with this beginning, once it is printed."""
+        """Wait for the first complete output line with this beginning, and return the line."""
         return self.wait_for(lambda: next((x for x in self.output().split("\n")[:-1] if x.startswith(start)), None))
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:

@@ -1,4 +1,4 @@
-"""Recipes: the pages of docs/recipes/, their runnable files, and the environment in which their tests run.
+"""The recipes of docs/recipes/: their pages, their runnable files, and the environment in which their tests run.
 
 A recipe needs packages that neither the template nor a generated service has, so its tests run in an environment that
 all recipes share. One process runs all tests, since each process needs a second to import packages.
@@ -25,7 +25,7 @@ def names() -> list[str]:
 
 
 def cases() -> list[str]:
-    """Return the names of the recipes' tests: a test has the name of its recipe, and may add `__` and its subject."""
+    """Return the names of the recipes' test files: the recipe's name, to which `__` and a subject may be added."""
     return sorted(path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py"))
 
 
@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
 
 
 def interpreter(workshop: Path, requirements: Path = REQUIREMENTS) -> Path:
-    """Return a Python with these packages, by default those of all recipes; made once in a test run."""
+    """Return a Python with the packages of a requirements file, by default of all recipes; made once in a test run."""
     folder = workshop / f"recipes-{requirements.stem}"
     python = folder / "bin/python"
     with InterProcessLock(f"{folder}.lock"):
@@ -50,14 +50,14 @@ def interpreter(workshop: Path, requirements: Path = REQUIREMENTS) -> Path:
 
 
 def copy(folder: Path) -> None:
-    """Copy the recipes, the tutorials' lines and their tests into an empty folder."""
+    """Copy the recipes, the tutorials' code and the tests of both into an empty folder."""
     for path in (*RECIPES.glob("*.py"), *TESTS.glob("*.py")):
         shutil.copy2(path, folder)
     shutil.copytree(RECIPES / "tutorials", folder / "tutorials")
 
 
 def typed(python: Path, cache: Path) -> list[str | Path]:
-    """Return the command that type-checks all recipes and their tests, with that Python's packages."""
+    """Return the mypy command that checks the types of all recipes and their tests, with the packages of a Python."""
     files = sorted([*RECIPES.glob("*.py"), *TESTS.glob("*.py")])
     options = ("--strict", "--config-file=", f"--cache-dir={cache}", f"--python-executable={python}")
     return [Path(sys.executable).with_name("mypy"), *options, "--disable-error-code=import-untyped", *files]

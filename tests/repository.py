@@ -18,29 +18,35 @@ QUESTIONS: dict[str, str | list[str]] = {
 Answers = dict[str, str]
 
 EVERYTHING: Answers = {"example": "showcases", "proofs": "yes", "jobs": "yes", "deploy": "kubernetes"}
-"""The answers that leave nothing out, for tests that look at everything a service can have."""
+"""The answers with which a generated service has every feature, for tests that look at all of a service."""
 
 WHOLE_FILES = ("ci", "licence")
-"""Questions that decide about whole files only: no line inside a file depends on them, as a test checks."""
+"""The questions whose answers only keep or drop whole files: no line inside a file depends on these.
+
+A test checks this.
+"""
 
 LISTED = {name: values for name, values in QUESTIONS.items() if isinstance(values, list)}
 MEETING = {name: values for name, values in LISTED.items() if name not in {*WHOLE_FILES, "deploy", "auth"}}
 
 DEPLOY = ["none", "kubernetes", "none", "kubernetes", "kubernetes"]
-"""The answers to `deploy`, in turn: within five combinations, each other answer meets both of them."""
+"""The answers to `deploy`, taken in turn for the combinations of answers.
+
+Within five consecutive combinations, each answer to a different question meets both answers to `deploy`.
+"""
 
 
 def go_together(answers: Answers) -> bool:
-    """Tell whether answers fit together: an example and token checks both need an HTTP client.
+    """Tell whether answers fit together: an example and checks of access tokens both need an HTTP client.
 
-    `hooks/pre_gen_project.py` refuses other answers.
+    `hooks/pre_gen_project.py` refuses answers that do not fit together.
     """
     needs_none = answers.get("example", "no") == "no" and answers.get("auth", "none") == "none"
     return answers.get("http_client") != "none" or needs_none
 
 
 AUTH = ["none", "jwt"] * 6 + ["jwt", "none"] * 6 + ["none"] * 4
-"""The answers to `auth`, in turn: reversed for the second client, and none without a client."""
+"""The answers to `auth`, taken in turn for the combinations: reversed for the second client, none without client."""
 
 EVERY_COMBINATION: list[Answers] = [
     {"project_name": "Plain Service", **choice, "auth": auth, "deploy": deploy, "ci": ci, "licence": licence}
@@ -55,14 +61,14 @@ EVERY_COMBINATION: list[Answers] = [
         strict=False,
     )
 ]
-"""Each combination of the answers that meet inside a file; the project's name has no word of the example in it.
+"""Each combination of the answers that meet inside a file; the project's name has no word of the example.
 
-In turn, each combination also gets an answer about whole files, about deploying and about tokens.
+Each combination also has an answer about whole files, about deploying and about tokens, taken in turn.
 """
 
 
 def tracked(folder: Path = ROOT) -> list[Path]:
-    """Return the files of a checkout as git lists them: new files included, caches and environments left out."""
+    """Return the files of a checkout that git lists: with new files, and without caches and environments."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=folder,
@@ -83,14 +89,14 @@ def copy_template(target: Path) -> Path:
 
 
 def cookiecutter_home(folder: Path) -> Path:
-    """Write a cookiecutter configuration that keeps its files in `folder`, not in the home of the tests' user."""
+    """Write a cookiecutter configuration that keeps files in `folder`, not in the home folder of the tests' user."""
     config = folder / "cookiecutter.yaml"
     config.write_text(f"cookiecutters_dir: {folder / 'clones'}\nreplay_dir: {folder / 'replay'}\n")
     return config
 
 
 def render(template: Path, parent: Path, answers: Answers) -> Path:
-    """Generate a service in this process, and return its folder."""
+    """Generate a service in this process, without a cookiecutter command, and return the service's folder."""
     parent.mkdir(parents=True, exist_ok=True)
     return Path(
         cookiecutter(

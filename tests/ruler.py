@@ -1,4 +1,4 @@
-"""The ruler measures the template's shape against targets; `make ruler` prints each question, target and value."""
+"""Measures the size and structure of the template's code against targets; `make ruler` prints each target and value."""
 
 import ast
 import statistics
@@ -13,12 +13,12 @@ from tests.repository import EVERYTHING, Answers, copy_template, render
 from tests.source import Function, Source, code_lines, length, sources
 
 PATCHES = ("monkeypatch.setattr", "monkeypatch.setitem", "mock.patch", "mock.patch.object", "patch", "mocker")
-"""Names of functions that replace code under test; setting an environment variable is not counted."""
+"""Names of functions that replace code under test (patching); setting an environment variable is not counted."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A line of the ruler: question, target and value."""
+    """A line of the ruler: a question about the code, the target, and the measured value."""
 
     question: str
     target: str
@@ -28,26 +28,26 @@ class Measure:
 
 
 def functions(found: list[Source]) -> list[tuple[str, Function]]:
-    """Return all functions, each with the name of its file."""
+    """Return all functions of some files, each with the name of the file."""
     return [(source.name, function) for source in found for function in source.functions()]
 
 
 def at_most(question: str, limit: float, value: float, where: str = "") -> Measure:
-    """Measure a number that has an upper bound."""
+    """Measure a number that must not exceed a target."""
     return Measure(
         question, f"at most {limit:g}", f"{value:.3g}" if value % 1 else f"{value:.0f}", value <= limit, where
     )
 
 
 def only_in(question: str, expected: set[str], found: list[str]) -> Measure:
-    """Compare the files in which something happens with the expected files."""
+    """Compare the files in which an action happens with the files in which the action is expected."""
     files = {place.split(":")[0] for place in found}
     target, now = (", ".join(sorted(names)) or "none" for names in (expected, files))
     return Measure(question, target, now, files == expected)
 
 
 def shape(found: list[Source]) -> list[Measure]:
-    """Measure the lengths of functions and files, and the control lines."""
+    """Measure the lengths of functions and files, and the number of the template's control lines."""
     lengths = [length(function) for _, function in functions(found)]
     name, longest = max(functions(found), key=lambda item: length(item[1]))
     files = [source.lines for source in found if source.lines]
@@ -65,11 +65,11 @@ def shape(found: list[Source]) -> list[Measure]:
 
 
 PATCHING = {"tests/blocking.py", "tests/captured_log.py"}
-"""The blocking-call checks around every test, and the collector of log lines: neither replaces code that ships."""
+"""The files that may patch: blocking-call checks around tests, and a collector of log lines, no code that ships."""
 
 
 def customs(app: list[Source], everything: list[Source]) -> list[Measure]:
-    """Measure in which files certain actions happen, such as creating an engine."""
+    """Measure in which files certain actions happen, such as the creation of a database engine."""
 
     def where(look: Callable[[Source], list[str]], found: list[Source]) -> list[str]:
         return [place for source in found for place in look(source)]
@@ -93,12 +93,12 @@ def customs(app: list[Source], everything: list[Source]) -> list[Measure]:
 
 
 def plans(source: Source) -> list[str]:
-    """Return the places outside `app/capacity/` that compute a capacity plan."""
+    """Return file and line of each computation of the capacity plan outside `app/capacity/`."""
     return [] if source.name.startswith("app/capacity/") else source.calls("plan_for", "make_plan")
 
 
 def import_work(source: Source) -> list[str]:
-    """Return the places that read settings, or build or open something, when a module is imported."""
+    """Return file and line of each call that reads settings, or builds or opens something, when a module is loaded."""
     heavy = {"create_app", "load_settings", "Settings", "build_engine", "create_async_engine", "AsyncClient", "open"}
     skipped = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     calls = (
@@ -112,18 +112,18 @@ def import_work(source: Source) -> list[str]:
 
 
 def state_uses(source: Source) -> list[str]:
-    """Return the places that use `app.state`."""
+    """Return file and line of each use of `app.state`."""
     nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute) and node.attr == "state")
     return [f"{source.name}:{node.lineno}" for node in nodes if ast.unparse(node.value).split(".")[-1] == "app"]
 
 
 def tries(source: Source) -> list[str]:
-    """Return the places with a try statement."""
+    """Return file and line of each try statement."""
     return [f"{source.name}:{node.lineno}" for node in ast.walk(source.tree) if isinstance(node, ast.Try)]
 
 
 def composition(app: list[Source]) -> list[Measure]:
-    """Measure the lengths of the application factory and the lifespan, which everybody reads first."""
+    """Measure the lengths of the application factory and the lifespan, which a newcomer reads first."""
     named = {f"{name}:{function.name}": function for name, function in functions(app)}
     factory, lifespan = named["app/main.py:create_app"], named["app/lifespan.py:open_resources"]
     return [
@@ -140,7 +140,7 @@ UPDATER = "devtools/template/__main__.py", "devtools/template/source.py"
 
 @cache
 def budgets() -> list[Measure]:
-    """Measure the lines of code of rendered services. The limits are never raised to fit the code."""
+    """Measure the lines of code of rendered services; the targets are never raised to fit the code."""
     with tempfile.TemporaryDirectory() as folder:
         template = copy_template(Path(folder) / "template")
         default, nothing, everything = (
@@ -169,7 +169,7 @@ def counted(service: Path) -> dict[str, int]:
 
 
 def lines_in(files: dict[str, int], *paths: str) -> int:
-    """Return the lines of code below these paths."""
+    """Return the number of lines of code in the files below these paths."""
     return sum(lines for name, lines in files.items() if name.startswith(paths))
 
 

@@ -1,4 +1,4 @@
-"""Reads the template's Python as syntax trees, for the ruler and the tests that judge its layout."""
+"""Reads the Python files of the template as syntax trees, for the ruler and for tests that judge the layout."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ class Source:
 
     @cached_property
     def name(self) -> str:
-        """The file's path inside the service, or inside the template for a file outside the service."""
+        """The file's path: inside the service, or inside the template for a file outside the service."""
         folder = SERVICE if self.path.is_relative_to(SERVICE) else ROOT
         return self.path.relative_to(folder).as_posix()
 
@@ -33,7 +33,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The file's syntax tree, parsed with the control lines in place, as they are comments."""
+        """The file's syntax tree; the template's control lines are comments and do not disturb the parser."""
         return ast.parse(self.text, self.name)
 
     @property
@@ -43,7 +43,7 @@ class Source:
 
     @property
     def control_lines(self) -> int:
-        """The number of the template's control lines in the file."""
+        """The number of the template's control lines (`# {% ... %}`) in the file."""
         return sum(1 for line in self.text.splitlines() if CONTROL.search(line))
 
     def functions(self) -> Iterator[Function]:
@@ -51,7 +51,7 @@ class Source:
         return (node for node in ast.walk(self.tree) if isinstance(node, Function))
 
     def inner_imports(self) -> list[str]:
-        """Return the places of imports inside functions."""
+        """Return file and line of each import inside a function."""
         return [
             f"{self.name}:{node.lineno}"
             for function in self.functions()
@@ -60,7 +60,7 @@ class Source:
         ]
 
     def uses(self, *names: str) -> list[str]:
-        """Return the places that use one of these dotted names, or its last part."""
+        """Return file and line of each use of these dotted names."""
         return [
             f"{self.name}:{node.lineno}"
             for node in ast.walk(self.tree)
@@ -68,7 +68,7 @@ class Source:
         ]
 
     def calls(self, *names: str) -> list[str]:
-        """Return the places that call a function with one of these names, from any module."""
+        """Return file and line of each call of a function with one of these names, from any module."""
         return [
             f"{self.name}:{node.lineno}"
             for node in ast.walk(self.tree)
@@ -99,7 +99,7 @@ def length(function: Function) -> int:
 
 
 def sources(*folders: str) -> list[Source]:
-    """Return the Python files of the service, or of folders in it."""
+    """Return the Python files of the service, or of some folders in the service."""
     found = [Source(path) for path in tracked(SERVICE) if path.suffix == ".py"]
     return [source for source in found if not folders or source.name.startswith(folders)]
 

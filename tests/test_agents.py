@@ -1,4 +1,4 @@
-"""The AGENTS.md of a service is short, and each row of its table names the test that enforces the row."""
+"""The AGENTS.md of a service is short, and each row in the table names the test that enforces the row."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ PLANTED = {
     "app/planted/models.py": "def late():\n    import json\n" + "    print()\n" * 40,
     "app/planted/web.py": "from starlette.middleware.base import BaseHTTPMiddleware\nX = 1  # noqa\n",
 }
-"""Files of a new feature that break the conventions of imports and of the linter; none of them says its job."""
+"""Files of a new feature that break the conventions of imports and of the linter, for tests that have to find each."""
 
 FOUND = {
     "test_a_feature_never_imports_a_feature",

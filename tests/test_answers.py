@@ -1,4 +1,7 @@
-"""Answers that would make a broken service are refused, with one plain sentence that says what to type instead."""
+"""Answers to the questions of cookiecutter that would make a broken service are refused, with one plain sentence.
+
+The sentence says what to type instead.
+"""
 
 from pathlib import Path
 
@@ -62,7 +65,7 @@ def refusal(template: Path, parent: Path, answers: Answers, capfd: pytest.Captur
 
 
 def assert_is_one_sentence_of_advice(text: str, about: str) -> None:
-    """Check that a refusal is one sentence, about the right question, with advice."""
+    """Check that a refusal is a single sentence about the right question, and says what to type instead."""
     sentence, *more = text.splitlines()
     assert not more
     assert sentence[0].isupper()

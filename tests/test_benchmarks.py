@@ -1,4 +1,4 @@
-"""Assertions of the benchmarks that hold on any machine: counts of SQL statements, and ratios of CPU time."""
+"""Assertions on the benchmarks that hold on any machine: counts of SQL statements, and ratios of CPU time."""
 
 import re
 from collections.abc import Iterator
@@ -34,13 +34,15 @@ from benchmarks.workloads import WORKLOADS
 LOGS = BUILD / "logs"
 
 TIMES = 5
-"""How often the statements of a request are counted: a worker with empty caches may send more once, but not each time.
+"""How often the statements of a request are counted.
+
+A worker with empty caches may send more statements once, but not each time.
 """
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Database]:
-    """The database of a newly built service and the baselines."""
+    """A PostgreSQL with the databases of a newly built service and the baselines."""
     build(keep=False)
     with database(LOGS) as running:
         yield running
@@ -48,7 +50,7 @@ def postgres() -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def server(postgres: Database) -> Iterator[Server]:
-    """The generated service, on a database that logs its statements."""
+    """The generated service, running on a database that logs SQL statements."""
     (variant,) = (variant for variant in VARIANTS if variant.name == SERVICE)
     with serving(variant, postgres.urls["counted"], LOGS) as running:
         yield running
@@ -56,7 +58,7 @@ def server(postgres: Database) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def measured(postgres: Database) -> dict[str, CpuRatio]:
-    """The CPU time of each request, as a ratio to a baseline's, by workload, measured in one process."""
+    """The CPU time of each request as a ratio to a baseline's, by workload, measured in a single process."""
     return {
         found.bound.workload: found for found in cpu_ratios.measure(CPU_IN_PROCESS, postgres.urls["measured"], LOGS)
     }
@@ -64,7 +66,7 @@ def measured(postgres: Database) -> dict[str, CpuRatio]:
 
 @pytest.fixture(scope="module")
 def allocated(postgres: Database) -> dict[str, CpuRatio]:
-    """The allocations of each request, as a ratio to a baseline's; in a separate process, as counting is slow."""
+    """The allocations of each request as a ratio to a baseline's; in a separate process, as counting is slow."""
     found = cpu_ratios.measure(ALLOCATIONS, postgres.urls["measured"], LOGS, rounds=2)
     return {ratio.bound.workload: ratio for ratio in found}
 
@@ -101,7 +103,10 @@ def test_the_start_of_the_service_is_timed(postgres: Database) -> None:
 
 
 def test_a_peer_is_served_by_its_own_command_beside_its_own_database(postgres: Database, tmp_path: Path) -> None:
-    """Python's own file server plays the peer; the served file contains the database URL that the peer was given."""
+    """A peer runs by the peer's own command, beside a separate database; here the peer is Python's file server.
+
+    The served file contains the database URL that the peer was given.
+    """
     make = ("sh -c 'printf %s {name}@{host}:{database_port} > live'",)
     serve = "python3 -m http.server --bind 127.0.0.1 {port}"
     peer = Peer("a-peer", "", "", make=make, serve=serve, paths={NO_DATABASE: "/live"})
@@ -131,7 +136,10 @@ def test_a_peer_that_fails_is_a_reason(
 
 
 def test_every_dear_layer_says_why_it_stays() -> None:
-    """Measured shares of a layer vary, so only the layers in the document and in the table of reasons are compared."""
+    """Each layer with a high cost in the document has the reason beside, the same as in the table of reasons.
+
+    Nothing is measured here, as the measured shares of a layer vary.
+    """
     text = read_section(layer_costs.DOCUMENT, layer_costs.SECTION)
     dear = re.findall(r"^\| ([\w ]+) \| -?\d+ \| \*\*", text, re.MULTILINE)
 

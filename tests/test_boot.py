@@ -18,7 +18,7 @@ Service = Callable[[str], Path]
 
 @pytest.fixture(params=["default", "httpx2"], scope="module")
 def app(request: pytest.FixtureRequest, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    """The booted service, with each HTTP client in turn."""
+    """The booted service, once for each HTTP client."""
     with booted(service(request.param), tmp_path_factory.mktemp("boot")) as running:
         yield running
 
@@ -80,7 +80,10 @@ def test_an_error_is_a_problem_document_with_the_id_of_its_request(app: Booted) 
 
 
 def test_the_health_check_of_compose_asks_no_proxy(app: Booted, service: Service, tmp_path: Path) -> None:
-    """Docker passes HTTP_PROXY to its containers, but the proxy cannot reach a container's own 127.0.0.1."""
+    """The health check of compose.yaml asks the service directly, not through HTTP_PROXY.
+
+    Docker passes HTTP_PROXY to its containers, but the proxy cannot reach a container's own 127.0.0.1.
+    """
     check = yaml.safe_load((service("default") / "compose.yaml").read_text())["services"]["service"]["healthcheck"]
     program, *arguments = [part.replace("8000", str(app.client.base_url.port)) for part in check["test"][1:]]
 
@@ -89,7 +92,10 @@ def test_the_health_check_of_compose_asks_no_proxy(app: Booted, service: Service
 
 
 def test_sigterm_ends_both_workers_in_order(app: Booted) -> None:
-    """This test ends the booted service, so it is the last one for each service."""
+    """SIGTERM ends both workers in an orderly way.
+
+    This test ends the booted service, so it is the last test for each service.
+    """
     children = [process for process in app.gunicorn.with_children()[1:] if process.is_running()]
     workers = [process for process in children if "app.observability.exporter" not in " ".join(process.cmdline())]
 
@@ -102,7 +108,7 @@ def test_sigterm_ends_both_workers_in_order(app: Booted) -> None:
 
 
 def log(app: Booted) -> list[dict[str, object]]:
-    """Return the log; every line must be JSON, whichever part wrote it."""
+    """Return the lines of the service's log: every line must be JSON, also a line of gunicorn or of a library."""
     return [json.loads(line) for line in app.gunicorn.output().splitlines()]
 
 

@@ -1,4 +1,4 @@
-"""A service's CI files and compose.yaml, checked by linters, by official schemas, and by tests here."""
+"""A service's CI files and compose.yaml, checked by linters, by the official schemas, and by the tests here."""
 
 import re
 from collections.abc import Callable
@@ -30,17 +30,17 @@ def pipeline(request: pytest.FixtureRequest, template: Path, tmp_path_factory: p
 
 
 def jactionlint(file: Path) -> CompletedProcess[str]:
-    """Lint a workflow for mistakes, with actionlint."""
+    """Lint a GitHub workflow for mistakes, with actionlint."""
     return run([TOOLS / "jactionlint", "--shellcheck=", file], file.parent)
 
 
 def zizmor(file: Path) -> CompletedProcess[str]:
-    """Lint a workflow for security problems, with zizmor."""
+    """Lint a GitHub workflow for security problems, with zizmor."""
     return run([TOOLS / "zizmor", "--offline", "--no-progress", file], file.parent)
 
 
 def matches(schema: str, file: Path) -> CompletedProcess[str]:
-    """Check a file against a JSON schema that the program includes."""
+    """Check a file against a JSON schema that is a part of the program check-jsonschema."""
     return run([TOOLS / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", file], file.parent)
 
 
@@ -143,12 +143,15 @@ def test_the_containers_of_compose_have_the_rights_of_the_test_of_the_image(pipe
 
 
 OF_GITHUB = ' PYTHON="$(uv python find "$VERSION")"', ' | tee --append "$GITHUB_STEP_SUMMARY"'
-"""The parts that only GitHub's jobs have: the interpreter that a job names, and the page of its run."""
+"""The parts that only GitHub's jobs have: the Python that a job names, and the output on the page of the run."""
 
 
 @pytest.mark.parametrize(("workflow", "pipeline"), [(name, name) for name in BOTH], indirect=True)
 def test_both_files_run_the_same_commands(workflow: Path, pipeline: Path) -> None:
-    """A trial of one file's lines then proves the other file too; only uv is installed in two ways."""
+    """GitHub's and GitLab's files run the same commands, so that a trial of one file proves both.
+
+    Only uv is installed in two ways.
+    """
     jobs, twin = yaml.safe_load(workflow.read_text())["jobs"], yaml.safe_load(pipeline.read_text())
 
     for name in ("check", "audit", "template"):
@@ -168,7 +171,10 @@ def test_both_files_run_the_same_commands(workflow: Path, pipeline: Path) -> Non
 
 
 def test_the_audit_is_red_when_nobody_could_be_asked(workflow: Path, pipeline: Path) -> None:
-    """Without --strict, the audit skips packages that the vulnerability database does not know, and passes."""
+    """With --strict, the audit fails for a package that the vulnerability database does not know.
+
+    Without --strict, the audit skips such packages and passes.
+    """
     github = [step.get("run", "") for step in yaml.safe_load(workflow.read_text())["jobs"]["audit"]["steps"]]
     gitlab = yaml.safe_load(pipeline.read_text())["audit"]["script"]
 

@@ -45,7 +45,7 @@ assert refused.code == "invalid_request"
 assert isinstance(refused.errors, list)
 assert [error.field for error in refused.errors] == ["body.customer", "body.lines"]
 """
-"""A caller's program that uses the client: pages, exact money, a write with a key, and problem responses."""
+"""A caller's program that uses the generated client: pages, exact money, a write with a key, and problem responses."""
 
 
 def test_a_caller_gets_types_exact_money_and_problems_from_the_running_service(copied: Path, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_caller_gets_types_exact_money_and_problems_from_the_running_service(c
         service.process.wait(60)
 
     assert seeded == ["/api/v1/orders: 60 rows"] * 2
-    assert stored == "60\n"  # the second run has stored nothing more
+    assert stored == "60\n"  # the second `make seed` has added nothing
 
 
 @pytest.mark.parametrize(

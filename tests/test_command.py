@@ -117,7 +117,7 @@ def test_a_refusal_is_one_sentence(template: Path, tmp_path: Path, answer: str, 
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [sentence]
-    assert "pre_gen_project.py" not in done.stdout  # the hook shows no traceback; cookiecutter logs its own
+    assert "pre_gen_project.py" not in done.stdout  # the hook shows no traceback of its own
 
 
 def test_a_second_run_says_that_the_folder_exists(template: Path, tmp_path: Path) -> None:
@@ -174,6 +174,6 @@ def test_the_table_of_the_hook_names_files_that_exist() -> None:
 
 
 def assigned(script: Path, name: str) -> ast.expr:
-    """Return the value that a script assigns to a name; an unrendered hook cannot be imported."""
+    """Return the value that a script assigns to a name, by parsing, as an unrendered hook cannot be imported."""
     body = ast.parse(script.read_text()).body
     return next(node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name)

@@ -1,4 +1,4 @@
-"""Deleting its folder removes the developer's console completely: the rest of the service does not refer to it."""
+"""Deleting the folder of the developer's console removes the console: the service has no reference to the folder."""
 
 import shutil
 from collections.abc import Callable

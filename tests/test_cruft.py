@@ -1,4 +1,4 @@
-"""A service can be updated through cruft too: `.cruft.json` has cruft's form, and cruft's known limits still exist."""
+"""A service can be updated by cruft too: `.cruft.json` has cruft's form, and the known limits of cruft still exist."""
 
 import json
 import subprocess
@@ -30,13 +30,13 @@ class Workplace:
         self.commit(self.service)
 
     def start(self, command: list[str], folder: Path) -> str:
-        """Run a command and return its output."""
+        """Run a command, fail the test if the command fails, and return the output."""
         done = subprocess.run(command, cwd=folder, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def git(self, folder: Path, *arguments: str) -> str:
-        """Run git with a neutral name and address."""
+        """Run git with a neutral name and address as the author."""
         return self.start(["git", *IDENTITY, *arguments], folder)
 
     def commit(self, folder: Path) -> None:
@@ -45,7 +45,7 @@ class Workplace:
         self.git(folder, "commit", "--quiet", "--message=change")
 
     def cruft(self, folder: Path, *arguments: str) -> str:
-        """Run cruft."""
+        """Run the program cruft."""
         return self.start([str(Path(sys.prefix, "bin", "cruft")), *arguments], folder)
 
     def edit(self, path: Path, old: str, new: str) -> None:
@@ -58,7 +58,7 @@ class Workplace:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """Return a service with its own edits, whose template has newer commits."""
+    """Return a service with a user's own edits, and with a template that has newer commits than the service."""
     place = Workplace(tmp_path_factory.mktemp("cruft"))
     sources = place.template / "{{cookiecutter.project_slug}}"
     place.cruft(place.service, "check")

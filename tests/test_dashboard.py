@@ -1,4 +1,4 @@
-"""A service's Grafana dashboard is the output of its generator."""
+"""A service's Grafana dashboard is the file that the dashboard's generator writes."""
 
 from tests.programs import must
 from tests.repository import SERVICE

@@ -1,4 +1,4 @@
-"""`make demo` as on a new developer's machine: no uv, an empty home folder, Ctrl-C at the end."""
+"""`make demo` as on a new developer's machine: without uv, with an empty home folder, ended by Ctrl-C."""
 
 import os
 import re
@@ -14,8 +14,10 @@ from tests.programs import Program, background, environment, must, run
 from tests.repository import copy_template
 
 STOP_SECONDS = 20
-"""Seconds to wait for all processes to end: ten times the 2 s that PostgreSQL and its guard take after the last
-message."""
+"""How long to wait until all processes have ended, in seconds.
+
+PostgreSQL and its guard process take 2 s after the last message; the wait is ten times as long.
+"""
 
 
 def of_folder(folder: Path) -> list[str]:
@@ -32,7 +34,7 @@ def of_folder(folder: Path) -> list[str]:
 
 
 def left_in(folder: Path) -> list[str]:
-    """Return the processes of a folder that still run after STOP_SECONDS."""
+    """Return the processes of a folder that still run when STOP_SECONDS are over."""
     end = time.monotonic() + STOP_SECONDS
     while (left := of_folder(folder)) and time.monotonic() < end:
         time.sleep(0.1)
@@ -46,7 +48,7 @@ def press_ctrl_c(program: Program) -> int:
 
 
 def legs(output: str) -> list[str]:
-    """Return the start-up steps, which are printed with the seconds since the start."""
+    """Return the start-up steps that the demo prints, each with the seconds since the start."""
     return [
         number or word
         for number, word in re.findall(r"^(?:\[(\d/3)\] \d+ s  |  ?\d+\.\d s  (\w+))", output, re.MULTILINE)
@@ -62,12 +64,12 @@ def fresh_machine(tmp_path: Path) -> dict[str, str]:
 
 
 def keep_pyenv() -> dict[str, str]:
-    """Return the variable with pyenv's folder, which pyenv would otherwise look for in the empty home."""
+    """Return the variable with the folder of pyenv, which pyenv would otherwise look for in the empty home folder."""
     root = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     return {"PYENV_ROOT": root} if Path(root).is_dir() else {}
 
 
-@pytest.mark.needs_program("curl", "apt-get install curl")  # the demo prints a command with curl
+@pytest.mark.needs_program("curl", "apt-get install curl")  # the demo prints a command that calls curl
 def test_the_demo_serves_and_leaves_nothing_running(
     tmp_path: Path, workshop: Path, fresh_machine: dict[str, str]
 ) -> None:
@@ -89,7 +91,7 @@ def test_the_demo_serves_and_leaves_nothing_running(
 
             assert answer.stdout.endswith("201"), answer.stdout
             assert page.returncode == 0
-            assert code == -signal.SIGINT, demo.output()  # make passes on the signal that ended it; a shell shows 130
+            assert code == -signal.SIGINT, demo.output()  # make dies by the same signal; a shell would show 130
             assert "Traceback" not in demo.output()
             assert psutil.wait_procs(started, timeout=STOP_SECONDS)[1] == []
             assert left_in(clone) == []

@@ -1,4 +1,4 @@
-"""`make doctor` of a generated service: for each broken set-up, a line that says what to type."""
+"""`make doctor` of a generated service prints, for each broken set-up, a line that says what to type."""
 
 import ast
 import json
@@ -27,7 +27,7 @@ HEALTHY = {"PORT": str(free_port())}
 
 
 def doctor(folder: Path, **variables: str) -> tuple[int, list[str]]:
-    """Return the doctor's exit code and lines, without the line that make adds to the errors."""
+    """Return the doctor's exit code and printed lines, without the line that make adds after an error."""
     done = run(["make", "doctor"], folder, env=environment(HEALTHY | variables))
     assert "Traceback" not in done.stdout + done.stderr
     assert HIDDEN not in done.stdout + done.stderr
@@ -35,14 +35,14 @@ def doctor(folder: Path, **variables: str) -> tuple[int, list[str]]:
 
 
 def version(python: str) -> str:
-    """Return the version of a Python, as the doctor finds it on a machine without uv."""
+    """Return the version of a Python, read as the doctor does on a machine without uv."""
     code = "import sys; print(sys.version.split()[0])"
     return must([python, "-c", code], SERVICE, env=environment(with_uv=False)).strip()
 
 
 @pytest.fixture
 def checkout(copied: Path, tmp_path: Path, template: Path) -> Path:
-    """Return a committed service, whose template is a clone that only this test uses."""
+    """Return a service in a git repository, whose template is a clone that only this test uses."""
     shutil.rmtree(copied / ".uv", ignore_errors=True)
     git(tmp_path, "clone", "--quiet", str(template), "its-template")
     follow(copied, str(tmp_path / "its-template"))
@@ -50,20 +50,20 @@ def checkout(copied: Path, tmp_path: Path, template: Path) -> Path:
 
 
 def follow(service: Path, address: str) -> None:
-    """Set a different address for the template, which has the same commits."""
+    """Set a different address for the service's template; the template at this address has the same commits."""
     state = json.loads((service / ".cruft.json").read_text("utf-8")) | {"template": address}
     (service / ".cruft.json").write_text(json.dumps(state, indent=2), "utf-8")
 
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """Yield a port that accepts connections and never answers."""
+    """Yield the port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 def migration(service: Path, revision: str) -> None:
-    """Write a migration that follows the baseline, so that there is a second branch."""
+    """Write a migration that follows the first migration, so that the migrations have two branches."""
     text = f'revision = "{revision}"\ndown_revision = "order_service__0001"\n'
     (service / f"migrations/versions/{revision}.py").write_text(text, "utf-8")
 
@@ -121,7 +121,7 @@ def test_seven_broken_parts_have_a_line_each(checkout: Path, tmp_path: Path, sil
 
 
 def still_asking(address: str) -> list[str]:
-    """Return the programs that still wait for an answer from an address, once killed programs have had time to end."""
+    """Return the programs that still wait for an answer from an address, after killed programs have had time to end."""
     end = time.monotonic() + 10
     while left := [str(found) for found in psutil.process_iter(["cmdline"]) if address in str(found.info["cmdline"])]:
         if time.monotonic() > end:
@@ -153,7 +153,7 @@ def test_an_old_lock_a_committed_env_and_a_silent_template_have_a_line_each(chec
 
 def test_a_database_that_lacks_migrations_and_a_checkout_without_packages_have_a_line_each(checkout: Path) -> None:
     env = environment(HEALTHY)
-    twice = "make doctor; env -u DATABASE_URL make doctor"  # with a server of DATABASE_URL, then the embedded one
+    twice = "make doctor; env -u DATABASE_URL make doctor"  # first the server of DATABASE_URL, then the embedded server
     behind = run(["uv", "run", "python", "-m", "devtools.postgres", "sh", "-c", twice], checkout, env=env)
     (checkout / ".venv").unlink()
     _, without = doctor(checkout)
@@ -169,7 +169,7 @@ def test_a_database_that_lacks_migrations_and_a_checkout_without_packages_have_a
 
 
 def old_python() -> str | None:
-    """Return a Python that is too old for other make targets: the oldest from 3.7 to 3.10 on this machine."""
+    """Return a Python that is too old for make targets other than the doctor: the oldest from 3.7 to 3.10, if any."""
     candidates = [f"python3.{minor}" for minor in range(7, 11)]
     folders = [*Path.home().glob(".pyenv/versions/3.*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
     found = (folder / name for name in candidates for folder in folders if (folder / name).exists())
@@ -189,7 +189,7 @@ def test_an_old_python_runs_the_doctor_and_nothing_else(checkout: Path) -> None:
 
 
 def python_of_everybody() -> str | None:
-    """Return a Python that every user may run, for root only, who may become every user."""
+    """Return a Python that every user may run, or None without root: only root can start programs as any user."""
     everywhere = "/usr/bin/python3", "/usr/local/bin/python3"
     found = next((python for python in everywhere if Path(python).exists()), None)
     return found if hasattr(os, "geteuid") and os.geteuid() == 0 else None
@@ -197,7 +197,7 @@ def python_of_everybody() -> str | None:
 
 @pytest.mark.skipif(python_of_everybody() is None, reason="needs root, and a Python of the system")
 def test_a_folder_of_root_is_told_to_another_user(checkout: Path) -> None:
-    """Make and the doctor name the command that gives the folder to the user, and git is not said to be missing."""
+    """If a folder belongs to root, make and the doctor name the command that gives the folder to the user."""
     with tempfile.TemporaryDirectory() as open_to_all:
         Path(open_to_all).chmod(0o755)
         service = shutil.copytree(checkout, Path(open_to_all, "service"), ignore=shutil.ignore_patterns(".venv"))

@@ -32,17 +32,20 @@ def test_every_path_that_is_named_exists(document: Document) -> None:
 
 
 def targets(folder: str) -> set[str]:
-    """Return the targets of a Makefile."""
+    """Return the names of the targets in a Makefile."""
     return set(re.findall(r"^([a-z-]+):", (ROOT / folder / "Makefile").read_text(), re.MULTILINE))
 
 
 INSIDE_A_SERVICE = {"docs/capacity.md", "docs/patterns.md"}
-"""Guides whose commands run in the folder of a generated service."""
+"""The guides whose commands run in the folder of a generated service."""
 
 
 @EVERY
 def test_every_make_target_that_is_named_exists(document: Document) -> None:
-    """Text about a generated service names targets of the service's Makefile; so do commands after `cd` in a block."""
+    """Each make target that a document names exists.
+
+    Text about a generated service means the service's Makefile; so do commands after `cd` in a code block.
+    """
     service_only = document.path.is_relative_to(SERVICE) or document.name in INSIDE_A_SERVICE
     known = targets(SERVICE.name) if service_only else targets(".") | targets(SERVICE.name)
     missing = [word for line in document.spans for word in re.findall(r"^make (\w[\w-]*)", line) if word not in known]
@@ -61,7 +64,7 @@ def test_every_make_target_that_is_named_exists(document: Document) -> None:
 def test_every_module_that_is_run_exists(document: Document) -> None:
     run = {name for line in document.commands() for name in re.findall(r"\bpython -m ([\w.]+)", line)}
 
-    run -= {"pytest", "alembic"}  # names of packages, not only of programs
+    run -= {"pytest", "alembic"}  # names of distribution packages, which are not only programs
     assert [
         name for name in run if not any(exists(name.replace(".", "/") + end) for end in (".py", "/__main__.py"))
     ] == []
@@ -69,7 +72,7 @@ def test_every_module_that_is_run_exists(document: Document) -> None:
 
 @EVERY
 def test_every_variable_that_is_named_is_a_setting(document: Document) -> None:
-    """A test of the service compares `.env.example` with the settings; STOCK is the downstream that a guide adds."""
+    """Documents name variables of the service's `.env.example`; STOCK is the downstream that a guide adds."""
     settings = set(re.findall(r"^#? ?([A-Z_]+)=", (SERVICE / ".env.example").read_text(), re.MULTILINE))
     groups = {
         "DOWNSTREAMS__<NAME>": "DOWNSTREAMS__RATES",
@@ -108,7 +111,7 @@ def test_the_guides_quote_the_code(name: str, quotations: int) -> None:
 
 
 def rows(name: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table whose first column has this heading."""
+    """Return the cells of the Markdown table whose first column has this heading, row by row."""
     lines = [line.strip("| ").split(" | ") for line in find(name).prose.splitlines() if line.startswith("|")]
     start = next(number for number, cells in enumerate(lines) if cells[0] == heading)
     length = len(lines[start])
@@ -121,7 +124,7 @@ def test_the_table_of_options_is_that_of_cookiecutter() -> None:
         for cells in rows("README.md", "question")[: len(QUESTIONS)]
     }
 
-    computed: dict[str, list[str]] = {"project_slug": []}  # this default is computed from the name, as the table says
+    computed: dict[str, list[str]] = {"project_slug": []}  # computed from the project's name, as the table says
     assert table == {
         question: computed.get(question, answers if isinstance(answers, list) else [answers])
         for question, answers in QUESTIONS.items()
@@ -130,7 +133,7 @@ def test_the_table_of_options_is_that_of_cookiecutter() -> None:
 
 
 def drawn_tree() -> dict[str, set[str]]:
-    """Return the names that the README's tree shows in each folder of the service."""
+    """Return the names that the tree in the README shows, by folder of the service."""
     (code,) = (block.code for block in find("README.md").blocks if block.code.startswith("order-service/"))
     tree: dict[str, set[str]] = {}
     folders: list[str] = []
@@ -154,7 +157,7 @@ def test_the_tree_in_the_readme_is_the_tree_of_the_service() -> None:
 
 
 def recipe(folder: str, target: str) -> str:
-    """Return the commands of a make target, in the form of the commands for Windows."""
+    """Return the commands of a make target, written like the commands for Windows in the document."""
     lines = must(["make", "--dry-run", target, "UV=py -m uv", "MAKE=true"], ROOT / folder)
     return lines.replace("'", '"').replace(" >/dev/null", "")
 
@@ -219,7 +222,7 @@ def test_the_table_for_readers_from_flask_names_a_file_for_each_word() -> None:
 
 
 def test_the_list_of_blocking_calls_is_at_the_end() -> None:
-    """Readers read the explanation of the event loop first; the 124 cases after it are for looking up."""
+    """The document explains the event loop first, and ends with the table of 124 cases, which is for looking up."""
     document = find("docs/never-block.md")
     headings = re.findall(r"^## (.+)$", document.text, re.MULTILINE)
 
@@ -254,7 +257,7 @@ def test_the_picture_of_the_requests_way_has_each_middleware_in_its_order() -> N
 
 
 def test_the_picture_of_the_requests_way_has_each_file_of_the_list() -> None:
-    """The list is in the service's README, for a service with the example."""
+    """The README's diagram has each file of a request's way, which the service's README lists for the example."""
     (picture,) = (block.code for block in find("README.md").blocks if block.code.startswith(" client"))
     way = (SERVICE / "README.md").read_text(encoding="utf-8").partition("## A request's way")[2]
     files = re.findall(r"^\d+\. \[(.+?)\]", re.split(r"# \{% else %\}\n\d+\.", way)[0], re.MULTILINE)

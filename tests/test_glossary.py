@@ -1,4 +1,4 @@
-"""One vocabulary: each word of docs/glossary.md is in the code, and the banned second words for its idea are not."""
+"""One vocabulary: each word of docs/glossary.md is in the code, and no banned synonym of such a word is."""
 
 import ast
 import re
@@ -11,15 +11,15 @@ from tests.repository import SERVICE
 from tests.source import Source, sources, template_sources
 
 CODE = ("app/", "devtools/", "tests/")
-"""The folders of the service whose identifiers are judged."""
+"""The folders of the service whose names (of functions, variables, classes) are checked for banned words."""
 
 TEMPLATE_CODE = ("tests", "benchmarks", "lab")
-"""The folders of the template, outside the service, whose identifiers are judged."""
+"""The folders of the template, outside the service, whose names are checked for banned words."""
 
 OTHER_MEANINGS = {
     "test_the_build_sees_only_what_the_dockerfile_copies": "a verb: a Dockerfile copies files",
 }
-"""Names in the template's own code that contain a banned word in a different meaning, each with the reason."""
+"""Names in the template's own code that contain a banned word with a different meaning, each with the reason."""
 
 TWINS = find("docs/glossary.md").text.partition("## Words that are not used")[2]
 BANNED = {
@@ -27,22 +27,22 @@ BANNED = {
     for cell in re.findall(r"^\| ([^|]+) \| [^|]+ \|$", TWINS, re.MULTILINE)[1:]
     for word in re.findall(r"\w+", cell.partition("*")[0])
 }
-"""Each banned word, and whether only a name that consists of this word alone is wrong."""
+"""Each banned word, and whether the word is banned only as a whole name, not as a part of a name."""
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name in snake case or camel case, or of a sentence, in lower case."""
+    """Split a name in snake case or camel case, or a sentence, and return the words in lower case."""
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
 
 
 def banned_in(name: str) -> list[str]:
-    """Return the banned words in a name or a sentence."""
+    """Return the words of a name or a sentence that the glossary bans."""
     words = words_of(name)
     return [word for word in words if word in BANNED and (not BANNED[word] or words == [word])]
 
 
 def names_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each name that a file defines, of its dictionary keys and of its log events."""
+    """Yield line and text of each name that a file defines, of the dictionary keys, and of the log events."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
@@ -60,14 +60,14 @@ def names_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def texts(nodes: Iterable[ast.expr | None]) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each string constant."""
+    """Yield line and text of each string constant in a syntax tree."""
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
 
 
 def found_in(source: Source) -> list[str]:
-    """Return the places in a file that define a banned name."""
+    """Return file and line of each banned name that a file defines."""
     named = [(1, source.name), *names_in(source.tree)]
     return [f"{source.name}:{line}: {name}" for line, name in named if banned_in(name)]
 
@@ -80,7 +80,7 @@ def test_the_glossary_has_each_word_once_and_in_order() -> None:
 
 
 def entries() -> list[tuple[str, str]]:
-    """Return each word of the glossary with the file that the glossary names for it."""
+    """Return each word of the glossary, with the file that the glossary names as the word's origin."""
     return re.findall(r"^\| ([^|]+) \| [^|]+\. \| \[([^\]]+)\]\(.+\) \|$", find("docs/glossary.md").text, re.MULTILINE)
 
 

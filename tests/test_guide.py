@@ -20,7 +20,7 @@ NAMES = (
     {"review": "account", "stock": "abacus"},
     {"review": "zone", "stock": "zoology"},
 )
-"""Names that replace those of the guide, first and last in the alphabet."""
+"""Names that replace the names in a guide: the first in the alphabet, then the last."""
 
 HEADINGS = ("Add a feature", "Add a downstream", "Write, call, write again")
 
@@ -38,7 +38,7 @@ class Step:
 
     @property
     def file(self) -> str:
-        """The first path that the step names."""
+        """The first path of a file that the step names."""
         first: str = re.findall(r"`([\w./]+)`", self.text)[0]
         return first
 
@@ -49,7 +49,7 @@ class Step:
 
 
 def steps(heading: str, names: dict[str, str]) -> list[Step]:
-    """Return the steps of a guide in docs/patterns.md, with replaced names."""
+    """Return the steps of a guide in docs/patterns.md, with the guide's names replaced by other names."""
     section = PATTERNS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     for theirs, ours in names.items():
         section = section.replace(theirs, ours).replace(theirs.title(), ours.title())
@@ -57,7 +57,7 @@ def steps(heading: str, names: dict[str, str]) -> list[Step]:
 
 
 def follow(step: Step, folder: Path) -> None:
-    """Perform a step: run its commands, insert its lines below a mark, or write its file."""
+    """Perform a step of a guide: run the commands, insert the lines below a mark, or write the file."""
     if "```sh" in step.text:
         for command in "".join(step.blocks).splitlines():
             must(["sh", "-ec", command], folder)
@@ -75,7 +75,7 @@ def follow(step: Step, folder: Path) -> None:
 
 
 def checks(folder: Path) -> Iterator[str]:
-    """Run the commands of `make check` in a default service, and yield the output of each."""
+    """Run the commands of `make check` in a service, and yield the output of each command."""
     for command in ("format", "lint", "types", "test"):
         yield must(["make", command], folder)
 
@@ -91,7 +91,7 @@ def test_features_and_downstreams_are_added_as_the_guides_say(copied: Path) -> N
 
     main = (copied / "app/main.py").read_text("utf-8")
     assert main.index("as orders") < main.index(MARK) < main.index("as accounts") < main.index("as zones")
-    assert sorted(main) == sorted(before)  # `make format` has only reordered the imports below the mark
+    assert sorted(main) == sorted(before)  # `make format` has only moved imports
     assert " passed" in tested
 
 
@@ -102,7 +102,7 @@ def commands(folder: Path, heading: str) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, list[str]]:
-    """Return the lines of a service's files, without lines that only separate imports."""
+    """Return the lines of a service's files, without blank lines and marks that only separate imports."""
     found = {}
     for path in files_in(folder):
         name = path.relative_to(folder).as_posix()

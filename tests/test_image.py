@@ -1,4 +1,4 @@
-"""A service's image: built from its Dockerfile, run with a read-only root, no capabilities and little memory."""
+"""A service's image: built from the Dockerfile, run with a read-only root, without capabilities, with little memory."""
 
 import json
 import os
@@ -41,16 +41,16 @@ PATIENT = {
     "ROUTE_GROUPS__CONVERSIONS__DEADLINE_SECONDS": "20",
     "DOWNSTREAMS__RATES__ROUTE_GROUPS": "conversions",
 }
-"""Settings with timeouts that a busy machine does not reach."""
+"""Settings of a service with timeouts so long that a busy machine does not reach any."""
 
 Service = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
 class Image:
-    """A built image, and the environment variables of its containers: a PostgreSQL, and a port on this machine.
+    """A service's built image, and the environment variables of the containers.
 
-    `services` are those of compose.yaml, and `stubs` is the URL of the stub downstreams.
+    They name this machine's PostgreSQL and a port. `services` are of compose.yaml, and `stubs` is the downstreams' URL.
     """
 
     podman: Podman
@@ -72,20 +72,20 @@ class Image:
         return self.started[-1]
 
     def start_service(self, name: str) -> Container:
-        """Start a service of compose.yaml with this machine's database and downstreams."""
+        """Start a service of compose.yaml in a container, with this machine's database and downstreams."""
         service = self.services[name]
         confirmations = {"DOWNSTREAMS__CONFIRMATIONS__BASE_URL": f"{self.stubs}/confirmations"}
         return self.start(*service.get("command", ()), **service["environment"] | self.variables | confirmations)
 
     @property
     def address(self) -> str:
-        """The base URL of the service."""
+        """The base URL at which the container's service answers."""
         return f"http://127.0.0.1:{self.variables['PORT']}"
 
 
 @pytest.fixture(scope="module")
 def image(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """Build the image of a service with all options, and use it to migrate a database."""
+    """Build the image of a service with all options, and migrate a database with the image."""
     folder = service("full")
     podman = Podman(Path(tempfile.mkdtemp(dir=os.environ[WORKSHOP])))
     try:
@@ -119,7 +119,7 @@ def image(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(autouse=True)
 def _nothing_runs_on(image: Image) -> Iterator[None]:
-    """Kill the containers of a test that failed: the next test has the same port."""
+    """Kill the containers that a failed test has left, because the next test uses the same port."""
     yield
     while image.started:
         image.started.pop().exit_code(seconds=0)
@@ -133,7 +133,7 @@ def test_the_user_is_a_number_and_the_command_has_no_shell(image: Image) -> None
 
 
 def test_the_image_is_its_base_and_its_packages(image: Image) -> None:
-    """No build tool is left in the image, and no package is there twice."""
+    """The image has hardly more than the base and the packages: no build tool, and no package twice."""
     base, whole = (int(str(image.podman.inspect("image", name)["Size"])) for name in (BASE, IMAGE))
     packages = int(image.run("python", "-c", SIZES, "/service/.venv")[1])
     tools = image.run("python", "-c", "import shutil; print(*map(shutil.which, ('uv', 'uvx', 'gcc', 'git')))")[1]
@@ -150,7 +150,7 @@ def plain(name: str) -> str:
 
 
 def test_the_list_of_packages_of_the_image_is_complete_and_its_archive_small(image: Image, tmp_path: Path) -> None:
-    """A vulnerability scanner reads the list of packages: an SBOM in CycloneDX format."""
+    """The list of packages in the image is an SBOM in CycloneDX format, which a vulnerability scanner reads."""
     archive, listed = tmp_path / "image.tar", tmp_path / "sbom.json"
     image.podman.must("save", "--quiet", "--format", "oci-archive", "--output", archive, IMAGE)
     syft, form = str(ROOT / ".venv/bin/syft"), f"cyclonedx-json={listed}"
@@ -178,7 +178,7 @@ def test_only_the_shared_memory_can_be_written(image: Image) -> None:
 
 
 def test_the_services_of_compose_are_healthy_and_do_a_job(image: Image) -> None:
-    """The web service accepts an import of orders; the worker does the job, and confirms it to the downstream."""
+    """The web service accepts an import; the worker does the job, and confirms each line to the downstream."""
     web, worker = image.start_service("service"), image.start_service("worker")
     with httpx.Client(base_url=f"{image.address}/api/v1", trust_env=False) as client:
         web.wait_for(lambda: web.run(*healthcheck(image.services["service"], image.variables["PORT"])) == 0)
@@ -199,14 +199,14 @@ def test_the_services_of_compose_are_healthy_and_do_a_job(image: Image) -> None:
 
 
 def healthcheck(service: dict[str, Any], port: str) -> list[str]:
-    """Return the command with which compose checks a service's health, here at a different port."""
+    """Return the command with which compose.yaml checks the service's health, at the port of this test."""
     kind, *command = service["healthcheck"]["test"]
     assert kind == "CMD"
     return [part.replace(":8000/", f":{port}/") for part in command]
 
 
 def test_orders_are_served_and_sigterm_answers_ten_requests_in_flight(image: Image) -> None:
-    """Each of the ten requests waits for a downstream when SIGTERM arrives."""
+    """Ten requests that wait for a downstream when SIGTERM arrives are all answered."""
     with waiting_rates() as rates:
         web = image.start(DOWNSTREAMS__RATES__BASE_URL=rates.address, **PATIENT)
         with httpx.Client(base_url=image.address, trust_env=False) as client, ThreadPoolExecutor(10) as pool:
@@ -231,7 +231,7 @@ def test_orders_are_served_and_sigterm_answers_ten_requests_in_flight(image: Ima
 
 
 def test_sigterm_has_a_handler_before_the_first_large_package_is_imported(image: Image) -> None:
-    """The kernel drops a signal for which process 1 has no handler: a stop would last until SIGKILL."""
+    """The kernel drops a signal for which process 1 has no handler, so that an early stop would last until SIGKILL."""
     assert image.run("python", "-c", EARLY) == (0, "")
 
 

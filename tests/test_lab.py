@@ -1,4 +1,4 @@
-"""The lab's findings hold on any machine: the tests compare ratios, with tolerance for a busy machine."""
+"""Tests of the lab's findings, which hold on any machine: ratios are compared, with tolerance for a busy machine."""
 
 import re
 import signal
@@ -21,15 +21,15 @@ from tests.repository import ROOT
 
 TIMES = 10
 LONG_WAIT = 0.5
-"""Ten times the wait of the experiment, in seconds: all requests wait before the first one ends."""
+"""A wait ten times as long as in the experiment, in seconds, so that all requests wait before the first wait ends."""
 
 EXACT = 0.98
-"""The least fraction of its time that a sleep takes: by a different clock, it may end a little early."""
+"""The least measured fraction of a sleep's time: a different clock may show a little less than the whole."""
 
 
 @pytest.fixture(scope="module")
 def address(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the lab's service."""
+    """The URL of the lab's service, with a downstream and a database."""
     folder = service("full")
     with serving(Installed(folder, folder / ".venv"), tmp_path_factory.mktemp("lab"), database=True) as found:
         yield found
@@ -61,7 +61,7 @@ def test_blocked_requests_wait_one_after_the_other(address: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "offloaded"])
 def test_threads_serve_in_batches_of_forty(address: str, kind: str) -> None:
-    """Exactly forty requests wait at once, and no batch starts early."""
+    """Routes with threads serve in batches: exactly forty requests wait at once, and no batch starts early."""
     answers = series(address, f"/wait/{kind}?seconds={LONG_WAIT}", 100)
 
     ends = sorted(answer.ended for answer in answers)
@@ -82,7 +82,7 @@ def test_a_response_model_makes_a_sync_route_queue_twice(address: str) -> None:
 
 def test_only_processes_leave_the_loop_free(address: str) -> None:
     def hello(kind: str) -> float:
-        """Return the fraction of the computing time that the slowest response took."""
+        """Return the time of the slowest quick response as a fraction of the time in which the service computed."""
         work, greetings = cpu.measure(address, kind)
         return cpu.longest(greetings) / total(work)
 
@@ -91,10 +91,10 @@ def test_only_processes_leave_the_loop_free(address: str) -> None:
 
 
 def test_threads_that_compute_take_turns(address: str) -> None:
-    """Each thread takes much longer than alone, and all of them together are no faster."""
+    """Threads that compute take turns: each takes much longer than alone, and all together are no faster."""
 
     def alone_to_together() -> float:
-        """Return the time of a call on the event loop, as a fraction of a call's time in threads."""
+        """Return the computing time of a call on the event loop, as a fraction of a call's time in threads."""
         on_loop, in_threads = (
             median(answer.body for answer in cpu.measure(address, kind)[0]) for kind in ("loop", "threads")
         )
@@ -152,10 +152,10 @@ def test_an_exhausted_pool_queues_and_only_the_bulkhead_is_fair(address: str) ->
 
 
 def test_a_slow_downstream_behind_a_bulkhead_leaves_the_fast_downstream_fast(address: str) -> None:
-    """The bulkhead admits ten requests and queues twenty; any further request is refused."""
+    """The bulkhead of the slow downstream admits ten requests and queues twenty; further requests are refused."""
 
     def measure(kind: str) -> tuple[int, float]:
-        """Return how many slow requests were answered, and the 95th percentile of the fast requests."""
+        """Return how many slow requests were answered, and the 95th percentile of the fast requests' latencies."""
         slow, fast = downstream.measure(address, kind)
         statuses = [answer.status for answer in slow]
         assert set(statuses) <= {OK, 503}

@@ -1,4 +1,4 @@
-"""The template has the shape that it promises: every line of the ruler holds, except for the listed misses."""
+"""The template's code keeps the promised size and structure: the ruler's targets are met, except for listed misses."""
 
 import pytest
 
@@ -11,8 +11,11 @@ MISSED = {
     "lines of code with all options: app",
     "lines of code with all options: tests",
 }
-"""The ruler's lines that miss their target. If a line meets its target again, the test fails until the line is removed
-here; limits are not raised, and a new miss needs to be named."""
+"""The lines of the ruler that miss the target.
+
+If a listed line meets the target again, the test fails until the line is removed from the list. Targets are not raised,
+and a new miss has to be listed.
+"""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A test that waits for a log event, or counts its lines, names an event that the code has: else it waits in vain."""
+"""A test that waits for a log event or counts lines of an event names an event that the code logs.
+
+With a wrong name, the test would wait in vain.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from tests.source import sources
 
 OF_LIBRARIES = {"Application startup complete.", "Handling signal: term"}
-"""The events that uvicorn and gunicorn log and tests wait for."""
+"""The events of uvicorn and gunicorn for which tests wait."""
 
 
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
@@ -28,7 +31,7 @@ def calls(tree: ast.AST, names: set[str]) -> Iterator[str]:
 
 
 def compared(tree: ast.AST) -> Iterator[str]:
-    """Yield the strings that are compared with `line["event"]`."""
+    """Yield the strings with which a test compares `line["event"]`."""
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=ast.Subscript(slice=ast.Constant(value="event")), comparators=[right]):

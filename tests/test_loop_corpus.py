@@ -11,10 +11,10 @@ from tests.loop_corpus.table import caught, caught_ratio, measured, written
 from tests.repository import EVERYTHING, render
 
 BUSY = {"tests", "monitor"}
-"""Checks that may find more than the document says, as a busy machine makes the event loop late."""
+"""Checks that may find more than the document says, as on a busy machine the event loop is late by chance."""
 
 HIDDEN = 4
-"""How many cases these checks may miss: on a busy machine, the monitor's thread may look too late."""
+"""How many cases the checks at run time may miss: on a busy machine, the monitor's thread may look too late."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_no_other_check_flags_correct_code(found: Found, check: str) -> None:
 
 
 def test_the_document_shows_what_is_noticed(found: Found) -> None:
-    """`python -m tests.loop_corpus` updates the document."""
+    """The table in the document is up to date; `python -m tests.loop_corpus` updates the table."""
     now = measured(found)
     different = [
         (case, check, says)

@@ -22,7 +22,7 @@ class Member:
     first: int
     last: int
     words: frozenset[str]
-    """The names in the case's or twin's code, which decide which imports at the top of the file belong to it."""
+    """The names in the code of the case or twin, which decide which imports at the file's top belong to this code."""
 
     @property
     def title(self) -> str:
