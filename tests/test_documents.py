@@ -42,10 +42,7 @@ INSIDE_A_SERVICE = {"docs/capacity.md", "docs/patterns.md"}
 
 @EVERY
 def test_every_make_target_that_is_named_exists(document: Document) -> None:
-    """Each make target that a document names exists.
-
-    Text about a generated service means the service's Makefile; so do commands after `cd` in a code block.
-    """
+    """Documents name targets that exist: the service's in texts about a service, and after `cd` in a code block."""
     service_only = document.path.is_relative_to(SERVICE) or document.name in INSIDE_A_SERVICE
     known = targets(SERVICE.name) if service_only else targets(".") | targets(SERVICE.name)
     missing = [word for line in document.spans for word in re.findall(r"^make (\w[\w-]*)", line) if word not in known]

@@ -1,4 +1,4 @@
-"""Before an update merges files, the template's migrations are made to follow a service's own migrations."""
+"""Before an update merges files, the template's new migrations are chained after a service's own migrations."""
 
 import importlib.util
 from pathlib import Path
@@ -13,7 +13,7 @@ ONE_TWO = {"a": None, "b": "a"}
 
 
 def rechain(service: Path, old: Path, new: Path) -> list[str]:
-    """Call the function in the service's own file."""
+    """Call the function `rechain` of the service's migrations module, which is loaded from the file."""
     spec = importlib.util.spec_from_file_location("migrations_of_a_service", FILE)
     assert spec is not None
     assert spec.loader is not None
@@ -23,7 +23,7 @@ def rechain(service: Path, old: Path, new: Path) -> list[str]:
 
 
 def write(folder: Path, history: dict[str, str | tuple[str, ...] | None]) -> Path:
-    """Write a migration for each revision; a merge has several parents, each on its own line."""
+    """Write a migration file for each revision; a merge has several parents, each on a separate line of the file."""
     versions = folder / "migrations/versions"
     versions.mkdir(parents=True)
     for revision, parents in history.items():
@@ -35,7 +35,10 @@ def write(folder: Path, history: dict[str, str | tuple[str, ...] | None]) -> Pat
 
 @pytest.fixture
 def call(tmp_path: Path) -> Any:  # noqa: ANN401 - a function of three migration histories
-    """Return a function that rechains two trees for a service, and returns the printed lines and the trees' parents."""
+    """Return a function that chains the migrations of two templates for a service.
+
+    The function returns the printed lines, and the parents of the migrations in the old and the new template.
+    """
 
     def run(own: Any, old: Any, new: Any) -> tuple[list[str], dict[str, str], dict[str, str]]:  # noqa: ANN401
         service, before, after = (
@@ -47,7 +50,7 @@ def call(tmp_path: Path) -> Any:  # noqa: ANN401 - a function of three migration
 
 
 def parents(folder: Path) -> dict[str, str]:
-    """Return the parents of each migration as its file has them."""
+    """Return the parents of each migration, as the migration's file names these."""
     texts = {file.stem: file.read_text() for file in (folder / "migrations/versions").glob("*.py")}
     return {name: text.partition("| None = ")[2].partition("\nbranch")[0] for name, text in texts.items()}
 
@@ -66,14 +69,20 @@ def test_a_new_migration_follows_a_merge_of_the_service(call: Any) -> None:  # n
 
 
 def test_a_migration_that_moved_at_its_arrival_stays_where_it_is(call: Any) -> None:  # noqa: ANN401
-    """Template and service then name the same parents, so that a later removal of the migration makes no conflict."""
+    """A migration that an update moved behind the service's own migration stays there in later updates.
+
+    Template and service then name the same parents, so that a later removal of the migration makes no conflict.
+    """
     lines, old, new = call({**ONE_TWO, "mine": "b", "c": "mine"}, {**ONE_TWO, "c": "b"}, {**ONE_TWO, "c": "b"})
 
     assert (lines, old["c"], new["c"]) == ([], "'mine'", "'mine'")
 
 
 def test_the_template_cannot_put_a_migration_below_one_that_ran(call: Any) -> None:  # noqa: ANN401
-    """A database that has run migration b never runs one before b, so the new migration follows b."""
+    """The template cannot put a new migration below a migration that has run.
+
+    A database that has run migration b never runs an earlier migration, so the new migration follows b.
+    """
     _, _, new = call(ONE_TWO, ONE_TWO, {"a": None, "aa": "a", "b": "aa"})
 
     assert (new["aa"], new["b"]) == ('"b"', "'a'")

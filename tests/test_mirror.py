@@ -1,4 +1,4 @@
-"""The image's packages come from a company's mirror by one build argument, with the company's own authority.
+"""By a build argument, the image's packages come from a company's mirror, with the company's certificate authority.
 
 A shell runs the lines of the Dockerfile here, with two paths of the image replaced. `make image` runs them in a
 container.
@@ -19,14 +19,14 @@ from tests.repository import SERVICE
 
 PROJECT = '[project]\nname = "own"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["needed"]\n'
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-"""Variables with which no package index but this machine's mirror can be reached."""
+"""Environment variables with which no package index but this machine's mirror can be reached."""
 
 SETTINGS = {
     "the authority for pip": "PIP_CERT=/run/secrets/ca",
     "the authority for uv": "SSL_CERT_FILE=/run/secrets/ca",
     "the index for pip": "PIP_INDEX_URL=$INDEX_URL",
 }
-"""The settings in the lines of the Dockerfile, each of which a build from a mirror needs."""
+"""The settings in the lines of the Dockerfile, by what each is for; a build from a mirror needs each of these."""
 
 
 def build_lines() -> tuple[str, dict[str, str]]:
@@ -39,7 +39,7 @@ def build_lines() -> tuple[str, dict[str, str]]:
 
 
 class Build:
-    """A folder in which the Dockerfile's lines install a project with one package, from a mirror."""
+    """A folder with a project that needs one package, which the lines of the Dockerfile install from a mirror."""
 
     def __init__(self, folder: Path, server: Mirror) -> None:
         self.folder, self.server = folder, server
@@ -48,7 +48,7 @@ class Build:
         (folder / "pyproject.toml").write_text(PROJECT)
 
     def run(self, *, without: str = "", authority: bool = True, slash: str = "") -> CompletedProcess[str]:
-        """Run the lines, without a setting or the authority's secret file, or with a slash at the end of the URL."""
+        """Run the Dockerfile's lines, if asked without a setting or the certificate, or with a slash after the URL."""
         command, variables = build_lines()
         assert without in command
         secret = self.server.authority if authority else self.folder / "missing.pem"
@@ -66,7 +66,7 @@ class Build:
         return run(["sh", "-c", text], self.folder, env=self.environment() | given)
 
     def environment(self) -> dict[str, str]:
-        """Return an environment without settings for pip and uv."""
+        """Return an environment in which neither pip nor uv has settings."""
         own = {"HOME": str(self.folder), "PIP_CONFIG_FILE": "/dev/null", "UV_NO_CONFIG": "1"}
         once = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
         return NOWHERE | own | once | {"PATH": f"{self.machine}/bin:/usr/bin:/bin"}
@@ -74,7 +74,7 @@ class Build:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """Return a build whose mirror has one package, and in which `uv` runs this machine's uv."""
+    """Return a build from a mirror that has a single package, and a `uv` that runs this machine's uv."""
     program = f'#!/bin/sh\nexec {find_uv()} "$@"\n'
     packages = dict([wheel("uv", "0.13.8", {"scripts/uv": program}), wheel("needed", "1.0", {"needed.py": ""})])
     folder = tmp_path_factory.mktemp("mirror")
@@ -100,7 +100,10 @@ def test_without_a_setting_the_build_fails(build: Build, setting: str) -> None:
 
 
 def test_a_lock_of_another_index_is_refused(build: Build) -> None:
-    """A build with a mirror installs only from the index that its command names; even a different slash is refused."""
+    """A lock file made for a different package index is refused.
+
+    A build with a mirror installs only from the index that its command names; even a different slash is refused.
+    """
     done = build.run(slash="/")
 
     assert done.returncode != 0

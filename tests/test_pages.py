@@ -1,6 +1,6 @@
-"""The HTML pages of lab, benchmarks, load tests, capacity, faults and status fit a phone and a screen, in a browser.
+"""The HTML pages of lab, benchmarks, load tests, capacity, faults and status fit a phone and a screen.
 
-The pages show made-up numbers, but their widths, texts and charts are those of real reports.
+A browser shows the pages. The numbers are made up, but widths, texts and charts are those of real reports.
 """
 
 import json
@@ -69,7 +69,7 @@ for name in ("conversions.database", "requests.after_response", "downstreams.con
         bulkheads.add_sample(f"app_bulkhead_{word}", {"bulkhead": name}, 1234.5)
 (folder / "status.html").write_text(StatusPage().render([requests, bulkheads], "not ready"))
 """
-"""A program that makes the pages of a generated service with the service's own modules."""
+"""A program that writes the pages of a generated service into files, with the service's own modules."""
 
 LOOK = """
 const box = element => element.getBoundingClientRect();
@@ -102,11 +102,11 @@ function look(frame) {
 }
 onload = () => { document.body.textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(look)); };
 """
-"""JavaScript that inspects the pages, each in a frame of each width."""
+"""JavaScript that inspects the pages in a browser: each page in a frame of each width."""
 
 
 def lab() -> str:
-    """Return a page of the lab with two experiments."""
+    """Return the lab's page with two made-up experiments."""
     answers = [Answer(number / 100, number / 100 + number**2 / 1000, 200, None) for number in range(1, 41)]
     figures = [
         plots.latencies("Longest hello", "the computing began", {ASYNC: answers}, {ASYNC: LONG}),
@@ -119,7 +119,7 @@ def lab() -> str:
 
 
 def benchmarks() -> str:
-    """Return the page of a comparison with two cases and a chart of memory growth."""
+    """Return the page of a made-up comparison with two cases and a chart of memory growth."""
     load = Load(requests=61_728, seconds=5.0, broken=0, failed=1, p50=1.23, p99=12.3, p999=123.4)
     cases = [GOALS[0].case, GOALS[-1].case]
     runs = [

@@ -1,4 +1,4 @@
-"""The patterns of docs/patterns.md work when copied as listed: under a new package name, with only their packages."""
+"""The patterns of docs/patterns.md work when copied as the page says: under a new package name, with few packages."""
 
 import os
 import re
@@ -87,8 +87,7 @@ PROMISES = {
         '"default_transaction_read_only": "off"',
     ),
 }
-"""For each pattern, the line of code that keeps its promise, and a replacement without it: the example must then fail.
-"""
+"""For each pattern: the file, a line that keeps the promise, and a replacement with which the example must fail."""
 
 MAX_LINES = 30
 MAX_FILES = 20
@@ -101,19 +100,19 @@ CLOSURES = {
     "idempotency": 4,
     "downstream": 17,
 }
-"""The most files that each of the most copied patterns may need."""
+"""The most files that some patterns may need, if fewer than MAX_FILES: these patterns are copied most often."""
 
 
 @pytest.fixture(scope="module")
 def url(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of a throwaway PostgreSQL, in SQLAlchemy's form."""
+    """Return the URL of a throwaway PostgreSQL, with SQLAlchemy's driver name."""
     with database(service("client_bare"), tmp_path_factory.mktemp("logs")) as found:
         yield found.replace("postgresql:", "postgresql+asyncpg:")
 
 
 @pytest.fixture(scope="module")
 def shelf(template: Path) -> Path:
-    """Return the service from which patterns are copied, rendered once for all lanes and not installed."""
+    """Return the service from which patterns are copied: rendered once for all test lanes, and not installed."""
     place = Path(os.environ[WORKSHOP]) / "patterns"
     with InterProcessLock(f"{place}.lock"):
         if not (place / "made").exists():
@@ -123,7 +122,7 @@ def shelf(template: Path) -> Path:
 
 @pytest.fixture
 def pattern(shelf: Path, request: pytest.FixtureRequest) -> Pattern:
-    """Return the pattern with the parameter's name."""
+    """Return the pattern that the test's parameter names."""
     return Pattern(EXAMPLES / f"{request.param}.py", shelf)
 
 
@@ -145,7 +144,7 @@ def test_each_example_is_followed_by_what_a_person_has_to_change() -> None:
 
 
 def test_the_lists_of_the_page_are_those_of_the_syntax_trees(shelf: Path) -> None:
-    """`python -m tests.patterns` updates the lists."""
+    """The lists of files on the page are up to date; `python -m tests.patterns` updates the lists."""
     text = find("docs/patterns.md").text
 
     assert updated(text, patterns(shelf)) == text
@@ -168,7 +167,7 @@ def test_a_copied_pattern_keeps_its_promise(pattern: Pattern, tmp_path: Path, ur
 
 
 def unused(project: Path) -> list[Path]:
-    """Return the copied files that Python has not compiled: the example runs without them."""
+    """Return the copied files that Python has not compiled, which the example therefore does not need."""
     compiled = {path.parents[1] / path.name.partition(".")[0] for path in project.rglob("__pycache__/*.pyc")}
     return [
         path for path in project.rglob("*.py") if path.name != "example.py" and path.with_suffix("") not in compiled
@@ -177,7 +176,7 @@ def unused(project: Path) -> list[Path]:
 
 @EVERY_PATTERN
 def test_without_the_promised_line_the_example_fails(pattern: Pattern, tmp_path: Path, url: str) -> None:
-    """The example must fail because of the promise: no file is missing, and the code still compiles."""
+    """The example fails because of the missing line only: no file is missing, and the code still compiles."""
     name, line, instead = PROMISES[pattern.name]
     copy(pattern, tmp_path)
     file = tmp_path / name.replace("app/", f"{NEW_NAME}/")

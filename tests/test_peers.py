@@ -1,4 +1,7 @@
-"""Peers that this machine cannot run get a row that says so; a peer that it can run is built from its commit."""
+"""Peers are services of other templates, with which the benchmarks compare.
+
+A peer that this machine cannot run gets a row that says so; a peer that it can run is built from the pinned commit.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +28,14 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Use a separate folder for the checkouts of a test."""
+    """Use a separate folder for the checkouts of peers in each test."""
     own, peers.FOLDER = peers.FOLDER, tmp_path / "peers"
     yield tmp_path
     peers.FOLDER = own
 
 
 def repository(folder: Path) -> tuple[str, str]:
-    """Return the address and the first commit of a template that also has a second commit."""
+    """Return the address of a git repository with two commits, and the first commit."""
     sources = folder / "sources"
     sources.mkdir()
     git = ("git", "-c", "user.name=Somebody", "-c", "user.email=nobody@example.com", "-c", "commit.gpgsign=false")
@@ -46,7 +49,7 @@ def repository(folder: Path) -> tuple[str, str]:
 
 
 def peer(address: str = UNREACHABLE, commit: str = "0" * 40) -> Peer:
-    """Return a peer that is a file server for its own sources."""
+    """Return a peer whose service is a file server for the peer's own sources."""
     return Peer("a-peer", address, commit, make=(), serve="python3 server.py {port}", paths={NO_DATABASE: "/live"})
 
 

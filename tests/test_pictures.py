@@ -1,4 +1,4 @@
-"""The documents' pictures are the output of `make pictures`, and their numbers are those of the manifests."""
+"""The documents' pictures are the output of `make pictures`, and their numbers agree with the manifests."""
 
 import itertools
 import re
@@ -38,7 +38,10 @@ def test_an_update_never_has_more_than_twice_the_replicas(surge: int, end: float
 
 
 def test_an_update_with_the_default_surge_has_twice_the_replicas() -> None:
-    """Without terminating pods, the sum would be 8 for 6 replicas."""
+    """A rolling update with the default surge reaches twice the replicas, as terminating pods count too.
+
+    Without terminating pods, the sum would be 8 for 6 replicas.
+    """
     assert [peak(Update(n)) for n in (1, 3, 6, 50)] == [2, 6, 12, 100]
 
 

@@ -1,4 +1,4 @@
-"""The recipes work when copied, against real servers, and the tutorials' lines fail as the pages say."""
+"""The recipes of docs/recipes/ work when copied, against real servers; the tutorials' code fails as the pages say."""
 
 import ast
 import os
@@ -23,7 +23,7 @@ SECONDS = 600
 """The timeout for all tests of the recipes together, in seconds: about ten times their duration on an idle machine."""
 
 PARTS = ["The lines of the tutorials", "The recipe", "In a generated service"]
-"""The headings of each page, in this order."""
+"""The first headings of each page of a recipe, in this sequence."""
 
 
 PROGRAMS = {
@@ -45,12 +45,15 @@ with running_pgbouncer(service.geturl(), pool_size=1) as url:
     sys.stdin.read()
 """,
 }
-"""Programs of a generated service that start additional servers, print their addresses, and stop them at the end."""
+"""Programs that start additional servers with a generated service's tools, by the variable for the server's addresses.
+
+Each program prints the addresses, and stops the servers when standard input ends.
+"""
 
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """Return the Python with the recipes' packages."""
+    """Return a Python with the packages of the recipes."""
     return interpreter(Path(os.environ[WORKSHOP]))
 
 
@@ -65,7 +68,7 @@ def postgres(service: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
 def servers(
     service: Callable[[str], Path], postgres: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], dict[str, str]]]:
-    """Return a function that returns the variables that a test reads: server addresses, and arq's Python."""
+    """Return a function that returns the variables that a recipe's test reads: server addresses, and arq's Python."""
     folder, started = tmp_path_factory.mktemp("servers"), {"RECIPES_POSTGRES": postgres}
     started["RECIPES_ARQ"] = str(interpreter(Path(os.environ[WORKSHOP]), REQUIREMENTS_OF_ARQ))
     with ExitStack() as stack:
@@ -87,14 +90,14 @@ def servers(
 
 
 def end(holder: Program) -> None:
-    """Close a program's input, at which it stops its servers, and wait for its end."""
+    """Close a program's standard input, which stops the program's servers, and wait until the program has ended."""
     if holder.process.stdin:
         holder.process.stdin.close()
     holder.process.wait(30)
 
 
 APART = {"psycopg_async__pgbouncer", "tenants__pgbouncer"}
-"""Tests whose server is a program that is not on the package index."""
+"""Recipe tests that need PgBouncer, which is no package of the index and may be missing."""
 
 
 def test_the_recipes_hold_and_the_lines_of_the_tutorials_do_not(
@@ -111,7 +114,7 @@ def test_the_recipes_hold_behind_pgbouncer(
 
 
 def run_tests(python: Path, servers: Callable[[str], dict[str, str]], folder: Path, tested: list[str]) -> None:
-    """Run recipe tests with only the recipes' packages, and without files of this repository."""
+    """Run the tests of recipes with only the recipes' packages, and without the files of this repository."""
     copy(folder)
     tests = [folder / f"test_{name}.py" for name in tested]
     addresses = servers("".join(path.read_text("utf-8") for path in (*tests, folder / "conftest.py")))
@@ -131,7 +134,7 @@ def test_a_recipe_stands_alone(name: str) -> None:
 
 
 def test_the_recipes_are_typed(python: Path, tmp_path: Path) -> None:
-    """Mypy checks each recipe as a separate module, with the packages that it imports."""
+    """Mypy finds no error in any recipe; each is checked as a separate module, with the packages of the recipes."""
     done = run(typed(python, tmp_path), RECIPES)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -172,7 +175,7 @@ def test_the_index_has_each_recipe_and_each_test_is_of_a_recipe() -> None:
 
 
 def test_the_versions_on_the_pages_are_those_that_are_installed() -> None:
-    """The pages write a package with its version as in `pymongo 4.20.0`."""
+    """The versions on the pages are the installed versions; a page writes a version as in `pymongo 4.20.0`."""
     known, wrong = versions(), []
     for path in RECIPES.glob("*.md"):
         text = path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Removable parts leave completely: after each removal all checks pass, and a new migration drops the tables.
+"""Removable parts leave no trace: after each removal all checks pass, and a new migration drops the part's tables.
 
 One service is emptied step by step, on a database that has run its migrations; a database that is kept needs the old
 migrations. `test_guide.py` and `test_switches.py` check that removing a part gives the same tree as never having it,
@@ -19,11 +19,11 @@ from tests.test_guide import commands
 from tests.updating import commit, start, tool
 
 KEPT = "git checkout --quiet HEAD -- migrations/versions"
-"""The README's command for a database that is kept: the migrations are kept too."""
+"""The README's command for a database that is kept: the old migrations are restored."""
 
 
 def by_answer(answer: str) -> Callable[[Path], None]:
-    """Return a removal that updates the service from the template with a changed answer."""
+    """Return a function that removes a part by an update of the service with a changed answer."""
 
     def remove(service: Path) -> None:
         done = tool(service, "update", f"--set={answer}")
@@ -33,7 +33,10 @@ def by_answer(answer: str) -> Callable[[Path], None]:
 
 
 def as_the_readme_says(heading: str) -> Callable[[Path], None]:
-    """Return a removal by the README's commands, without the make commands, which run later."""
+    """Return a function that removes a part by the README's commands.
+
+    The make commands among these are left out, as they run later.
+    """
 
     def remove(service: Path) -> None:
         found = [command for command in commands(service, heading) if not command.startswith("make ")]
@@ -48,14 +51,14 @@ PARTS: dict[str, tuple[Callable[[Path], None], str, tuple[str, ...]]] = {
     "downstreams": (by_answer("http_client=none"), "app/downstreams", ()),
     "idempotency keys": (as_the_readme_says("Delete idempotency keys"), "app/idempotency", ("idempotency_keys",)),
 }
-"""For each part, the way to remove it, its folder, and its tables."""
+"""For each removable part: the function that removes the part, the folder, and the tables."""
 
 TESTS = "tests/database tests/settings tests/web tests/test_*.py"
 
 
 @pytest.fixture
 def service(template: Path, copied: Path, tmp_path: Path) -> Path:
-    """Return a committed service with both examples, which shares the default service's environment."""
+    """Return a service in a git repository, with both examples, which shares the default service's environment."""
     folder = render(template, tmp_path, {"example": "showcases"})
     (folder / "uv.lock").write_bytes((copied / "uv.lock").read_bytes())
     with (folder / ".gitignore").open("a") as ignored:
@@ -67,12 +70,12 @@ def service(template: Path, copied: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def typed(service: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Yield a function that runs a command beside a database with the whole service's migrations.
+    """Yield a function that runs a shell command beside a database with all migrations of the service.
 
     uv does not change the shared environment, although an answer removes packages.
     """
     with database(service, tmp_path) as url:
-        # With this hash seed, plain alembic would drop the table of orders before the table that refers to it.
+        # With this hash seed, plain alembic would drop a table before the table that refers to it.
         variables = environment({"DATABASE_URL": url, "UV_NO_SYNC": "1", "PYTHONHASHSEED": "2"})
         must(["make", "migrate"], service, env=variables)
         yield lambda command: must(["sh", "-ec", command], service, env=variables)
@@ -86,7 +89,8 @@ def test_each_part_leaves_whole(service: Path, typed: Callable[[str], str]) -> N
         assert [*(service / folder).glob("*.py")] == []
 
         typed(f"make migration m='drop {part}'")
-        written = (service / "migrations/versions").glob(f"*_drop_{part.replace(' ', '_')}.py")  # none without tables
+        # a part without tables has no file
+        written = (service / "migrations/versions").glob(f"*_drop_{part.replace(' ', '_')}.py")
         dropped = "".join(path.read_text("utf-8").partition("def downgrade")[0] for path in written)
         assert tuple(re.findall(r'op\.drop_table\("(\w+)', dropped)) == tables
         typed("make migrate && uv run ruff check . && uv run ruff format --check . && uv run python -m mypy")

@@ -1,4 +1,4 @@
-"""Every combination of answers renders a correct tree, without traces of parts that were left out."""
+"""Every combination of answers renders a correct service, without traces of parts that the answers leave out."""
 
 import ast
 import itertools
@@ -26,20 +26,19 @@ from tests.repository import (
 )
 
 COPIED = ("*.mako", "ops/dashboard.*")
-"""Files that are copied unrendered: their braces belong to Mako in alembic's templates, and to Grafana in the
-dashboard."""
+"""Files that are copied unrendered: braces belong to Mako in alembic's templates, and to Grafana in the dashboard."""
 
 TEMPLATE_SYNTAX = r".*((?<!\$)\{\{(?!\.)|\{%|%\}|\{#|cookiecutter\.(?!json\b)).*"
-"""Matches the syntax of cookiecutter, but not `${{ ... }}` of GitHub's workflows or `{{.Name}}` of docker."""
+"""Matches the syntax of cookiecutter templates, but not `${{ ... }}` of GitHub's workflows or `{{.Name}}` of docker."""
 
 PAGES = ("docs/*.md",)
-"""Pages of the template; their second paragraph says that they describe a service which leaves nothing out."""
+"""Pages that describe a service with all options, as their second paragraph says, so that paths may be missing."""
 
 SCAFFOLD = ("devtools/scaffold/*",)
-"""The commands `make feature` and `make downstream`, which refer to the example even in services without it."""
+"""The code of `make feature` and `make downstream`, which refers to the example even if a service has no example."""
 
 WHOLE_TEXTS = ("LICENSE",)
-"""Texts whose blank lines are not checked, as they are quoted."""
+"""Quoted texts, whose blank lines are not checked."""
 
 EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_(?!by\b)| \d| id\b)|\bexchange).*"
 """Matches words of the example feature, but not "in order" and `order_by`."""
@@ -62,13 +61,13 @@ PARSERS: dict[str, Callable[[str], object]] = {
 
 
 def name_of(answers: Answers) -> str:
-    """Return the name of a combination of answers in the list of tests."""
+    """Return a name for a combination of answers, for the list of tests."""
     return "-".join(list(answers.values())[1:])
 
 
 @pytest.fixture(scope="session")
 def trees(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the rendered tree of every combination of answers."""
+    """Return the folders of the services rendered for every combination of answers."""
     parent = tmp_path_factory.mktemp("trees")
     return {name_of(answers): render(template, parent / name_of(answers), answers) for answers in EVERY_COMBINATION}
 
@@ -82,41 +81,41 @@ def answers(request: pytest.FixtureRequest) -> Answers:
 
 @pytest.fixture
 def tree(trees: dict[str, Path], answers: Answers) -> Path:
-    """Return the tree rendered with these answers."""
+    """Return the folder of the service rendered with these answers."""
     return trees[name_of(answers)]
 
 
 @cache
 def contents_of(tree: Path) -> dict[str, str]:
-    """Return the content of each file, by its path in the tree."""
+    """Return the content of each file of a rendered service, by the file's path."""
     return {path.relative_to(tree).as_posix(): path.read_text(encoding="utf-8") for path in files_in(tree)}
 
 
 def texts(tree: Path, *, but: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the content of each file, except for files that match these patterns."""
+    """Return the content of each file of a rendered service, except for files that match these patterns."""
     every = contents_of(tree)
     return {name: text for name, text in every.items() if not any(Path(name).match(pattern) for pattern in but)}
 
 
 @cache
 def matches(pattern: str, content: str) -> list[str]:
-    """Return the matches of a pattern in a text; cached, as nearly every file is the same in most trees."""
+    """Return the matches of a pattern in a text; cached, as nearly every file is the same in most services."""
     return [repr(match.group(0)) for match in re.finditer(pattern, content, re.MULTILINE)]
 
 
 def found(pattern: str, contents: dict[str, str]) -> list[str]:
-    """Return each place in these files where a pattern matches, with its text."""
+    """Return file, line and text of each match of a pattern in these files."""
     return [f"{name}: {place}" for name, content in contents.items() for place in matches(pattern, content)]
 
 
 @cache
 def syntax(content: str) -> ast.Module:
-    """Return the tree of a Python file."""
+    """Return the syntax tree of a Python file."""
     return ast.parse(content)
 
 
 def test_some_questions_decide_about_whole_files_only() -> None:
-    """Their answers need no combination with all others, only with those on which the files themselves depend."""
+    """Answers about whole files are combined only with the answers on which these files depend, as this test checks."""
     asked = {path: set(re.findall(r"cookiecutter\.(\w+)", path.read_text("utf-8"))) for path in tracked(SERVICE)}
     of_ci = {name for path, questions in asked.items() if "ci.yml" in path.name for name in questions}
 
@@ -158,7 +157,7 @@ def test_no_scars_of_removed_lines_are_left(tree: Path) -> None:
 
 
 def test_the_manifests_have_the_addresses_of_the_downstreams(tree: Path, answers: Answers) -> None:
-    """A pod whose downstream has no URL does not start in production, and a closed port refuses its calls."""
+    """In production, a pod does not start if a downstream has no URL, and a closed port refuses downstream calls."""
     base = tree / "deploy/kubernetes/base"
     if answers["deploy"] == "none":
         assert not base.exists()
@@ -231,7 +230,7 @@ def test_no_module_imports_one_that_is_not_there(tree: Path) -> None:
 
 
 def own_imports(module: ast.Module) -> set[str]:
-    """Return the service's modules that a module imports."""
+    """Return the names of the service's modules that a module imports."""
     names = {node.module for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module}
     names |= {alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names}
     return {name for name in names if name.split(".")[0] in {"app", "devtools", "tests"}}
@@ -250,7 +249,7 @@ def test_the_licence_is_the_one_that_was_chosen(tree: Path, answers: Answers) ->
 
 
 def distinct(trees: dict[str, Path]) -> list[Path]:
-    """Return each distinct Python file once, with its tree: nearly all files are the same in most trees."""
+    """Return each distinct Python file only once, with the service's folder: most services share nearly all files."""
     found: dict[tuple[Path, bytes], Path] = {}
     for tree in trees.values():
         for path in tree.rglob("*.py"):
@@ -263,7 +262,7 @@ def test_the_formatter_and_the_linter_have_nothing_to_say(trees: dict[str, Path]
     files = distinct(trees)
     done = run(["uv", "run", "--no-sync", *command.split(), "--no-cache", *files], Path.cwd())
 
-    assert len(files) > 250  # otherwise the trees were not read
+    assert len(files) > 250  # fewer would mean that the services were not read
     assert done.returncode == 0, done.stdout
 
 

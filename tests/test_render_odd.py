@@ -1,4 +1,4 @@
-"""Unusual answers, line endings and folders render as correctly as the usual ones."""
+"""Unusual answers, line endings and folders render as correctly as usual answers, line endings and folders."""
 
 import ast
 import json
@@ -24,7 +24,7 @@ ODD: list[Answers] = [
 
 @pytest.fixture(params=ODD, ids=["characters", "longest", "shortest"])
 def odd(request: pytest.FixtureRequest) -> Answers:
-    """Return unusual answers."""
+    """Return unusual answers to the questions of the template."""
     combination: Answers = request.param
     return combination
 
@@ -48,7 +48,7 @@ def test_unusual_answers_pass_the_linter(template: Path, tmp_path: Path, odd: An
 
 
 def content(tree: Path) -> dict[str, bytes]:
-    """Return the content of each file of a tree, by path."""
+    """Return the content of each file of a rendered service, by the file's path."""
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files_in(tree)}
 
 
@@ -62,7 +62,7 @@ def test_a_checkout_with_windows_line_endings_renders_the_same(template: Path, t
             copy.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
     usual = content(render(template, tmp_path / "lf", {"example": example}))
-    del usual[".cruft.json"]  # the other folder is not a git repository, so there is no commit to store
+    del usual[".cruft.json"]  # the other template is in no git repository, so no commit is stored
     other = content(render(windows, tmp_path / "crlf", {"example": example}))
 
     assert {name: text.replace(b"\r\n", b"\n") for name, text in other.items()} == usual
@@ -78,7 +78,7 @@ def test_the_hook_after_generation_can_run_again(
     extensions = json.loads((template / "cookiecutter.json").read_text("utf-8"))["_extensions"]
     own = {"_extensions": extensions, "_template": str(template), "_repo_dir": str(template)}
 
-    monkeypatch.chdir(template)  # as cookiecutter does, which the template's extension expects
+    monkeypatch.chdir(template)  # as cookiecutter does; the template's extension reads the current folder
     run_script_with_context(template / "hooks/post_gen_project.py", tree, {"cookiecutter": answers | own})
 
     assert content(tree) == before

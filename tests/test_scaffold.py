@@ -1,4 +1,4 @@
-"""`make feature` and `make downstream` add code that passes all of a service's checks; a refusal changes nothing."""
+"""`make feature` and `make downstream` add code that passes all checks of a service; a refusal changes nothing."""
 
 import re
 import subprocess
@@ -21,8 +21,8 @@ FEATURES = {
     "selects": 'name=select fields="due:datetime"',
     "abaci": f'name=abacus plural=abaci fields="{FIELDS}"',
 }
-"""The arguments of each feature, by its plural: two words, an irregular plural, names of two and of thirty letters, a
-word that SQLAlchemy uses, and the first in the alphabet."""
+"""The arguments of each new feature, by plural: two words, an irregular plural, names of two and of thirty letters, a
+word that SQLAlchemy uses, and the first name in the alphabet."""
 
 DOWNSTREAMS = ("ledger", "credit_ledger")
 
@@ -50,7 +50,7 @@ REFUSED = {
     "name=invoice fields=amount": "A field has a type, as in amount:str, and `` is none of " + TYPES,
     "name=invoice": 'A feature needs a field, as in fields="amount:decimal paid:bool note:str".',
 }
-"""The refused arguments of `make feature`, each with the sentence of the refusal."""
+"""Arguments of `make feature` that are refused, each with the sentence of the refusal."""
 
 REFUSED_DOWNSTREAMS = {
     "": "`` " + NO_NAME,
@@ -60,7 +60,7 @@ REFUSED_DOWNSTREAMS = {
     "name=client": "`client` " + KNOWN,
     "name=body": "`body` is a name in the code of every downstream: choose a different name.",
 }
-"""The refused arguments of `make downstream`, each with the sentence of the refusal."""
+"""Arguments of `make downstream` that are refused, each with the sentence of the refusal."""
 
 
 def feature(folder: Path, arguments: str, target: str = "feature") -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ def feature(folder: Path, arguments: str, target: str = "feature") -> subprocess
 
 
 def refusal(folder: Path, arguments: str, target: str = "feature") -> str:
-    """Return the sentence of a refusal, after checking that nothing was changed."""
+    """Return the sentence with which a command is refused, after a check that nothing has changed."""
     done = feature(folder, arguments, target)
     assert done.returncode == 2, done.stdout
     assert git(folder, "status", "--porcelain") == ""
@@ -80,13 +80,13 @@ def refusal(folder: Path, arguments: str, target: str = "feature") -> str:
 
 @pytest.fixture
 def service(copied: Path) -> Path:
-    """Return a committed copy of the default service, with its environment."""
+    """Return a copy of the default service, with the same environment, in a git repository."""
     return start(copied)
 
 
 @pytest.mark.parametrize("name", ["feature", "feature_owned", "downstream"])
 def test_each_phrase_that_the_scaffold_replaces_is_in_the_example(name: str) -> None:
-    """A reworded sentence of the example must not leave the example's words in new features."""
+    """Each phrase to replace is in the example; otherwise, new features would keep words of the example."""
     table = tomllib.loads((SERVICE / f"devtools/scaffold/{name}.toml").read_text("utf-8"))
     texts = [*table["keep"], *(example(file, name).read_text("utf-8") for file in table["keep"])]
 
@@ -99,7 +99,7 @@ def test_each_phrase_that_the_scaffold_replaces_is_in_the_example(name: str) -> 
 
 
 def example(file: str, name: str) -> Path:
-    """Return the template's file of the example that a service with or without access tokens gets at this path."""
+    """Return the template's file of the example from which a feature is made, with access tokens or without."""
     plain = SERVICE / file
     owned = plain.with_stem(f"{plain.stem}_owned")
     return owned if name == "feature_owned" and owned.exists() else plain
@@ -132,7 +132,7 @@ def test_features_are_added_and_pass_all_checks(service: Path) -> None:
 
 @pytest.mark.parametrize("copied", ["jwt"], indirect=True)
 def test_a_feature_of_a_service_with_access_tokens_belongs_to_its_owners(service: Path) -> None:
-    """The name has the greatest length, so that each docstring and comment of such a feature is tried as well."""
+    """The feature's name has the greatest length, so that each docstring and comment is tried with a long name."""
     plural = "confirmationoforganisationlongs"
     done = feature(service, FEATURES[plural])
     assert done.returncode == 0, (done.stdout, done.stderr)
@@ -147,7 +147,7 @@ WIRED = ("app/main.py", "app/settings/route_groups.py", ".env.example")
 
 
 def special_words(service: Path) -> list[str]:
-    """Return lines of the new features with words that belong only to the example."""
+    """Return the lines of the new features that have a word of the example."""
     words = re.compile(r"(?i)\b(rates?|states?|customers?|currency|quantity|decimal_stores|(?<!in )orders?|lines?)\b")
     files = [file for room in ("app", "tests") for file in (service / room / "abaci").glob("*.py")]
     files += [service / "app/downstreams/ledger.py", service / "devtools/ledger_stub.py"]
@@ -155,13 +155,13 @@ def special_words(service: Path) -> list[str]:
 
 
 def stubs(service: Path) -> set[str]:
-    """Return the downstreams for which `make run` starts a stub."""
+    """Return the names of the downstreams for which `make run` starts a stub."""
     code = "from devtools.stubs import build_app, names; build_app(names()); print(*names())"
     return set(must(["uv", "run", "python", "-c", code], service).split())
 
 
 def test_a_wrong_feature_is_refused_in_a_sentence_and_nothing_is_written(service: Path) -> None:
-    (service / "app/invoices/__pycache__").mkdir(parents=True)  # the cache that `git clean` leaves is no feature
+    (service / "app/invoices/__pycache__").mkdir(parents=True)  # only a cache, as `git clean` leaves
     assert {arguments: refusal(service, arguments) for arguments in REFUSED} == REFUSED
     assert {
         arguments: refusal(service, arguments, "downstream") for arguments in REFUSED_DOWNSTREAMS

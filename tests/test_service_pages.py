@@ -1,4 +1,4 @@
-"""A generated service has the pages on patterns, event loop and glossary, made from the template's pages."""
+"""A generated service has the pages about patterns, the event loop and the glossary, made from the template's pages."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ from tests.repository import ROOT, SERVICE, render
 
 @pytest.fixture(scope="module")
 def docs(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the docs folder of a service with the default answers."""
+    """Return the folder `docs/` of a service with the default answers."""
     return render(template, tmp_path_factory.mktemp("pages"), {}) / "docs"
 
 
@@ -35,7 +35,10 @@ def test_a_page_has_all_sections_of_the_template_and_its_version(docs: Path, nam
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_of_a_page_is_to_a_page_or_to_a_file_of_the_template(docs: Path, name: str) -> None:
-    """Answers may leave out a linked file of the template, as the page says."""
+    """Every link of a page leads to a page or to a file of the template.
+
+    Answers may leave out a linked file in a service, as the page says.
+    """
     targets = {link.partition("#")[0] for link in LINK.findall((docs / name).read_text("utf-8"))}
 
     assert [

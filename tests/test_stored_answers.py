@@ -1,4 +1,4 @@
-"""Answers that services store in `.cruft.json` always render: questions and their values are a public interface.
+"""Answers that services have stored in `.cruft.json` can always be rendered, as questions are a public interface.
 
 `tests/answers/` has the questions of each released tag, and those of the branch `main` before the first release. A
 service whose answers no longer render can never be updated again.
@@ -15,7 +15,7 @@ RELEASES = sorted((ROOT / "tests/answers").glob("*.json"))
 
 
 def rows(release: Path) -> list[Answers]:
-    """Return sets of answers in which each value of a release occurs once."""
+    """Return sets of answers in which each value of each question of a release occurs at least once."""
     questions = json.loads(release.read_text("utf-8"))
     values = {name: found if isinstance(found, list) else [found] for name, found in questions.items()}
     longest = max(map(len, values.values()))
@@ -38,7 +38,7 @@ def test_stored_answers_render(template: Path, tmp_path: Path, answers: Answers)
 @pytest.mark.parametrize("release", RELEASES, ids=lambda file: file.stem)
 def test_no_question_changed_its_kind_and_no_value_is_gone(release: Path) -> None:
     for name, values in json.loads(release.read_text("utf-8")).items():
-        now = QUESTIONS.get(name, values)  # the stored answers to a removed question are ignored
+        now = QUESTIONS.get(name, values)  # a question that was removed is ignored
 
         assert isinstance(now, list) == isinstance(values, list)
         assert not isinstance(values, list) or set(values) <= set(now)

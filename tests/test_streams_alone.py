@@ -1,4 +1,4 @@
-"""Streams need no jobs: with `app/jobs/` deleted, the service passes its checks, and the streams pass their tests."""
+"""Streams need no jobs: without `app/jobs/`, a service passes all checks, and the tests of streams pass."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ OF_JOBS = (
     *("app/jobs", "app/orders/imports.py", "app/orders/jobs.py", "tests/jobs"),
     *("tests/pgbouncer/test_notifications.py", "tests/streams/test_page.py"),
 )
-"""The deleted files: the jobs folder, and the files that import from it. The development page shows jobs."""
+"""The files to delete: the folder of jobs, files that import from this folder, and a page that shows jobs."""
 
 WIRED = re.compile(r"^.*(app\.jobs|app\.orders\.imports|include_router\((jobs|imports)\)).*\n", re.MULTILINE)
 """Matches the lines of `app/main.py` that add jobs to the application."""

@@ -1,4 +1,4 @@
-"""The template's test suite itself: lanes, phases, missing programs, and started programs that react to SIGINT."""
+"""Tests of the template's test suite itself: lanes, phases, missing programs, and SIGINT for started programs."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_suite_that_skipped(record_property):
 
 
 def said(folder: Path, about: str, **variables: str) -> list[str]:
-    """Run the sample tests above in a separate pytest, and return its output lines with this beginning."""
+    """Run sample tests in a separate pytest, and return the output lines that begin with a given text."""
     (folder / "test_needs.py").write_text(TESTS)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = needs_program\n")
     plugins = ("-p", "tests.needs", "-p", "tests.phases")
@@ -38,7 +38,10 @@ def said(folder: Path, about: str, **variables: str) -> list[str]:
 
 
 def test_tests_without_their_program_are_skipped_with_one_closing_line(tmp_path: Path) -> None:
-    """The tests that a generated service's own suite skipped are counted too."""
+    """Tests whose program is missing are skipped, with a single closing line.
+
+    The line also counts tests that a generated service's own suite has skipped.
+    """
     assert said(tmp_path, "skipped") == [f"{LINE}no-such-program (write it): 6 tests; other (buy it): 3 tests"]
 
 
@@ -77,7 +80,7 @@ def test_a_program_that_a_test_starts_reacts_to_sigint(tmp_path: Path) -> None:
 
 
 def test_the_same_when_the_suite_was_started_with_sigint_ignored() -> None:
-    # a shell starts a background command, with `&`, in the same way: SIGINT is ignored
+    # SIGINT is ignored as in a shell's background command (`&`)
     shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
     before = f"{__file__}::{test_a_program_that_a_test_starts_reacts_to_sigint.__name__}"
 

@@ -1,7 +1,7 @@
-"""Each answer is switched through all its values and back, between two features of the user: no trace is left.
+"""Each answer is switched through all values and back, between two features of the user, and leaves no trace.
 
-The trees are compared byte for byte. The user's lines are below `# yours below`, the template's above, so there is no
-conflict.
+The rendered services are compared byte for byte. The user's lines are below `# yours below`, the template's above, so
+there is no conflict.
 """
 
 import shutil
@@ -13,16 +13,18 @@ from tests.repository import LISTED
 from tests.updating import add_feature, commit, service_in, template_in, tool, tree
 
 WALKS = [("example", "proofs", "jobs", "auth", "http_client", "deploy", "ci", "licence")]
-"""The questions that are switched together in one update, as each update costs seconds."""
+"""The questions of each test: a single update switches answers to several questions, as each update costs seconds."""
 
 CHOICES = LISTED | {"http_client": [answer for answer in LISTED["http_client"] if answer != "none"]}
-"""The answers that are switched; "no client" is left out, as the update would stop at the downstream of a user's
-feature."""
+"""The values of each question to switch through.
+
+"No client" is left out, as the update would stop at the downstream of a user's feature.
+"""
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a service with the first answers and the user's first feature."""
+    """Return a service with the first answers, to which a user has added a feature."""
     place = tmp_path_factory.mktemp("switches")
     folder = service_in(place, template_in(place), {})
     add_feature(folder, "reviews")
@@ -30,7 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def with_second_feature(service: Path) -> Path:
-    """Add a second feature to a service."""
+    """Add a second user's feature to a service, and commit."""
     add_feature(service, "invoices")
     return commit(service)
 

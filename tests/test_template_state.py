@@ -1,4 +1,4 @@
-"""A generated service stores its template in `.cruft.json`, and `make template` reads the file as cruft does."""
+"""A generated service stores the template's address and commit in `.cruft.json`, which `make template` reads."""
 
 import json
 import os
@@ -18,7 +18,7 @@ CRUFT = Path(sys.prefix, "bin", "cruft")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a template with an older commit besides its newest."""
+    """Return a template in a git repository with two commits."""
     folder = template_in(tmp_path_factory.mktemp("template"))
     (folder / "UPGRADING.md").write_text("# Upgrading\n\n## Old\n\nIt was.\n")
     commit(folder)
@@ -28,13 +28,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def original(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a service made from the newest commit of the template."""
+    """Return a service that was made from the newest commit of the template."""
     return service_in(tmp_path_factory.mktemp("service"), template, {})
 
 
 @pytest.fixture
 def service(original: Path, tmp_path: Path) -> Path:
-    """Return a copy of the service for this test only."""
+    """Return a copy of a service for a single test."""
     return shutil.copytree(original, tmp_path / "order-service", symlinks=True)
 
 
@@ -68,13 +68,16 @@ def test_a_password_in_the_address_is_not_remembered(template: Path, tmp_path: P
     git(tmp_path, "clone", "--quiet", str(template), "clones/known")
     git(tmp_path / "clones/known", "remote", "set-url", "origin", "https://me:secret@example.invalid/template.git")
 
-    service = generate("known", tmp_path)  # cookiecutter keeps clones, and reuses them by name
+    service = generate("known", tmp_path)  # cookiecutter keeps clones of templates, and reuses each by name
 
     assert state(service)["template"] == "https://example.invalid/template.git"
 
 
 def test_a_template_without_a_repository_of_its_own_is_not_remembered(tmp_path: Path) -> None:
-    """As a zip file unpacked into a folder of a larger repository: that repository's commit is not the template's."""
+    """The commit is not stored if the template has no separate git repository.
+
+    A zip file may be unpacked into a folder of a larger repository, whose commit is not the template's.
+    """
     copy_template(tmp_path / "unpacked")
     (tmp_path / ".gitignore").write_text("*\n")
     git(tmp_path, "init", "--quiet")

@@ -1,4 +1,4 @@
-"""A user's mistake ends the update command with one sentence, and nothing in the service has changed."""
+"""A user's mistake ends the update of a service with a single sentence, and changes nothing in the service."""
 
 import json
 import re
@@ -13,19 +13,19 @@ from tests.updating import commit, git, service_in, template_in, tool
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a committed service, with its template in the folder beside it."""
+    """Return a service in a git repository, with the template in a folder beside."""
     place = tmp_path_factory.mktemp("refusals")
     return service_in(place, template_in(place), {"example": "no"})
 
 
 @pytest.fixture
 def service(original: Path, tmp_path: Path) -> Path:
-    """Return a copy of the service for this test only."""
+    """Return a copy of the service for a single test."""
     return shutil.copytree(original, tmp_path / "order-service", symlinks=True)
 
 
 def state(**changes: object) -> Callable[[Path], None]:
-    """Return a function that changes `.cruft.json` and commits, as a user may do."""
+    """Return a function that changes the service's `.cruft.json` and commits, as a user may do by mistake."""
 
     def change(service: Path) -> None:
         file = service / ".cruft.json"
@@ -36,22 +36,22 @@ def state(**changes: object) -> Callable[[Path], None]:
 
 
 def dirty(service: Path) -> None:
-    """Change a file without committing."""
+    """Change a file of the service without committing."""
     (service / "README.md").write_text("mine")
 
 
 def untracked(service: Path) -> None:
-    """Add a file that is not in git."""
+    """Add a file to the service that git does not track."""
     (service / "mine.py").write_text("")
 
 
 def not_a_repository(service: Path) -> None:
-    """Delete the git repository."""
+    """Delete the service's git repository."""
     shutil.rmtree(service / ".git")
 
 
 def ignored_by_a_larger_repository(service: Path) -> None:
-    """Put the service into a repository that ignores its folder, like a build folder."""
+    """Put the service into a larger repository that ignores the service's folder, as a build folder is ignored."""
     shutil.rmtree(service / ".git")
     (service.parent / ".gitignore").write_text(f"{service.name}\n")
     git(service.parent, "init", "--quiet")
@@ -60,13 +60,13 @@ def ignored_by_a_larger_repository(service: Path) -> None:
 
 
 def without_state(service: Path) -> None:
-    """Delete `.cruft.json`, and with it the template's address."""
+    """Delete the service's `.cruft.json`, and so the template's address."""
     git(service, "rm", "--quiet", ".cruft.json")
     commit(service)
 
 
 def in_the_way(service: Path) -> None:
-    """Add a file that git ignores, where the template will add a file."""
+    """Add a file that git ignores, with a path at which the template will add a file."""
     with (service / ".gitignore").open("a") as ignored:
         ignored.write("/app/orders/\n")
     commit(service)
@@ -75,7 +75,7 @@ def in_the_way(service: Path) -> None:
 
 
 def nothing(_service: Path) -> None:
-    """Change nothing."""
+    """Change nothing in the service."""
 
 
 ANSWERS = {"project_name": "A", "project_slug": "a-service", "author": "A", "description": "A", "example": "yes"}
@@ -152,7 +152,7 @@ def test_an_update_without_news_says_so_and_changes_nothing(service: Path) -> No
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the content of a service's files, without git objects that a stopped update may leave."""
+    """Return the content of a service's files, without git's own files, which a stopped update may have changed."""
     files = (
         path for path in sorted(folder.rglob("*")) if path.is_file() and not {".git", "__pycache__"} & {*path.parts}
     )

@@ -1,4 +1,4 @@
-"""An update from the template loses nothing that happened in a service's life, between two commits of this template.
+"""An update from the template loses nothing of a year in a service's life, between two commits of this template.
 
 Template and service change in the same files and in different files, and two answers change too. A single `python -m
 devtools.template update` merges it all; each test checks one of the changes.
@@ -21,8 +21,7 @@ down_revision: str | None = "order_service__0003"
 '''
 
 CONFIGURATION = ("merge.renames=false", "diff.renames=false", "merge.conflictStyle=merge", "commit.gpgSign=true")
-"""git settings of a user that would lose moved files, or hide the old lines of a conflict, if the update obeyed them.
-"""
+"""git settings of a user that make moved files be lost and a conflict's old lines be hidden, unless overridden."""
 
 NOTE = "## Lines are shorter\n\nRun `make format`."
 
@@ -37,12 +36,12 @@ CONFLICTS = {
     "devtools/badge.bin": "UU",
     "pyproject.toml": "UU",
 }
-"""The files in conflict, and the letters by which `git status` shows each conflict."""
+"""The files with a conflict after the update, each with the letters by which `git status` shows the conflict."""
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A service after an update; its commit `HEAD` is the service before the update."""
+    """A service after an update, with the output of the command; the commit `HEAD` is the service before the update."""
 
     service: Path
     template: Path
@@ -50,12 +49,12 @@ class Drill:
     code: int
 
     def read(self, name: str) -> str:
-        """Return the text of a file of the service."""
+        """Return the text of a file of the updated service."""
         return (self.service / name).read_text("utf-8")
 
 
 def add_kinds_of_files(template: Path) -> None:
-    """Add kinds of files that the template itself lacks, and a question that a later commit removes."""
+    """Add kinds of files that the template lacks, such as a binary file, and a question that a later commit removes."""
     folder = sources(template) / "devtools"
     for name in ("logo.bin", "badge.bin"):
         (folder / name).write_bytes(b"\0old")
@@ -65,7 +64,7 @@ def add_kinds_of_files(template: Path) -> None:
 
 
 def change_questions(template: Path, new: dict[str, object], gone: str = "") -> None:
-    """Add questions to the template, and remove one."""
+    """Add questions to the template, and remove a question."""
     file = template / "cookiecutter.json"
     questions = {
         question: answers for question, answers in json.loads(file.read_text("utf-8")).items() if question != gone
@@ -79,7 +78,7 @@ def append(path: Path, line: str) -> None:
 
 
 def change_template(template: Path) -> None:
-    """Commit the changes of the template's next version."""
+    """Commit the changes of the next version to the template."""
     folder = sources(template)
     edit(folder / "compose.yaml", "postgres:18", "postgres:19")
     edit(folder / "app/main.py", ", outermost first.", ", the outermost one first.")
@@ -125,7 +124,7 @@ def change_service(service: Path) -> None:
 
 @pytest.fixture(scope="module")
 def drill(tmp_path_factory: pytest.TempPathFactory) -> Drill:
-    """Return a service that was changed for a year and then updated once."""
+    """Return a service that a user has changed for a year and then updated a single time."""
     place = tmp_path_factory.mktemp("drill")
     template = template_in(place)
     add_kinds_of_files(template)
@@ -165,7 +164,7 @@ def test_every_line_of_both_sides_is_in_the_service_or_its_file_is_listed(drill:
 
 
 def changes(folder: Path, older: str, newer: str) -> dict[str, bytes]:
-    """Return the kind of change of each file between two commits."""
+    """Return the diff of each file that differs between two commits."""
     names = git(folder, "diff", "--name-only", "--no-renames", "-z", older, newer).split("\0")[:-1]
     return {name: git(folder, "diff", "--no-renames", older, newer, "--", name).encode() for name in names}
 
@@ -228,7 +227,7 @@ def test_bytes_modes_line_ends_and_odd_names_arrive_as_they_are(drill: Drill) ->
     folder = drill.service / "devtools"
 
     assert (folder / "logo.bin").read_bytes() == b"\0new"
-    assert (folder / "badge.bin").read_bytes() == b"\0mine"  # a conflict: the user's file is kept until it is resolved
+    assert (folder / "badge.bin").read_bytes() == b"\0mine"  # a conflict: the user's file stays until resolved
     assert (folder / "start.bat").read_bytes() == b"@echo off\r\necho two\r\n"
     assert (folder / "tool.sh").stat().st_mode & 0o111 == 0o111
     assert drill.read("docs ä.md") == "A name with a space.\n"

@@ -12,7 +12,7 @@ from tests.programs import environment, must, run
 from tests.repository import SERVICE
 
 SHELL = {"PGSSLMODE": "require", "PGTARGETSESSIONATTRS": "standby", "PGHOST": "db.invalid", "PYTHONSAFEPATH": "1"}
-"""Variables of a developer's shell that are meant for other servers and programs."""
+"""Shell variables of a developer that are meant for other servers and programs, and must not disturb the service."""
 
 
 INTERRUPTER = """
@@ -26,12 +26,14 @@ class Finalized:
         signal.raise_signal(NUMBER)
 sys.meta_path.insert(0, Interrupter)
 """
-"""A module `sitecustomize`, which Python imports first: it sends a signal when Python looks for a module; LOST, in a
-finalizer, whose exceptions Python ignores."""
+"""A module `sitecustomize`, which Python imports at the start, to send a signal when Python looks for a module.
+
+With LOST, the signal is sent in a finalizer, whose exceptions Python ignores.
+"""
 
 
 def write_migration(folder: Path, revision: str) -> Path:
-    """Write a migration that follows the service's last one, as a branch does."""
+    """Write a migration that follows the service's last migration, as a git branch would add."""
     file = folder / f"migrations/versions/{revision}_of_a_branch.py"
     functions = "def upgrade() -> None: ...\ndef downgrade() -> None: ...\n"
     file.write_text(
@@ -83,7 +85,7 @@ def test_an_env_file_that_is_not_utf_8_is_told_in_one_line(copied: Path, command
 def test_no_command_runs_a_script_of_the_environment_which_knows_the_path_of_its_folder() -> None:
     programs = set(re.findall(r"\$\(UV\) run (\S+)", (SERVICE / "Makefile").read_text("utf-8")))
 
-    assert programs == {"python", "ruff"}  # ruff, a compiled program
+    assert programs == {"python", "ruff"}  # ruff is a compiled program, not a script
 
 
 @pytest.mark.parametrize(
@@ -111,14 +113,17 @@ def test_a_command_that_is_stopped_while_it_imports_ends_without_a_traceback(
 def test_sigterm_ends_an_import_that_ignores_exceptions(
     service: Callable[[str], Path], tmp_path: Path, command: str, imported: str
 ) -> None:
-    """Python ignores the exception of a signal handler that runs within a finalizer."""
+    """SIGTERM ends a command also during an import that ignores exceptions.
+
+    Python ignores the exception of a signal handler that runs within a finalizer.
+    """
     assert stopped(service("full"), tmp_path, command, imported, signal.SIGTERM, lost=True) == (0, "", "")
 
 
 def stopped(
     service: Path, folder: Path, command: str, imported: str, number: signal.Signals, *, lost: bool = False
 ) -> tuple[int, str, str]:
-    """Return exit code and output of a command that gets a signal when it looks for a module."""
+    """Return exit code and output of a command that gets a signal when Python looks for a module."""
     interrupter = INTERRUPTER.replace("MODULE", imported).replace("NUMBER", str(int(number))).replace("LOST", str(lost))
     (folder / "sitecustomize.py").write_text(interrupter, "utf-8")
     python = service / ".venv/bin/python"

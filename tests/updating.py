@@ -1,4 +1,4 @@
-"""A template in a git repository of its own, and services made from it that a user has changed since."""
+"""Functions for tests of updates: a template in a git repository, and services that a user has changed since."""
 
 import os
 import subprocess
@@ -11,37 +11,37 @@ from tests.repository import SERVICE, Answers, cookiecutter_home, copy_template,
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git with the tests' own author, and without the developer's configuration."""
+    """Run git with a neutral author, and without the developer's configuration."""
     return must(["git", *IDENTITY, *arguments], folder, env=lonely())
 
 
 def lonely() -> dict[str, str]:
-    """Return an environment in which git has no author and no configuration."""
+    """Return an environment in which git finds no author and no configuration."""
     return environment({"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONUTF8": "1"})
 
 
 def start(folder: Path) -> Path:
-    """Make a folder a git repository, and commit all of it."""
+    """Make a folder a git repository, and commit all files."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     return commit(folder)
 
 
 def commit(folder: Path) -> Path:
-    """Commit all changes in a repository."""
+    """Commit all changes in a git repository."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message=change")
     return folder
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    """Replace a text that occurs once in a file."""
+    """Replace a text that occurs exactly once in a file."""
     text = path.read_text("utf-8")
     assert text.count(old) == 1, (path, old)
     path.write_text(text.replace(old, new), "utf-8")
 
 
 def template_in(folder: Path) -> Path:
-    """Return a committed copy of the template."""
+    """Return a copy of the template in a git repository."""
     return start(copy_template(folder / "service-template"))
 
 
@@ -58,12 +58,12 @@ def generate(template: str | Path, folder: Path, *arguments: str, **variables: s
 
 
 def service_in(folder: Path, template: Path, answers: Answers) -> Path:
-    """Return a committed service, as a user would generate it."""
+    """Return a generated service in a git repository, as users have."""
     return start(render(template, folder, answers))
 
 
 def tool(service: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command of `make template` in a service, with the tests' cookiecutter."""
+    """Run the command behind `make template` in a service, with the cookiecutter of these tests."""
     command = [sys.executable, "-m", "devtools.template", *arguments]
     done = run(command, service, env=lonely() | variables)
     assert "Traceback" not in done.stdout + done.stderr
@@ -71,18 +71,18 @@ def tool(service: Path, *arguments: str, **variables: str) -> subprocess.Complet
 
 
 def tree(folder: Path) -> str:
-    """Return the hash of all committed files with their modes."""
+    """Return the hash of the tree of all committed files, which includes the file modes."""
     assert git(folder, "status", "--porcelain") == ""
     return git(folder, "rev-parse", "HEAD^{tree}")
 
 
 def sources(template: Path) -> Path:
-    """Return the service's folder inside a template."""
+    """Return the folder with the service's sources inside a template."""
     return template / SERVICE.name
 
 
 def add_feature(service: Path, name: str) -> None:
-    """Add a feature as the README describes: a router, a route group, a downstream, and their lines in .env.example."""
+    """Add a feature as the README describes: a router, a route group, a downstream, and lines in .env.example."""
     (service / "app" / name).mkdir()
     (service / "app" / name / "__init__.py").write_text("")
     (service / "app" / name / "routes.py").write_text("from fastapi import APIRouter\n\nrouter = APIRouter()\n")
