@@ -114,7 +114,7 @@ def figures(engine: str) -> Figures:
 
 
 def table(found: Mapping[str, list[Figures]]) -> Table:
-    """Return the table of job queues: the median of each figure over the rounds, and the ratio of job rates."""
+    """Return the table of job queues: the median of each figure over the rounds, and the ratio of the jobs per second."""
     rows = []
     for engine, rounds in found.items():
         enqueue, rate, start = (

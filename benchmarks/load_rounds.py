@@ -30,7 +30,7 @@ FEW_CONNECTIONS = 16
 """A number of connections so small that no program refuses clients under any workload."""
 
 SETTLED_REQUESTS = 10_000
-"""The requests that each worker has to answer before its memory is read: earlier, caches and pools are not yet full."""
+"""The requests that each worker has to answer before the memory is read: earlier, caches and pools are not yet full."""
 
 SETTLING_TURNS = 60
 """The longest load before the memory of the workers is read, in seconds.

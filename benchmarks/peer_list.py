@@ -21,7 +21,7 @@ class Peer:
     address: str
     commit: str
     make: tuple[str, ...]
-    """The commands that make the service and its tables; the commands run in `folder` below the checkout."""
+    """The commands that make the service and the tables; the commands run in `folder` below the checkout."""
     serve: str
     """The production command of the template's own image, with two workers like our service."""
     paths: Mapping[str, str]

@@ -28,7 +28,7 @@ from drawing.tables import Table, markdown_lines
 SECTION = "peers"
 COLUMNS = ("request", "service", "commit", "requests/s", "rate / ours", "CPU / ours", "p99 / ours", "MB", "measured")
 FIGURES = slice(3, 8)
-"""The columns of figures, which a peer that cannot run keeps from its last run."""
+"""The columns of figures, which a peer that cannot run keeps from an earlier run."""
 
 OUR_NAME = "this template"
 ROUNDS, SECONDS = 5, 4.0
@@ -125,7 +125,7 @@ def measured_row(request: str, name: str, commit: str, figures: Mapping[str, Seq
 
 
 def absent_row(request: str, peer: Peer, reason: str, before: Row | None) -> Row:
-    """Return the table row of a peer that did not run: the figures and the date of its last run, if there was any."""
+    """Return the table row of a peer that did not run: the figures and the date of the last run, if there was any."""
     figures = list(before[FIGURES]) if before else [""] * len(COLUMNS[FIGURES])
     dated = f"; {DATED}{before[-1].rpartition(DATED)[2]}" if before and any(figures) else ""
     return [request, peer.name, peer.commit[:7], *figures, f"not run on {today()}, {reason}{dated}"]

@@ -44,7 +44,7 @@ class CpuSeconds:
 
 
 def of_tree(pid: int) -> float:
-    """Return the CPU seconds of a process and its descendants, without processes that have ended."""
+    """Return the CPU seconds of a process and all descendants, without processes that have ended."""
     parent = psutil.Process(pid)
     total = 0.0
     for process in [parent, *parent.children(recursive=True)]:

@@ -31,7 +31,7 @@ def programs() -> Iterator[str]:
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield the sentences of the report that explain its tables."""
+    """Yield the sentences that explain the report's tables."""
     disturbed = sum(run.disturbed for run in results.runs)
     yield (
         f"{len(results.runs)} runs; in {disturbed} of them other programs took more than {FOREIGN_SHARE:.0%} of the "

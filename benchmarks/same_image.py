@@ -30,7 +30,7 @@ def digests(service: Path) -> list[str]:
 
 
 def main() -> None:
-    """Print whether the two builds are identical, and exit with 1 when they differ."""
+    """Print whether the two builds are identical, and exit with 1 if not."""
     first, second = digests(Path(sys.argv[1]))
     print("the same layers" if first == second else f"different layers:\n  {first}\n  {second}")
     sys.exit(first != second)

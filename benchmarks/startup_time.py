@@ -13,7 +13,7 @@ from tests.programs import environment
 STARTS = 7
 
 LIBRARIES = "import fastapi, sqlalchemy.ext.asyncio, asyncpg, httpx, aiohttp; print('ready', flush=True)"
-"""A program that only imports the libraries, as every service with these libraries does at its start."""
+"""A program that only imports the libraries, as every service with these libraries does when started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Workload:
     method: str = "GET"
     body: str = ""
     connections: tuple[int, ...] = (16,)
-    """The numbers of concurrent clients; each number is measured in a run of its own."""
+    """The numbers of concurrent clients; each number is measured in a separate run."""
     generated_fields: frozenset[str] = frozenset()
     """Response fields that differ from call to call, so that a comparison of responses leaves these out."""
 

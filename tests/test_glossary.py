@@ -60,7 +60,7 @@ def names_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def texts(nodes: Iterable[ast.expr | None]) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each string constant in a syntax tree."""
+    """Yield line and text of each string constant among nodes of a syntax tree."""
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value

@@ -1,4 +1,4 @@
-"""Creates an empty database; the arguments are the URL of another database on the same server, and the new name."""
+"""Creates an empty database; the arguments are the URL of a different database on the same server, and the new name."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ import asyncpg
 
 
 async def main(url: str, name: str) -> None:
-    """Drop the database if it exists, and create the database anew."""
+    """Drop a database of this name, if any, and create an empty database."""
     connection = await asyncpg.connect(url)
     await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     await connection.execute(f'CREATE DATABASE "{name}"')

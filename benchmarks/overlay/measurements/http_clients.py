@@ -36,7 +36,7 @@ LEAVING_CALLERS = 24
 """The number of callers that cancel their calls at random moments, as timeouts would."""
 
 CALLS_AFTER_FAULT = 5
-"""The number of calls that test a client after a fault: one after another, each with a timeout of one second."""
+"""The number of consecutive calls that test a client after a fault, each with a timeout of one second."""
 
 Call = Callable[[str], Awaitable[object]]
 

@@ -80,7 +80,7 @@ async def measure(engine: Engine, file: str) -> None:
 
 
 async def start(engine: Engine) -> float:
-    """Measure the seconds from a job's commit to its run, on a worker without other jobs."""
+    """Measure the seconds from the commit of a job to the job's run, on a worker without other jobs."""
     await asyncio.sleep(PAUSE_SECONDS)
     engine.times.clear()
     await engine.write(with_job=True)
