@@ -22,7 +22,7 @@ SOURCES = "../{{cookiecutter.project_slug}}/"
 
 
 class Pages(Extension):
-    """An extension of Jinja that adds the function `page`."""
+    """An extension of Jinja that adds the function `page`, which returns a page of the template's docs."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

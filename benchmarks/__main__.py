@@ -40,7 +40,7 @@ def positive(text: str) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the parsed command line."""
+    """Return the parsed command line of the benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure a generated service.")
     commands = ("compare", "layers", "observed", "http-clients", "offload", "jobs", "peers")
     parser.add_argument("command", nargs="?", choices=commands, default="compare")
@@ -53,7 +53,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def measure(chosen: argparse.Namespace) -> None:
-    """Run the chosen benchmark."""
+    """Run the benchmark that the command line names."""
     if chosen.command == "http-clients":
         http_clients.measure(chosen.rounds or http_clients.ROUNDS)
         return

@@ -31,7 +31,7 @@ class ColdStarts:
 
 
 def measure(database_url: str, starts: int) -> ColdStarts:
-    """Start the service `starts` times, and send the load at once after each start."""
+    """Start the service `starts` times, and send load from many clients at once just after each start."""
     variant = next(variant for variant in VARIANTS if variant.name == SERVICE)
     read = next(workload for workload in WORKLOADS if workload.name == "read")
     print(f"starting the service {starts} times, with many clients at once", flush=True)

@@ -71,7 +71,7 @@ def time_without_load(database_url: str) -> Times:
 def count_statements(
     postgres: Database, variants: tuple[Variant, ...], workloads: Sequence[Workload]
 ) -> dict[tuple[str, str], int]:
-    """Check that all programs answer alike, and count each program's SQL statements for each workload."""
+    """Check that service and baselines answer alike, and count the SQL statements of each program for each workload."""
     print("comparing the answers and counting the statements", flush=True)
     with all_serving(variants, postgres.urls["counted"], LOGS) as servers:
         for workload in workloads:

@@ -28,7 +28,7 @@ def read_section(document: Path, name: str) -> str:
 
 
 def _split(document: Path, name: str) -> tuple[str, str, str]:
-    """Return the text before, between and after the marks."""
+    """Return the parts of a document before, between and after the two marks of a section."""
     begin, end = _marks(name)
     before, opened, rest = document.read_text("utf-8").partition(begin)
     section, closed, after = rest.partition(end)

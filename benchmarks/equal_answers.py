@@ -1,4 +1,4 @@
-"""Checks that all programs answer a request alike, without which a comparison would not be fair."""
+"""Checks that the service and the baselines answer a request alike, without which a comparison would not be fair."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ EXAMPLE_ID = 7
 
 
 class DifferentAnswers(Exception):
-    """Two programs give different answers to a request, so they do not do the same work."""
+    """Two compared programs give different answers to a request, so their costs cannot be compared."""
 
 
 def check(servers: dict[str, Server], workload: Workload) -> None:
-    """Compare the answers of all programs to the same request.
+    """Compare the answers of all compared programs to the same request.
 
     Raises:
         DifferentAnswers: two answers differ; the message has both.
@@ -28,7 +28,7 @@ def check(servers: dict[str, Server], workload: Workload) -> None:
 
 
 def ask(server: Server, workload: Workload) -> tuple[int, Any]:
-    """Send a request, and return status and content without the fields that differ in each response."""
+    """Send a request to a program, and return status and content without the fields that differ in each response."""
     headers = {"Content-Type": "application/json"} if workload.body else {}
     path = workload.path.replace("{id}", str(EXAMPLE_ID))
     answer = httpx.request(workload.method, server.url + path, content=workload.body, headers=headers, trust_env=False)

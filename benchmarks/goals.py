@@ -50,10 +50,10 @@ class CpuBound:
     busy machine."""
 
 
-# About a fifth above the ratios that were measured beside other programs: 0.28, 0.35, 0.64, 0.23 and 0.46. A ratio
-# differs by 0.03 from run to run. In process, neither side has the cost of a server, a parser and a socket, which is
-# the same for both. The ratio of function calls is the same in each run, 1.01 with metrics and timings; its bound is a
-# tenth above.
+# The bounds are about a fifth above the ratios of CPU time that were measured beside other programs: 0.28, 0.35, 0.64,
+# 0.23 and 0.46. A ratio differs by 0.03 from run to run. In process, neither side has the cost of a server, a parser
+# and a socket, which is the same for both. The ratio of function calls is the same in each run, 1.01 with metrics and
+# timings; its bound is a tenth above.
 CPU_IN_PROCESS = (
     CpuBound("read", TEXTBOOK, at_most=0.34),
     CpuBound("list", TEXTBOOK, at_most=0.42),
@@ -91,7 +91,7 @@ WAITING = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal, the measured figure, and whether the figure meets the goal."""
+    """The verdict on a goal: the goal, the measured figure, and whether the figure meets the goal."""
 
     goal: str
     found: str

@@ -69,7 +69,7 @@ def measure(rounds: int) -> None:
 
 
 def install() -> None:
-    """Generate a service with jobs, and install it and the other job queues, each into its own environment."""
+    """Generate a service with jobs, and install the service and the other job queues into separate environments."""
     shutil.rmtree(SERVICE, ignore_errors=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def scratch_database() -> Iterator[str]:
 
 
 def figures(engine: str) -> Figures:
-    """Measure a job queue once.
+    """Measure a job queue a single time, on an empty database.
 
     Raises:
         BuildError: the measuring program failed.
@@ -114,7 +114,7 @@ def figures(engine: str) -> Figures:
 
 
 def table(found: Mapping[str, list[Figures]]) -> Table:
-    """Return the table of job queues: the median of each figure over the rounds, and the ratio of the jobs per second."""
+    """Return the table of job queues: the median of each figure over the rounds, and ratios of the jobs per second."""
     rows = []
     for engine, rounds in found.items():
         enqueue, rate, start = (

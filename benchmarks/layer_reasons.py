@@ -1,4 +1,4 @@
-"""The reason for each layer of a read, as a table; a layer of `measurements.layers` without a row fails the benchmark.
+"""The table of reasons for the layers of a read; a layer of `measurements.layers` without a row fails the benchmark.
 
 Microseconds in the texts were measured like the layers themselves, in 21 rounds in November 2026.
 """
@@ -107,7 +107,7 @@ def reason_of(layer: str) -> Reason:
     """Return the reason for a layer.
 
     Raises:
-        MissingReason: the table has no such row.
+        MissingReason: the table of reasons has no row for this layer.
     """
     if layer not in REASONS:
         raise MissingReason(f"The layer {layer} has no reason: add a row to benchmarks/layer_reasons.py.")

@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory of a program after load."""
+    """The memory of a compared program after load."""
 
     megabytes: float
     """Resident memory of the largest worker, in megabytes."""
@@ -84,7 +84,7 @@ class LoadRounds:
     sent: Counter[str] = field(default_factory=Counter)
     """The number of requests sent so far, by program."""
     idle: dict[int, float] = field(default_factory=dict)
-    """The CPU seconds that each worker had used before its first request, by process id."""
+    """The CPU seconds that each worker had used before the first request, by process id."""
 
     def __post_init__(self) -> None:
         """Read the CPU seconds that each worker has used before the first request."""

@@ -72,7 +72,7 @@ def measure(database_url: str, rounds: int) -> str:
 
 
 def lines(costs: Costs) -> Iterator[str]:
-    """Yield the table, then the two bounds."""
+    """Yield the lines of the report: the table of stages, then the verdicts on the two bounds."""
     stages = [stage for stage in next(iter(costs.values())) if stage != TEXTBOOK]
     rows = [[LOGS_ONLY, *(f"{median(found[LOGS_ONLY]):.0f}" for found in costs.values())]]
     for before, stage in itertools.pairwise(stages):

@@ -1,4 +1,4 @@
-"""The command `offload`: measures the ways to offload work, and the loop monitor; writes docs/never-block.md's part."""
+"""The command `offload`: measures the ways to offload work, and the loop monitor, for docs/never-block.md."""
 
 from collections.abc import Iterator, Mapping
 
@@ -28,7 +28,7 @@ WAYS = {
 
 
 def measure() -> None:
-    """Measure the ways to offload work, and write the table to the terminal and into the document."""
+    """Measure the ways to offload work, and write the table to the terminal and into docs/never-block.md."""
     logs = BUILD / "logs"
     with database(logs) as postgres:
         print("timing the ways to offload work, for half a minute", flush=True)

@@ -1,4 +1,4 @@
-"""The table of peers: services made from other templates, at a pinned commit; a new peer is a new row."""
+"""The table of peers: services made from other templates, each at a pinned commit; a new peer is a new row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ OURS: Mapping[str, str] = {NO_DATABASE: "/api/v1/item-kinds", LIST: "/api/v1/ord
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peer:
-    """Another template, how a service is made from it, and how that service runs in production.
+    """A template of other authors, how a service is made from the template, and how that service runs in production.
 
     The commands and the values of the environment may contain {port}, {host}, and {database_port}, {user}, {password}
     and {name} of the peer's database.

@@ -1,4 +1,4 @@
-"""The command `peers`: measures services of other templates beside ours, and writes the table of docs/performance.md.
+"""The command `peers`: measures services of other templates beside our service, for the table of docs/performance.md.
 
 A peer that this machine cannot run keeps the figures of its last run, and its row says so.
 """
@@ -39,7 +39,7 @@ Row = Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a program in one run."""
+    """The figures of a peer or of our service in a single run."""
 
     load: Load
     cpu: float
@@ -49,7 +49,7 @@ class Figures:
 
 
 def measure(*, keep: bool, rounds: int, peers: Sequence[Peer] = PEERS, document: Path = DOCUMENT) -> None:
-    """Measure each peer that this machine can run, alternating with our service, and write the table."""
+    """Measure each peer that this machine can run, in turn with our service, and write the table."""
     reasons: dict[str, str] = {}
     sources: dict[Peer, Path] = {}
     for peer in peers:
@@ -74,7 +74,7 @@ def measure(*, keep: bool, rounds: int, peers: Sequence[Peer] = PEERS, document:
 def figures_of(
     sources: Mapping[Peer, Path], reasons: dict[str, str], *, keep: bool, rounds: int
 ) -> dict[str, dict[str, list[Figures]]]:
-    """Return the figures of each round, by request and service; a peer that fails gets a reason instead."""
+    """Return the figures of each round, by request and service; if a peer fails, store the reason instead."""
     find_wrk()
     build(keep=keep)
     ours = next(variant for variant in VARIANTS if variant.name == SERVICE)
@@ -102,7 +102,7 @@ def compare(request: str, programs: Mapping[str, Program], rounds: int) -> dict[
 
 
 def run_once(request: str, program: Program) -> Figures:
-    """Send the load once, and read CPU time and memory of the program's process tree."""
+    """Send the load to a program once, and read CPU time and memory of the program's process tree."""
     before = of_tree(program.pid)
     load = send(program.url, Workload(request, request, program.paths[request]), FEW_CONNECTIONS, SECONDS)
     cpu = (of_tree(program.pid) - before) / load.requests * 1e6
@@ -137,7 +137,7 @@ def rows_of(section: str) -> list[Row]:
 
 
 def today() -> str:
-    """Return today's date, as the table shows it."""
+    """Return today's date in the form in which the table shows dates."""
     return dt.datetime.now(dt.UTC).date().isoformat()
 
 

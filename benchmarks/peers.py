@@ -36,7 +36,7 @@ class NotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A running service: its URL, its process, and the path of each request."""
+    """A running service of a peer: the URL, the process id, and the path of each request."""
 
     url: str
     pid: int

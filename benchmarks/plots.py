@@ -12,7 +12,7 @@ TICKS = 4
 
 
 def programs(results: Results, case: Case, value: str, subject: str, unit: str) -> Figure:
-    """Draw each program's median as a bar, and its rounds as dots."""
+    """Draw each program's median as a bar, and the figures of the rounds as dots."""
     rows = []
     for variant in results.variants(case):
         middle = results.middle(case, variant, value)

@@ -30,7 +30,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Times that are measured without load."""
+    """Times that are measured without load: start-up, rendering, and requests that only wait."""
 
     start: Starts
     """The seconds from the interpreter's start until the service is ready."""
@@ -42,11 +42,11 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All figures of a comparison."""
+    """All measured figures of a comparison."""
 
     runs: Sequence[Run]
     statements: Mapping[tuple[str, str], int]
-    """The number of SQL statements, by workload and variant."""
+    """The number of SQL statements of a request, by workload and program."""
     memory: Mapping[str, Memory]
     """The memory of each compared program after load."""
     times: Times

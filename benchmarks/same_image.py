@@ -14,7 +14,7 @@ EPOCH = ("--timestamp", "0", "--env", "SOURCE_DATE_EPOCH=0")
 
 
 def digests(service: Path) -> list[str]:
-    """Return the image ids of two builds, each with its own storage."""
+    """Return the layer digests of two builds of the same service's image, each built with an empty image storage."""
     found = []
     for _ in range(2):
         podman = Podman(Path(tempfile.mkdtemp()))

@@ -1,4 +1,4 @@
-"""The servers of a measurement: the throwaway PostgreSQL, and the programs under gunicorn."""
+"""The servers that run during a measurement: the throwaway PostgreSQL, and the programs under gunicorn."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A running PostgreSQL: its log, its process id, and the URL of each database."""
+    """A running PostgreSQL: the log, the process id of the server, and the URL of each database."""
 
     log: Path
     pid: int

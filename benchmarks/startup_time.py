@@ -36,12 +36,12 @@ def start_once(database_url: str) -> float:
 
 
 def import_once() -> float:
-    """Return the seconds in which a new interpreter imports the libraries."""
+    """Return the seconds in which a new Python interpreter imports the libraries."""
     return _seconds_until_ready(["-c", LIBRARIES], {})
 
 
 def _seconds_until_ready(arguments: Sequence[str], variables: dict[str, str]) -> float:
-    """Return the seconds until a program prints that it is ready.
+    """Return the seconds until a program prints "ready".
 
     Raises:
         RuntimeError: the program ended before it was ready.

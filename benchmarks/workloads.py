@@ -31,7 +31,7 @@ class Workload:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """The programs that can answer the workload."""
+        """The programs that can answer this kind of request."""
         return tuple(variant for variant in VARIANTS if self.name in variant.workloads)
 
 

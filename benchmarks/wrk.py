@@ -15,7 +15,7 @@ MOST_FAILED = 0.05
 
 
 class LoadError(Exception):
-    """wrk could not send the load, or the responses were errors."""
+    """The program wrk could not send the load, or the responses were errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Load:
     broken: int
     """The number of broken connections and of requests without a response."""
     failed: int
-    """Responses with an error status, such as 503 for a refused request."""
+    """The number of responses with an error status, such as 503 for a refused request."""
     p50: float
     p99: float
     p999: float

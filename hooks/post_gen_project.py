@@ -22,7 +22,7 @@ CONTEXT: dict[str, str | None] = json.loads(r"""{{ cookiecutter | tojson }}""")
 """The answers and, with a leading underscore, the template's configuration and the addresses of this run."""
 
 TEMPLATE = Path(json.loads(r""" {{ template_folder | tojson }} """))
-"""The template's folder: the user's own, or the clone that cookiecutter made from an address."""
+"""The template's folder: a folder of the user, or the clone that cookiecutter made from an address."""
 
 DROPPED = {
     ("example", "plain"): (
@@ -265,7 +265,7 @@ DROPPED = {
         "tests/test_lifespan_of_downstreams.py",
     ),
 }
-"""The files and folders that each answer removes from the service, by question and answer."""
+"""The files and folders that an answer removes from the service, by question and answer."""
 
 MOVED = {
     ("auth", "jwt"): (
@@ -286,7 +286,7 @@ too."""
 
 
 LEFTOVERS = (".devtools", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
-"""Folders that tools leave in the template when developers work on it, and that cookiecutter copies like the rest."""
+"""Folders that tools leave in the template during development, and that cookiecutter would copy into a service."""
 
 
 def remove(path: Path) -> None:
@@ -330,7 +330,7 @@ def remember_the_template() -> None:
         return
     commit = git("rev-parse", "--verify", "HEAD")
     own = CONTEXT["_template"] == CONTEXT.get("_repo_dir")
-    # for a clone: the full address of an abbreviation such as `gh:`, without a password
+    # for a clone: the full address instead of an abbreviation such as `gh:`, and without a password
     address = str(TEMPLATE) if own else re.sub(r"^(https?://)[^/@]*@", r"\1", git("remote", "get-url", "origin"))
     if commit and address:
         answers = {question: answer for question, answer in CONTEXT.items() if not question.startswith("_")}

@@ -47,7 +47,7 @@ def run(experiments: Sequence[Experiment], *, quick: bool) -> None:
 
 
 def walk(experiments: Sequence[Experiment], setting: Setting, *, pause: bool) -> list[tuple[Experiment, Finding]]:
-    """Run the experiments one after the other, and print the expectation and the finding of each."""
+    """Run the experiments in turn, and print the expectation and the finding of each experiment."""
     done = []
     for number, experiment in enumerate(experiments, start=1):
         print(f"\n[{number}/{len(experiments)}] {experiment.title}\n")
@@ -63,12 +63,12 @@ def walk(experiments: Sequence[Experiment], setting: Setting, *, pause: bool) ->
 
 
 def say(text: str) -> None:
-    """Print a paragraph."""
+    """Print a paragraph, wrapped for the terminal."""
     print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="  ") + "\n", flush=True)
 
 
 def show(table: Table) -> None:
-    """Print a table below the title."""
+    """Print a table of an experiment, below the table's title."""
     print(f"\n  {table.title}")
     for line in aligned_lines(table):
         print(f"    {line}")
@@ -76,7 +76,7 @@ def show(table: Table) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the lab and return the exit code, once all programs that were started have ended."""
+    """Run the lab, and return the exit code once all started programs have ended."""
     chosen = parse(arguments)
     try:
         run([EXPERIMENTS[name] for name in chosen.only], quick=chosen.quick)

@@ -67,7 +67,7 @@ def series(address: str, path: str, count: int, *, rounds: int = 1) -> list[Answ
 
 
 def together(address: str, *loads: Load) -> list[list[Answer]]:
-    """Send several loads at the same time and return the answers to each.
+    """Send several loads to the lab's service at the same time, and return the answers to each load.
 
     Raises:
         LabError: the service ended, or did not answer in time.

@@ -57,7 +57,7 @@ def run(setting: Setting) -> Finding:
 
 
 def longest(answers: list[Answer]) -> float:
-    """Return the seconds of the slowest answer."""
+    """Return the latency of the slowest answer, in seconds."""
     return max(answer.seconds for answer in answers)
 
 

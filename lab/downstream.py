@@ -32,7 +32,7 @@ def p95(points: Points) -> float:
 
 
 def run(setting: Setting) -> Finding:
-    """Measure without and with the bulkhead, and draw the latencies of the fast downstream."""
+    """Measure without and with a bulkhead for the slow downstream, and draw the latencies of the fast downstream."""
     found = {}
     for kind, colour in KINDS.items():
         found[kind] = measure(setting.address, kind)

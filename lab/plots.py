@@ -1,4 +1,4 @@
-"""Plots of the experiments, with the charts of `drawing`; each title is computed from what the plot shows."""
+"""Plots of the lab's experiments, with the charts of `drawing`; each title is computed from what the plot shows."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ def write(number: float) -> str:
 def latencies(
     subject: str, since: str, found: Mapping[str, Sequence[Answer]], legend: Mapping[str, str], value: Value = highest
 ) -> Figure:
-    """Draw a dot for each answer: its latency over the moment of its request, in milliseconds."""
+    """Draw a dot for each answer: the latency over the moment of the request, in milliseconds."""
     series = {
         name: [(answer.asked * 1000, answer.seconds * 1000) for answer in answers] for name, answers in found.items()
     }

@@ -14,7 +14,7 @@ NAMES = {BLOCKING: "SQLAlchemy's own queue", ASYNC: "bulkhead, first come first 
 
 
 def measure(address: str, kind: str, rounds: int = ROUNDS) -> list[Answer]:
-    """Let each client send `rounds` requests, the next request as soon as the last is answered."""
+    """Let each client send `rounds` requests, each as soon as the previous request is answered."""
     series(address, f"/pool/{kind}", CONNECTIONS)  # opens the database connections before the measurement
     return series(address, f"/pool/{kind}", CLIENTS, rounds=rounds)
 

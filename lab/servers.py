@@ -34,9 +34,10 @@ class Installed:
 
 @contextmanager
 def installed() -> Iterator[Installed]:
-    """Yield a newly generated service with worker processes; only the first installation takes long.
+    """Generate a service with worker processes, install the packages, and yield the service.
 
-    The service stands in a folder of its own, so that two labs may run at once, and is deleted in the end.
+    Only the first installation takes long. The service stands in a folder of its own, so that two labs may run at once,
+    and is deleted in the end.
 
     Raises:
         LabError: the packages could not be installed.
@@ -77,5 +78,5 @@ def _server(service: Installed, log: Path, *options: str) -> Iterator[str]:
             yield program.line("ready ").removeprefix("ready ")
         finally:
             if program.process.stdin:
-                program.process.stdin.close()  # the server stops at the end of its input, and PostgreSQL with it
+                program.process.stdin.close()  # the server and PostgreSQL stop when this input ends
             program.process.wait(STOP_SECONDS)

@@ -51,7 +51,7 @@ def run(setting: Setting) -> Finding:
 
 
 def bare(count: int) -> float:
-    """Return the seconds of concurrent sleeps in this process: the overhead of asyncio alone, on this machine."""
+    """Return the seconds of concurrent sleeps in this process, which show the overhead of asyncio alone."""
 
     async def sleeps() -> None:
         await asyncio.gather(*(asyncio.sleep(DELAY) for _ in range(count)))

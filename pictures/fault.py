@@ -27,7 +27,7 @@ def record(timeline: Path) -> None:
 
 
 def frozen_database() -> Figure:
-    """Draw the requests during which PostgreSQL was frozen by SIGSTOP and went on."""
+    """Draw the requests of a fault test during which PostgreSQL was frozen by SIGSTOP and continued later."""
     kept: dict[str, Any] = json.loads(RECORDED.read_text("utf-8"))
     marks = [Mark(*mark) for mark in kept["marks"]]
     first = marks[0].begin - 3  # earlier seconds are the start of the service

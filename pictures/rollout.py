@@ -1,4 +1,4 @@
-"""A simulation of rolling updates: pods of the old and the new version, and those that terminate, over time.
+"""A simulation of rolling updates: the number of old, new and terminating pods over time.
 
 It follows the controller of a Deployment with maxUnavailable 0, and is about numbers only: each pod starts and ends in
 a fixed time, and nothing fails.
@@ -14,7 +14,7 @@ STEP_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Update:
-    """A rolling update of a Deployment."""
+    """A rolling update of a Kubernetes Deployment: how many pods, and how long a pod takes to start and to end."""
 
     replicas: int
     surge_percent: int = 25

@@ -1,1 +1,1 @@
-"""Tests of the template: its questions, the answers that it refuses, and whether the rendered service runs."""
+"""Tests of the template: the questions, the answers that are refused, and whether the rendered service runs."""

@@ -65,7 +65,7 @@ def install_image_packages(service: Path, target: Path, tools: Sequence[str] = (
 
 
 def image_environment(programs: Path, **variables: str) -> dict[str, str]:
-    """Return the environment variables of a container of the image."""
+    """Return the environment variables of a container that runs the service's image."""
     clean = environment()
     return clean | {"PATH": f"{programs}:{clean['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"} | variables
 

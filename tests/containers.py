@@ -109,12 +109,12 @@ class Container:
         return self.podman.run("exec", self.id, *command).returncode
 
     def log(self) -> str:
-        """Return the container's output so far."""
+        """Return what the container has printed so far."""
         done = self.podman.run("logs", self.id)
         return done.stdout + done.stderr
 
     def process_id(self) -> int:
-        """Return this machine's process id of the container's process 1, or 0 when it has ended."""
+        """Return the process id, on this machine, of the container's process 1, or 0 when the container has ended."""
         return int(self.podman.must("inspect", self.id, "--format", "{{.State.Pid}}"))
 
     def wait_for(self, look: Callable[[], bool], seconds: float = 60) -> None:
@@ -140,7 +140,7 @@ class Container:
 
 
 def status_of(process_id: int) -> dict[str, str]:
-    """Return the kernel's status fields of a process, by name."""
+    """Return the kernel's status fields of a process (/proc/PID/status), by name."""
     lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 

@@ -52,12 +52,12 @@ class Document:
 
     @cached_property
     def text(self) -> str:
-        """The document's text."""
+        """The text of the Markdown file."""
         return self.path.read_text(encoding="utf-8")
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """The fenced code blocks, without the indentation of a list."""
+        """The document's fenced code blocks, without the indentation of a list."""
         return [
             Block(info.strip(), re.sub(f"^{indent}", "", code, flags=re.MULTILINE))
             for indent, info, code in FENCE.findall(self.text)

@@ -38,7 +38,7 @@ TABLE = re.compile(r"^\| you want \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
 WIDTH = 120
 
 ANSWERS = EVERYTHING | {"auth": "jwt"}
-"""The answers of the service from which patterns are copied: it has every file that a pattern needs."""
+"""The answers of the service from which patterns are copied: this service has every file that a pattern needs."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Pattern:
 
     @cached_property
     def modules(self) -> dict[Path, list[str]]:
-        """The service's files that the example reaches through imports, each with the modules that it imports."""
+        """The service's files that the example reaches through imports, each with the modules that the file imports."""
         found: dict[Path, list[str]] = {}
         waiting = [self.example]
         while waiting:

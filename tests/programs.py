@@ -59,7 +59,7 @@ def run(
     typed: str = "",
     seconds: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with `typed` as its input, and return its output.
+    """Run a command to the end, with `typed` as standard input, and return exit code and output.
 
     Args:
         command: the program and its arguments.
@@ -87,7 +87,7 @@ def run(
 
 
 def must(command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None) -> str:
-    """Run a command and return its output; fail if the command fails."""
+    """Run a command and return the output; fail the test if the command fails."""
     done = run(command, folder, env=env)
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -111,7 +111,7 @@ def kill(process: psutil.Process) -> None:
 
 
 class Program:
-    """A program that runs in the background, in its own process group; its output goes to a file."""
+    """A program that runs in the background, in a separate process group; the output goes to a file."""
 
     def __init__(self, command: Sequence[str | Path], folder: Path, env: Mapping[str, str], log: Path) -> None:
         self.log = log
@@ -149,12 +149,12 @@ class Program:
         return self.wait_for(lambda: next((x for x in self.output().split("\n")[:-1] if x.startswith(start)), None))
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
-        """Send a signal to the program only, without its children, and return its exit code."""
+        """Send a signal to the program, but not to the program's children, and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
     def end(self) -> None:
-        """Kill the program and all its descendants."""
+        """Kill the program and all descendants of the program."""
         for member in self.with_children():
             kill(member)
         self.process.wait(10)

@@ -110,5 +110,5 @@ def render(template: Path, parent: Path, answers: Answers) -> Path:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Yield the files of a rendered tree in which no command has run yet."""
+    """Yield the files of a rendered service in which no command has run yet."""
     return (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -182,13 +182,13 @@ def english(app: list[Source]) -> list[Measure]:
 
 
 def measure() -> list[Measure]:
-    """Return all lines of the ruler."""
+    """Measure the code, and return all lines of the ruler."""
     app, everything = sources("app/"), sources()
     return [*shape(everything), *english(app), *customs(app, everything), *composition(app), *budgets()]
 
 
 def main() -> None:
-    """Print the lines of the ruler."""
+    """Print the lines of the ruler, each with question, target and value."""
     print("| question | target | now |\n|---|---|---|")
     for line in measure():
         detail = f" ({line.where})" if line.where else ""

@@ -94,7 +94,7 @@ def code_lines(text: str) -> int:
 
 
 def length(function: Function) -> int:
-    """Return the number of a function's lines, without its decorators."""
+    """Return the number of a function's lines, without the decorators."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 

@@ -19,7 +19,7 @@ ROW = re.compile(r"^\| (?P<convention>.+) \| (?P<held_by>.+) \|$", re.MULTILINE)
 
 @pytest.fixture(params=KINDS)
 def folder(request: pytest.FixtureRequest, template: Path, tmp_path: Path) -> Path:
-    """Return a rendered service."""
+    """Return a rendered service, for each of several sets of answers."""
     return render(template, tmp_path, KINDS[request.param])
 
 

@@ -57,7 +57,7 @@ REFUSED_SLUGS = {
 
 
 def refusal(template: Path, parent: Path, answers: Answers, capfd: pytest.CaptureFixture[str]) -> str:
-    """Generate a service, expect a refusal that leaves no files behind, and return the printed text."""
+    """Generate a service from refused answers, check that no files are left behind, and return the printed refusal."""
     with pytest.raises(FailedHookException):
         render(template, parent / "out", answers)
     assert sorted(path.name for path in (parent / "out").iterdir()) == ["cookiecutter.yaml", "replay"]

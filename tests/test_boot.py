@@ -1,4 +1,4 @@
-"""A generated service boots under real gunicorn with two workers, from its image's files, on a real PostgreSQL."""
+"""A generated service boots under real gunicorn with two workers, from the image's files, on a real PostgreSQL."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The real `cookiecutter` command: its questions, messages and results."""
+"""The real `cookiecutter` command: the questions, messages and results of the template."""
 
 import ast
 import json

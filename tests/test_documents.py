@@ -1,4 +1,4 @@
-"""Documents agree with the code: paths, commands, options, trees, quotations."""
+"""Documents agree with the code: paths, commands, options, folder trees, quotations."""
 
 import ast
 import re

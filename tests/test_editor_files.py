@@ -17,7 +17,7 @@ SKILLS = ".agents/skills"
 
 @pytest.fixture(params=KINDS)
 def folder(request: pytest.FixtureRequest, template: Path, tmp_path: Path) -> Path:
-    """Return a rendered service."""
+    """Return a rendered service, for each of several sets of answers."""
     return render(template, tmp_path, KINDS[request.param])
 
 

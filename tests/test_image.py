@@ -60,14 +60,14 @@ class Image:
     started: list[Container] = field(default_factory=list)
 
     def run(self, *command: str, **variables: str) -> tuple[int, str]:
-        """Run a command of the image to its end, and return its exit code and its output."""
+        """Run a command in a container of the image to the end, and return exit code and output."""
         values = (self.variables | variables).items()
         options = [part for name, value in values for part in ("--env", f"{name}={value}")]
         done = self.podman.run("run", "--rm", *HARDENED, *options, IMAGE, *command)
         return done.returncode, done.stdout + done.stderr
 
     def start(self, *command: str, **variables: str) -> Container:
-        """Start a container in the background."""
+        """Start a container of the image in the background."""
         self.started.append(Container(self.podman, IMAGE, self.variables | variables, command))
         return self.started[-1]
 
@@ -145,7 +145,7 @@ def test_the_image_is_its_base_and_its_packages(image: Image) -> None:
 
 
 def plain(name: str) -> str:
-    """Return a package's name in its normalised spelling."""
+    """Return a Python package's name in the normalised spelling."""
     return name.lower().replace("_", "-").replace(".", "-")
 
 

@@ -19,7 +19,7 @@ HIDDEN = 4
 
 @pytest.fixture(scope="module")
 def found(service: Callable[[str], Path], template: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """The routes that each check of a new service finds."""
+    """The routes of the corpus of blocking code that each check of a new service finds."""
     return measure(render(template, tmp_path_factory.mktemp("judged"), EVERYTHING), service("full") / ".venv")
 
 

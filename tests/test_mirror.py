@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def build_lines() -> tuple[str, dict[str, str]]:
-    """Return the Dockerfile's command that installs the packages, and the variables of its build stage."""
+    """Return the Dockerfile's command that installs the packages, and the variables of the build stage."""
     stage = (SERVICE / "Dockerfile").read_text().split("\nFROM ")[1]
     (command,) = re.findall(r"^RUN (?:--mount=\S+ )+\\\n(.+?[^\\])\n", stage, re.DOTALL | re.MULTILINE)
     return command, dict(

@@ -20,7 +20,7 @@ MAX_LINES = 80
 MAX_FUNCTION_LINES = 40
 MAX_TEST_LINES = 200
 SECONDS = 600
-"""The timeout for all tests of the recipes together, in seconds: about ten times their duration on an idle machine."""
+"""The timeout for all tests of the recipes together, in seconds: ten times as long as on an idle machine."""
 
 PARTS = ["The lines of the tutorials", "The recipe", "In a generated service"]
 """The first headings of each page of a recipe, in this sequence."""

@@ -41,7 +41,7 @@ WHOLE_TEXTS = ("LICENSE",)
 """Quoted texts, whose blank lines are not checked."""
 
 EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_(?!by\b)| \d| id\b)|\bexchange).*"
-"""Matches words of the example feature, but not "in order" and `order_by`."""
+"""Matches words of the example feature, but not "in order" and `order_by`, for tests that look for traces."""
 
 SHOWCASES = r".*(\bproducts\b|thumbnails|ROUTE_GROUPS__(REPORTS|UPLOADS)|\"pillow).*"
 """Matches words of the second example feature."""
@@ -50,7 +50,7 @@ PROOFS = r".*(make (faults|ablate|load|capacity-chart)\b|tests/(faults|pgbouncer
 """Matches commands, folders and packages of the tests that prove the plumbing (`proofs: yes`)."""
 
 AUTHENTICATION = r".*(from app\.auth\b|app/auth\b|\"pyjwt|AUTH__|issuer_stub).*"
-"""Matches packages, folders and settings of access tokens."""
+"""Matches packages, folders and settings of access tokens, for tests that look for traces."""
 
 PARSERS: dict[str, Callable[[str], object]] = {
     ".toml": tomllib.loads,
@@ -74,7 +74,7 @@ def trees(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.fixture(params=EVERY_COMBINATION, ids=name_of)
 def answers(request: pytest.FixtureRequest) -> Answers:
-    """Return one combination of answers."""
+    """Return the combination of answers that the test's parameter names."""
     combination: Answers = request.param
     return combination
 

@@ -1,4 +1,4 @@
-"""Bulkhead: two callers inside, one in the queue, and one more is refused at once; the queue is first in, first out."""
+"""A bulkhead: two callers run, one waits in the queue, and a further caller is refused at once; the queue is FIFO."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A client for a downstream: a read is tried again, a write is not, and the circuit opens after too many failures."""
+"""A client for a downstream: a failed read is retried, but no write, and the circuit opens after too many failures."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""A fair queue for connections: callers wait in order for the only connection, and one too many is refused at once."""
+"""A fair queue for database connections: callers wait in turn for the only connection; a caller too many is refused."""
 
 import asyncio
 import os

@@ -16,7 +16,7 @@ async def main() -> None:
 
     async def read_and_wait() -> int:
         found = await reader.scalar(text("SELECT 1"))
-        await asyncio.wait_for(together.wait(), 30)  # all ten are here at once: none of them holds the connection
+        await asyncio.wait_for(together.wait(), 30)  # all ten readers are here at once: none holds the connection
         return found
 
     assert await asyncio.gather(*(read_and_wait() for _ in range(10))) == [1] * 10

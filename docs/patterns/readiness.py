@@ -1,4 +1,4 @@
-"""Readiness that knows the schema: new code is not ready before its migration, and old code stays ready after it."""
+"""Readiness that knows the schema: new code is not ready before the migration, and old code stays ready afterwards."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,4 +1,4 @@
-"""Reads that agree with each other: two counts of a snapshot session are equal, although a row was added in between."""
+"""Reads that agree: two counts in a snapshot session are equal, although a row was added in between."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A write, a call, a write: ten payments share a pool of one connection, as none of them holds it during the call."""
+"""A write, a call, a write: ten payments share a pool of one connection, as none holds a connection during the call."""
 
 import asyncio
 import os

@@ -66,7 +66,7 @@ async def principal(request: Request, given: Given) -> Principal:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the pool at the start and close it at the end."""
+    """Open the connection pool at the start and close the pool at the end."""
     async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=5) as app.state.pool:
         yield
 

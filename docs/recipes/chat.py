@@ -18,7 +18,7 @@ Client = asyncio.Queue[str | int]  # messages that wait, and at the end the clos
 
 
 def hand_out(clients: set[Client], message: str) -> None:
-    """Give a message to each client; a client that does not keep up is closed."""
+    """Give a message to each client's queue; a client that does not keep up is disconnected."""
     for client in list(clients):
         client.put_nowait(message if client.qsize() < MAX_WAITING else TOO_SLOW)
         if client.qsize() > MAX_WAITING:
@@ -45,7 +45,7 @@ async def listen(clients: set[Client], ready: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the pool and listen, for as long as the process lives."""
+    """Open the connection pool, and listen for messages as long as the process lives."""
     bounds, ready = {"min_size": 1, "max_size": 5, "command_timeout": 2}, asyncio.Event()
     async with asyncpg.create_pool(os.environ["DATABASE_URL"], **bounds) as pool, asyncio.TaskGroup() as group:
         app.state.pool, app.state.clients = pool, set[Client]()

@@ -61,6 +61,6 @@ async def answer(response: Annotated[httpx2.Response, Depends(ask)]) -> AsyncIte
                 if line.startswith("data:"):
                     yield ServerSentEvent(event="token", data=json.loads(line[5:]))
     except (httpx2.HTTPError, TimeoutError):
-        yield ServerSentEvent(event="error", data="The model did not finish.")  # the status 200 was sent long ago
+        yield ServerSentEvent(event="error", data="The model did not finish.")  # too late for a 5xx: 200 was sent
     else:
         yield ServerSentEvent(event="complete", data="")

@@ -52,7 +52,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.exception_handler(PyMongoError)
 async def refuse(_request: Request, error: PyMongoError) -> JSONResponse:
-    """Answer 504 after a timeout, and 503 while the server is away or the pool is busy."""
+    """Answer 504 after a timeout, and 503 while the server is down or the pool is busy."""
     late = error.timeout and not isinstance(error, WaitQueueTimeoutError | ServerSelectionTimeoutError)
     return JSONResponse({"detail": "The database does not answer."}, 504 if late else 503, {"Retry-After": "1"})
 

@@ -76,4 +76,5 @@ async def highest(connection: Connection, sensor: Annotated[list[int], Query(max
     question = "SELECT max(value) FROM readings WHERE sensor = %s"
     async with connection.pipeline():
         cursors = [await connection.execute(question, [each]) for each in sensor]
-    return [(await cursor.fetchone() or {})["max"] for cursor in cursors]  # inside, it would be a second round trip
+    # inside the pipeline, it would cost a round trip
+    return [(await cursor.fetchone() or {})["max"] for cursor in cursors]

@@ -21,7 +21,7 @@ notes = Table("notes", metadata, key, Column("text", Text, nullable=False))
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the engine at the start and close it at the end."""
+    """Open the database engine at the start and dispose of the engine at the end."""
     engine = create_async_engine(
         os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"),
         pool_size=5,

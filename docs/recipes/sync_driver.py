@@ -29,7 +29,7 @@ class Blocking:
         self.pool, self.threads, self.calls = pool, CapacityLimiter(MAX_CONCURRENT), 0
 
     async def run(self, call: Callable[[Connection[Any]], T]) -> T:
-        """Call a function with a connection, in a thread; refuse when too many callers wait."""
+        """Call a function with a connection of the driver, in a thread; refuse with 503 when too many callers wait."""
         if self.calls >= MAX_CONCURRENT + MAX_QUEUE:  # counted here: the limiter's statistics lag by a turn of the loop
             raise HTTPException(503, "The database is busy.", {"Retry-After": "1"})
         self.calls += 1
@@ -45,7 +45,7 @@ class Blocking:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open the pool at the start and close it at the end; both block, so both run in a thread."""
+    """Open the pool at the start and close the pool at the end; both block, so both run in a thread."""
     # a thread cannot be stopped: only the timeouts of the driver itself end a call that hangs
     limits = {"connect_timeout": 2, "options": "-c statement_timeout=2500", "tcp_user_timeout": 5000}
     pool = ConnectionPool(

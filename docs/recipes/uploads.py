@@ -16,7 +16,7 @@ from botocore.config import Config
 from fastapi import Body, Depends, FastAPI, HTTPException, Request
 
 MAX_BYTES, URL_SECONDS = 5 * 1024**3, 300
-"""The largest object of one PUT, and the life of a URL: anyone that has the URL may use it."""
+"""The most bytes of an object, and the life of a URL in seconds, during which the URL works for anyone."""
 
 
 class Storage:
@@ -28,7 +28,7 @@ class Storage:
         self._client, self._threads = client, CapacityLimiter(2)
 
     async def sign(self, operation: str, key: str, **parameters: object) -> str:
-        """Sign a URL, in a thread: signing computes, but fetches new credentials of a role when the old ones expire."""
+        """Sign a URL in a thread: signing computes, but may fetch new credentials of a role over the network."""
         parameters |= {"Bucket": os.environ["S3_BUCKET"], "Key": key}
         return await to_thread.run_sync(
             lambda: str(self._signer.generate_presigned_url(operation, parameters, ExpiresIn=URL_SECONDS)),
@@ -36,7 +36,7 @@ class Storage:
         )
 
     async def size(self, key: str) -> int | None:
-        """Return the size of an object, or None."""
+        """Return the size of an object in the storage, or None if the storage has no such object."""
         response = await self._client.head(await self.sign("head_object", key))
         if response.status_code == 404:  # noqa: PLR2004
             return None
@@ -45,7 +45,7 @@ class Storage:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Build the signer, which reads files, and the client at the start."""
+    """Build the signer, which reads files and so runs in a thread, and the HTTP client at the start."""
     async with httpx2.AsyncClient(timeout=3, limits=httpx2.Limits(max_connections=10), trust_env=False) as client:
         app.state.storage = await to_thread.run_sync(Storage, client)
         yield
@@ -62,7 +62,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/uploads", status_code=201)
 async def begin(size: Annotated[int, Body(embed=True, ge=1, le=MAX_BYTES)], storage: StorageDep) -> dict[str, str]:
-    """Name the object here, never by the client; a service stores a row "pending", with the owner and the size."""
+    """Choose the object's name here, never in the client; a real service also stores the owner and size in a row."""
     key = uuid4()
     url = await storage.sign("put_object", f"uploads/{key}", ContentLength=size)  # no other size is accepted
     return {"id": str(key), "url": url}
@@ -70,7 +70,7 @@ async def begin(size: Annotated[int, Body(embed=True, ge=1, le=MAX_BYTES)], stor
 
 @app.post("/uploads/{upload_id}/complete")
 async def complete(upload_id: UUID, storage: StorageDep) -> int:
-    """Believe the storage and not the client; a service compares the size with its row, and ends the row."""
+    """Ask the storage, not the client, for the size; a real service compares this size with the stored size."""
     if (size := await storage.size(f"uploads/{upload_id}")) is None:
         raise HTTPException(409, "The object has not arrived.")
     return size

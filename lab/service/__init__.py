@@ -1,1 +1,1 @@
-"""Service of the lab: routes for the experiments, run by a generated service's interpreter with its modules."""
+"""The service of the lab: routes for the experiments, run by the interpreter of a generated service."""

@@ -43,7 +43,7 @@ def build_router(url: str) -> APIRouter:
 
 
 def add_sessions(router: APIRouter, plain: AsyncEngine, unpooled: AsyncEngine) -> None:
-    """Add the routes that run three statements at once, on one session or on three sessions."""
+    """Add the routes that run three statements at once, on a shared session or on three sessions."""
 
     @router.get("/session/new")
     async def shared_session_that_has_to_connect() -> list[str]:
@@ -90,7 +90,7 @@ async def several(*sessions: AsyncSession) -> list[str]:
 
 
 def outcomes(results: Sequence[object]) -> list[str]:
-    """Return `ok` or the first line of the error, for each result of `gather`.
+    """Return, for each result of `asyncio.gather`, `ok` or the first line of the error.
 
     Raises:
         BaseException: an error that no misuse of a session explains.
@@ -105,7 +105,7 @@ def outcomes(results: Sequence[object]) -> list[str]:
 
 
 async def statements(engine: AsyncEngine) -> None:
-    """Run two statements, each on a separate connection."""
+    """Run two statements in sequence, each on a separate connection."""
     for _ in range(STATEMENTS):
         async with engine.connect() as connection:
             await connection.execute(STATEMENT)

@@ -1,4 +1,4 @@
-"""Measures the corpus on a new service and writes the table: `python -m tests.loop_corpus`."""
+"""Measures the corpus of blocking code on a new service and writes the table: `python -m tests.loop_corpus`."""
 
 import tempfile
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.repository import EVERYTHING, copy_template, render
 
 
 def main() -> None:
-    """Generate and install a service, measure the corpus on it, and write the table."""
+    """Generate and install a service, measure the corpus of blocking code on the service, and write the table."""
     with tempfile.TemporaryDirectory(prefix="loop-corpus-") as name:
         folder = Path(name)
         template = copy_template(folder / "template")

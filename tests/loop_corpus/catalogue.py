@@ -95,10 +95,10 @@ def is_route(function: Route) -> bool:
 
 
 def topics(kind: str) -> list[Topic]:
-    """Return the files of one kind, `cases` or `twins`."""
+    """Return the files of a kind of code: `cases` of blocking code, or correct `twins`."""
     return [Topic(path) for path in sorted((CORPUS / kind).glob("*.py")) if path.stem != "__init__"]
 
 
 def members(kind: str) -> list[Member]:
-    """Return all cases, or all twins."""
+    """Return all cases of blocking code, or all correct twins."""
     return [member for topic in topics(kind) for member in topic.members]

@@ -10,13 +10,13 @@ from tests.loop_corpus.catalogue import CORPUS, KINDS, Name, Topic, topics
 from tests.programs import environment, find_uv, free_port, must, run
 
 PLACE = Path("app", "loop_corpus")
-"""The folder for the corpus inside `app/`, so that the service's checks read it."""
+"""The folder of the corpus of blocking code inside a service's `app/`, so that the service's checks read the corpus."""
 
 BLOCKING = ("ASYNC", "TID251")
-"""The ruff rules about blocking the event loop; the corpus breaks other rules too."""
+"""The ruff rules about blocking the event loop; only these are used, as the corpus breaks other rules too."""
 
 Found = dict[str, set[Name]]
-"""The routes that each check has found, by the name of the check."""
+"""The routes of the corpus that each check has found, by the name of the check."""
 
 
 def prepare(tree: Path, environment_folder: Path) -> None:
@@ -49,7 +49,7 @@ def names(findings: Iterable[tuple[str, int]]) -> Iterator[Name]:
 
 
 def ruff(tree: Path, programs: Path) -> set[Name]:
-    """Return the cases and twins in which `ruff check` finds something."""
+    """Return the cases and correct twins in which `ruff check` finds something."""
     text = must([programs / "ruff", "check", "--exit-zero", "--no-cache", "--output-format=json", PLACE], tree)
     return set(
         names(
@@ -61,7 +61,7 @@ def ruff(tree: Path, programs: Path) -> set[Name]:
 
 
 def hydroid(tree: Path, programs: Path) -> set[Name]:
-    """Return the cases and twins in which the linter hydroid finds something."""
+    """Return the cases and correct twins in which the linter hydroid finds something."""
     done = run([programs / "hydroid", ".", "--no-cache", "--python", ".venv", "--format=json"], tree)
     assert done.returncode == 1, done.stdout + done.stderr
     found = (diagnostic["location"] for diagnostic in json.loads(done.stdout)["diagnostics"])

@@ -19,7 +19,7 @@ class Late(socketserver.BaseRequestHandler):
     """Reads the client's first bytes, waits, answers, and closes the connection."""
 
     def handle(self) -> None:
-        """Serve one connection."""
+        """Serve a connection of a client."""
         with contextlib.suppress(OSError):
             self.request.settimeout(1)
             self.request.recv(65536)
@@ -36,7 +36,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def serving() -> Iterator[None]:
-    """Run the server until the block ends."""
+    """Run the slow server until the block ends."""
     with Server((HOST, PORT), Late) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield

@@ -1,4 +1,4 @@
-"""The corpus' table in docs/never-block.md: `python -m tests.loop_corpus` writes it, and a test compares it."""
+"""The table of the corpus in docs/never-block.md: `python -m tests.loop_corpus` writes the table; a test compares."""
 
 import re
 from collections.abc import Iterator

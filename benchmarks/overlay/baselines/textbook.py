@@ -39,7 +39,7 @@ class Base(DeclarativeBase):
 
 
 class OrderLine(Base):
-    """A line of an order, on the service's table."""
+    """A line of an order, as an entity on the service's table."""
 
     __table__ = models.OrderLine.__table__
 

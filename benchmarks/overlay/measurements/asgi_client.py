@@ -24,7 +24,7 @@ class Request:
     client: str = "127.0.0.1"
 
     def scope(self) -> Scope:
-        """Return the request's ASGI scope, with the keys that a server sets."""
+        """Return the request's ASGI scope, with the keys that a real server sets."""
         path, _, query = self.target.partition("?")
         headers = [(b"host", b"service"), (b"user-agent", b"benchmark"), (b"accept", b"*/*")]
         if self.body:

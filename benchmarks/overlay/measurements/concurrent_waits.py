@@ -31,7 +31,7 @@ async def wait() -> dict[str, bool]:
 
 
 async def client_alone(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Wait without a framework: any time on top of the wait is httpx's."""
+    """Wait in an ASGI application without a framework: any time on top of the wait is httpx's."""
     await asyncio.sleep(SECONDS)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": b'{"waited":true}'})
@@ -44,7 +44,7 @@ def with_route(app: FastAPI) -> FastAPI:
 
 
 async def burst(app: ASGIApp) -> float:
-    """Send all requests at once, and return the time until the last response, as a multiple of the wait."""
+    """Send all requests at once, and return the time until the last response as a multiple of a single wait."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         await client.get("/api/v1/wait")
         started = time.perf_counter()

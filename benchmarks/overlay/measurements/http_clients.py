@@ -1,7 +1,7 @@
 """Compares HTTP clients for downstream calls, under load and after faults, and writes JSON into a file.
 
 Arguments: the file, the number of rounds, the URL of the downstream. The program runs in any environment with the
-packages. With the arguments `serve PORT`, it is the downstream, in a separate process.
+packages. With the arguments `serve PORT`, the program is the downstream, in a separate process.
 """
 
 import asyncio
@@ -42,14 +42,14 @@ Call = Callable[[str], Awaitable[object]]
 
 
 class Downstream(asyncio.Protocol):
-    """A downstream that answers each request at once, at almost no cost, or with the fault that the path names."""
+    """A downstream for tests of clients: answers at once, at almost no cost, or with the fault that the path names."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, through which the responses are sent."""
         self.transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request whose head is complete."""
+        """Answer each request whose head has arrived completely."""
         for head in data.split(b"\r\n\r\n")[:-1]:
             fault = FAULTS.get(head.split(b" ", 2)[1])
             if fault is None:
@@ -69,17 +69,17 @@ def answer_later(transport: Any) -> None:  # noqa: ANN401 - `transport` is async
 
 
 def answer_half(transport: Any) -> None:  # noqa: ANN401 - `transport` is asyncio's or uvloop's
-    """Send a part of a response and never the rest."""
+    """Play a fault: send a part of a response and never the rest."""
     transport.write(ANSWER[:-5])
 
 
 def reset(transport: Any) -> None:  # noqa: ANN401 - `transport` is asyncio's or uvloop's
-    """Reset the connection."""
+    """Play a fault: reset the connection."""
     transport.abort()
 
 
 def hang(_transport: object) -> None:
-    """Never answer."""
+    """Play a fault: never answer."""
 
 
 FAULTS: dict[bytes, Callable[[Any], None]] = {
@@ -91,18 +91,18 @@ FAULTS: dict[bytes, Callable[[Any], None]] = {
 
 
 def limits(library: Any, size: int) -> Any:  # noqa: ANN401 - httpx or httpx2, which have the same interface
-    """Return the connection limits for a client."""
+    """Return limits for the connection pool of an HTTP client."""
     return library.Limits(max_connections=size, max_keepalive_connections=size)
 
 
 async def shared_httpx(stack: AsyncExitStack, url: str, _max_concurrent: int) -> Call:
-    """A client shared by all callers, without a bulkhead: the usual way in services."""
+    """An HTTP client shared by all callers, without a bulkhead: the usual way in services."""
     client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
     return lambda path: client.get(url + path)
 
 
 async def client_per_call(_stack: AsyncExitStack, url: str, _max_concurrent: int) -> Call:
-    """A new client for each call: the way that many tutorials show."""
+    """A new HTTP client for each call: the way that many tutorials show."""
 
     async def call(path: str) -> object:
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
@@ -159,7 +159,7 @@ CLIENTS = {
 
 
 async def load(call: Call, callers: int) -> dict[str, float]:
-    """Let callers call repeatedly for a second, and return calls per second, p99 and CPU per call."""
+    """Let a number of callers call repeatedly for a second; return calls per second, p99 and CPU per call."""
     times: list[float] = []
     ends = time.perf_counter() + SECONDS
 
@@ -180,7 +180,7 @@ async def load(call: Call, callers: int) -> dict[str, float]:
 
 
 async def turn(url: str) -> dict[str, dict[str, float]]:
-    """Measure each client once at each number of callers."""
+    """Measure each HTTP client once at each number of concurrent callers."""
     found = {}
     for name, build in CLIENTS.items():
         async with AsyncExitStack() as stack:
@@ -215,7 +215,7 @@ async def answered_after(call: Call, fault: str) -> int:
 
 
 async def recovery(url: str) -> dict[str, dict[str, int]]:
-    """Return for each client how many of five calls succeed after each fault."""
+    """Return, for each HTTP client, how many of five calls succeed after each fault."""
     found: dict[str, dict[str, int]] = {}
     for name, build in CLIENTS.items():
         found[name] = {}
@@ -227,14 +227,14 @@ async def recovery(url: str) -> dict[str, dict[str, int]]:
 
 
 async def main(rounds: int, url: str) -> dict[str, Any]:
-    """Return the medians over the rounds, and the recovery after the faults."""
+    """Return the medians of the load figures over the rounds, and the recovery of each client after the faults."""
     turns = [await turn(url) for _ in range(rounds)]
     load = {key: {value: median(found[key][value] for found in turns) for value in turns[0][key]} for key in turns[0]}
     return {"load": load, "recovery": await recovery(url)}
 
 
 async def serve(port: int) -> None:
-    """Serve as the downstream until the process is killed."""
+    """Serve as the downstream of the measurement until the process is killed."""
     server = await asyncio.get_running_loop().create_server(Downstream, "127.0.0.1", port, backlog=1000)
     async with server:
         await server.serve_forever()

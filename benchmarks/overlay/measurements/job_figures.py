@@ -1,4 +1,4 @@
-"""Measures the figures of a job queue, in the same way for each queue, and writes them as JSON."""
+"""Measures the figures of a job queue, in the same way for each queue, and writes the figures as JSON."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def write(self, *, with_job: bool) -> None:
-        """Write a row, and enqueue a job with it: in the same transaction if the queue can do so."""
+        """Write a row, and enqueue a job for this row: in the same transaction if the queue can do so."""
 
     @abstractmethod
     async def enqueue_many(self, jobs: int) -> None:
@@ -37,10 +37,10 @@ class Engine(ABC):
 
     @abstractmethod
     def working(self) -> AbstractAsyncContextManager[object]:
-        """Run a worker in this process with `CONCURRENT` concurrent jobs."""
+        """Run a worker of the queue in this process, with `CONCURRENT` concurrent jobs."""
 
     async def statements(self) -> int:
-        """Return how many statements an enqueue adds to a transaction, or 0 if they are not counted."""
+        """Return how many SQL statements an enqueue adds to a transaction, or 0 if the queue cannot count these."""
         return 0
 
     async def calls(self, number: int) -> None:
@@ -50,7 +50,7 @@ class Engine(ABC):
             await self._called.wait()
 
     async def is_done(self, number: int) -> None:
-        """Wait until the queue has stored the end of `number` jobs; by default, until they have run."""
+        """Wait until the queue has stored the end of `number` jobs; by default, until that many jobs have run."""
         await self.calls(number)
 
 

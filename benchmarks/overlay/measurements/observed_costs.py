@@ -37,7 +37,7 @@ TARGETS = {"no database": "/api/v1/item-kinds", "read": "/api/v1/items/7"}
 
 
 class LogsOnly:
-    """ASGI middleware in place of the access log: writes a line without timings, and counts no metrics."""
+    """ASGI middleware instead of the service's access log: writes a log line without timings, and counts no metrics."""
 
     def __init__(self, app: ASGIApp, **_options: object) -> None:
         self.app = app
@@ -83,7 +83,7 @@ class Stage:
 
 
 def replace(wanted: Mapping[tuple[Any, str], object]) -> dict[tuple[Any, str], object]:
-    """Replace attributes, and return the old values; a missing attribute is an error, as nothing would be replaced."""
+    """Replace attributes of modules, and return the old values; a missing attribute raises an error."""
     kept = {(owner, name): getattr(owner, name) for owner, name in wanted}
     for (owner, name), value in wanted.items():
         setattr(owner, name, value)
@@ -91,7 +91,7 @@ def replace(wanted: Mapping[tuple[Any, str], object]) -> dict[tuple[Any, str], o
 
 
 def without_observers(settings: Settings) -> FastAPI:
-    """Build the service without observers except for a simple access log."""
+    """Build the service without logs, timings, metrics and traces, except for a simple access log."""
     kept = replace({(composition_root, "AccessLog"): LogsOnly, (composition_root, "watched"): not_watched})
     try:
         return composition_root.create_app(settings)

@@ -1,6 +1,7 @@
 """Writes the costs of offloading work as JSON into the file named by the first argument.
 
-A worker process imports the main module once more, so the main module imports everything else below its guard.
+A worker process imports the main module once more, so the main module imports everything else below its guard (`if
+__name__ == "__main__"`).
 """
 
 import json

@@ -37,7 +37,7 @@ async def nothing() -> None:
 
 
 async def microseconds(call: Callable[[], Awaitable[object]]) -> float:
-    """Return the microseconds per call, as the median over rounds."""
+    """Return the microseconds per call of a way to offload work, as the median over rounds."""
     rounds = []
     for _ in range(ROUNDS):
         begin = time.perf_counter()
@@ -48,7 +48,7 @@ async def microseconds(call: Callable[[], Awaitable[object]]) -> float:
 
 
 async def ways() -> dict[str, float]:
-    """Return the microseconds of each way to offload work; `process, started` includes the worker process's start."""
+    """Return the microseconds per call of each way to offload work; `process, started` includes the process's start."""
     offload, processes = Offload(threads=1), Processes(processes=1)
     supervisor = Supervisor(tasks=2 * TIMES, stop_seconds=10)
 
@@ -72,7 +72,7 @@ async def ways() -> dict[str, float]:
 
 
 async def rate(app: Any) -> float:  # noqa: ANN401 - `app` is any ASGI application
-    """Return the requests per second of a route that does nothing, during one turn."""
+    """Return the requests per second of a route that does nothing, measured for a short turn."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -90,7 +90,7 @@ async def rate(app: Any) -> float:  # noqa: ANN401 - `app` is any ASGI applicati
 
 
 async def monitored_ratio() -> float:
-    """Return the request rate with the loop monitor divided by the rate without it, as the median of pairs."""
+    """Return the request rate with the loop monitor as a ratio to the rate without, as the median of pairs."""
     app = create_app(load_settings().model_copy(update={"loop_stall_seconds": 0.0}))
     ratios = []
     async with app.router.lifespan_context(app):

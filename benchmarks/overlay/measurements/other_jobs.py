@@ -48,7 +48,7 @@ class Procrastinate(Written):
     """The queue procrastinate, whose jobs are enqueued on the connection of the write."""
 
     async def open(self) -> None:
-        """Open the procrastinate application, and create its tables."""
+        """Open the procrastinate application, and create the tables of the queue."""
         self.app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=URL, min_size=4, max_size=13))
         await self.app.open_async()
         await self.app.schema_manager.apply_schema_async()
@@ -77,7 +77,7 @@ class Saq(Written):
     """The queue saq on PostgreSQL, whose jobs are enqueued after the commit."""
 
     async def open(self) -> None:
-        """Open the queue, and create its tables."""
+        """Open the saq queue, and create the tables of the queue."""
         self.queue = PostgresQueue(url=URL, min_size=4, max_size=13)
         await self.queue.connect()
 
@@ -104,10 +104,10 @@ class Saq(Written):
 
 
 class Taskiq(Written):
-    """The queue taskiq with taskiq-postgres, whose jobs are enqueued after the commit, and lost with their worker."""
+    """The queue taskiq with taskiq-postgres: jobs are enqueued after the commit, and lost when a worker is killed."""
 
     async def open(self) -> None:
-        """Open the broker, and create its tables."""
+        """Open the taskiq broker, and create the tables of the queue."""
         self.broker = taskiq_pg.asyncpg.AsyncpgBroker(dsn=URL)
 
         @self.broker.task(task_name="noop")
@@ -145,7 +145,7 @@ ENGINES: dict[str, Callable[[AsyncConnectionPool], Procrastinate | Saq | Taskiq]
 
 
 async def main(name: str, file: str) -> None:
-    """Open a job queue, and measure it."""
+    """Open the job queue that an argument names, and measure the queue."""
     logging.disable(logging.WARNING)
     async with AsyncConnectionPool(URL, min_size=4, max_size=10) as pool:
         async with pool.connection() as connection:

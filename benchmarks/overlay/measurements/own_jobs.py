@@ -34,7 +34,7 @@ class Nothing(BaseModel):
 
 
 class Jobs(Engine):
-    """The service's own job queue."""
+    """The job queue of a generated service."""
 
     def __init__(self, settings: Settings, resources: Resources) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Jobs(Engine):
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
-        """Run a job worker."""
+        """Run a job worker of the service."""
         stop = asyncio.Event()
         worker = asyncio.create_task(Worker(self._settings).run(stop))
         yield

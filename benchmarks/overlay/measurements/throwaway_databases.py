@@ -32,7 +32,7 @@ DATABASES = {"measured": "none", "counted": "all"}
 
 
 def on_database(url: str, name: str) -> str:
-    """Return the URL of another database on the same server."""
+    """Return the URL of a different database on the same server."""
     return f"{url.rpartition('/')[0]}/{name}"
 
 

@@ -134,7 +134,7 @@ def delay_of_the_scheduler() -> float:
 async def longest_stall(work: Coroutine[Any, Any, object]) -> float:
     """Return the longest time in seconds for which some work kept the event loop from turning.
 
-    The time for which other programs had the CPU is no stall: on a busy machine it exceeds any bound.
+    The time for which other programs had the CPU is no stall: on a busy machine this time exceeds any bound.
     """
     worst, task = 0.0, asyncio.create_task(work)
     last, delayed = time.monotonic(), delay_of_the_scheduler()

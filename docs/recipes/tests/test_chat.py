@@ -24,7 +24,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_p
 
 @contextmanager
 def two_processes(app: str, *options: str) -> Generator[list[Server]]:
-    """Serve an app in two processes, as two workers or two machines do."""
+    """Serve an app in two processes, like two workers or two machines."""
     command = [sys.executable, "-m", "uvicorn", app, *options, "--timeout-graceful-shutdown", "5", "--port"]
     both = [server(lambda port, _folder: [*command, port]) for _ in range(2)]
     with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
@@ -49,7 +49,7 @@ async def received(client: ClientConnection, seconds: float) -> str | bytes:
 
 
 async def echoed(client: ClientConnection, message: str) -> bool:
-    """Tell whether a message comes back to its sender within two seconds."""
+    """Send a message, and tell whether the message comes back to the sender within two seconds."""
     try:
         await asyncio.wait_for(client.send(message), 2)
     except TimeoutError:

@@ -20,7 +20,7 @@ TOKENS, EACH_SECONDS = 100, 0.01
 
 
 class Model:
-    """A stub of a model: it counts the tokens that it makes, as a real model bills them."""
+    """A stub of a language model, with a count of the tokens made, as a real model bills tokens."""
 
     def __init__(self) -> None:
         self.tokens, self.asked, self.token = 0, 0, "tea"

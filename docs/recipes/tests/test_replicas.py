@@ -32,7 +32,7 @@ async def on(variable: str, statement: str) -> None:
 
 
 async def is_replayed(note: int) -> bool:
-    """Tell whether the replica has a note."""
+    """Tell whether the replica has replayed the write of a note."""
     connection = await asyncpg.connect(os.environ["REPLICA_URL"])
     try:
         return await connection.fetchval("SELECT true FROM notes WHERE id = $1", note) is True

@@ -19,7 +19,7 @@ class Conversation:
         return None
 
     def cursor(self) -> Any:
-        """Return a cursor."""
+        """Return a cursor of the connection."""
         return self
 
     def execute(self, _statement: str) -> Any:

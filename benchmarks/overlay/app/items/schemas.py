@@ -10,7 +10,7 @@ Kind = Literal["book", "part", "tool"]
 
 
 class ItemIn(BaseModel):
-    """An item in a request that adds it."""
+    """A request body: an item to add."""
 
     name: str = Field(min_length=1, max_length=200)
     kind: Kind

@@ -6,7 +6,7 @@ from _driver import Conversation
 
 
 def Connect(*, host: str, port: int) -> Any:
-    """Open a connection."""
+    """Open a connection to the server of the test."""
     return Conversation(host, port)
 
 

@@ -6,7 +6,7 @@ from _driver import Conversation
 
 
 class Connection(Conversation):
-    """A connection to a database."""
+    """A stand-in for a connection to a database."""
 
     @classmethod
     def connect(cls, conninfo: str) -> "Connection":

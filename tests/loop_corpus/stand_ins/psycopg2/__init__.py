@@ -7,6 +7,6 @@ from _driver import Conversation
 
 
 def connect(dsn: str) -> Any:
-    """Open a connection."""
+    """Open a connection to the server of the test."""
     parts = urlsplit(dsn)
     return Conversation(parts.hostname or "", parts.port or 5432)

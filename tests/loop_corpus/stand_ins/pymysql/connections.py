@@ -4,7 +4,7 @@ from _driver import Conversation
 
 
 class Connection(Conversation):
-    """A connection to a database."""
+    """A stand-in for a connection to a database."""
 
     def __init__(self, *, host: str, port: int) -> None:
         super().__init__(host, port)

@@ -7,13 +7,13 @@ from redis.commands.core import BasicKeyCommands
 
 
 class Redis(BasicKeyCommands):
-    """A client that sends each command to a server, and waits."""
+    """A client of Redis that sends each command to a server, and waits for the answer."""
 
     def __init__(self, host: str = "localhost", port: int = 6379) -> None:
         self.address = (host, port)
 
     def execute_command(self, *_words: Any) -> Any:
-        """Send one command and return the answer."""
+        """Send a command to the server, and return the answer."""
         return ask(*self.address)
 
     def pipeline(self) -> "Pipeline":
@@ -31,9 +31,9 @@ class Pipeline(Redis):
         return None
 
     def execute_command(self, *_words: Any) -> Any:
-        """Collect a command."""
+        """Collect a command of the pipeline instead of sending the command."""
         return self
 
     def execute(self) -> list[Any]:
-        """Send the collected commands."""
+        """Send the collected commands of the pipeline."""
         return [ask(*self.address)]
