@@ -44,7 +44,7 @@ EXAMPLE = r"(?i).*(\b(orders|rates)\b|\border(s?_(?!by\b)| \d| id\b)|\bexchange)
 """Matches words of the example feature, but not "in order" and `order_by`, for tests that look for traces."""
 
 SHOWCASES = r".*(\bproducts\b|thumbnails|ROUTE_GROUPS__(REPORTS|UPLOADS)|\"pillow).*"
-"""Matches words of the second example feature."""
+"""Matches words of the feature `products`, for tests that look for traces of this example feature."""
 
 PROOFS = r".*(make (faults|ablate|load|capacity-chart)\b|tests/(faults|pgbouncer)\b|hypothesis>|locust).*"
 """Matches commands, folders and packages of the tests that prove the plumbing (`proofs: yes`)."""

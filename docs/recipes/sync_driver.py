@@ -72,6 +72,6 @@ async def report(database: Annotated[Blocking, Depends(blocking)]) -> int:
 
 
 def count(connection: Connection[Any]) -> int:
-    """Run a slow query: an ordinary function, which can be tested without an event loop."""
+    """Run a slow query: a function without async, which can be tested without an event loop."""
     row = connection.execute("SELECT 1, pg_sleep(0.05)").fetchone()
     return int(row[0]) if row else 0

@@ -49,7 +49,7 @@ def environment(url: str, stubs_port: int, *, production: bool) -> dict[str, str
         defaults |= DEVELOPMENT
     unset = {name: value for name, value in defaults.items() if setting(name) is None}
     chosen = {*unset, "DATABASE_URL", "MANAGEMENT_PORT", "HOST", "PORT", "INSTANCE_ID", "FORWARDED_ALLOW_IPS"}
-    # The developer's console shows `make run` as the source of the settings in DEVTOOLS_SET.
+    # DEVTOOLS_SET lists the settings that `make run` has set: the developer's console shows where each setting is from.
     names = {"DEVTOOLS_SET": ",".join(chosen - os.environ.keys())}
     return os.environ | unset | names | {"DATABASE_URL": url}
 

@@ -56,7 +56,8 @@ BOUND_NAME = re.compile(r"\w+(?:\.\w+)+")
 """Matches a bound value of a statement with `set_config` that may be the name of a custom setting."""
 
 PATIENCE_SECONDS = 5.0
-"""The timeout of the search for session state, in seconds: a test may have frozen or stopped PostgreSQL on purpose."""
+"""The timeout of the check of a returned connection for settings or locks that a test left, in seconds: the test may
+have frozen or stopped PostgreSQL on purpose."""
 
 
 class StateLeft(Exception):

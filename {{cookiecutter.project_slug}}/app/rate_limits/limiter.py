@@ -30,7 +30,7 @@ class Store(Protocol):
         """The exceptions of `take` which mean that the store failed; the store may have counted the hits or not."""
 
     async def take(self, key: str, policy: Policy, hits: int) -> Count:
-        """Count all these hits of a client by a rate limit, in one atomic step."""
+        """Count `hits` requests of the client `key` under the rate limit `policy`, in one atomic step."""
 
 
 class Lane:

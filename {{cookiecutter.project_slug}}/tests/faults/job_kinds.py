@@ -76,7 +76,7 @@ async def holds(payload: Nothing, run: Run) -> None:
 
 @job("fault.changed", version=VERSION, max_attempts=1)
 async def changed(_payload: Nothing, _run: Run) -> RanBy:
-    """Return the version of the worker's code, also the job kind's version, which rises when the payload changes."""
+    """Return VERSION, which stands for old or new code of a worker, and is the version of this kind of job too."""
     return RanBy(code=VERSION)
 
 
