@@ -73,10 +73,7 @@ async def open_resources(
     bulkheads: Mapping[str, Bulkhead],  # {%- if cookiecutter.http_client != "none" +%}
     transports: Transports = over_the_network,  # {%- endif +%}
 ) -> AsyncGenerator[Resources]:
-    """Open all resources of this process, and close all in reverse order at the end.
-
-    The argument `bulkheads` maps names, such as those of route groups, to the bulkheads that limit concurrent requests.
-    """
+    """Open all resources of this process, and close all at the end; `bulkheads` limit the requests of route groups."""
     async with AsyncExitStack() as stack:
         engine, probe_engine = _build_engines(settings, plan)
         stack.push_async_callback(engine.dispose)

@@ -117,7 +117,7 @@ def with_port(database_url: str, port: int) -> str:
 
 def pgbouncer_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401 - Any, as settings have several types
     """Return settings of the service which say that the database URL leads to PgBouncer."""
-    return make_settings(url, **{"database_pgbouncer_connections": 2} | changes)
+    return make_settings(url, **{"database_pgbouncer_connections": 2, "database_queue_timeout_seconds": 10} | changes)
 
 
 async def set_role_limits(database_url: str) -> None:
