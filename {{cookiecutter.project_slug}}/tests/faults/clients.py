@@ -162,6 +162,8 @@ class Client:
             self._streams = None
 
 
+Behaviour = Callable[[Client], Coroutine[Any, Any, None]]
+
 ATTEMPTS, PAUSE_SECONDS = 4, 2.0
 """The most attempts of a measurement, and the pause between two attempts in seconds, in which a busy machine may become
 idle."""
@@ -182,15 +184,15 @@ async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]
 
 
 async def for_a_while(
-    url: str, count: int, seconds: float, behave: Callable[[Client], Coroutine[Any, Any, None]]
+    url: str, count: int, seconds: float, behave: Behaviour, until: Callable[[Answers], bool] = lambda _: False
 ) -> Answers:
-    """Run `count` concurrent clients that repeat `behave` for `seconds`, and let the last requests finish."""
+    """Run `count` clients that repeat `behave` for `seconds`, or until `until` is true; the last requests finish."""
     answers = Answers()
     ends = perf_counter() + seconds
 
     async def repeat() -> None:
         client = Client(url, answers)
-        while perf_counter() < ends:
+        while perf_counter() < ends and not until(answers):
             await behave(client)
         client.close()
 

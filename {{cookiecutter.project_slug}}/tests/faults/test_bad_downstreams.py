@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from app.downstreams.retry_budget import FLOOR_RETRIES
 from app.settings.route_groups import RouteGroup
 from tests.downstreams.faulty_server import BEHAVIOURS
-from tests.faults.clients import Client, for_a_while, late, undisturbed
+from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
 from tests.faults.faulty_downstream import MAX_CONCURRENT, become, seen, serving_with_downstreams, until_recovered
 from tests.faults.memory import memory_growth
 from tests.faults.timeline import fault
@@ -19,8 +20,9 @@ from tests.server.processes import Service
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the workers from /proc")
 
-SECONDS = 1.5
-"""How long, in seconds, the clients of a test send requests to a bad downstream."""
+SECONDS, LONGEST_SECONDS = 1.5, 8.0
+"""How long, in seconds, the clients of a test send requests to a bad downstream: the second while the clients of the
+good downstream have not got GOOD_ANSWERS, as on a busy machine."""
 
 MEGABYTES = 100
 """The most memory that the worker may gain, in megabytes: without a size limit, a flood of responses needs more."""
@@ -33,9 +35,9 @@ BACK_OFF_SECONDS = 1.0
 """The pause of a client after a 503, in seconds: 220 clients without a pause would use up the processor."""
 
 GOOD_CLIENTS = 5
-GOOD_ANSWERS = 4 * GOOD_CLIENTS
-"""The fewest responses of the good downstream's route in SECONDS, beside 220 clients of the bad downstream. A client
-that waits for the bad downstream gets one response in that time, a client that does not wait some twenty."""
+GOOD_ANSWERS = 8 * GOOD_CLIENTS
+"""The fewest responses of the good downstream's route in LONGEST_SECONDS, beside 220 clients of the bad downstream. A
+client that waits for the bad downstream gets five responses in that time, a client that does not wait a hundred."""
 
 CALLS = 100
 """The most calls that a bad downstream may receive: the calls until the circuit breaker opens, and later probes."""
@@ -74,10 +76,17 @@ async def ask_good(client: Client) -> None:
 
 async def storm(service: Service, ask: Callable[[Client], Coroutine[Any, Any, None]]) -> dict[str, float]:
     """Run 220 clients of a bad downstream and five of the good one, and return the results beyond their limits."""
+    begin, is_over = perf_counter(), asyncio.Event()
+
+    def is_enough(answers: Answers) -> bool:
+        if answers.count >= GOOD_ANSWERS and perf_counter() > begin + SECONDS:
+            is_over.set()
+        return is_over.is_set()
+
     async with memory_growth(service) as grown:
         bad, good = await asyncio.gather(
-            for_a_while(service.url, 220, SECONDS, ask),
-            for_a_while(service.url, GOOD_CLIENTS, SECONDS, ask_good),
+            for_a_while(service.url, 220, LONGEST_SECONDS, ask, lambda _: is_over.is_set()),
+            for_a_while(service.url, GOOD_CLIENTS, LONGEST_SECONDS, ask_good, is_enough),
         )
     assert set(bad.seconds) <= {502, 503, 504}
     assert set(good.seconds) <= {200, 503, 504}

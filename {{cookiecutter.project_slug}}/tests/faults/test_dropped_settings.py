@@ -53,7 +53,7 @@ async def test_a_start_behind_an_undeclared_pooler_is_refused(committed_url: str
         with gunicorn(f"{url}?sslmode=disable", WEB_CONCURRENCY="1") as service:
             await until(lambda: service.process.poll() is not None or bool(service.lines("application started")))
             code = service.process.poll()
-            errors = [line["event"] for line in service.lines() if line["level"] == "error"]
+            errors = service.errors()
 
     assert code == 3
     assert errors[0].startswith(SENTENCE.format("" if role_keeps else "default_transaction_read_only, "))

@@ -124,7 +124,7 @@ async def test_a_message_of_more_than_64_kilobytes_ends_the_websocket(counted_ur
             await talk.send(" " * 65_537)
             with pytest.raises(ConnectionClosed):
                 await talk.recv()
-        assert [line for line in service.lines() if line["level"] == "error"] == []
+        assert service.errors() == []
 
     assert (json.loads(pong), talk.close_code) == ({"type": "pong"}, 1009)
 

@@ -102,7 +102,7 @@ async def test_a_refused_websocket_has_an_id_and_an_access_line(service: Service
         answered = talk.status, f"x-request-id: {request_id}" in talk.response
 
     assert answered == (status, True)
-    assert [line["event"] for line in service.lines() if line["level"] == "error"] == []
+    assert service.errors() == []
     if status != 200:  # 200 is the response to a health probe, which writes no log line
         (line,) = service.wait_for("request", request_id=request_id)
         assert (line["method"], line["path"], line["status"]) == ("GET", path, status)
@@ -146,4 +146,4 @@ async def test_a_host_that_the_library_cannot_decode_is_refused(service: Service
 
     detail = "A handshake has a valid host, and a Sec-WebSocket-Key of 16 bytes in base64."
     assert (answer.status, answer.problem["detail"]) == (400, detail)
-    assert [line["event"] for line in service.lines() if line["level"] == "error"] == []
+    assert service.errors() == []

@@ -75,8 +75,7 @@ def test_under_gunicorn_a_start_is_refused_without_a_traceback(
     # WEB_CONCURRENCY is 1, since gunicorn's master may crash when two workers refuse to start at the same moment.
     with running_pgbouncer(committed_url) as url, gunicorn(url, WEB_CONCURRENCY="1", **variables) as service:
         code = service.process.wait(timeout=START_SECONDS)
-        errors = [line["event"] for line in service.lines() if line["level"] == "error"]
-        output = service.log.read_text("utf-8")
+        errors, output = service.errors(), service.log.read_text("utf-8")
 
     assert code == 3
     assert errors[0].startswith(f"The service cannot start: {sentence}")

@@ -45,6 +45,10 @@ class Service:
         parsed: list[dict[str, Any]] = [json.loads(line) for line in complete.splitlines()]
         return [line for line in parsed if event in {None, line["event"]}]
 
+    def errors(self) -> list[str]:
+        """Return the events of all log lines of level error, but not those about stalls: a busy machine blocks too."""
+        return [line["event"] for line in self.lines() if line["level"] == "error" and "blocked" not in line["event"]]
+
     def wait_for(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
         """Wait for `count` log lines of an event with these fields, since workers log after the response.
 

@@ -118,8 +118,7 @@ def test_a_plan_beyond_the_connections_of_the_server_stops_the_master_with_one_s
     limits = {"DATABASE_MAX_CONNECTIONS": "1000", "DATABASE_POOL_LIMIT": "100", "WEB_CONCURRENCY": "1"}
     with gunicorn(database_url, **limits, JOBS__WORKERS="0") as service:
         code = service.process.wait(timeout=START_SECONDS)
-        errors = [line["event"] for line in service.lines() if line["level"] == "error"]
-        output = service.log.read_text("utf-8")
+        errors, output = service.errors(), service.log.read_text("utf-8")
 
     assert code == 3
     assert errors[0].startswith(

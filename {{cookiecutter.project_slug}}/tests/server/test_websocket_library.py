@@ -21,8 +21,7 @@ ONE_WORKER = {"WEB_CONCURRENCY": "1"}
 def test_a_websocket_route_without_a_library_stops_the_start_with_the_line_to_add() -> None:
     with gunicorn("postgresql://app@127.0.0.1:1/none", "tests.server.websocket_app:app", **ONE_WORKER) as service:
         code = service.process.wait(timeout=START_SECONDS)
-        errors = [line["event"] for line in service.lines() if line["level"] == "error"]
-        output = service.log.read_text("utf-8")
+        errors, output = service.errors(), service.log.read_text("utf-8")
 
     assert code == 3
     assert errors[0] == (

@@ -25,9 +25,9 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="sends signals t
 
 @pytest.fixture
 async def processes() -> AsyncIterator[Processes]:
-    """A single worker process, with a timeout of 30 s that no test reaches."""
-    processes = Processes(processes=1, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # in seconds: on a busy machine, a worker process starts slowly
+    """A single worker process, with a timeout of 120 s that no test reaches."""
+    processes = Processes(processes=1, timeout_seconds=120)
+    processes.bulkhead.queue_timeout_seconds = 120  # in seconds: on a busy machine, a worker process starts slowly
     yield processes
     await processes.close()
 
@@ -35,8 +35,8 @@ async def processes() -> AsyncIterator[Processes]:
 @pytest.fixture
 async def two_processes() -> AsyncIterator[Processes]:
     """Two worker processes, so that two calls run concurrently."""
-    processes = Processes(processes=2, timeout_seconds=30)
-    processes.bulkhead.queue_timeout_seconds = 60  # in seconds: on a busy machine, a worker process starts slowly
+    processes = Processes(processes=2, timeout_seconds=120)
+    processes.bulkhead.queue_timeout_seconds = 120  # in seconds: on a busy machine, a worker process starts slowly
     yield processes
     await processes.close()
 
@@ -55,7 +55,7 @@ async def test_work_that_takes_too_long_is_refused_and_its_process_is_killed(pro
 
     with pytest.raises(Unavailable, match=r"longer than 0\.2 s"):
         await processes.run(time.sleep, 60)
-    processes.timeout_seconds = 30
+    processes.timeout_seconds = 120
     assert await processes.run(os.getpid) != process
     assert not process_exists(process)
 
