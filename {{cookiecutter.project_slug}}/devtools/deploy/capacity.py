@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from app.capacity.from_settings import plan_for
 from app.capacity.plan import MAX_BODIES_BYTES, CapacityError, Plan
 from app.settings.service import Settings
-from devtools.deploy.manifests import Manifests, Object, containers, named
+from devtools.deploy.manifests import Manifests, Object, containers, main_container, named
 from devtools.deploy.quantities import cpus, memory_bytes, replicas_of
 
 LEAST_POOL = 3
@@ -123,4 +123,4 @@ def _disruptions(manifests: Manifests, least: int, percent: int) -> Iterator[str
 
 
 def _cpus(workload: Object) -> float:
-    return cpus(containers(workload)[-1].get("resources", {}).get("requests", {}).get("cpu", 1))
+    return cpus(main_container(workload).get("resources", {}).get("requests", {}).get("cpu", 1))

@@ -57,6 +57,12 @@ def containers(workload: Object) -> list[Object]:
     return [*found.get("initContainers", ()), *found["containers"]]
 
 
+def main_container(workload: Object) -> Object:
+    """Return the container of a workload that runs the service: the first, as sidecars come after it."""
+    first: Object = pod(workload)["containers"][0]
+    return first
+
+
 def pod_labels(workload: Object) -> dict[str, str]:
     """Return the labels of the pods of a workload."""
     return dict(workload["spec"]["template"].get("metadata", {}).get("labels", {}))

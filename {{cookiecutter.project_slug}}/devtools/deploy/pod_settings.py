@@ -8,7 +8,7 @@ from functools import cache
 
 from app.settings.load import REFUSED, load_settings
 from app.settings.service import Settings
-from devtools.deploy.manifests import Manifests, Object, containers, named
+from devtools.deploy.manifests import Manifests, Object, main_container, named
 
 PLACEHOLDERS = {
     "REDIS_URL": "redis://user:password@valkey:6379/0",
@@ -24,12 +24,12 @@ class WrongSettingsError(Exception):
 
 
 def variables(manifests: Manifests, workload: Object) -> dict[str, str]:
-    """Return the environment variables of the last container in a workload's manifest; secrets are placeholders.
+    """Return the environment variables of the service's container in a workload's manifest; secrets are placeholders.
 
     Raises:
         WrongSettingsError: the container refers to a ConfigMap that does not exist.
     """
-    container = containers(workload)[-1]
+    container = main_container(workload)
     found: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         name = source.get("configMapRef", {}).get("name")

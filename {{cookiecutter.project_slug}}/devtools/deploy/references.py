@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 
 from app.settings.service import Settings
-from devtools.deploy.manifests import COMPONENT, Manifests, Object, all_ports, containers, named, pod, pod_labels
+from devtools.deploy.manifests import (
+    COMPONENT,
+    Manifests,
+    Object,
+    all_ports,
+    containers,
+    main_container,
+    named,
+    pod,
+    pod_labels,
+)
 
 FIRST = "release-step"
 """The label of objects that are applied before the Deployments; see the README of deploy/kubernetes/."""
@@ -117,7 +127,7 @@ def release_steps(manifests: Manifests) -> Iterator[str]:
     for found in needed:
         if found is not None and found["metadata"].get("labels", {}).get(FIRST) != "first":
             yield f"{named(found)}: it needs the label {FIRST}: first, as the migration needs it."
-    if containers(jobs[0])[-1].get("command") != ["alembic", "upgrade", "head"]:
+    if main_container(jobs[0]).get("command") != ["alembic", "upgrade", "head"]:
         yield f"{named(jobs[0])}: its command has to be alembic upgrade head."
     if pod(jobs[0]).get("restartPolicy") not in {"Never", "OnFailure"}:
         yield f"{named(jobs[0])}: restartPolicy has to be Never or OnFailure."

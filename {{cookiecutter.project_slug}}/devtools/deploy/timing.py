@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from app.readiness.readiness import CACHE_SECONDS, TIMEOUT_SECONDS
 from app.settings.service import Settings
-from devtools.deploy.manifests import Manifests, Object, containers, named, pod
+from devtools.deploy.manifests import Manifests, Object, containers, main_container, named, pod
 from devtools.deploy.quantities import duration_seconds
 
 ENDPOINT_SECONDS = 5
@@ -59,13 +59,13 @@ def worker_end(worker: Object, settings: Settings) -> Iterator[str]:
             f"{named(worker)}: a grace period of {grace} s is less than JOBS__STOP_SECONDS {need:g} + "
             f"{WORKER_MARGIN_SECONDS}."
         )
-    if not jobs.health_file or "livenessProbe" not in containers(worker)[-1]:
+    if not jobs.health_file or "livenessProbe" not in main_container(worker):
         yield f"{named(worker)}: it needs JOBS__HEALTH_FILE and a livenessProbe that compares the age of the file."
 
 
 def probes(web: Object, settings: Settings) -> Iterator[str]:
     """Yield a sentence for each probe of the web pods with a wrong path, or with a too short or too long interval."""
-    container = containers(web)[-1]
+    container = main_container(web)
     found = {name: container.get(f"{name}Probe") for name in ("startup", "liveness", "readiness")}
     for name, probe in found.items():
         if not probe:

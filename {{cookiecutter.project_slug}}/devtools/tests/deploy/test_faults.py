@@ -65,6 +65,16 @@ def test_a_planted_fault_of_pgbouncer_has_its_sentence(sentence: str, fault: Fau
     assert sentence in "\n".join(problems(with_fault(fault, of=behind_pgbouncer)))
 
 
+@pytest.mark.parametrize("sentence", [None, "would not start"])
+def test_a_sidecar_hides_no_setting_of_the_service(sentence: str | None) -> None:
+    sidecar = put("Deployment/web", "spec.template.spec.containers.1", {"name": "sidecar", "image": "sidecar:1"})
+    fault = put("ConfigMap/settings", "data.DATABASE_MAX_CONNECTIONS", "20" if sentence else "200")
+
+    found = "\n".join(problems(with_fault(sidecar, fault)))
+
+    assert ("would not start" in found) == bool(sentence)
+
+
 def test_a_secret_is_not_shown() -> None:
     fault = put("ConfigMap/settings", "data.SERVICE_NAME", "https://me:hidden@service.example.com")
 
