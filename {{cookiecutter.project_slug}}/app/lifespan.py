@@ -90,8 +90,7 @@ async def open_resources(
         processes = Processes(processes=max(1, plan.spare_cpus))
         stack.push_async_callback(processes.close)  # {%- endif +%}
         supervisor = Supervisor(tasks=plan.background_tasks, stop_seconds=settings.background_seconds)
-        # last on the stack, so first to close: background tasks end before the resources that they use are closed
-        stack.push_async_callback(supervisor.close)
+        stack.push_async_callback(supervisor.close)  # last, to close first: tasks use the resources above
         yield Resources(
             plan=plan,
             engine=engine,
