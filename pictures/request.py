@@ -8,7 +8,7 @@ from pictures.standalone import document
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = re.compile(r"^[\s|`\\v-]*(app/[\w./]+\.py)\s{2,}(\S.*)$")
-ROW, LEFT = 17, 14
+ROW, LEFT, JOBS = 17, 14, 162  # from JOBS on, the longest job fits into the picture in a wide font
 LONGEST = 66
 """The most letters of a file's description; of a longer description, the first part is shown."""
 
@@ -31,6 +31,6 @@ def request_way() -> str:
         parts += [
             f'<circle class="column stop" cx="{LEFT}" cy="{y}" r="3"/>',
             f'<text x="{LEFT + 10}" y="{y + 3}">{escape(file)}</text>',
-            f'<text class="weak" x="{LEFT + 168}" y="{y + 3}">{escape(short)}</text>',
+            f'<text class="weak" x="{JOBS}" y="{y + 3}">{escape(short)}</text>',
         ]
     return document("The way of a request", bottom + ROW, "".join(parts), {"stop": "blue"})

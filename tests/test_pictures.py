@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
 import yaml
 
+from drawing.frames import WIDTH
 from pictures import replicas
 from pictures.__main__ import PLACE, pictures
 from pictures.request import stops
@@ -19,6 +21,13 @@ KUBERNETES = SERVICE / "deploy/kubernetes"
 @pytest.mark.parametrize("name", pictures())
 def test_a_picture_is_what_the_command_draws(name: str) -> None:
     assert (PLACE / name).read_text("utf-8") == pictures()[name]
+
+
+def test_no_text_of_the_requests_way_is_cut_off() -> None:
+    """In DejaVu Sans, the widest of the usual fonts, a letter of 9 px takes 4.8 px on average."""
+    texts = re.findall(r'<text[^>]* x="(\d+)"[^>]*>([^<]+)<', pictures()["request.svg"])
+
+    assert [text for x, text in texts if int(x) + 4.8 * len(unescape(text)) > WIDTH] == []
 
 
 def test_each_picture_is_shown_and_each_shown_picture_is_there() -> None:
