@@ -99,7 +99,7 @@ def test_each_phrase_that_the_scaffold_replaces_is_in_the_example(name: str) -> 
 
 
 def example(file: str, name: str) -> Path:
-    """Return the template's file of the example from which a feature is made, with access tokens or without."""
+    """Return the file of the example feature that the scaffold copies; a service with access tokens has its own."""
     plain = SERVICE / file
     owned = plain.with_stem(f"{plain.stem}_owned")
     return owned if name == "feature_owned" and owned.exists() else plain

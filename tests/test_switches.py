@@ -24,7 +24,7 @@ CHOICES = LISTED | {"http_client": [answer for answer in LISTED["http_client"] i
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a service with the first answers, to which a user has added a feature."""
+    """Return a service with the default answers, to which a user has added a feature."""
     place = tmp_path_factory.mktemp("switches")
     folder = service_in(place, template_in(place), {})
     add_feature(folder, "reviews")

@@ -127,7 +127,7 @@ class ResponseCache(Cache[Made]):
             async with asyncio.timeout(self._load_seconds):
                 made = Made(to_json(await load(), by_alias=True), self._clock())
         except Exception as error:
-            log.warning("load of a cached response failed", response=self._prefix, cause=type(error).__name__)
+            log.warning("function for a cached response failed", response=self._prefix, cause=type(error).__name__)
             if isinstance(error, TimeoutError):
                 raise Unavailable("This response takes too long to make. Try again.") from error
             raise

@@ -154,7 +154,7 @@ def _in_order(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def _is_simple(dependant: Dependant) -> bool:
-    """Tell whether a direct route can call a function, which must be async and have simple parameters only."""
+    """Tell whether the route can call a function itself: an async function with path and query parameters only."""
     known = replace(Dependant(), **{name: getattr(dependant, name) for name in SIMPLE})
     scopes = dependant.own_oauth_scopes or dependant.parent_oauth_scopes
     return iscoroutinefunction(dependant.call) and dependant == known and not scopes

@@ -34,7 +34,7 @@ class Traffic:
         client.close()
 
     async def reconnect(self, path: str) -> None:
-        """Send GET requests one after another, each on a new connection, while the load balancer opens connections."""
+        """Send GET requests, each on a new connection, until the load balancer sends this replica no more requests."""
         while self.arrives:
             client = Client(self.url, self.answers)
             await client.ask(path)

@@ -1,4 +1,4 @@
-"""Environment variables with spaces or capitals are understood; a misspelt name is refused with the nearest setting."""
+"""Spaces around an environment variable's value do not matter; a misspelt name is refused with the nearest name."""
 
 import re
 from pathlib import Path

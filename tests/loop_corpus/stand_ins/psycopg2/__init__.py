@@ -1,4 +1,4 @@
-"""A stand-in for the package psycopg2."""
+"""A stand-in for the package psycopg2, whose calls block the thread as those of the package do."""
 
 from typing import Any
 from urllib.parse import urlsplit
