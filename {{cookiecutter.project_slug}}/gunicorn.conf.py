@@ -119,6 +119,17 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
         values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 
 
+def on_reload(server: Arbiter) -> None:
+    """Make new connection counts if SIGHUP has changed the number of workers: the old counts lack slots."""
+    if plan.workers != server.connection_counts.workers:
+        server.connection_counts = ConnectionCounts(plan.workers)
+
+
+def worker_exit(_server: Arbiter, worker: Worker) -> None:
+    """Free this worker's slot: after a refused start, the master ends without a call of `child_exit`."""
+    worker.balance.leave()
+
+
 def child_exit(server: Arbiter, worker: Worker) -> None:
     """Free an ended worker's slot in the shared connection counts, and remove the worker's gauges from the metrics."""
     server.connection_counts.release(worker.age)

@@ -77,11 +77,11 @@ async def retry(session: ReadWriteSession, job_id: UUID, owner: str | None) -> J
         Conflict: the job is not dead.
     """
     again = {"state": JobState.QUEUED, "attempts": 0, "error_code": None, "error_detail": None, "run_at": func.now()}
-    dead = update(Job).where(Job.id == job_id, _of(owner), Job.state == JobState.DEAD)
+    dead = update(Job).where(Job.id == job_id, _of(owner), Job.state == JobState.DEAD).returning(Job.id)
     # clear a request to cancel that came too late to stop the job: it would cancel the next attempt at the start
-    revived = dead.values({**again, "finished_at": None, "cancel_requested_at": None}).returning(Job).cte("revived")
-    is_revived = await session.scalar(select(revived.c.id).add_cte(queue.push(revived).cte("pushed"))) is not None
+    revived = await session.scalar(dead.values({**again, "finished_at": None, "cancel_requested_at": None}))
     job = await get(session, job_id, owner)
-    if not is_revived:
+    if revived is None:
         raise Conflict(f"The job {job_id} is {job.state}: only a dead job is retried.")
+    await session.execute(queue.push(select(Job).where(Job.id == job_id).subquery()))
     return job

@@ -29,6 +29,7 @@ class ConnectionCounts:
     """The numbers of open client connections of all workers, in memory that the workers of one gunicorn share."""
 
     def __init__(self, workers: int) -> None:
+        self.workers = workers
         slots = 2 * workers  # twice as many, as during a reload the new workers start before the old workers end
         self._counts = memoryview(mmap(-1, 4 * slots)).cast("i")
         self._counts[:] = memoryview(b"\xff\xff\xff\x7f" * slots).cast("i")

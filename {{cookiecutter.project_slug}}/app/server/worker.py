@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from socket import socket
 from time import monotonic
+from types import FrameType
 from typing import Any, ClassVar
 
 import structlog
@@ -38,8 +39,9 @@ MAX_MESSAGE_BYTES = 65_536
 """The largest message of a WebSocket, as large as a JSON body; uvicorn would keep 16 MB before the application sees any
 of it."""
 
-START_SECONDS = 30.0
-"""How long, in seconds, a worker whose drain is over waits for workers that are starting: many times a start."""
+START_SECONDS = 10.0
+"""How long, in seconds, a worker postpones SIGTERM for workers that are starting: several times a start. This and the
+drain are less than GRACEFUL_SHUTDOWN_SECONDS, after which gunicorn kills the worker."""
 
 log = structlog.get_logger("worker")
 
@@ -63,6 +65,8 @@ class ServiceServer(DrainingServer):
     ) -> None:
         super().__init__(config, partial(begin_drain, app), drain_seconds)
         self.app, self.balance = app, balance
+        self.stops_at: float | None = None
+        """The latest time to obey the first SIGTERM, on the monotonic clock; None before SIGTERM."""
         self.connections = Connections(max_connections, lambda: balance.publish(len(self.server_state.connections)))
         GAUGES["app_server_connections"] = "Connections of clients.", lambda: len(self.server_state.connections)
         GAUGES["app_server_connections_limit"] = "The most connections of clients.", lambda: self.connections.limit
@@ -81,14 +85,26 @@ class ServiceServer(DrainingServer):
             for listening in sockets or ()
         ]
 
-    async def on_tick(self, counter: int) -> bool:
-        """Let a worker that drains stop only when no worker is starting.
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle a signal as the parent class does, but postpone SIGTERM while a different worker is starting.
 
-        At SIGHUP, gunicorn stops the old workers before the new workers have started. If all old workers stopped first,
-        new connections would wait in the kernel's queue until the first new worker has started.
+        At SIGHUP, gunicorn stops the old workers before the new workers have started. If the old workers obeyed, new
+        connections would wait in the kernel's queue until the first new worker has started.
         """
-        is_over = await super().on_tick(counter)
-        return is_over and (not self.balance.is_awaited() or monotonic() >= (self.drains_until or 0.0) + START_SECONDS)
+        if sig == signal.SIGTERM and self.stops_at is None:
+            self.stops_at = monotonic() + START_SECONDS * self.balance.is_awaited()
+        if sig != signal.SIGTERM or not self.is_postponed():
+            super().handle_exit(sig, frame)
+
+    def is_postponed(self) -> bool:
+        """Tell whether SIGTERM came, and this worker goes on because a different worker is starting."""
+        return self.stops_at is not None and self.balance.is_awaited() and monotonic() < self.stops_at
+
+    async def on_tick(self, counter: int) -> bool:
+        """Obey a postponed SIGTERM as soon as no worker is starting, then do what the parent class does."""
+        if self.stops_at is not None and not self.should_exit and not self.is_postponed():
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
 
     def admit(self) -> Callable[[], BoundedProtocol] | None:
         """Return a factory for the protocol of one more connection, or None while the worker has no room."""

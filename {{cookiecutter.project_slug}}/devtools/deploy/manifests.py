@@ -58,9 +58,10 @@ def containers(workload: Object) -> list[Object]:
 
 
 def main_container(workload: Object) -> Object:
-    """Return the container of a workload that runs the service: the first, as sidecars come after it."""
-    first: Object = pod(workload)["containers"][0]
-    return first
+    """Return the container of a workload that runs the service: its name is the component; the others are sidecars."""
+    found: list[Object] = pod(workload)["containers"]
+    component = pod_labels(workload).get(COMPONENT)
+    return next((container for container in found if container.get("name") == component), found[0])
 
 
 def pod_labels(workload: Object) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.main import create_app
 from app.settings.load import load_settings
 
-SECONDS = 8.0
+SECONDS = 6.0
 """How long a slow start sleeps, in seconds: many times the shutdown of a worker without a drain."""
 
 if Path(os.environ["SLOW_START"]).exists():

@@ -58,7 +58,7 @@ async def test_a_reload_loses_no_request(committed_url: str) -> None:
 async def test_old_workers_accept_connections_until_the_new_workers_have_started(
     committed_url: str, tmp_path: Path
 ) -> None:
-    """New workers take eight seconds to start; old workers have no drain, and would close their listeners at once."""
+    """New workers take six seconds to start; old workers have no drain, and would close their listeners at once."""
     mark, answers = tmp_path / "slow", Answers()
     app = "--pythonpath=tests/faults", "slow_start_app:app"
     with gunicorn(committed_url, *app, SLOW_START=str(mark)) as service:

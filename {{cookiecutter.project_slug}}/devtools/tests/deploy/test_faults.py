@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devtools.deploy.check import problems
-from devtools.deploy.manifests import render
+from devtools.deploy.manifests import Object, render
 from devtools.tests.deploy.faults import FAULTS, FAULTS_OF_JOBS, FAULTS_OF_LIMITS, faults_of_a_downstream
 from devtools.tests.deploy.planting import REMOVED, Fault, behind_pgbouncer, drop, put, rendered, with_fault
 
@@ -65,14 +65,18 @@ def test_a_planted_fault_of_pgbouncer_has_its_sentence(sentence: str, fault: Fau
     assert sentence in "\n".join(problems(with_fault(fault, of=behind_pgbouncer)))
 
 
-@pytest.mark.parametrize("sentence", [None, "would not start"])
-def test_a_sidecar_hides_no_setting_of_the_service(sentence: str | None) -> None:
-    sidecar = put("Deployment/web", "spec.template.spec.containers.1", {"name": "sidecar", "image": "sidecar:1"})
-    fault = put("ConfigMap/settings", "data.DATABASE_MAX_CONNECTIONS", "20" if sentence else "200")
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("connections", "is_wrong"), [("20", True), ("200", False)])
+def test_a_sidecar_hides_no_setting_of_the_service(place: int, connections: str, *, is_wrong: bool) -> None:
+    def add_sidecar(objects: list[Object]) -> None:
+        (web,) = (found for found in objects if (found["kind"], found["metadata"]["name"]) == ("Deployment", "web"))
+        web["spec"]["template"]["spec"]["containers"].insert(place, {"name": "sidecar", "image": "sidecar:1"})
 
-    found = "\n".join(problems(with_fault(sidecar, fault)))
+    fault = put("ConfigMap/settings", "data.DATABASE_MAX_CONNECTIONS", connections)
 
-    assert ("would not start" in found) == bool(sentence)
+    found = "\n".join(problems(with_fault(add_sidecar, fault)))
+
+    assert ("would not start" in found) == is_wrong
 
 
 def test_a_secret_is_not_shown() -> None:
