@@ -8,8 +8,8 @@ import pytest
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true; after 30 seconds, more than a busy machine needs, the test fails."""
-    async with asyncio.timeout(30):
+    """Wait until a condition is true; after 90 seconds, more than a busy machine needs, the test fails."""
+    async with asyncio.timeout(90):
         while not condition():  # noqa: ASYNC110 - polls: threads and processes cannot set an asyncio.Event
             await asyncio.sleep(0.01)
 

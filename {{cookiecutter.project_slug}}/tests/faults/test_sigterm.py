@@ -22,8 +22,8 @@ after a failed readiness probe, in seconds."""
 REQUESTS = 5_000
 """The number of responses before SIGTERM: all clients are then in the middle of steady traffic."""
 
-REQUESTS_AFTER = 10 * (KEPT + FRESH + SLOW)
-"""The least number of responses after SIGTERM: ten for each client; an idle machine serves ten times as many."""
+REQUESTS_AFTER = 4 * (KEPT + FRESH + SLOW)
+"""The least number of responses after SIGTERM: four for each client; an idle machine serves 25 times as many."""
 
 GRACE_SECONDS = 30
 """How long to wait for the service's end, in seconds: the time between SIGTERM and SIGKILL in Kubernetes."""
