@@ -1,16 +1,18 @@
-"""The service, whose workers start slowly as soon as the file exists that the variable SLOW_START names."""
+"""The service, whose workers start slowly, or fail to start, as soon as the file that SLOW_START names says so."""
 
 import os
 import time
+from importlib import import_module
 from pathlib import Path
-
-from app.main import create_app
-from app.settings.load import load_settings
 
 SECONDS = 6.0
 """How long a slow start sleeps, in seconds: many times the shutdown of a worker without a drain."""
 
-if Path(os.environ["SLOW_START"]).exists():
+file = Path(os.environ["SLOW_START"])
+start = file.read_text("ascii") if file.exists() else ""
+if start == "slow":
     time.sleep(SECONDS)
+if start == "refused":
+    raise RuntimeError(start)
 
-app = create_app(load_settings())
+app = import_module("app.main").create_app(import_module("app.settings.load").load_settings())

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import pytest
 
+from app.server.worker import START_SECONDS
 from tests.faults.clients import Answers, Client
 from tests.faults.timeline import fault
 from tests.faults.traffic import traffic
@@ -21,6 +22,7 @@ REQUESTS = 20_000
 closed connections without `Connection: close` would lose about one in 7,000 requests during reloads, so 20,000
 responses reveal the fault."""
 
+SLOW_START = "--pythonpath=tests/faults", "slow_start_app:app"
 STARTED = "Application startup complete."
 
 SECONDS = 200.0
@@ -59,11 +61,10 @@ async def test_old_workers_accept_connections_until_the_new_workers_have_started
     committed_url: str, tmp_path: Path
 ) -> None:
     """New workers take six seconds to start; old workers have no drain, and would close their listeners at once."""
-    mark, answers = tmp_path / "slow", Answers()
-    app = "--pythonpath=tests/faults", "slow_start_app:app"
-    with gunicorn(committed_url, *app, SLOW_START=str(mark)) as service:
+    start, answers = tmp_path / "start", Answers()
+    with gunicorn(committed_url, *SLOW_START, SLOW_START=str(start)) as service:
         service.wait_until_started()
-        mark.touch()
+        start.write_text("slow", "ascii")
         reloading = asyncio.create_task(reload(service))
         while len(service.lines(STARTED)) == 2 and not reloading.done():
             client = Client(service.url, answers)
@@ -75,3 +76,17 @@ async def test_old_workers_accept_connections_until_the_new_workers_have_started
 
     assert answers.failures == {}
     assert in_time >= 20
+
+
+async def test_a_refused_start_does_not_delay_the_stop_of_the_old_workers(committed_url: str, tmp_path: Path) -> None:
+    """The master ends when a new worker fails to start; the old workers must not wait for this worker any longer."""
+    start = tmp_path / "start"
+    with gunicorn(committed_url, *SLOW_START, SLOW_START=str(start)) as service:
+        service.wait_until_started()
+        start.write_text("refused", "ascii")
+        begin = perf_counter()
+        service.process.send_signal(signal.SIGHUP)
+        code = await asyncio.to_thread(service.process.wait, 60)
+        seconds = perf_counter() - begin
+
+    assert (code, seconds < START_SECONDS) == (3, True)
