@@ -44,14 +44,14 @@ GIVEN = (
 """The columns of a new job that `enqueue` sets; the statement's parameter for the column `id` is `new_id`."""
 
 
-def _statement(*, unless_key: bool) -> Select[tuple[Job]]:
+def _statement(*, unless_key: bool) -> Select[Job]:
     """Build the statement that stores a job, puts the job into the queue, and returns the job.
 
     Args:
         unless_key: store and return nothing if an unfinished job has the unique key: a violated constraint would abort
             the transaction.
     """
-    given = {name: bindparam(f"new_{name}") for name in GIVEN}
+    given: dict[str, Any] = {name: bindparam(f"new_{name}") for name in GIVEN}
     new = insert(Job).values({**given, "run_at": func.now() + bindparam("delay", type_=Interval)})
     if unless_key:
         new = new.on_conflict_do_nothing(index_elements=["owner", "unique_key"], index_where=text(HOLDS_KEY))

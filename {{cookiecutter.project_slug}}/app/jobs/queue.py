@@ -80,8 +80,8 @@ def push(jobs: FromClause) -> Insert:
     pgqueuer's own `enqueue` is not used: for its jsonb arrays, asyncpg would query types on each new connection. A
     trigger of pgqueuer's table notifies the workers when the transaction commits.
     """
-    of_job = jobs.c.kind, func.uuid_send(jobs.c.id), jobs.c.priority, jobs.c.run_at, literal_column("'queued'")
-    return insert(QUEUE).from_select(PUSHED, select(*of_job))
+    payload, status = func.uuid_send(jobs.c.id), literal_column("'queued'")
+    return insert(QUEUE).from_select(PUSHED, select(jobs.c.kind, payload, jobs.c.priority, jobs.c.run_at, status))
 
 
 async def prune_log(session: ReadWriteSession, older_than: timedelta) -> None:

@@ -64,7 +64,8 @@ def assert_told(ends: Ends, service: Service) -> None:
     # each client is told a different retry time, so that clients do not reconnect all at once
     assert len({end.retry for end in ends.events}) > STREAMS // 2
     assert (len(ends.events), ends.codes) == (STREAMS, [1012] * STREAMS)
-    assert service.errors() == [line for line in service.lines() if "exception" in line] == []
+    assert service.errors() == []
+    assert [line for line in service.lines() if "exception" in line] == []
 
 
 async def test_sigterm_tells_every_client_and_ends_in_time(counted_url: str, writer: Writer) -> None:  # noqa: F811
