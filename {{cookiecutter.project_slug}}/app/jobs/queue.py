@@ -22,7 +22,7 @@ from pgqueuer.domain.models import Job as Message
 from pgqueuer.domain.models import Schedule
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
-from sqlalchemy import FromClause, Insert, column, func, insert, literal_column, select, table, text
+from sqlalchemy import FromClause, Insert, String, column, func, insert, literal_column, select, table, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import make_url
 
@@ -80,8 +80,8 @@ def push(jobs: FromClause) -> Insert:
     pgqueuer's own `enqueue` is not used: for its jsonb arrays, asyncpg would query types on each new connection. A
     trigger of pgqueuer's table notifies the workers when the transaction commits.
     """
-    payload, status = func.uuid_send(jobs.c.id), literal_column("'queued'")
-    return insert(QUEUE).from_select(PUSHED, select(jobs.c.kind, payload, jobs.c.priority, jobs.c.run_at, status))
+    new = jobs.c.kind, func.uuid_send(jobs.c.id), jobs.c.priority, jobs.c.run_at, literal_column("'queued'", String)
+    return insert(QUEUE).from_select(PUSHED, select(*new))
 
 
 async def prune_log(session: ReadWriteSession, older_than: timedelta) -> None:
