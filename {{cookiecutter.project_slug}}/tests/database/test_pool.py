@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,12 +48,13 @@ class Relay:
         back = asyncio.create_task(self._pump(number, far_reader, writer))
         await self._pump(number, reader, far_writer)
         await back
-        await writer.wait_closed()
+        await asyncio.gather(writer.wait_closed(), far_writer.wait_closed(), return_exceptions=True)
 
     async def _pump(self, number: int, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            if number not in self._forgotten:
-                target.write(data)
+        with suppress(ConnectionResetError):  # how one side closes is no matter of the other
+            while data := await source.read(65536):
+                if number not in self._forgotten:
+                    target.write(data)
         target.close()
 
 

