@@ -127,8 +127,8 @@ class Client:
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise DownstreamUnavailable(self.name, "it did not answer properly.") from error
         except httpx.HTTPError as error:
-            # Raise from the TLS error, so that the log shows whether a certificate is bad or the host does not answer.
-            raise DownstreamUnavailable(self.name, "it cannot be reached.") from _tls_error(error) or error
+            tls = _tls_error(error)
+            raise DownstreamUnavailable(self.name, _why_unreachable(tls)) from tls or error
 
     async def _read(self, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", IDENTITY) != IDENTITY:
@@ -146,3 +146,10 @@ def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _why_unreachable(tls: ssl.SSLError | None) -> str:
+    """Return the reason of a failed connection: a certificate that is not accepted is no host that does not answer."""
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return "its certificate is not accepted."
+    return "it cannot be reached." if tls is None else "the TLS handshake failed."

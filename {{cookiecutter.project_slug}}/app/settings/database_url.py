@@ -1,5 +1,6 @@
 """Validation of DATABASE_URL: accepts the forms that platforms provide, and shows no part of the URL in an error."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,9 @@ NEEDED = {"sslkey": "sslcert", "sslcrl": "sslrootcert"}
 
 FILES = frozenset({*DSN_ONLY - {"sslnegotiation"}, "passfile"})
 """Parameters of DATABASE_URL that name a file, which the operating-system user of the service must be able to read."""
+
+CERTIFICATES = {"sslrootcert": "certificate", "sslcert": "certificate", "sslcrl": "list of revoked certificates"}
+"""Parameters of DATABASE_URL whose files OpenSSL reads, each with what the file must hold."""
 
 PASSED_ON = frozenset({*VALUES, *FILES, "host", "port", "user", "password", "database", "krbsrvname"})
 
@@ -100,13 +104,18 @@ def _refusals(url: URL) -> Iterator[str]:
             yield f"{name} needs sslmode={', '.join(TLS_MODES[:-1])} or {TLS_MODES[-1]}"
         elif name in NEEDED and NEEDED[name] not in url.query:
             yield f"{name} would have no effect without {NEEDED[name]}: set both"
-        elif name in FILES and (problem := _unreadable(str(value))):
+        elif name in FILES and (problem := _unusable(name, str(value))):
             yield f"{name} names a file that {problem}"
 
 
-def _unreadable(path: str) -> str | None:
+def _unusable(name: str, path: str) -> str | None:
+    """Return what is wrong with the file of a parameter, None for a usable file; a private key is only opened."""
     try:
         Path(path).open("rb").close()
+        if name in CERTIFICATES:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return f"holds no {CERTIFICATES[name]} in PEM form"
     except PermissionError:
         return "this user has no permission to read"
     except OSError:

@@ -21,11 +21,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.database.engine import build_probe_engine
 from app.errors import Unavailable
+from app.settings.database_url import asyncpg_url
 from tests.databases import ROOT, make_settings
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -154,6 +156,23 @@ async def test_a_certificate_that_is_not_accepted_is_named(
     async with terminator(server_url, server_context(files, client_certificate=False)) as url:
         with pytest.raises(Unavailable, match=f"^{sentence}"):
             await answer(url.replace("localhost", host), **known)
+
+
+@pytest.mark.parametrize(
+    ("query", "held"),
+    [
+        ({"sslrootcert": "client.key"}, "sslrootcert names a file that holds no certificate in PEM form"),
+        ({"sslrootcert": "ca.pem", "sslcrl": "client.key"}, "holds no list of revoked certificates in PEM form"),
+        ({"sslcert": "client.key", "sslkey": "client.key"}, "sslcert names a file that holds no certificate"),
+    ],
+)
+def test_a_file_without_a_certificate_is_refused_at_the_start(
+    files: dict[str, Path], query: dict[str, str], held: str
+) -> None:
+    """OpenSSL would read the file at the first connection, and its error does not name the parameter."""
+    named = {name: str(files[value]) for name, value in query.items()}
+    with pytest.raises(ValueError, match=held):
+        asyncpg_url(SecretStr(f"postgresql://localhost/app?{urlencode({'sslmode': 'require', **named})}"))
 
 
 async def test_a_server_without_tls_is_named(server_url: str) -> None:

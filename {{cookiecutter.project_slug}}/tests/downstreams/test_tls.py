@@ -83,7 +83,7 @@ async def test_a_certificate_of_the_authority_in_the_environment_is_trusted(cert
     async with tls_server(certificate) as url:
         code, said = await call(url, **{variable: str(certificate)})
 
-    refusal = "app.errors.DownstreamUnavailable: secure: it cannot be reached."
+    refusal = "app.errors.DownstreamUnavailable: secure: its certificate is not accepted."
     assert (code, said) == ((0, "7") if variable == "SSL_CERT_FILE" else (1, refusal))
 
 
