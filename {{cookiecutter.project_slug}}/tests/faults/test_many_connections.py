@@ -111,7 +111,11 @@ async def test_probes_are_answered_and_requests_refused_while_every_connection_i
     await close([client for _, client in waited])
 
     assert right in seen, seen
-    assert {status for status, _ in waited} == {200, 503}
+    statuses = Counter(status for status, _ in waited)
+    assert statuses.keys() >= {200, 503}
+    # 0: on a busy machine a client sends its request so late that its connection counts as idle, and is closed
+    assert statuses.keys() <= {0, 200, 503}
+    assert statuses[0] < IDLE / 10
 
 
 def soft_limit(process: int) -> int:
