@@ -58,6 +58,7 @@ def traced(url: str, collector: str) -> AbstractContextManager[Service]:
 def stopped_after_requests(service: Service) -> tuple[int, float]:
     """Send requests, then stop the service; return its exit code and the seconds that the shutdown took."""
     service.wait_until_serving()
-    assert {httpx.get(f"{service.url}/nowhere").status_code for _ in range(REQUESTS)} == {404}
+    with httpx.Client(base_url=service.url) as client:
+        assert {client.get("/nowhere").status_code for _ in range(REQUESTS)} == {404}
     began = perf_counter()
     return service.stop(), round(perf_counter() - began, 2)

@@ -74,11 +74,12 @@ class Service:
     def wait_until_serving(self) -> None:
         """Wait until the service's liveness probe succeeds, for log levels at which a start logs nothing."""
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/health/live").is_success:
-                    return
-            time.sleep(0.02)
+        with httpx.Client(base_url=self.url) as client:  # one client: `httpx.get` would take 36 ms of CPU each time
+            while time.monotonic() < deadline and self.process.poll() is None:
+                with suppress(httpx.HTTPError):
+                    if client.get("/health/live").is_success:
+                        return
+                time.sleep(0.02)
         raise AssertionError(f"the service does not answer:\n{self.log.read_text('utf-8')}")
 
     def children(self) -> set[int]:
@@ -144,8 +145,7 @@ def gunicorn_writing_to(
         "DRAIN_SECONDS": "0",  # no drain at shutdown, as tests have no load balancer that needs the time
     }
     # variables of the ablation, which runs fault tests with a defence of the service switched off
-    if "ABLATED" in os.environ:
-        environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH")}
+    environment |= {name: os.environ[name] for name in ("ABLATED", "PYTHONPATH") if "ABLATED" in os.environ}
     limited = ["sh", "-c", f'{ulimit} && exec "$@"', "sh"] if ulimit else []
     process = subprocess.Popen(
         [*limited, sys.executable, "-m", "app.server", *arguments],
