@@ -3,7 +3,7 @@
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,9 +35,9 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return False
 
 
-def free_port(wanted: int = 0) -> int:
-    """Return `wanted` if that port is free, or else any free port."""
-    if wanted and is_free(wanted):
+def free_port(wanted: int = 0, *, planned: Container[int] = ()) -> int:
+    """Return `wanted` if that port is free and not planned for a server that starts later, or else any free port."""
+    if wanted and wanted not in planned and is_free(wanted):
         return wanted
     with socket.create_server((LOOPBACK, 0)) as server:
         port: int = server.getsockname()[1]

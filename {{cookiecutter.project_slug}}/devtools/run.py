@@ -98,10 +98,10 @@ def start(
         RunError: the migrations failed, the service did not become ready, or this platform has no gunicorn.
     """
     host, port = address
-    command, stubs_port = service_command(host, port, production=production), free_port(stubs_port_of(port))
-    instance = secrets.token_hex(4)
+    command, instance = service_command(host, port, production=production), secrets.token_hex(4)
+    planned = {port, stubs_port := free_port(stubs_port_of(port), planned={port})}
     variables = environment(url, stubs_port, production=production)
-    management = setting("MANAGEMENT_PORT") or str(free_port(management_port(port)))
+    management = setting("MANAGEMENT_PORT") or str(free_port(management_port(port), planned=planned))
     variables |= {"HOST": host, "PORT": str(port), "INSTANCE_ID": instance, "MANAGEMENT_PORT": management}
     trusted = setting("FORWARDED_ALLOW_IPS"), "127.0.0.1", "::1"  # only trusted callers see the service's instance id
     variables["FORWARDED_ALLOW_IPS"] = ",".join(filter(None, trusted))
@@ -114,7 +114,7 @@ def start(
         stub = [sys.executable, "-m", "devtools.stubs", "--port", str(stubs_port)]
         children.start("the stub downstreams", stub, variables)
     # {% if cookiecutter.jobs == "yes" %}
-    own = {"MANAGEMENT_PORT": str(free_port(int(management) + 1))}
+    own = {"MANAGEMENT_PORT": str(free_port(int(management) + 1, planned=planned))}
     children.start("the worker of jobs", [sys.executable, "-m", "app.jobs"], variables | own)
     # {% endif %}
     leg(f"serving on port {port} ...")

@@ -74,9 +74,10 @@ class ServiceServer(DrainingServer):
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start the lifespan without uvicorn's listeners, then listen on gunicorn's sockets."""
-        await super().startup([])
         # Exclude objects of the start-up, which live as long as the process, from later, blocking garbage collections.
+        # The collection itself comes before the lifespan, as the loop monitor would report it as a blocked event loop.
         gc.collect()
+        await super().startup([])
         gc.freeze()
         gc.enable()
         open_connections = self.server_state.connections

@@ -22,7 +22,7 @@ import pytest
 
 from devtools import run
 from devtools.child_processes import ChildProcesses, RunError
-from devtools.ports import FIRST_PORT, free_port, is_free, reserved
+from devtools.ports import FIRST_PORT, LAST_PORT, free_port, is_free, reserved
 from devtools.probe import base_url, wait_until_ready
 from devtools.run import CONSOLE
 from devtools.tests.server_users import PROJECT, ask, marked, read_until
@@ -44,9 +44,13 @@ def database(server_url: str) -> str:
 
 @contextmanager
 def runner(database: str, mark: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the development runner as the leader of a new process group, as a shell does."""
+    """Start the development runner as the leader of a new process group, as a shell does.
+
+    The port is one that stubs of another runner may have: the runner must not give it to its own stubs.
+    """
+    port = free_port(LAST_PORT + 1 + os.getpid() % 100)
     with subprocess.Popen(
-        [sys.executable, "-m", "devtools.run", "--port", str(free_port()), *options],
+        [sys.executable, "-m", "devtools.run", "--port", str(port), *options],
         cwd=PROJECT,
         env=os.environ | {"DATABASE_URL": database, "MARK": mark, "WEB_CONCURRENCY": "1"},
         stdout=subprocess.PIPE,

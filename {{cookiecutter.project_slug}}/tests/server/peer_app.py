@@ -10,6 +10,8 @@ from app.settings.load import load_settings
 
 collected_at_import = gc.isenabled()
 app = create_app(load_settings())
+monitored: list[bool] = []
+gc.callbacks.append(lambda _, info: monitored.append(info["generation"] == 2 and hasattr(app.state, "resources")))
 
 
 @app.get("/peer")
@@ -20,11 +22,12 @@ async def peer(request: Request) -> list[str]:
 
 @app.get("/collected")
 async def collected() -> list[int]:
-    """Return the number of objects that a full garbage collection visits, the number that is skipped, and two flags.
+    """Return the number of objects that a full garbage collection visits, the number that is skipped, and three flags.
 
-    The flags tell whether garbage collection was on while this module was imported, and whether it is on now.
+    The flags tell whether garbage collection was on while this module was imported, whether it is on now, and whether a
+    full collection came after the start of the loop monitor.
     """
-    return [len(gc.get_objects()), gc.get_freeze_count(), collected_at_import, gc.isenabled()]
+    return [len(gc.get_objects()), gc.get_freeze_count(), collected_at_import, gc.isenabled(), any(monitored)]
 
 
 async def hasty(scope: Scope, receive: Receive, send: Send) -> None:
