@@ -10,7 +10,7 @@ from app.capacity.from_settings import plan_for
 from app.capacity.plan import Plan
 from app.settings.service import Settings
 from devtools.capacity.__main__ import build_parser, inputs_of, report
-from devtools.capacity.points import Point, chart, points, range_of
+from devtools.capacity.points import Point, chart, connections_of, points, range_of
 from devtools.drawing.charts import Figure
 from devtools.drawing.frames import Axis, Frame, axis_from_zero
 from devtools.drawing.page import Section, document, figure_html, paragraph, table_html
@@ -63,7 +63,7 @@ def draw(shown: Sequence[Point], now: Plan) -> Figure:
     what = "connections to" if now.database_pgbouncer_connections is None else "client connections of PgBouncer for"
     frame = Frame(across, axis_from_zero(f"{what} the database", 1.4 * now.connection_limit))
     layers = [*_areas(frame, shown, now), *_lines(frame, shown, now)]
-    planned = {point.replicas: point.plan.peak_connections for point in shown if point.plan}
+    planned = {point.replicas: connections_of(point.plan) for point in shown if point.plan}
     most = f"Up to {max(planned)} replicas{' or more' if shown[-1].plan else ''} fit"
     title = f"{most} below the limit of {now.connection_limit}; now {now.replicas}, with {planned[now.replicas]}"
     legend = {layer.series: layer.name for layer in reversed(layers)}
@@ -83,7 +83,7 @@ def _areas(frame: Frame, shown: Sequence[Point], now: Plan) -> Iterator[Layer]:
 
 
 def _lines(frame: Frame, shown: Sequence[Point], now: Plan) -> Iterator[Layer]:
-    planned = [(point.replicas, point.plan.peak_connections) for point in shown if point.plan]
+    planned = [(point.replicas, connections_of(point.plan)) for point in shown if point.plan]
     unchanged = [(point.replicas, point.unchanged) for point in shown if point.unchanged <= frame.top]
     lines = {"limit": (now.connection_limit, "limit"), "server": (now.database_pgbouncer_connections, "to the server")}
     for series, (height, name) in lines.items():
@@ -93,7 +93,7 @@ def _lines(frame: Frame, shown: Sequence[Point], now: Plan) -> Iterator[Layer]:
     yield Layer("unchanged", frame.line(unchanged, "unchanged"), untold)
     drawn = frame.line(planned, "planned") + frame.dots(planned, "planned")
     yield Layer("planned", drawn, "as planned: the pool shrinks")
-    point = (now.replicas, now.peak_connections)
+    point = (now.replicas, connections_of(now))
     yield Layer("now", frame.dots([point], "now", "diamond"), f"now: {point[1]} connections, a pool of {now.pool_size}")
 
 
@@ -102,7 +102,7 @@ def table(shown: Sequence[Point], now: Plan) -> Table:
     rows = [
         (
             f"{point.replicas}{' (now)' if point.replicas == now.replicas else ''}",
-            *((str(point.plan.pool_size), str(point.plan.peak_connections)) if point.plan else ("-", "refused")),
+            *((str(point.plan.pool_size), str(connections_of(point.plan))) if point.plan else ("-", "refused")),
             str(point.unchanged),
         )
         for point in shown

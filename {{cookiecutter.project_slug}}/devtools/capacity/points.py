@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.capacity.from_settings import plan_for
-from app.capacity.plan import PROBE, CapacityError, Plan, surge_replicas
+from app.capacity.plan import CapacityError, Plan, surge_replicas
 from app.settings.service import Settings
 
 ROWS = 12
@@ -30,15 +30,22 @@ def points(settings: Settings, *, cpus: int, replicas: Iterable[int]) -> list[Po
     Raises:
         CapacityError: no capacity plan fits the unchanged settings, so there is no current pool size.
     """
-    now = plan_for(settings, cpus=cpus)
-    per_replica = now.workers * (now.pool_size + now.database_max_overflow + PROBE)
-    found = []
+    now, found = plan_for(settings, cpus=cpus), list[Point]()
     for number in replicas:
         changed = settings.model_copy(update={"replicas": number})
-        found.append(Point(number, _granted(changed, cpus), per_replica * (number + surge_replicas(changed))))
+        as_now = now.model_copy(update={"replicas": number, "surge": surge_replicas(changed)})
+        found.append(Point(number, _granted(changed, cpus), connections_of(as_now)))
         if found[-1].plan is None:
             break
     return found
+
+
+def connections_of(plan: Plan) -> int:
+    """Return the connections that count against a plan's limit during a rolling update, those of job workers too.
+
+    Behind PgBouncer, these are the connections to PgBouncer.
+    """
+    return plan.server_connections if plan.database_pgbouncer_connections is None else plan.peak_connections
 
 
 def _granted(settings: Settings, cpus: int) -> Plan | None:
@@ -80,7 +87,7 @@ def _numbers(now: int) -> list[int]:
 
 
 def _line(point: Point, now: Plan) -> str:
-    planned = point.plan.peak_connections if point.plan else 0
+    planned = connections_of(point.plan) if point.plan else 0
     cells = [" "] * COLUMNS
     for letter, connections in ((".", point.unchanged), ("#", planned)):
         width = min(COLUMNS, round(connections * LIMIT_COLUMN / now.connection_limit))

@@ -60,6 +60,16 @@ def test_behind_pgbouncer_the_limit_is_its_own() -> None:
     assert "reserve" not in figure.legend
 
 
+def test_the_chart_counts_the_connections_of_job_workers() -> None:
+    given = Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:1/none", web_concurrency=2)
+    now = plan_for(given, cpus=2)
+    shown = points(given, cpus=2, replicas=range_of(now.replicas))
+
+    assert draw(shown, now).caption.endswith(f"now 1, with {now.server_connections}")
+    assert shown[0].unchanged == now.server_connections
+    assert all(point.plan.server_connections <= now.connection_limit for point in shown if point.plan)
+
+
 def test_the_page_is_written_and_the_plan_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
