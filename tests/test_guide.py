@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.programs import must
 from tests.repository import EVERYTHING, ROOT, Answers, files_in, render
 
@@ -120,13 +122,32 @@ def test_the_example_is_deleted_as_the_readme_says(template: Path, copied: Path,
     assert last == "make check"
     must(["make", "lint"], copied)
     must(["uv", "run", "python", "-m", "pytest", "-n0", "tests/test_documents.py"], copied)
-    assert set(deleted.pop("README.md")) <= set(without.pop("README.md"))
+    assert_only_the_way_is_gone(deleted.pop("README.md"), without.pop("README.md"))
     assert deleted == without
 
 
-def test_both_examples_and_their_proofs_are_deleted_as_the_readme_says(template: Path, tmp_path: Path) -> None:
-    answers: Answers = {**EVERYTHING, "example": "no"}
-    folder, without = render(template, tmp_path / "with", EVERYTHING), render(template, tmp_path / "without", answers)
+def assert_only_the_way_is_gone(deleted: list[str], without: list[str]) -> None:
+    """Compare the READMEs after a deletion and without the example: lines may be gone, but of the sections only one."""
+    assert set(deleted) <= set(without)
+    assert [line for line in without if line.startswith("## ") and line not in deleted] == ["## A request's way"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        EVERYTHING,
+        {**EVERYTHING, "auth": "jwt"},
+        {"auth": "jwt"},
+        {"auth": "jwt", "proofs": "yes"},
+        {"auth": "jwt", "jobs": "yes", "example": "showcases"},
+    ],
+    ids=lambda given: "-".join(given.values()),
+)
+def test_both_examples_and_their_proofs_are_deleted_as_the_readme_says(
+    template: Path, tmp_path: Path, given: Answers
+) -> None:
+    answers: Answers = {**given, "example": "no"}
+    folder, without = render(template, tmp_path / "with", given), render(template, tmp_path / "without", answers)
     for command in commands(folder, "Delete the example"):
         if not command.startswith("make "):
             must(["sh", "-ec", command], folder)
@@ -134,6 +155,7 @@ def test_both_examples_and_their_proofs_are_deleted_as_the_readme_says(template:
 
     assert deleted.keys() == wanted.keys()
     assert {name for name in deleted if deleted[name] != wanted[name]} == {"README.md", ".env.example"}
+    assert_only_the_way_is_gone(deleted["README.md"], wanted["README.md"])
 
 
 def test_the_guides_have_the_steps_that_the_test_follows() -> None:
