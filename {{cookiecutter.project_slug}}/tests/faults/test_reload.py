@@ -93,4 +93,5 @@ async def test_a_refused_start_does_not_delay_the_stop_of_the_old_workers(commit
         code = await asyncio.to_thread(service.process.wait, 60)
         seconds = perf_counter() - begin
 
-    assert (code, seconds < START_SECONDS) == (3, True)
+    # 1 and not 3 where the second new worker fails later: gunicorn's stop then ends with an exception
+    assert (code in {1, 3}, seconds < START_SECONDS) == (True, True)
