@@ -166,10 +166,7 @@ async def test_a_certificate_that_is_not_accepted_is_named(
         ({"sslcert": "client.key", "sslkey": "client.key"}, "sslcert names a file that holds no certificate"),
     ],
 )
-def test_a_file_without_a_certificate_is_refused_at_the_start(
-    files: dict[str, Path], query: dict[str, str], held: str
-) -> None:
-    """OpenSSL would read the file at the first connection, and its error does not name the parameter."""
+def test_a_file_without_a_certificate_is_refused(files: dict[str, Path], query: dict[str, str], held: str) -> None:
     named = {name: str(files[value]) for name, value in query.items()}
     with pytest.raises(ValueError, match=held):
         asyncpg_url(SecretStr(f"postgresql://localhost/app?{urlencode({'sslmode': 'require', **named})}"))

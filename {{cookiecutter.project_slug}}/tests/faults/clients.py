@@ -69,10 +69,6 @@ class Answers:
         """Return the durations of all responses with the given statuses, in seconds, sorted."""
         return sorted(second for status in statuses for second in self.seconds.get(status, []))
 
-    def share(self, status: int) -> float:
-        """Return the share of a status among all complete responses, from 0 to 1."""
-        return len(self.seconds.get(status, [])) / max(1, self.count)
-
     def at(self, quantile: float, *statuses: int) -> float:
         """Return a quantile, such as 0.99, of the durations of all responses with the given statuses, in seconds."""
         times = self.of(*statuses)

@@ -10,6 +10,7 @@ from app.settings.route_groups import RouteGroup
 from tests.faults.bulkheads import until_idle
 from tests.faults.clients import Client, for_a_while, late, undisturbed
 from tests.faults.items_table import SCHEMA, execute, items_service, locked
+from tests.faults.refusals import MOST_REFUSED, refused_ratio
 from tests.http_client import httpx
 from tests.server.processes import Service
 
@@ -38,10 +39,6 @@ DEADLINE_SECONDS = RouteGroup().deadline_seconds
 OTHER_SECONDS = 1.0
 """The bound on the 99th percentile of the routes that do not use the locked table, in seconds: ten times the
 measured value."""
-
-REFUSED_SHARE = 0.1
-"""The bound on the share of 503 among the answers of routes that do not use the locked table: a machine that pauses for
-a second fills their queue too, but a pool that the waiting requests share would refuse more than half."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 """The SQLSTATE of a statement that the lock timeout ends; the later statement timeout would give 57014."""
@@ -174,8 +171,8 @@ async def test_a_locked_table_costs_its_own_callers_only(running: tuple[Service,
         assert set(live.seconds) == {200}
         assert asked.resets + unlocked.resets + live.resets + after.resets == 0
         return late(
-            unlocked_refused=(unlocked.share(503), REFUSED_SHARE),
-            refused_later=(after.share(503), REFUSED_SHARE),
+            unlocked_refused=(refused_ratio(unlocked), MOST_REFUSED),
+            refused_later=(refused_ratio(after), MOST_REFUSED),
             last_refusal=(asked.at(1.0, 503, 504), DEADLINE_SECONDS),
             unlocked=(unlocked.at(0.99, 200), OTHER_SECONDS),
             live=(live.at(0.99, 200), OTHER_SECONDS),

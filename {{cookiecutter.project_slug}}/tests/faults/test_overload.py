@@ -27,7 +27,7 @@ HOLD_SECONDS = 0.2
 throughput, also on a busy machine."""
 
 LOST_CAPACITY, LIVE_OVER_SUCCESS = 0.8, 2.0
-"""Bounds for a busy machine, where 500 clients in one process are late themselves: the share of the throughput that an
+"""Bounds for a busy machine, where 500 clients in one process are late themselves: how much of the throughput an
 overload may cost, and the time of a probe as a multiple of the time of a request that waits in the queue."""
 
 BACK_OFF_SECONDS = 1.0

@@ -10,6 +10,7 @@ import pytest
 
 from app.server.worker import START_SECONDS
 from tests.faults.clients import Answers, Client
+from tests.faults.refusals import refused_ratio
 from tests.faults.timeline import fault
 from tests.faults.traffic import traffic
 from tests.server.processes import Service, gunicorn
@@ -22,8 +23,9 @@ REQUESTS = 20_000
 closed connections without `Connection: close` would lose about one in 7,000 requests during reloads, so 20,000
 responses reveal the fault."""
 
-REFUSED_SHARE = 0.01
-"""The bound on the share of 503: a machine that pauses for a second fills the queue of the connection pool."""
+REFUSED_RATIO = 0.01
+"""The bound on the ratio of 503 responses: a machine that pauses for a second fills the queue of the connection pool.
+"""
 
 SLOW_START = "--pythonpath=tests/faults", "slow_start_app:app"
 STARTED = "Application startup complete."
@@ -57,7 +59,7 @@ async def test_a_reload_loses_no_request(committed_url: str) -> None:
     answers = await reload_under_load(committed_url)
 
     assert answers.failures.keys() <= {"503"}, answers.failures
-    assert answers.share(503) < REFUSED_SHARE
+    assert refused_ratio(answers) < REFUSED_RATIO
     assert answers.count >= REQUESTS
 
 

@@ -11,6 +11,7 @@ from tests.databases import cloned
 from tests.faults.bulkheads import until_idle
 from tests.faults.clients import Answers, Client, for_a_while, late, undisturbed
 from tests.faults.items_table import SCHEMA, execute, locked
+from tests.faults.refusals import MOST_REFUSED, refused_ratio
 from tests.http_client import httpx
 from tests.server.processes import Service, gunicorn
 
@@ -45,11 +46,11 @@ async def ask(client: Client, path: str) -> None:
 
 
 def refusals(answers: Answers) -> dict[str, float]:
-    """Return the share of 503 if it is too large: a machine that pauses for a second fills any route group's queue."""
+    """Return the ratio of refusals if it is too large; only refusals and successes may be among the responses."""
     assert set(answers.seconds) <= {200, 503}
     assert answers.count > 20
     assert answers.resets == 0
-    return late(refused=(answers.share(503), 0.1))
+    return late(refused=(refused_ratio(answers), MOST_REFUSED))
 
 
 async def ask_unlocked(client: Client) -> None:
