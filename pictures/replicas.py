@@ -31,7 +31,7 @@ def rolling_update(update: Update) -> Figure:
     """Draw the pods of a rolling update over time, with the kinds of pods stacked, and twice the replicas as a line."""
     seen = list(moments(update))
     most = max(moment.pods for moment in seen)
-    across = axis_from_zero("seconds", seen[-1].seconds)
+    across = axis_from_zero("seconds", seen[-1].seconds + STEP_SECONDS)  # the last column begins at the last moment
     frame = Frame(across, axis_from_zero("pods", 2 * update.replicas + 1))
     layers = [
         frame.columns([_column(moment, kind) for moment in seen], STEP_SECONDS, kind)
@@ -70,7 +70,7 @@ def connections() -> Figure:
     legend = {
         "steady": f"{WORKERS} workers x (pool {POOL} + probe {PROBE}) x replicas",
         "rolling": "twice that, while an update rolls out",
-        "pooled": "behind PgBouncer, which needs a server of 500 connections with workers of jobs",
-        "limit": "what a server of 200 connections has for them",
+        "pooled": f"{BEHIND_PGBOUNCER}, which PgBouncer opens at most, for any number of replicas",
+        "limit": f"{LIMIT}, which a server of 200 connections has for pods",
     }
     return frame.figure(f"Without PgBouncer, {fitting} replicas fit a server of 200 connections", layers, legend)

@@ -10,7 +10,7 @@ import yaml
 
 from drawing.frames import WIDTH
 from pictures import replicas
-from pictures.__main__ import PLACE, pictures
+from pictures.__main__ import PLACE, UPDATES, pictures
 from pictures.request import stops
 from pictures.rollout import Update, moments, peak
 from tests.repository import ROOT, SERVICE
@@ -28,6 +28,16 @@ def test_no_text_of_the_requests_way_is_cut_off() -> None:
     texts = re.findall(r'<text[^>]* x="(\d+)"[^>]*>([^<]+)<', pictures()["request.svg"])
 
     assert [text for x, text in texts if int(x) + 4.8 * len(unescape(text)) > WIDTH] == []
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_no_column_of_an_update_ends_beyond_the_axis(name: str) -> None:
+    drawing = pictures()[name]
+    (axis,) = re.findall(r'class="axis" d="[^"]*H(\d+)"', drawing)
+    columns = re.findall(r'<path class="column \w+" d="([^"]+)"', drawing)
+
+    assert len(columns) == 3
+    assert max(float(right) for column in columns for right in re.findall(r"H([\d.]+)", column)) <= float(axis)
 
 
 def test_each_picture_is_shown_and_each_shown_picture_is_there() -> None:
