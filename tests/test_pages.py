@@ -1,4 +1,4 @@
-"""The HTML pages of lab, benchmarks, load tests, capacity, faults and status fit a phone and a screen.
+"""The HTML pages of lab, benchmarks, load tests, capacity, faults, status and console fit a phone and a screen.
 
 A browser shows the pages. The numbers are made up, but widths, texts and charts are those of real reports.
 """
@@ -33,12 +33,15 @@ LEAST_TEXT_PIXELS = 11
 LONG = "a route with a response model, and a name that no phone shows in one line"
 
 SERVICE_PAGES = """
+import json
 import sys
 from pathlib import Path
 from prometheus_client import Metric
+from app.observability.metrics import LONG
 from app.observability.status_page import STATUS, StatusPage
 from app.settings.service import Settings
 from devtools.capacity import chart
+from devtools.console import frame
 from devtools.drawing.charts import Mark
 from devtools.load import page
 from devtools.load.report import Record, notes, table
@@ -58,16 +61,31 @@ names = ["test_sigterm.py::test_a_stop_loses_no_request", "test_frozen.py::test_
 timelines = [Timeline(name, took=12, passed=name == names[0], marks=marks, seen=seen) for name in names]
 (folder / "faults.html").write_text(report.html_of(timelines))
 requests = Metric("http_server_request_duration_seconds", "Requests", "histogram")
-for route in ("/api/v1/orders/{order_id}/total", "/api/v1/price-estimate", "unmatched"):
+orders, estimate, longest = "/api/v1/orders/{order_id}/total", "/api/v1/price-estimate", str(max(LONG))
+shares = {orders: {"0.005": 0.6, "2.5": 0.9}, estimate: {"7.5": 0.6, longest: 1}, "unmatched": {longest: 1}}
+for route, share in shares.items():
     labels = {"http_request_method": "GET", "http_route": route}
     for status, count in (("200", 1234), ("504", 56)):
-        for bound, part in (("0.005", 0.5), ("2.5", 0.9), ("+Inf", 1)):
+        for bound, part in (share | {"+Inf": 1}).items():
             requests.add_sample(f"{requests.name}_bucket", labels | {STATUS: status, "le": bound}, count * part)
 bulkheads = Metric("app_bulkhead", "Bulkheads", "gauge")
 for name in ("conversions.database", "requests.after_response", "downstreams.confirmations"):
     for word in ("limit", "active", "waiting", "rejected_total", "wait_seconds_total"):
         bulkheads.add_sample(f"app_bulkhead_{word}", {"bulkhead": name}, 1234.5)
-(folder / "status.html").write_text(StatusPage().render([requests, bulkheads], "not ready"))
+status_page = StatusPage()
+status_page._at -= 5  # the page covers 5 seconds
+(folder / "status.html").write_text(status_page.render([requests, bulkheads], "not ready"))
+names = ("conversions.database", "requests.after_response", "downstreams.issuer", "downstreams.confirmations")
+gauges = [frame.gauge(f"bulkhead {name}", 1234, 5000, "2 waiting, 4 rejected") for name in names]
+empty = {name: "" for name in ("boot", "service", "migrations", "load")}
+lists = {name: [] for name in ("not_ready", "switches", "requests", "stalls", "links", "settings", "routes")}
+files = [Path(frame.__file__).with_name(name) for name in ("page.html", "page.css", "page.js")]
+html, style, script = (file.read_text("utf-8") for file in files)
+shown = json.dumps(empty | lists | {"gauges": gauges})
+(folder / "console.html").write_text(
+    html.replace('<link rel="stylesheet" href="page.css">', f"<style>{style}</style>").replace(' src="page.js"', "")
+    + f"<script>EventSource = class {{}};{script}show({shown});</script>"
+)
 """
 """A program that writes the pages of a generated service into files, with the service's own modules."""
 
@@ -83,16 +101,28 @@ const lines = (node, word) => {
   return new Set([...range.getClientRects()].map(part => Math.round(part.top))).size;
 };
 const torn = node => [...node.data.matchAll(/[^\\s\\/-]+/g)].filter(word => lines(node, word) > 1).map(word => word[0]);
+const spills = element => {
+  const range = element.ownerDocument.createRange(), edge = box(element);
+  const {display, paddingLeft, paddingRight} = element.ownerDocument.defaultView.getComputedStyle(element);
+  const [left, right] = [edge.left + parseFloat(paddingLeft), edge.right - parseFloat(paddingRight)];
+  range.selectNodeContents(element);
+  return !element.ownerSVGElement && display != "inline" && [...range.getClientRects()].some(
+    part => part.left < left - .5 || part.right > right + .5);
+};
 const said = (list) => list.map(element => `${element.tagName} ${element.textContent.slice(0, 60)}`);
 function look(frame) {
   const page = frame.contentDocument, all = [...page.body.querySelectorAll("*")];
   const texts = all.filter(element => [...element.childNodes].some(node => node.nodeType == 3 && node.data.trim()));
   const words = [...page.querySelectorAll("svg")].map(svg => [...svg.querySelectorAll("text")]);
-  const inside = element => !element.closest(".scroll") && element.tagName != "path";
+  const inside = element => !element.closest(".scroll, .wide") && element.tagName != "path";
+  const hides = element => element.ownerDocument.defaultView.getComputedStyle(element).overflowX != "visible";
+  const cut = element => hides(element) && element.scrollWidth > element.clientWidth;
   return {
     page: frame.title,
     scrolls: page.documentElement.scrollWidth > frame.clientWidth,
     wide: said(all.filter(element => inside(element) && box(element).right > frame.clientWidth + .5)),
+    cut: said(all.filter(element => inside(element) && cut(element))),
+    spilling: said(texts.filter(element => inside(element) && spills(element))),
     small: said(texts.filter(element => pixels(element) * drawn(element) < LEAST_TEXT_PIXELS)),
     overlapping: said(words.flatMap(of => of.filter((one, place) => of.slice(0, place).some(
       other => meet(box(one), box(other)))))),
@@ -138,7 +168,7 @@ def benchmarks() -> str:
 
 @pytest.mark.needs_program("chromium", "apt-get install chromium")
 def test_every_page_fits_a_phone_and_a_screen(service: Callable[[str], Path], tmp_path: Path) -> None:
-    """No page scrolls sideways, no text is too small, no word is torn over two lines, no numbers of an axis overlap."""
+    """No page scrolls sideways, no text is too small or leaves its cell, no word is torn, no numbers overlap."""
     must([service("full") / ".venv/bin/python", "-c", SERVICE_PAGES, tmp_path], service("full"))
     pages = {path.stem: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
     pages |= {"lab": lab(), "benchmarks": benchmarks()}
@@ -162,7 +192,7 @@ def test_every_page_fits_a_phone_and_a_screen(service: Callable[[str], Path], tm
     written = must(["chromium", *arguments, look.as_uri()], tmp_path)
 
     found = json.loads(unescape(re.findall(r"<body>(\[.*\])</body>", written, re.DOTALL)[0]))
-    assert len(found) == len(WIDTHS) * len(pages) == 18
+    assert len(found) == len(WIDTHS) * len(pages) == 21
     assert all(page.pop("texts") > 20 for page in found)
-    clean = {"scrolls": False, "wide": [], "small": [], "overlapping": [], "torn": []}
+    clean = {"scrolls": False, "wide": [], "cut": [], "spilling": [], "small": [], "overlapping": [], "torn": []}
     assert [page for page in found if page != {"page": page["page"], **clean}] == []

@@ -40,8 +40,13 @@ class StatusPage:
 def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Return an HTML section with a table, or an empty text if the table has no rows."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>" for cells in rows)
+    body = "\n".join(f"<tr>{''.join(map(cell_html, cells))}</tr>" for cells in rows)
     return body and f"<section><h2>{escape(title)}</h2><div><table><tr>{names}</tr>\n{body}</table></div></section>"
+
+
+def cell_html(text: str) -> str:
+    """Return a table cell with the text; the path of a route may break after each slash, and so leaves room."""
+    return f"<td>{escape(text).replace('/', '/<wbr>')}</td>"
 
 
 def durations(metric: Metric, before: Mapping[str, float], seconds: float) -> Iterator[tuple[str, ...]]:

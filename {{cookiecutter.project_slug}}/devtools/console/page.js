@@ -11,6 +11,7 @@ function make(tag, children = [], attributes = {}, space = "http://www.w3.org/19
   return element;
 }
 const row = (cells, at) => make("tr", cells.map(cell => make(at ? "td" : "th", cell)));  // the first row is the table's header
+const breakable = name => name.split(/(?<=[._])/).flatMap(part => [part, make("wbr")]);  // after each dot and underscore
 const folded = (title, text) => make("details", [make("summary", title), make("pre", text)]);
 
 // Redraws a part of the page only when its data has changed, so that focus, selection and open details stay.
@@ -43,7 +44,7 @@ function card({name, value, limit, text, note}) {
   const line = make("polyline", [], {points: points.join(" ")}, SVG);
   const plot = make("svg", line, {viewBox: "0 0 59 20", preserveAspectRatio: "none"}, SVG);
   const state = limit && value >= limit ? "full" : values.some(Boolean) || /[1-9]/.test(note) ? "" : "idle";
-  return make("article", [make("h3", name), make("b", text), plot, make("small", note)], {class: state});
+  return make("article", [make("h3", breakable(name)), make("b", text), plot, make("small", note)], {class: state});
 }
 
 function requestRow(one) {
