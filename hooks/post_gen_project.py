@@ -219,6 +219,7 @@ DROPPED = {
         "tests/valkey",
         "app/request/authenticated.py",
         "app/settings/tokens.py",
+        "devtools/console/tests/test_signed_load.py",
         "devtools/issuer_stub.py",
         "devtools/scaffold/feature_owned.toml",
         "app/downstreams/client_credentials.py",

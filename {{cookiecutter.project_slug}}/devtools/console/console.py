@@ -141,7 +141,8 @@ class Console:
         """Switch a fault of the console on or off, or start a load on a path, as the JSON body of the request says."""
         wanted = await request.json()
         if "load" in wanted:
-            self.load.start(str(request.base_url).rstrip("/"), wanted["load"])
+            base = str(request.base_url).rstrip("/")
+            await asyncio.to_thread(self.load.start, base, wanted["load"], self.service.openapi)
         else:
             await self.switches.flip(wanted["name"], wanted["state"])
         return Response(status_code=204)
