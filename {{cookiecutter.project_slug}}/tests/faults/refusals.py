@@ -1,4 +1,4 @@
-"""The ratio of refusals, for tests on a busy machine: a machine that pauses for a second fills the queue of any pool."""
+"""The ratio of refusals, for tests on a busy machine, which fills the queue of any pool when it pauses for a second."""
 
 from tests.faults.clients import Answers
 
