@@ -11,10 +11,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 LANES = {
     "timed": {
-        *("test_benchmarks.py", "test_boot.py", "test_generated_suites.py", "test_lab.py", "test_loop_corpus.py"),
+        *("test_benchmarks.py", "test_boot.py", "test_demo.py", "test_generated_suites.py", "test_lab.py"),
+        *("test_loop_corpus.py", "test_recipes.py"),
     },
     "walks": {
-        *("test_console.py", "test_guide.py", "test_patterns.py", "test_recipes.py", "test_removal.py"),
+        *("test_ci_files.py", "test_console.py", "test_guide.py", "test_patterns.py", "test_removal.py"),
         *("test_scaffold.py", "test_switches.py", "test_updates.py", "test_working.py"),
     },
 }
